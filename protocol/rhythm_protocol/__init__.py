@@ -1,0 +1,16 @@
+"""The wire of rhythmd, version 1: bytes in, values out. No sockets, no event loop, no clock, no logging.
+
+- `rhythm_protocol.binary`     the fast layouts: MIDI, clock, cursor
+- `rhythm_protocol.control`    control messages, as msgpack and as JSON
+- `rhythm_protocol.messages`   their types
+- `rhythm_protocol.midi`       MIDI channel messages
+- `rhythm_protocol.errors`     what can be wrong, with the published codes
+- `rhythm_protocol.close`      close codes and what a client does after each
+- `rhythm_protocol.websocket`  whole WebSocket frames
+"""
+
+from typing import Final
+
+__all__ = ["VERSION"]
+
+VERSION: Final = 1

@@ -1,0 +1,131 @@
+"""Control messages on the wire: one map `{"type": str, "data": map, "id": int (optional)}`.
+
+`rhythm.v1` sends it as `0x10` and msgpack in a binary message, `rhythm.v1.json` as JSON in a text message. Decoding
+has two steps, so that a refusal can carry the message's `id`: the envelope first, its `data` second.
+"""
+
+from typing import Any, Final
+
+import msgpack
+import msgspec
+import orjson
+
+from rhythm_protocol.binary import OP_CONTROL
+from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
+from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+
+__all__ = [
+    "SUBPROTOCOL_BINARY",
+    "SUBPROTOCOL_JSON",
+    "Envelope",
+    "decode_binary",
+    "decode_text",
+    "encode_binary",
+    "encode_text",
+    "parse_client",
+    "parse_server",
+]
+
+SUBPROTOCOL_BINARY: Final = "rhythm.v1"
+SUBPROTOCOL_JSON: Final = "rhythm.v1.json"
+
+_MAX_ID: Final = 2**53 - 1  # what a JavaScript number holds exactly
+_CONTROL: Final = bytes((OP_CONTROL,))
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A control message whose `data` has not been looked at yet."""
+
+    type: str
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+    id: int | None = None
+
+
+def _envelope(value: object) -> Envelope:
+    if not isinstance(value, dict):
+        raise MalformedMessage("a control message is a map with type, data and, optionally, id")
+    try:
+        envelope = msgspec.convert(value, Envelope)
+    except msgspec.ValidationError as error:
+        raise MalformedMessage(str(error)) from None
+    if envelope.id is not None and not 0 <= envelope.id <= _MAX_ID:
+        raise MalformedMessage(f"id must be 0 to 2^53-1, is {envelope.id}")
+    return envelope
+
+
+def _no_extension(code: int, _data: bytes) -> object:
+    raise MalformedMessage(f"msgpack extension type {code} is not used here")
+
+
+def decode_binary(payload: bytes) -> Envelope:
+    """The envelope in a binary message that starts with `0x10`. Raises MalformedMessage."""
+    if payload[:1] != _CONTROL:
+        raise MalformedMessage(f"expected opcode {OP_CONTROL:#04x}, got {payload[:1].hex() or 'nothing'}")
+    try:
+        value = msgpack.unpackb(payload[1:], ext_hook=_no_extension, timestamp=0)
+    except MalformedMessage:
+        raise
+    except (ValueError, RecursionError, OverflowError) as error:
+        # msgpack derives its own errors from ValueError, invalid UTF-8 and unhashable keys included.
+        raise MalformedMessage(f"not msgpack: {type(error).__name__}") from None
+    except TypeError:
+        raise MalformedMessage("not msgpack: a map's key is no string") from None
+    return _envelope(value)
+
+
+def decode_text(payload: str | bytes) -> Envelope:
+    """The envelope in a text message. Raises MalformedMessage."""
+    try:
+        value = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        raise MalformedMessage("not JSON") from None
+    return _envelope(value)
+
+
+def _field_of(error: msgspec.ValidationError) -> tuple[str, str | None]:
+    """Split msgspec's "what was expected - at `$.path`" into the two."""
+    text, _, path = str(error).partition(" - at `")
+    name = path.rstrip("`").removeprefix("$").removeprefix(".")
+    return text, name or None
+
+
+def _parse(envelope: Envelope, table: dict[str, type[Any]]) -> Any:
+    struct = table.get(envelope.type)
+    if struct is None:
+        raise MalformedMessage(f"unknown type {envelope.type[:64]!r}", ErrorCode.UNKNOWN_TYPE)
+    try:
+        return msgspec.convert(envelope.data, struct)
+    except msgspec.ValidationError as error:
+        raise InvalidMessage(*_field_of(error)) from None
+
+
+def parse_client(envelope: Envelope) -> Any:
+    """The struct of a client's message.
+
+    Raises:
+        MalformedMessage: the type is unknown (`unknown-type`).
+        InvalidMessage: a field is missing or not what it must be (`invalid-field`, with the field's name).
+    """
+    return _parse(envelope, CLIENT_MESSAGES)
+
+
+def parse_server(envelope: Envelope) -> Any:
+    """The struct of a server's message; an `ack`'s data stays a dict. Raises like `parse_client`."""
+    return _parse(envelope, SERVER_MESSAGES)
+
+
+def _build(type_: str, data: object, id_: int | None) -> dict[str, Any]:
+    envelope: dict[str, Any] = {"type": type_, "data": msgspec.to_builtins(data)}
+    if id_ is not None:
+        envelope["id"] = id_
+    return envelope
+
+
+def encode_binary(type_: str, data: object, id_: int | None = None) -> bytes:
+    """The binary message for a struct or map `data`."""
+    return _CONTROL + msgpack.packb(_build(type_, data, id_))
+
+
+def encode_text(type_: str, data: object, id_: int | None = None) -> bytes:
+    """The text message (UTF-8) for a struct or map `data`."""
+    return orjson.dumps(_build(type_, data, id_))

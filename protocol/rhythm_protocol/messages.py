@@ -1,0 +1,431 @@
+"""Control messages as frozen, typed values. PROTOCOL.md says what each one means.
+
+`CLIENT_MESSAGES` and `SERVER_MESSAGES` map a `type` on the wire to the struct of its `data`. Unknown fields are
+ignored. Times called `time` in chat are Unix milliseconds; those of music are the server's clock.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+__all__ = [
+    "CLIENT_MESSAGES",
+    "SERVER_MESSAGES",
+    "Ban",
+    "ChatCleared",
+    "ChatKind",
+    "ChatLine",
+    "ChatMessage",
+    "ClearChat",
+    "ClockAnswer",
+    "ClockQuestion",
+    "CursorPosition",
+    "Cursors",
+    "Error",
+    "JoinAck",
+    "JoinRoom",
+    "Kick",
+    "LeaveRoom",
+    "Limits",
+    "MidiBlockData",
+    "MidiInput",
+    "MidiOutput",
+    "Mode",
+    "Mute",
+    "QuotaState",
+    "RoomInfo",
+    "RoomLeft",
+    "RoomSettings",
+    "RoomSettingsUpdate",
+    "RoomType",
+    "RoomUpdate",
+    "RoomUpdated",
+    "SlotState",
+    "Status",
+    "Stopping",
+    "TransferOwner",
+    "Typing",
+    "Unban",
+    "User",
+    "UserJoined",
+    "UserLeft",
+    "UserTyping",
+    "UserUpdate",
+    "UserUpdated",
+    "Welcome",
+]
+
+Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+RoomName = Annotated[str, Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+Password = Annotated[str, Meta(min_length=1, max_length=128)]
+ChatText = Annotated[str, Meta(min_length=1, max_length=500)]
+Line = Annotated[str, Meta(max_length=128)]
+Byte = Annotated[int, Meta(ge=0, le=0xFF)]
+U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
+U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+Seconds = Annotated[int, Meta(ge=1, le=365 * 86_400)]
+Seats = Annotated[int, Meta(ge=1, le=65_535)]
+
+
+class Message(Struct, frozen=True, omit_defaults=False):
+    """Base of everything that stands in `data`."""
+
+
+class RoomType(StrEnum):
+    """Lobby and public rooms are listed; unlisted ones need their id or name, private ones a password too."""
+
+    LOBBY = "lobby"
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class Mode(StrEnum):
+    NORMAL = "normal"
+    ORCHESTRA = "orchestra"
+
+
+class Status(StrEnum):
+    ONLINE = "online"
+    AWAY = "away"
+    BUSY = "busy"
+    INVISIBLE = "invisible"
+
+
+class ChatKind(StrEnum):
+    TEXT = "text"
+    ME = "me"
+    WHISPER = "whisper"
+    SYSTEM = "system"
+
+
+# Values that several messages share
+
+
+class User(Message):
+    """A user as the others in the room see them. `slot` is their number in the room."""
+
+    id: str
+    name: str
+    colour: str
+    status: Status = Status.ONLINE
+    status_text: str = ""
+    guest: bool = True
+    bot: bool = False
+    slot: int | None = None
+    notes_muted: bool = False
+    chat_muted: bool = False
+
+
+class RoomSettings(Message):
+    """What the owner of a room decides."""
+
+    type: RoomType = RoomType.PUBLIC
+    max_players: Seats = 16
+    stage: Annotated[str, Meta(max_length=64)] = ""
+    mode: Mode = Mode.NORMAL
+    welcome_message: Annotated[str, Meta(max_length=500)] = ""
+    only_owner_can_chat: bool = False
+    only_owner_can_play: bool = False
+    allow_guests: bool = True
+    allow_bots: bool = True
+    allow_black_midi: bool = False
+
+
+class RoomSettingsUpdate(Message):
+    """Any part of `RoomSettings`; what is left out stays. `password: null` takes the password away."""
+
+    name: RoomName | UnsetType = UNSET
+    password: Password | None | UnsetType = UNSET
+    type: RoomType | UnsetType = UNSET
+    max_players: Seats | UnsetType = UNSET
+    stage: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    mode: Mode | UnsetType = UNSET
+    welcome_message: Annotated[str, Meta(max_length=500)] | UnsetType = UNSET
+    only_owner_can_chat: bool | UnsetType = UNSET
+    only_owner_can_play: bool | UnsetType = UNSET
+    allow_guests: bool | UnsetType = UNSET
+    allow_bots: bool | UnsetType = UNSET
+    allow_black_midi: bool | UnsetType = UNSET
+
+
+class RoomInfo(Message):
+    """A room as its members, and the lobby's list, see it."""
+
+    id: str
+    name: str
+    settings: RoomSettings
+    has_password: bool
+    players: int
+    owner: str | None
+
+
+class ChatLine(Message):
+    """One line of chat, live or from the history. `id` grows within a room; `to` stands on a whisper."""
+
+    id: int
+    time: int
+    kind: ChatKind
+    content: str
+    user_id: str | None = None
+    name: str | None = None
+    colour: str | None = None
+    to: str | None = None
+
+
+class SlotState(Message):
+    """What one player holds: the channel messages that, played in order, bring a synthesizer there."""
+
+    slot: int
+    state: list[tuple[int, int, int]]
+
+
+class QuotaState(Message):
+    """The note quota in force: `points` left, `allowance` refilled every 2 s, up to `maximum`."""
+
+    points: int
+    allowance: int
+    maximum: int
+
+
+class Limits(Message):
+    """The limits a client has to know."""
+
+    message_bytes: int
+    chat_length: int
+    chat_history: int
+    ping_interval_s: float
+    silence_s: float
+    messages_per_s: float
+    quota_refill_s: float
+
+
+# Client to server
+
+
+class JoinRoom(Message):
+    """`room` is an id or a name; `lobby` finds a lobby with a free seat. `settings` count when it is created."""
+
+    room: RoomName
+    password: Password | None = None
+    create: bool = False
+    settings: RoomSettings | None = None
+
+
+class LeaveRoom(Message):
+    pass
+
+
+class ChatMessage(Message):
+    """A line for the room, a `/command`, or, with `to` (a user's id or name), a whisper."""
+
+    content: ChatText
+    to: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
+class Typing(Message):
+    typing: bool
+
+
+class UserUpdate(Message):
+    name: Name | UnsetType = UNSET
+    colour: Colour | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    status_text: Line | UnsetType = UNSET
+
+
+class RoomUpdate(Message):
+    settings: RoomSettingsUpdate
+
+
+class TransferOwner(Message):
+    user: str
+
+
+class Kick(Message):
+    user: str
+    reason: Line = ""
+
+
+class Ban(Message):
+    """Seconds of None: for as long as the room lives."""
+
+    user: str
+    seconds: Seconds | None = None
+    reason: Line = ""
+
+
+class Unban(Message):
+    user: str
+
+
+class Mute(Message):
+    """Sets what is named, leaves the rest: `notes` for the keys, `chat` for the lines."""
+
+    user: str
+    notes: bool | UnsetType = UNSET
+    chat: bool | UnsetType = UNSET
+
+
+class ClearChat(Message):
+    pass
+
+
+class MidiInput(Message):
+    """`rhythm.v1.json` only: the binary MIDI message as numbers, events as [offset, status, data 1, data 2]."""
+
+    time: U32
+    events: Annotated[list[tuple[U16, Byte, Byte, Byte]], Meta(min_length=1)]
+
+
+class ClockQuestion(Message):
+    """`rhythm.v1.json` only."""
+
+    value: Annotated[int, Meta(ge=0)]
+
+
+class CursorPosition(Message):
+    """`rhythm.v1.json` only."""
+
+    x: U16
+    y: U16
+
+
+# Server to client
+
+
+class Welcome(Message):
+    """The first message on every socket. `server_time` is microseconds of the server's clock."""
+
+    user: User
+    session: str
+    server_time: int
+    version: int
+    limits: Limits
+
+
+class JoinAck(Message):
+    """`members` are those the room has been told of, oldest first; `notes` is what sounds at this moment."""
+
+    slot: int
+    room: RoomInfo
+    members: list[User]
+    notes: list[SlotState]
+    quota: QuotaState
+    chat: list[ChatLine] = field(default_factory=list)
+
+
+class Error(Message):
+    code: str
+    message: str
+    field: str | None = None
+
+
+class UserJoined(Message):
+    user: User
+
+
+class UserLeft(Message):
+    """`reason`: left, lost, kicked or banned."""
+
+    slot: int
+    user_id: str
+    reason: str
+
+
+class UserUpdated(Message):
+    user: User
+
+
+class RoomUpdated(Message):
+    room: RoomInfo
+
+
+class RoomLeft(Message):
+    """You are out of the room without having asked for it."""
+
+    room: str
+    reason: str
+    message: str = ""
+    seconds: int | None = None
+
+
+class UserTyping(Message):
+    slot: int
+    typing: bool
+
+
+class ChatCleared(Message):
+    pass
+
+
+class MidiBlockData(Message):
+    slot: int
+    time: int
+    events: list[tuple[int, int, int, int]]
+
+
+class MidiOutput(Message):
+    """`rhythm.v1.json` only."""
+
+    blocks: list[MidiBlockData]
+
+
+class ClockAnswer(Message):
+    """`rhythm.v1.json` only. Times are microseconds of the server's clock."""
+
+    value: int
+    received: int
+    sent: int
+
+
+class Cursors(Message):
+    """`rhythm.v1.json` only: [slot, x, y] each."""
+
+    cursors: list[tuple[int, int, int]]
+
+
+class Stopping(Message):
+    """The server goes down; come back after `reconnect_after_ms`."""
+
+    reconnect_after_ms: int
+
+
+CLIENT_MESSAGES: Final[dict[str, type[Message]]] = {
+    "join-room": JoinRoom,
+    "leave-room": LeaveRoom,
+    "chat-message": ChatMessage,
+    "typing": Typing,
+    "user-update": UserUpdate,
+    "room-update": RoomUpdate,
+    "transfer-owner": TransferOwner,
+    "kick": Kick,
+    "ban": Ban,
+    "unban": Unban,
+    "mute": Mute,
+    "clear-chat": ClearChat,
+    "midi-event": MidiInput,
+    "clock": ClockQuestion,
+    "cursor": CursorPosition,
+}
+
+SERVER_MESSAGES: Final[dict[str, type[Any]]] = {
+    "welcome": Welcome,
+    "ack": dict,
+    "error": Error,
+    "user-joined": UserJoined,
+    "user-left": UserLeft,
+    "user-updated": UserUpdated,
+    "room-updated": RoomUpdated,
+    "room-left": RoomLeft,
+    "chat-message": ChatLine,
+    "chat-cleared": ChatCleared,
+    "typing": UserTyping,
+    "quota": QuotaState,
+    "midi-event": MidiOutput,
+    "clock": ClockAnswer,
+    "cursor": Cursors,
+    "stopping": Stopping,
+}
