@@ -5,7 +5,24 @@ Codes under 4000 are those of RFC 6455 (7.4.1) and the IANA registry; from 4000 
 
 from typing import Final, NamedTuple
 
-__all__ = ["CLOSE_RULES", "Close", "close_rule"]
+__all__ = [
+    "ABNORMAL",
+    "CLOSE_RULES",
+    "FLOODING",
+    "GOING_AWAY",
+    "INTERNAL_ERROR",
+    "INVALID_DATA",
+    "MESSAGE_TOO_BIG",
+    "NORMAL",
+    "PROTOCOL_ERROR",
+    "RESTARTING",
+    "SILENT",
+    "SLOW",
+    "TRY_AGAIN_LATER",
+    "UNSUPPORTED_DATA",
+    "Close",
+    "close_rule",
+]
 
 
 class Close(NamedTuple):

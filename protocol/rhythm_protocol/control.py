@@ -1,7 +1,7 @@
 """Control messages on the wire: one map `{"type": str, "data": map, "id": int (optional)}`.
 
-`rhythm.v1` sends it as `0x10` and msgpack in a binary message, `rhythm.v1.json` as JSON in a text message. Decoding
-has two steps, so that a refusal can carry the message's `id`: the envelope first, its `data` second.
+`rhythm.v1` sends it as `0x10` and msgpack in a binary message, `rhythm.v1.json` as JSON in a text message.
+Decoding has two steps, so that a refusal can carry the message's `id`: the envelope first, its `data` second.
 """
 
 from typing import Any, Final
@@ -83,10 +83,11 @@ def decode_text(payload: str | bytes) -> Envelope:
 
 
 def _field_of(error: msgspec.ValidationError) -> tuple[str, str | None]:
-    """Split msgspec's "what was expected - at `$.path`" into the two."""
+    """Split msgspec's "what was expected - at `$.path`" into the two; a missing field ends the path."""
     text, _, path = str(error).partition(" - at `")
-    name = path.rstrip("`").removeprefix("$").removeprefix(".")
-    return text, name or None
+    _, _, missing = text.partition("missing required field `")
+    names = path.strip("$.`"), missing.strip("`")
+    return text, ".".join(name for name in names if name) or None
 
 
 def _parse(envelope: Envelope, table: dict[str, type[Any]]) -> Any:
@@ -123,7 +124,8 @@ def _build(type_: str, data: object, id_: int | None) -> dict[str, Any]:
 
 def encode_binary(type_: str, data: object, id_: int | None = None) -> bytes:
     """The binary message for a struct or map `data`."""
-    return _CONTROL + msgpack.packb(_build(type_, data, id_))
+    packed: bytes = msgpack.packb(_build(type_, data, id_))
+    return _CONTROL + packed
 
 
 def encode_text(type_: str, data: object, id_: int | None = None) -> bytes:

@@ -1,7 +1,7 @@
 """Control messages as frozen, typed values. PROTOCOL.md says what each one means.
 
-`CLIENT_MESSAGES` and `SERVER_MESSAGES` map a `type` on the wire to the struct of its `data`. Unknown fields are
-ignored. Times called `time` in chat are Unix milliseconds; those of music are the server's clock.
+`CLIENT_MESSAGES` and `SERVER_MESSAGES` map a `type` on the wire to the struct of its `data`. Unknown fields
+are ignored. Times called `time` in chat are Unix milliseconds; those of music are the server's clock.
 """
 
 from enum import StrEnum
@@ -12,14 +12,19 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 __all__ = [
     "CLIENT_MESSAGES",
     "SERVER_MESSAGES",
+    "U16",
+    "U32",
     "Ban",
+    "Byte",
     "ChatCleared",
     "ChatKind",
     "ChatLine",
     "ChatMessage",
+    "ChatText",
     "ClearChat",
     "ClockAnswer",
     "ClockQuestion",
+    "Colour",
     "CursorPosition",
     "Cursors",
     "Error",
@@ -28,19 +33,26 @@ __all__ = [
     "Kick",
     "LeaveRoom",
     "Limits",
+    "Line",
+    "Message",
     "MidiBlockData",
     "MidiInput",
     "MidiOutput",
     "Mode",
     "Mute",
+    "Name",
+    "Password",
     "QuotaState",
     "RoomInfo",
     "RoomLeft",
+    "RoomName",
     "RoomSettings",
     "RoomSettingsUpdate",
     "RoomType",
     "RoomUpdate",
     "RoomUpdated",
+    "Seats",
+    "Seconds",
     "SlotState",
     "Status",
     "Stopping",
@@ -56,9 +68,12 @@ __all__ = [
     "Welcome",
 ]
 
-Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
-RoomName = Annotated[str, Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
-Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+# No control characters, and something that is no space. `\Z`, because `$` would let a final line break pass.
+_ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
+
+Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=_ONE_LINE)]
+RoomName = Annotated[str, Meta(min_length=1, max_length=50, pattern=_ONE_LINE)]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
 Password = Annotated[str, Meta(min_length=1, max_length=128)]
 ChatText = Annotated[str, Meta(min_length=1, max_length=500)]
 Line = Annotated[str, Meta(max_length=128)]
@@ -104,7 +119,7 @@ class ChatKind(StrEnum):
 # Values that several messages share
 
 
-class User(Message):
+class User(Message, frozen=True):
     """A user as the others in the room see them. `slot` is their number in the room."""
 
     id: str
@@ -119,7 +134,7 @@ class User(Message):
     chat_muted: bool = False
 
 
-class RoomSettings(Message):
+class RoomSettings(Message, frozen=True):
     """What the owner of a room decides."""
 
     type: RoomType = RoomType.PUBLIC
@@ -134,11 +149,11 @@ class RoomSettings(Message):
     allow_black_midi: bool = False
 
 
-class RoomSettingsUpdate(Message):
+class RoomSettingsUpdate(Message, frozen=True):
     """Any part of `RoomSettings`; what is left out stays. `password: null` takes the password away."""
 
     name: RoomName | UnsetType = UNSET
-    password: Password | None | UnsetType = UNSET
+    password: Password | UnsetType | None = UNSET
     type: RoomType | UnsetType = UNSET
     max_players: Seats | UnsetType = UNSET
     stage: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
@@ -151,7 +166,7 @@ class RoomSettingsUpdate(Message):
     allow_black_midi: bool | UnsetType = UNSET
 
 
-class RoomInfo(Message):
+class RoomInfo(Message, frozen=True):
     """A room as its members, and the lobby's list, see it."""
 
     id: str
@@ -162,7 +177,7 @@ class RoomInfo(Message):
     owner: str | None
 
 
-class ChatLine(Message):
+class ChatLine(Message, frozen=True):
     """One line of chat, live or from the history. `id` grows within a room; `to` stands on a whisper."""
 
     id: int
@@ -175,14 +190,14 @@ class ChatLine(Message):
     to: str | None = None
 
 
-class SlotState(Message):
+class SlotState(Message, frozen=True):
     """What one player holds: the channel messages that, played in order, bring a synthesizer there."""
 
     slot: int
     state: list[tuple[int, int, int]]
 
 
-class QuotaState(Message):
+class QuotaState(Message, frozen=True):
     """The note quota in force: `points` left, `allowance` refilled every 2 s, up to `maximum`."""
 
     points: int
@@ -190,7 +205,7 @@ class QuotaState(Message):
     maximum: int
 
 
-class Limits(Message):
+class Limits(Message, frozen=True):
     """The limits a client has to know."""
 
     message_bytes: int
@@ -205,8 +220,8 @@ class Limits(Message):
 # Client to server
 
 
-class JoinRoom(Message):
-    """`room` is an id or a name; `lobby` finds a lobby with a free seat. `settings` count when it is created."""
+class JoinRoom(Message, frozen=True):
+    """`room` is an id or a name; `lobby` finds a lobby with a free seat. `settings` count on creation."""
 
     room: RoomName
     password: Password | None = None
@@ -214,42 +229,42 @@ class JoinRoom(Message):
     settings: RoomSettings | None = None
 
 
-class LeaveRoom(Message):
+class LeaveRoom(Message, frozen=True):
     pass
 
 
-class ChatMessage(Message):
+class ChatMessage(Message, frozen=True):
     """A line for the room, a `/command`, or, with `to` (a user's id or name), a whisper."""
 
     content: ChatText
     to: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
-class Typing(Message):
+class Typing(Message, frozen=True):
     typing: bool
 
 
-class UserUpdate(Message):
+class UserUpdate(Message, frozen=True):
     name: Name | UnsetType = UNSET
     colour: Colour | UnsetType = UNSET
     status: Status | UnsetType = UNSET
     status_text: Line | UnsetType = UNSET
 
 
-class RoomUpdate(Message):
+class RoomUpdate(Message, frozen=True):
     settings: RoomSettingsUpdate
 
 
-class TransferOwner(Message):
+class TransferOwner(Message, frozen=True):
     user: str
 
 
-class Kick(Message):
+class Kick(Message, frozen=True):
     user: str
     reason: Line = ""
 
 
-class Ban(Message):
+class Ban(Message, frozen=True):
     """Seconds of None: for as long as the room lives."""
 
     user: str
@@ -257,11 +272,11 @@ class Ban(Message):
     reason: Line = ""
 
 
-class Unban(Message):
+class Unban(Message, frozen=True):
     user: str
 
 
-class Mute(Message):
+class Mute(Message, frozen=True):
     """Sets what is named, leaves the rest: `notes` for the keys, `chat` for the lines."""
 
     user: str
@@ -269,24 +284,24 @@ class Mute(Message):
     chat: bool | UnsetType = UNSET
 
 
-class ClearChat(Message):
+class ClearChat(Message, frozen=True):
     pass
 
 
-class MidiInput(Message):
-    """`rhythm.v1.json` only: the binary MIDI message as numbers, events as [offset, status, data 1, data 2]."""
+class MidiInput(Message, frozen=True):
+    """`rhythm.v1.json` only: the binary message as numbers, events as [offset, status, data 1, data 2]."""
 
     time: U32
     events: Annotated[list[tuple[U16, Byte, Byte, Byte]], Meta(min_length=1)]
 
 
-class ClockQuestion(Message):
+class ClockQuestion(Message, frozen=True):
     """`rhythm.v1.json` only."""
 
     value: Annotated[int, Meta(ge=0)]
 
 
-class CursorPosition(Message):
+class CursorPosition(Message, frozen=True):
     """`rhythm.v1.json` only."""
 
     x: U16
@@ -296,7 +311,7 @@ class CursorPosition(Message):
 # Server to client
 
 
-class Welcome(Message):
+class Welcome(Message, frozen=True):
     """The first message on every socket. `server_time` is microseconds of the server's clock."""
 
     user: User
@@ -306,7 +321,7 @@ class Welcome(Message):
     limits: Limits
 
 
-class JoinAck(Message):
+class JoinAck(Message, frozen=True):
     """`members` are those the room has been told of, oldest first; `notes` is what sounds at this moment."""
 
     slot: int
@@ -317,17 +332,17 @@ class JoinAck(Message):
     chat: list[ChatLine] = field(default_factory=list)
 
 
-class Error(Message):
+class Error(Message, frozen=True):
     code: str
     message: str
     field: str | None = None
 
 
-class UserJoined(Message):
+class UserJoined(Message, frozen=True):
     user: User
 
 
-class UserLeft(Message):
+class UserLeft(Message, frozen=True):
     """`reason`: left, lost, kicked or banned."""
 
     slot: int
@@ -335,15 +350,15 @@ class UserLeft(Message):
     reason: str
 
 
-class UserUpdated(Message):
+class UserUpdated(Message, frozen=True):
     user: User
 
 
-class RoomUpdated(Message):
+class RoomUpdated(Message, frozen=True):
     room: RoomInfo
 
 
-class RoomLeft(Message):
+class RoomLeft(Message, frozen=True):
     """You are out of the room without having asked for it."""
 
     room: str
@@ -352,28 +367,28 @@ class RoomLeft(Message):
     seconds: int | None = None
 
 
-class UserTyping(Message):
+class UserTyping(Message, frozen=True):
     slot: int
     typing: bool
 
 
-class ChatCleared(Message):
+class ChatCleared(Message, frozen=True):
     pass
 
 
-class MidiBlockData(Message):
+class MidiBlockData(Message, frozen=True):
     slot: int
     time: int
     events: list[tuple[int, int, int, int]]
 
 
-class MidiOutput(Message):
+class MidiOutput(Message, frozen=True):
     """`rhythm.v1.json` only."""
 
     blocks: list[MidiBlockData]
 
 
-class ClockAnswer(Message):
+class ClockAnswer(Message, frozen=True):
     """`rhythm.v1.json` only. Times are microseconds of the server's clock."""
 
     value: int
@@ -381,13 +396,13 @@ class ClockAnswer(Message):
     sent: int
 
 
-class Cursors(Message):
+class Cursors(Message, frozen=True):
     """`rhythm.v1.json` only: [slot, x, y] each."""
 
     cursors: list[tuple[int, int, int]]
 
 
-class Stopping(Message):
+class Stopping(Message, frozen=True):
     """The server goes down; come back after `reconnect_after_ms`."""
 
     reconnect_after_ms: int

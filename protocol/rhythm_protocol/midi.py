@@ -1,7 +1,8 @@
 """MIDI channel messages as they stand on the wire: five bytes an event.
 
-An event is `u16` offset (ms from the message's base time, little-endian), then status, data 1, data 2 (MIDI 1.0
-Detailed Specification, channel voice and channel mode messages). Where MIDI has one data byte, data 2 is 0.
+An event is a `u16` offset (ms from the message's base time, little-endian), then status, data 1 and data 2:
+channel voice and channel mode messages of the MIDI 1.0 Detailed Specification. Where MIDI has one data byte,
+data 2 is 0.
 """
 
 import struct
@@ -11,10 +12,15 @@ from typing import Final, NamedTuple
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
 
 __all__ = [
+    "CHANNEL_PRESSURE",
+    "CONTROL_CHANGE",
     "EVENT_SIZE",
     "MAX_BLOCK_EVENTS",
     "NOTE_OFF",
     "NOTE_ON",
+    "PITCH_BEND",
+    "POLY_PRESSURE",
+    "PROGRAM_CHANGE",
     "MidiEvent",
     "check_events",
     "pack_events",

@@ -1,4 +1,4 @@
-"""WebSocket frames (RFC 6455, section 5.2) around whole messages, for the side that only ever sends them whole."""
+"""WebSocket frames (RFC 6455, section 5.2) around whole messages, for the side that never splits them."""
 
 import struct
 from typing import Final
