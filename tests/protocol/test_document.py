@@ -1,0 +1,72 @@
+"""PROTOCOL.md says what the package does: its tables, its examples and the bytes of its session."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rhythm_protocol.binary import OP_CONTROL
+from rhythm_protocol.close import CLOSE_RULES
+from rhythm_protocol.control import decode_binary, decode_text
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from tests.protocol.codecs import FAST_DECODERS, check_control
+from tests.protocol.vectors import Direction, FastLayout
+
+TEXT = (Path(__file__).parents[2] / "protocol" / "PROTOCOL.md").read_text()
+EXAMPLES = [line for line in re.findall(r'`(\{"type": .*\})`', TEXT) if "…" not in line]
+SESSION = re.findall(r"^    (->|<-) ([0-9a-f ]+)$", TEXT, re.MULTILINE)
+LAYOUTS: dict[int, FastLayout] = {1: "midi", 2: "clock", 3: "cursor"}
+
+
+def section(title: str) -> str:
+    return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_error_table_lists_every_code() -> None:
+    assert re.findall(r"^\| `([a-z-]+)` \|", section("Errors"), re.MULTILINE) == [*ErrorCode]
+
+
+def test_close_table_is_the_packages() -> None:
+    rows = re.findall(
+        r"^\| (\d+) \| `([a-z-]+)` \| ([^|]+) \|", section("Closing and reconnecting"), re.MULTILINE
+    )
+    waits = {rule.code: rule.reconnect_after for rule in CLOSE_RULES.values()}
+    expected = [
+        (
+            str(rule.code),
+            rule.name,
+            "no" if (wait := waits[rule.code]) is None else f"{wait[0]:g} to {wait[1]:g}",
+        )
+        for rule in CLOSE_RULES.values()
+    ]
+    assert rows == expected
+
+
+@pytest.mark.parametrize(("title", "table"), [("a client", CLIENT_MESSAGES), ("the server", SERVER_MESSAGES)])
+def test_every_message_and_field_is_described(title: str, table: dict[str, type[object]]) -> None:
+    named = set(re.findall(r"`([a-z_-]+)`", section(f"Messages of {title}")))
+    assert set(table) <= named
+    for struct in table.values():
+        assert set(getattr(struct, "__struct_fields__", ())) <= named
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_example_is_accepted(example: str) -> None:
+    envelope = decode_text(example)
+    check_control("client" if envelope.type in CLIENT_MESSAGES else "server", envelope)
+
+
+@pytest.mark.parametrize(("arrow", "line"), SESSION)
+def test_session_bytes_decode(arrow: str, line: str) -> None:
+    payload = bytes.fromhex(line)
+    direction: Direction = "client" if arrow == "->" else "server"
+    if payload[0] == OP_CONTROL:
+        check_control(direction, decode_binary(payload))
+    else:
+        assert FAST_DECODERS[LAYOUTS[payload[0]], direction](payload)
+
+
+def test_session_and_examples_are_found() -> None:
+    assert len(SESSION) >= 9
+    assert len(EXAMPLES) >= 9
