@@ -1,0 +1,199 @@
+"""The configuration: `config.toml`, over it `RHYTHMD_SECTION__KEY` variables, over them `--set section.key=value`.
+
+The structs below are the only list of keys, defaults and bounds. `config.toml` repeats the defaults with a comment
+each; a test holds the two equal.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, ValidationError, convert, field
+
+from rhythmd.errors import ConfigError
+
+__all__ = ["Config", "HubConfig", "LimitsConfig", "QuotaConfig", "RoomsConfig", "ServerConfig", "load_config"]
+
+ENV_PREFIX = "RHYTHMD_"
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all sections."""
+
+
+class ServerConfig(Section, frozen=True):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    data_dir: str = "data"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    stop_s: Annotated[float, Meta(gt=0, le=10)] = 8.0
+
+
+class LimitsConfig(Section, frozen=True):
+    connections: Positive = 10_000
+    connections_per_address: Positive = 50
+    message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 65_536
+    handshake_s: Seconds = 10.0
+    ping_interval_s: Seconds = 20.0
+    silence_s: Seconds = 40.0
+    write_buffer_bytes: Annotated[int, Meta(ge=16_384)] = 262_144
+    messages_per_s: Seconds = 50.0
+    messages_burst: Positive = 200
+
+
+class HubConfig(Section, frozen=True):
+    flush_max_ms: Annotated[float, Meta(ge=0, le=50)] = 4.0
+    yield_after: Positive = 256
+    presence_limit: Positive = 100
+    cursor_interval_ms: Annotated[float, Meta(ge=1, le=1000)] = 40.0
+
+
+class RoomsConfig(Section, frozen=True):
+    limit: Positive = 10_000
+    max_players: Annotated[int, Meta(ge=1, le=65_000)] = 50
+    lobby_players: Annotated[int, Meta(ge=1, le=65_000)] = 16
+    chat_history: Annotated[int, Meta(ge=0, le=10_000)] = 100
+
+
+class QuotaConfig(Section, frozen=True):
+    refill_s: Seconds = 2.0
+    lobby_allowance: Positive = 200
+    lobby_maximum: Positive = 600
+    room_allowance: Positive = 400
+    room_maximum: Positive = 1_200
+    owner_allowance: Positive = 600
+    owner_maximum: Positive = 1_800
+    black_midi_allowance: Positive = 8_000
+    black_midi_maximum: Positive = 24_000
+    total_allowance: Positive = 40_000
+    total_maximum: Positive = 120_000
+
+
+class Config(Section, frozen=True):
+    """Every setting of the server."""
+
+    server: ServerConfig = field(default_factory=ServerConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    hub: HubConfig = field(default_factory=HubConfig)
+    rooms: RoomsConfig = field(default_factory=RoomsConfig)
+    quota: QuotaConfig = field(default_factory=QuotaConfig)
+
+
+class _Layers:
+    """Values by section and key, each with the source that set it last."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict[str, Any]] = {}
+        self.sources: dict[tuple[str, str], str] = {}
+
+    def put(self, section: str, key: str, value: object, source: str) -> None:
+        self.values.setdefault(section, {})[key] = value
+        self.sources[section, key] = source
+
+
+def _read_file(path: Path, layers: _Layers) -> None:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    for section, table in tables.items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {section}: a key outside a section; sections are {_names(Config)}")
+        for key, value in table.items():
+            layers.put(section, key, value, str(path))
+
+
+def _scalar(text: str) -> object:
+    """`text` as TOML would read it; what is no TOML value is the string itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _read_environment(environment: Mapping[str, str], layers: _Layers) -> None:
+    for name, text in environment.items():
+        section, separator, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
+        if name.startswith(ENV_PREFIX) and separator:
+            layers.put(section, key, _scalar(text), name)
+
+
+def _read_settings(settings: Iterable[str], layers: _Layers) -> None:
+    for setting in settings:
+        path, separator, text = setting.partition("=")
+        section, dot, key = path.strip().partition(".")
+        if not (separator and dot and key):
+            raise ConfigError(f"--set {setting}: the form is section.key=value")
+        layers.put(section, key, _scalar(text.strip()), f"--set {path.strip()}")
+
+
+def _names(struct: type[Struct]) -> str:
+    return ", ".join(struct.__struct_fields__)
+
+
+def _check_names(layers: _Layers) -> None:
+    sections = Config.__struct_fields__
+    for (section, key), source in layers.sources.items():
+        if section not in sections:
+            raise ConfigError(f"{source}: unknown section {section!r}; allowed: {', '.join(sections)}")
+        struct = type(getattr(Config(), section))
+        if key not in struct.__struct_fields__:
+            raise ConfigError(f"{source}: unknown key {section}.{key}; allowed: {_names(struct)}")
+
+
+def _convert(section: str, layers: _Layers) -> Any:
+    struct = type(getattr(Config(), section))
+    values = layers.values.get(section, {})
+    for key, value in values.items():
+        text = _string_wanted(struct, key, value)
+        try:
+            convert({key: text}, struct)
+        except ValidationError as error:
+            allowed = str(error).partition(" - at `")[0]
+            source = layers.sources[section, key]
+            raise ConfigError(f"{source}: {section}.{key} = {value!r}: {allowed}") from error
+        values[key] = text
+    return convert(values, struct)
+
+
+def _string_wanted(struct: type[Struct], key: str, value: object) -> object:
+    """A value from the environment that looks like a number where a string is wanted is a string."""
+    if struct.__annotations__.get(key) is str and isinstance(value, int | float):
+        return str(value)
+    return value
+
+
+def load_config(path: Path | None, environment: Mapping[str, str] = os.environ, settings: Iterable[str] = ()) -> Config:
+    """The checked configuration.
+
+    Args:
+        path: a TOML file; None for the defaults.
+        environment: where `RHYTHMD_SECTION__KEY` variables are looked up; their values are written as in TOML.
+        settings: `section.key=value`, strongest of all.
+
+    Raises:
+        ConfigError: a file cannot be read, a key is unknown or a value is not allowed; the text says which.
+    """
+    layers = _Layers()
+    if path is not None:
+        _read_file(path, layers)
+    _read_environment(environment, layers)
+    _read_settings(settings, layers)
+    _check_names(layers)
+    config = Config(**{section: _convert(section, layers) for section in Config.__struct_fields__})
+    _check_relations(config)
+    return config
+
+
+def _check_relations(config: Config) -> None:
+    if config.limits.silence_s <= config.limits.ping_interval_s:
+        raise ConfigError("limits.silence_s must be more than limits.ping_interval_s")
+    if config.rooms.lobby_players > config.rooms.max_players:
+        raise ConfigError("rooms.lobby_players must be at most rooms.max_players")

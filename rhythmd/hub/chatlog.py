@@ -1,0 +1,42 @@
+"""The last lines of a room's chat."""
+
+import time
+from collections import deque
+
+from rhythm_protocol.messages import ChatKind, ChatLine
+from rhythmd.hub.member import Profile
+
+__all__ = ["ChatLog"]
+
+
+class ChatLog:
+    """Numbers lines and keeps the last `size` of those that everybody may read."""
+
+    __slots__ = ("_last_id", "_lines")
+
+    def __init__(self, size: int) -> None:
+        self._lines: deque[ChatLine] = deque(maxlen=size)
+        self._last_id = 0
+
+    def line(self, kind: ChatKind, content: str, author: Profile | None, to: str | None = None) -> ChatLine:
+        """A new line, kept unless it is for one reader only."""
+        self._last_id += 1
+        line = ChatLine(
+            id=self._last_id,
+            time=time.time_ns() // 1_000_000,
+            kind=kind,
+            content=content,
+            user_id=author.id if author else None,
+            name=author.name if author else None,
+            colour=author.colour if author else None,
+            to=to,
+        )
+        if kind in (ChatKind.TEXT, ChatKind.ME):
+            self._lines.append(line)
+        return line
+
+    def history(self) -> list[ChatLine]:
+        return list(self._lines)
+
+    def clear(self) -> None:
+        self._lines.clear()

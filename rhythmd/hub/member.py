@@ -1,0 +1,108 @@
+"""Who is in a room: a user's profile, and what the room knows of the one user."""
+
+import ipaddress
+from collections.abc import Callable
+
+from rhythm_protocol.messages import Status, User
+from rhythmd.hub.notes import NoteState
+from rhythmd.hub.packet import Packet
+from rhythmd.hub.peer import Encoding
+from rhythmd.hub.quota import NoteQuota
+
+__all__ = ["Member", "Profile"]
+
+
+class Profile:
+    """What a user is called and looks like; changed by `user-update`. Outlives the rooms it is in."""
+
+    __slots__ = ("address", "bot", "colour", "guest", "id", "name", "status", "status_text")
+
+    def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
+        self.id = id_
+        self.name = name
+        self.colour = colour
+        self.address = address
+        self.guest = guest
+        self.bot = bot
+        self.status = Status.ONLINE
+        self.status_text = ""
+
+    def as_user(self) -> User:
+        return User(
+            id=self.id,
+            name=self.name,
+            colour=self.colour,
+            status=self.status,
+            status_text=self.status_text,
+            guest=self.guest,
+            bot=self.bot,
+        )
+
+    def ban_keys(self) -> tuple[str, ...]:
+        """What a ban holds on to: the id and, since a guest gets a new one at will, a guest's address.
+
+        Not loopback: a whole machine, or everybody behind a proxy, shares it.
+        """
+        if self.guest and not ipaddress.ip_address(self.address).is_loopback:
+            return (self.id, self.address)
+        return (self.id,)
+
+
+class Member:
+    """A user's place in one room. `slot` is the player's number there, unique among those present."""
+
+    __slots__ = (
+        "announced",
+        "chat_muted",
+        "encoding",
+        "notes",
+        "notes_muted",
+        "profile",
+        "quota",
+        "refused_period",
+        "self_muted",
+        "slot",
+        "slot_bytes",
+        "write",
+    )
+
+    def __init__(
+        self,
+        profile: Profile,
+        slot: int,
+        quota: NoteQuota,
+        encoding: Encoding,
+        write: Callable[[bytes], None],
+    ) -> None:
+        self.profile = profile
+        self.slot = slot
+        self.slot_bytes = slot.to_bytes(2, "little")
+        self.quota = quota
+        self.encoding = encoding
+        self.write = write
+        self.notes: NoteState | None = None  # made with the first note: most members of a concert only listen
+        self.announced = False
+        self.notes_muted = False
+        self.self_muted = False
+        self.chat_muted = False
+        self.refused_period = -1
+
+    def as_user(self) -> User:
+        """The user as the room sees them."""
+        profile = self.profile
+        return User(
+            id=profile.id,
+            name=profile.name,
+            colour=profile.colour,
+            status=profile.status,
+            status_text=profile.status_text,
+            guest=profile.guest,
+            bot=profile.bot,
+            slot=self.slot,
+            notes_muted=self.notes_muted or self.self_muted,
+            chat_muted=self.chat_muted,
+        )
+
+    def send(self, type_: str, data: object) -> None:
+        """Write one message to this member alone."""
+        self.write(Packet(type_, data).frame(self.encoding))

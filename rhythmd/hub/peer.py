@@ -1,0 +1,64 @@
+"""The hub's ports to the network: what it asks of a socket, and what a socket tells it.
+
+`net.connection` implements `Peer`; `hub.Hub` implements `Receiver`. Neither knows the other's module.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol, TypeVar
+
+from rhythm_protocol.close import Close
+
+__all__ = ["Encoding", "Peer", "Receiver"]
+
+
+SessionT = TypeVar("SessionT")
+
+
+class Encoding(IntEnum):
+    """How a peer wants its messages: the two subprotocols."""
+
+    BINARY = 0
+    TEXT = 1
+
+
+class Peer(Protocol):
+    """One open WebSocket connection."""
+
+    @property
+    def encoding(self) -> Encoding: ...
+
+    @property
+    def address(self) -> str:
+        """The client's IP address."""
+        ...
+
+    @property
+    def bot(self) -> bool:
+        """Whether the client called itself one (`/ws?bot=1`)."""
+        ...
+
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Sends whole frames; never blocks, never raises."""
+        ...
+
+    def close(self, rule: Close) -> None:
+        """Start the close handshake; nothing is written afterwards. Idempotent."""
+        ...
+
+
+class Receiver(Protocol[SessionT]):
+    """Where a connection takes what happens to it. Every method is plain `def` and returns at once."""
+
+    def attach(self, peer: Peer) -> SessionT: ...
+
+    def on_binary(self, session: SessionT, payload: bytes) -> None: ...
+
+    def on_text(self, session: SessionT, payload: str) -> None: ...
+
+    def on_pause(self, session: SessionT) -> None:
+        """The peer's write buffer is over its limit."""
+
+    def on_lost(self, session: SessionT) -> None:
+        """The peer is gone; called once."""

@@ -1,0 +1,94 @@
+"""All rooms of this server, by id and by name, and the lobbies that overflow into one another."""
+
+import secrets
+from collections.abc import Iterator
+from typing import Final
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import RoomSettings, RoomType
+from rhythmd.config import Config
+from rhythmd.errors import Refused
+from rhythmd.hub.pacer import Pacer
+from rhythmd.hub.room import Room
+
+__all__ = ["LOBBY", "Registry"]
+
+LOBBY: Final = "lobby"
+
+
+class Registry:
+    """Rooms come with their first member and go with their last; the first lobby stays.
+
+    `version` grows with every change that a list of rooms shows.
+    """
+
+    def __init__(self, config: Config, pacer: Pacer) -> None:
+        self._config = config
+        self._pacer = pacer
+        self._rooms: dict[str, Room] = {}
+        self._ids_by_name: dict[str, str] = {}
+        self.version = 0
+        self._open_lobby(1)
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self._rooms.values())
+
+    def get(self, reference: str) -> Room | None:
+        """The room with this id or, in any case, this name."""
+        room = self._rooms.get(reference)
+        if room is None:
+            room = self._rooms.get(self._ids_by_name.get(reference.casefold(), ""))
+        return room
+
+    def lobby(self) -> Room:
+        """The first lobby with a free seat; a new one when all are full."""
+        number = 1
+        while True:
+            room = self._rooms.get(_lobby_id(number))
+            if room is None:
+                return self._open_lobby(number)
+            if len(room.members) < room.settings.max_players:
+                return room
+            number += 1
+
+    def create(self, name: str, settings: RoomSettings) -> Room:
+        """A new, empty room. Raises Refused when there are too many already."""
+        return self._add(secrets.token_urlsafe(9), name, settings)
+
+    def rename(self, room: Room, name: str) -> None:
+        """Give `room` another name. Raises Refused when a room has it already."""
+        taken = self.get(name)
+        if taken is not None and taken is not room:
+            raise Refused(ErrorCode.INVALID_FIELD, "another room has this name", "settings.name")
+        del self._ids_by_name[room.name.casefold()]
+        self._ids_by_name[name.casefold()] = room.id
+
+    def free(self, room: Room) -> None:
+        """Forget `room` if nobody is left in it."""
+        if not room.members and room.id != LOBBY:
+            del self._rooms[room.id]
+            del self._ids_by_name[room.name.casefold()]
+            self._changed()
+
+    def _open_lobby(self, number: int) -> Room:
+        settings = RoomSettings(type=RoomType.LOBBY, max_players=self._config.rooms.lobby_players)
+        return self._add(_lobby_id(number), "Lobby" if number == 1 else f"Lobby {number}", settings)
+
+    def _add(self, id_: str, name: str, settings: RoomSettings) -> Room:
+        if len(self._rooms) >= self._config.rooms.limit:
+            raise Refused(ErrorCode.ROOM_LIMIT, "this server has as many rooms as it may")
+        room = Room(id_, name, settings, self._config, self._pacer, self._changed)
+        self._rooms[id_] = room
+        self._ids_by_name[name.casefold()] = id_
+        self._changed()
+        return room
+
+    def _changed(self) -> None:
+        self.version += 1
+
+
+def _lobby_id(number: int) -> str:
+    return LOBBY if number == 1 else f"{LOBBY}-{number}"

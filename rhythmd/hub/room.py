@@ -1,0 +1,233 @@
+"""One room: who is in it, in which slot, under which rules, and what it hears."""
+
+from collections.abc import Callable
+from typing import Final
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import (
+    ChatKind,
+    ChatLine,
+    RoomInfo,
+    RoomSettings,
+    RoomType,
+    RoomUpdated,
+    SlotState,
+    UserJoined,
+    UserLeft,
+    UserUpdated,
+)
+from rhythm_protocol.midi import MAX_BLOCK_EVENTS
+from rhythmd.config import Config
+from rhythmd.errors import Refused
+from rhythmd.hub.bans import BanList
+from rhythmd.hub.chatlog import ChatLog
+from rhythmd.hub.clock import now_ms
+from rhythmd.hub.cursors import CursorBoard
+from rhythmd.hub.fanout import Fanout
+from rhythmd.hub.member import Member, Profile
+from rhythmd.hub.notes import ChannelMessage
+from rhythmd.hub.pacer import Pacer
+from rhythmd.hub.packet import Packet
+from rhythmd.hub.password import PasswordHash
+from rhythmd.hub.peer import Encoding
+from rhythmd.hub.quota import NoteQuota
+
+__all__ = ["Room"]
+
+FIRST_SLOT: Final = 1  # 0 is the server's own
+LAST_SLOT: Final = 0xFFFF
+
+
+class Room:
+    """Membership changes and fan-out of one room. All of it is plain `def`, so each change is whole.
+
+    Args:
+        on_change: called after every change that the list of rooms shows.
+    """
+
+    def __init__(
+        self,
+        id_: str,
+        name: str,
+        settings: RoomSettings,
+        config: Config,
+        pacer: Pacer,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.id = id_
+        self.name = name
+        self.settings = settings
+        self.password: PasswordHash | None = None
+        self.owner: Member | None = None
+        self.members: dict[int, Member] = {}  # by slot, the longest present first
+        self.bans = BanList()
+        self.chat = ChatLog(config.rooms.chat_history)
+        self.fanout = Fanout(pacer, config.hub.yield_after)
+        self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
+        self._quota_config = config.quota
+        self.refill_ms = round(config.quota.refill_s * 1000)
+        self._presence_limit = config.hub.presence_limit
+        self._on_change = on_change
+        self._last_slot = FIRST_SLOT - 1
+        self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self.period())
+
+    # Who is here
+
+    def add(
+        self, profile: Profile, encoding: Encoding, write: Callable[[bytes], None], *, as_owner: bool = False
+    ) -> Member:
+        """Give `profile` a slot. The room is told, after it has heard what was played before."""
+        quota = NoteQuota(*self._rates(is_owner=as_owner), self.period())
+        member = Member(profile, self._free_slot(), quota, encoding, write)
+        if as_owner:
+            self.owner = member
+        if len(self.members) < self._presence_limit:
+            self.announce(member)
+        self.fanout.add(member)
+        self.members[member.slot] = member
+        self._on_change()
+        return member
+
+    def remove(self, member: Member, reason: str) -> None:
+        """Take `member` out; what it held is released first, its ownership passes to the longest present."""
+        self.release(member)
+        self.fanout.discard(member)
+        self.cursors.forget(member.slot)
+        del self.members[member.slot]
+        if member.announced:
+            self.broadcast("user-left", UserLeft(member.slot, member.profile.id, reason))
+        if self.owner is member:
+            self.set_owner(next(iter(self.members.values()), None))
+        self._on_change()
+
+    def announce(self, member: Member) -> None:
+        """Tell the room of `member`. In a big room that happens when they first do something."""
+        member.announced = True
+        self.broadcast("user-joined", UserJoined(member.as_user()), skip=member)
+
+    def set_owner(self, owner: Member | None) -> None:
+        former, self.owner = self.owner, owner
+        for member in (former, owner):
+            if member is not None and member.slot in self.members:
+                self.refresh_quota(member)
+        if owner is not None:
+            if not owner.announced:
+                self.announce(owner)
+            self.changed()
+
+    def find(self, reference: str) -> Member:
+        """The member with this id or, if only one has it, this name in any case. Raises Refused."""
+        for member in self.members.values():
+            if member.profile.id == reference:
+                return member
+        folded = reference.casefold()
+        named = [member for member in self.members.values() if member.profile.name.casefold() == folded]
+        if len(named) != 1:
+            problem = "nobody here is" if not named else "several here are"
+            raise Refused(ErrorCode.USER_NOT_FOUND, f"{problem} called {reference}", "user")
+        return named[0]
+
+    def _free_slot(self) -> int:
+        """The next number that nobody has. Not the lowest: a late note must not pass to a newcomer."""
+        slot = self._last_slot
+        while True:
+            slot = slot + 1 if slot < LAST_SLOT else FIRST_SLOT
+            if slot not in self.members:
+                self._last_slot = slot
+                return slot
+
+    # What it hears
+
+    def broadcast(self, type_: str, data: object, skip: Member | None = None) -> None:
+        self.fanout.broadcast(Packet(type_, data), () if skip is None else (skip,))
+
+    def release(self, member: Member) -> None:
+        """End whatever `member` holds, for all listeners."""
+        if member.notes is not None:
+            self._play_messages(member, member.notes.release())
+
+    def notes(self) -> list[SlotState]:
+        """What every player holds now."""
+        states = (
+            (member.slot, member.notes.snapshot()) for member in self.members.values() if member.notes is not None
+        )
+        return [SlotState(slot, state) for slot, state in states if state]
+
+    def _play_messages(self, member: Member, messages: list[ChannelMessage]) -> None:
+        base = (now_ms() & 0xFFFFFFFF).to_bytes(4, "little")
+        for start in range(0, len(messages), MAX_BLOCK_EVENTS):
+            chunk = messages[start : start + MAX_BLOCK_EVENTS]
+            events = b"".join(bytes((0, 0, *message)) for message in chunk)
+            self.fanout.play(member, b"".join((member.slot_bytes, bytes((len(chunk),)), base, events)))
+
+    # Its rules
+
+    def may_play(self, member: Member) -> ErrorCode | None:
+        """None, or why this member's notes stay silent."""
+        if member.notes_muted or member.self_muted:
+            return ErrorCode.NOTES_MUTED
+        if self.settings.only_owner_can_play and self.owner is not member:
+            return ErrorCode.ONLY_OWNER_CAN_PLAY
+        return None
+
+    def require_owner(self, member: Member) -> None:
+        """Raise Refused unless `member` owns the room."""
+        if self.owner is not member:
+            raise Refused(ErrorCode.NOT_OWNER, "only the room's owner may do this")
+
+    def change_settings(self, settings: RoomSettings, name: str, password: PasswordHash | None) -> None:
+        """Put new rules in force at once: who may not play any more is released."""
+        self.settings, self.name, self.password = settings, name, password
+        for member in list(self.members.values()):
+            if self.may_play(member) is not None:
+                self.release(member)
+            self.refresh_quota(member)
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell the room, and whoever lists rooms, what it is like now."""
+        self.broadcast("room-updated", RoomUpdated(self.info()))
+        self._on_change()
+
+    def member_changed(self, member: Member) -> None:
+        """Tell the room what `member` is like now, if it knows of them."""
+        if self.may_play(member) is not None:
+            self.release(member)
+        if member.announced:
+            self.broadcast("user-updated", UserUpdated(member.as_user()))
+
+    def period(self) -> int:
+        """Number of the quota's refill period at this moment."""
+        return now_ms() // self.refill_ms
+
+    def refresh_quota(self, member: Member) -> None:
+        """Give `member` the note quota of the room and their role, and tell them when it changed."""
+        rates = self._rates(is_owner=member is self.owner)
+        if rates != (member.quota.allowance, member.quota.maximum):
+            member.quota.set_rates(*rates)
+            member.send("quota", member.quota.state())
+
+    def _rates(self, *, is_owner: bool) -> tuple[int, int]:
+        quota = self._quota_config
+        if self.settings.allow_black_midi:
+            return quota.black_midi_allowance, quota.black_midi_maximum
+        if is_owner:
+            return quota.owner_allowance, quota.owner_maximum
+        if self.settings.type is RoomType.LOBBY:
+            return quota.lobby_allowance, quota.lobby_maximum
+        return quota.room_allowance, quota.room_maximum
+
+    def info(self) -> RoomInfo:
+        return RoomInfo(
+            id=self.id,
+            name=self.name,
+            settings=self.settings,
+            has_password=self.password is not None,
+            players=len(self.members),
+            owner=self.owner.profile.id if self.owner else None,
+        )
+
+    def welcome_line(self, member: Member) -> ChatLine | None:
+        """The room's welcome message, said to `member`."""
+        text = self.settings.welcome_message.replace("%%user%%", member.profile.name)
+        return self.chat.line(ChatKind.SYSTEM, text, None, member.profile.id) if text else None

@@ -1,0 +1,107 @@
+"""From a message to its handler: one table of opcodes, one of message types."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final
+
+from rhythm_protocol.binary import OP_CLOCK, OP_CONTROL, OP_CURSOR, OP_MIDI
+from rhythm_protocol.close import FLOODING
+from rhythm_protocol.control import Envelope, decode_binary, decode_text, parse_client
+from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
+from rhythmd.errors import Refused
+from rhythmd.hub.context import Context
+from rhythmd.hub.handlers import chat, clock, cursor, midi, moderation, rooms, users
+from rhythmd.hub.session import Session
+from rhythmd.telemetry import hub_log
+
+__all__ = ["CONTROL", "FAST", "route_binary", "route_text"]
+
+Control = Callable[[Context, Session, Any], object]
+Fast = Callable[[Context, Session, bytes], None]
+
+
+def route_binary(context: Context, session: Session, payload: bytes) -> None:
+    """Handle one binary message. On the hot path. Never raises."""
+    try:
+        FAST.get(payload[0] if payload else -1, _unknown)(context, session, payload)
+    except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
+        if _within_rate(context, session, None):
+            _refuse(context, session, error, None)
+
+
+def route_text(context: Context, session: Session, payload: str) -> None:
+    """Handle one text message. Never raises."""
+    try:
+        envelope = decode_text(payload)
+    except ProtocolError as error:
+        if _within_rate(context, session, None):
+            _refuse(context, session, error, None)
+    else:
+        _dispatch(context, session, envelope)
+
+
+def _unknown(_context: Context, _session: Session, payload: bytes) -> None:
+    raise MalformedMessage(f"there is no message {payload[:1].hex() or 'of no bytes'}")
+
+
+def _control(context: Context, session: Session, payload: bytes) -> None:
+    _dispatch(context, session, decode_binary(payload))
+
+
+def _dispatch(context: Context, session: Session, envelope: Envelope) -> None:
+    """Run the control message's handler; answer with an `ack` if it asked for one."""
+    # Notes are bounded by their quota: a rate that dropped note-offs would leave notes hanging.
+    if envelope.type != "midi-event" and not _within_rate(context, session, envelope.id):
+        return
+    try:
+        message = parse_client(envelope)
+        answer = CONTROL[envelope.type](context, session, message)
+        if envelope.id is not None:
+            session.send("ack", {} if answer is None else answer, envelope.id)
+    except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
+        _refuse(context, session, error, envelope.id)
+
+
+def _within_rate(context: Context, session: Session, id_: int | None) -> bool:
+    """Charge one message. A client over its rate is told, and closed if it goes on."""
+    if session.bucket.take(monotonic()):
+        return True
+    if session.bucket.exhausted:
+        session.peer.close(FLOODING)
+    elif id_ is not None or session.bucket.balance > -2.0:  # the first of a row
+        context.refuse(session, ErrorCode.RATE_LIMITED, "too many messages, slow down", id_=id_)
+    return False
+
+
+def _refuse(context: Context, session: Session, error: Exception, id_: int | None) -> None:
+    if isinstance(error, ProtocolError | Refused):
+        context.refuse(session, error.code, error.message, error.field, id_)
+    else:
+        hub_log.error("a handler failed for %s", session.profile.id, exc_info=error)
+        context.refuse(session, ErrorCode.INTERNAL_ERROR, "the server failed at this message", None, id_)
+
+
+FAST: Final[dict[int, Fast]] = {
+    OP_MIDI: midi.play,
+    OP_CLOCK: clock.clock,
+    OP_CURSOR: cursor.cursor,
+    OP_CONTROL: _control,
+}
+
+CONTROL: Final[dict[str, Control]] = {
+    "join-room": rooms.join_room,
+    "leave-room": rooms.leave_room,
+    "room-update": rooms.room_update,
+    "transfer-owner": rooms.transfer_owner,
+    "chat-message": chat.chat_message,
+    "typing": chat.typing,
+    "user-update": users.user_update,
+    "kick": moderation.kick,
+    "ban": moderation.ban,
+    "unban": moderation.unban,
+    "mute": moderation.mute,
+    "clear-chat": moderation.clear_chat,
+    "midi-event": midi.midi_event,
+    "clock": clock.clock_message,
+    "cursor": cursor.cursor_message,
+}

@@ -1,0 +1,1 @@
+"""Sockets: one port for everything, WebSocket connections, heartbeats. Talks to the hub through `hub.peer`."""

@@ -1,0 +1,289 @@
+"""One WebSocket connection: handshake, frames, flow control, close.
+
+The fast path stands in front of `websockets`' Sans-I/O state machine: a complete, final, masked binary frame under 126
+bytes, while no fragmented message is open, is decoded in place. Every other frame goes, whole, to the state machine.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+from websockets.speedups import apply_mask
+
+from rhythm_protocol.close import INVALID_DATA, SILENT, UNSUPPORTED_DATA, Close, close_rule
+from rhythmd.config import LimitsConfig
+from rhythmd.hub.peer import Encoding, Receiver, SessionT
+from rhythmd.net.frames import FrameError, frame_size
+from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake, http_error
+from rhythmd.net.heartbeat import Heartbeat
+from rhythmd.telemetry import Stats, net_log
+
+__all__ = ["Connection", "Wiring"]
+
+FINAL_BINARY: Final = 0x82
+MASKED: Final = 0x80
+SHORT: Final = 126
+SHORT_HEAD: Final = 6  # two bytes and the mask
+CLOSE_S: Final = 5.0  # for the other side to finish the close handshake
+SEND_BUFFER: Final = 65_536  # the kernel's, which doubles it; more would hide a client that does not read
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring(Generic[SessionT]):
+    """What all connections of a listener share."""
+
+    loop: asyncio.AbstractEventLoop
+    limits: LimitsConfig
+    receiver: Receiver[SessionT]
+    stats: Stats
+    heartbeat: Heartbeat
+
+
+class Connection(asyncio.Protocol, Generic[SessionT]):
+    """Implements `hub.peer.Peer`. `on_gone` is called once, when the transport is lost."""
+
+    __slots__ = (
+        "_fast", "_fragments", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_session", "_tail", "_timer",
+        "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
+    )  # fmt: skip
+
+    def __init__(self, wiring: Wiring[SessionT], address: str, on_gone: Callable[[], None]) -> None:
+        self._wiring = wiring
+        self._on_gone = on_gone
+        self.address = address
+        self.encoding = Encoding.TEXT
+        self.bot = False
+        self.heard = True
+        self._quiet = 0
+        self._session: SessionT | None = None
+        self._protocol: ServerProtocol | None = None
+        self._on_binary = wiring.receiver.on_binary
+        self._fast: SessionT | None = None  # the session, while the fast path may be taken
+        self._tail = b""  # bytes of a frame that is not whole yet
+        self._wanted = 0  # its size, once known
+        self._opcode: Opcode | None = None  # of the fragmented message that is open
+        self._fragments: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
+        self._transport = transport
+        self.write: Callable[[bytes], None] = transport.write
+        self._set_timer(self._wiring.limits.handshake_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._set_timer(None)
+        self._wiring.heartbeat.discard(self)
+        self._detach()
+        self._on_gone()
+        if self._protocol is not None:
+            net_log.info("%s disconnected%s", self.address, f" ({exc})" if exc else "")
+
+    def eof_received(self) -> bool | None:
+        return None  # the transport closes itself
+
+    # Receiving
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = True
+        if self._tail:
+            if len(self._tail) + len(data) < self._wanted:
+                self._tail += data
+                return
+            data = self._tail + data
+            self._tail = b""
+        self._wiring.stats.bytes_in += len(data)
+        if self._protocol is None:
+            self._shake_hands(data)
+        else:
+            self._receive(data, 0)
+
+    def _receive(self, data: bytes, at: int) -> None:
+        """Take the frames out of `data` from index `at` on; keep what is no whole frame."""
+        end = len(data)
+        while at < end:
+            session = self._fast
+            if session is not None and end - at >= SHORT_HEAD and data[at] == FINAL_BINARY:
+                length = data[at + 1] - MASKED
+                stop = at + SHORT_HEAD + length
+                if 0 <= length < SHORT and stop <= end:
+                    payload = apply_mask(data[at + SHORT_HEAD : stop], data[at + 2 : at + SHORT_HEAD])
+                    self._on_binary(session, payload)
+                    at = stop
+                    continue
+            at = self._receive_frame(data, at)
+            if not at:
+                return
+
+    def _receive_frame(self, data: bytes, at: int) -> int:
+        """Give the frame at `at` to the state machine. Index after it; 0 when there is nothing to go on with."""
+        protocol = self._protocol
+        if protocol is None or protocol.eof_sent:
+            return 0
+        limit = self._wiring.limits.message_bytes - (protocol.current_size or 0)
+        try:
+            size = frame_size(data, at, limit)
+        except FrameError as error:
+            self._fail(protocol, error.rule, error.reason)
+            return 0
+        if not size or at + size > len(data):
+            self._tail = data[at:]
+            self._wanted = size
+            return 0
+        protocol.receive_data(data[at : at + size])
+        self._take_events(protocol)
+        return at + size
+
+    def _take_events(self, protocol: ServerProtocol) -> None:
+        for frame in protocol.events_received():
+            if isinstance(frame, Frame) and self._session is not None:
+                self._take_frame(frame)
+        self._set_fast(protocol)
+        self._send_pending(protocol)
+
+    def _take_frame(self, frame: Frame) -> None:
+        """Gather fragments; hand whole messages on."""
+        if frame.opcode is Opcode.CONT or frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
+            if frame.opcode is not Opcode.CONT:
+                self._opcode = frame.opcode
+            self._fragments.append(bytes(frame.data))
+            if frame.fin:
+                payload = b"".join(self._fragments)
+                self._fragments.clear()
+                self._take_message(payload, is_text=self._opcode is Opcode.TEXT)
+
+    def _take_message(self, payload: bytes, *, is_text: bool) -> None:
+        session, receiver = self._session, self._wiring.receiver
+        if session is None:
+            return
+        if is_text is not (self.encoding is Encoding.TEXT):
+            self.close(UNSUPPORTED_DATA)
+        elif not is_text:
+            self._on_binary(session, payload)
+        else:
+            try:
+                text = payload.decode()
+            except UnicodeDecodeError:
+                assert self._protocol is not None  # noqa: S101 - there is a session
+                self._fail(self._protocol, INVALID_DATA, "text is not UTF-8")
+            else:
+                receiver.on_text(session, text)
+
+    # Opening
+
+    def _shake_hands(self, data: bytes) -> None:
+        head, separator, rest = data.partition(b"\r\n\r\n")
+        if not separator:
+            if len(data) > MAX_HEAD_BYTES:
+                self.write(http_error("431 Request Header Fields Too Large", "the request is too long"))
+                self._end_output()
+            else:
+                self._tail = data
+            return
+        handshake = Handshake(head + separator, self._wiring.limits.message_bytes)
+        self.write(handshake.answer)
+        if handshake.protocol is None:
+            self._end_output()
+            return
+        self._open(handshake, handshake.protocol)
+        if rest:
+            self._receive(rest, 0)
+
+    def _open(self, handshake: Handshake, protocol: ServerProtocol) -> None:
+        self._set_timer(None)
+        self._protocol = protocol
+        self.encoding = handshake.encoding
+        self.bot = handshake.bot
+        self._transport.set_write_buffer_limits(high=self._wiring.limits.write_buffer_bytes)
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._wiring.heartbeat.add(self)
+        self._wiring.stats.connections_opened += 1
+        net_log.info("%s connected (%s)", self.address, self.encoding.name.lower())
+        self._session = self._wiring.receiver.attach(self)
+        self._set_fast(protocol)
+
+    def _set_fast(self, protocol: ServerProtocol) -> None:
+        possible = self.encoding is Encoding.BINARY and protocol.current_size is None
+        self._fast = self._session if possible else None
+
+    # Flow control and silence
+
+    def pause_writing(self) -> None:
+        if self._session is not None:
+            self._wiring.receiver.on_pause(self._session)
+
+    def check_silence(self, sweeps_to_ping: int, sweeps_to_close: int) -> None:
+        """One visit of the heartbeat: ping, or close, when nothing was heard for so many visits."""
+        if self.heard:
+            self.heard = False
+            self._quiet = 0
+            return
+        self._quiet += 1
+        if self._quiet >= sweeps_to_close:
+            self.close(SILENT)
+        elif self._quiet % sweeps_to_ping == 0 and self._protocol is not None and self._session is not None:
+            self._protocol.send_ping(b"")
+            self._send_pending(self._protocol)
+
+    # Closing
+
+    def close(self, rule: Close) -> None:
+        protocol = self._protocol
+        if protocol is None or protocol.state is not OPEN:
+            return
+        self._wiring.stats.closes[rule.name] += 1
+        protocol.send_close(rule.code, rule.name)
+        self._send_pending(protocol)
+        self._detach()
+        self._set_timer(CLOSE_S)
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._transport.abort()
+
+    def _fail(self, protocol: ServerProtocol, rule: Close, reason: str) -> None:
+        """The peer broke the rules of WebSocket: close without waiting for its answer."""
+        protocol.fail(rule.code, reason)
+        self._send_pending(protocol)
+
+    def _send_pending(self, protocol: ServerProtocol) -> None:
+        """Write what the state machine wants written; its end of stream ends ours."""
+        for data in protocol.data_to_send():
+            if data:
+                self.write(data)
+            else:
+                if protocol.close_rcvd is None and protocol.close_sent is not None:
+                    self._wiring.stats.closes[close_rule(protocol.close_sent.code).name] += 1
+                self._detach()
+                self._end_output()
+
+    def _end_output(self) -> None:
+        """Close our side, and wait a little for the other to do the same.
+
+        Closing at once while bytes are still coming in would reset the connection, and the close frame could be lost.
+        """
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
+            self._set_timer(CLOSE_S)
+        else:
+            self._transport.close()
+
+    def _detach(self) -> None:
+        """From here on nobody hears or writes here."""
+        self._fast = None
+        session, self._session = self._session, None
+        if session is not None:
+            self._wiring.receiver.on_lost(session)
+
+    def _set_timer(self, seconds: float | None) -> None:
+        """Abort the connection after `seconds`; None stops the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self._wiring.loop.call_later(seconds, self.abort)

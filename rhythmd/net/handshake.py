@@ -1,0 +1,75 @@
+"""The opening handshake (RFC 6455, section 4), by `websockets`' state machine."""
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.exceptions import NegotiationError
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
+from rhythmd.hub.peer import Encoding
+
+__all__ = ["MAX_HEAD_BYTES", "Handshake", "http_error"]
+
+MAX_HEAD_BYTES: Final = 16_384
+SUBPROTOCOLS: Final = (Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_JSON))
+
+
+def http_error(status: str, text: str, headers: str = "") -> bytes:
+    """A whole HTTP/1.1 answer that ends the connection; `headers` are lines with their line ends."""
+    body = f"{text}\n"
+    return (
+        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body.encode())}\r\n{headers}\r\n{body}"
+    ).encode()
+
+
+def _select(_protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Ours in our order; a client that asks for none gets none, and JSON."""
+    for subprotocol in SUBPROTOCOLS:
+        if subprotocol in offered:
+            return subprotocol
+    if offered:
+        raise NegotiationError(f"subprotocols here are {' and '.join(SUBPROTOCOLS)}")
+    return None
+
+
+class Handshake:
+    """Answers one upgrade request.
+
+    Args:
+        head: the request, through its empty line.
+        max_size: largest message of the connection that may follow, bytes.
+
+    Attributes:
+        answer: bytes to send.
+        protocol: the state machine from here on; None when the answer is a refusal.
+        encoding: what the client chose.
+        bot: whether it called itself one.
+    """
+
+    __slots__ = ("answer", "bot", "encoding", "protocol")
+
+    def __init__(self, head: bytes, max_size: int) -> None:
+        protocol = ServerProtocol(
+            subprotocols=SUBPROTOCOLS, select_subprotocol=_select, extensions=None, max_size=max_size
+        )
+        protocol.receive_data(head)
+        request = next(iter(protocol.events_received()), None)
+        self.protocol: ServerProtocol | None = None
+        self.encoding = Encoding.TEXT
+        self.bot = False
+        if not isinstance(request, Request):
+            self.answer = b"".join(protocol.data_to_send()) or http_error("400 Bad Request", "not an HTTP request")
+            return
+        protocol.send_response(protocol.accept(request))
+        self.answer = b"".join(protocol.data_to_send())
+        if protocol.state is OPEN:
+            self.protocol = protocol
+            if protocol.subprotocol == SUBPROTOCOL_BINARY:
+                self.encoding = Encoding.BINARY
+            self.bot = parse_qs(urlsplit(request.path).query).get("bot") in (["1"], ["true"])

@@ -1,0 +1,49 @@
+"""The page at `/` and what it loads."""
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from aiohttp import web
+
+from rhythmd.rest.envelope import ApiError, ApiErrorCode
+
+__all__ = ["PagesResource"]
+
+TYPES: Final = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+class PagesResource:
+    """Serves the few files of the page from memory."""
+
+    def __init__(self) -> None:
+        self._files = dict(_load(files("rhythmd") / "web"))
+        self._files |= {name: body for name, body in _load(files("rhythm_protocol")) if name.endswith(".js")}
+
+    async def index(self, _request: web.Request) -> web.Response:
+        return self._answer("index.html")
+
+    async def static(self, request: web.Request) -> web.Response:
+        return self._answer(request.match_info["name"])
+
+    def _answer(self, name: str) -> web.Response:
+        body = self._files.get(name)
+        if body is None:
+            raise ApiError(ApiErrorCode.NOT_FOUND, "there is no such file")
+        content_type = TYPES[name.rpartition(".")[2]]
+        return web.Response(body=body, headers={**SECURITY_HEADERS, "Content-Type": content_type})
+
+
+def _load(folder: Traversable) -> list[tuple[str, bytes]]:
+    return [(file.name, file.read_bytes()) for file in folder.iterdir() if file.name.rpartition(".")[2] in TYPES]

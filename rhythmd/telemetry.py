@@ -1,0 +1,145 @@
+"""Loggers by name, and the counters that `/metrics` shows.
+
+The hot path only adds to plain integers; prometheus_client sees them when somebody asks (`StatsCollector`).
+"""
+
+import logging
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+__all__ = [
+    "Histogram",
+    "Stats",
+    "StatsCollector",
+    "hub_log",
+    "net_log",
+    "rest_log",
+    "server_log",
+    "setup_logging",
+    "store_log",
+]
+
+server_log: Final = logging.getLogger("rhythmd.server")
+net_log: Final = logging.getLogger("rhythmd.net")
+hub_log: Final = logging.getLogger("rhythmd.hub")
+rest_log: Final = logging.getLogger("rhythmd.rest")
+store_log: Final = logging.getLogger("rhythmd.store")
+
+LATENCY_BOUNDS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+FLUSH_BOUNDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+
+
+def setup_logging(level: str) -> None:
+    """Log to standard error at `level` (a name of the logging module)."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Its per-connection lines repeat ours.
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+
+
+class Histogram:
+    """Counts of values at or under each bound; the last count is for those above all."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Prometheus' buckets: (upper bound, count of values at or under it)."""
+        buckets: list[tuple[str, float]] = []
+        seen = 0
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
+            seen += count
+            buckets.append((bound, float(seen)))
+        return buckets
+
+
+class Stats:
+    """What the server counts. One writer, the event loop."""
+
+    __slots__ = (
+        "bytes_in",
+        "closes",
+        "connections_opened",
+        "events_in",
+        "events_out",
+        "flush_blocks",
+        "latency",
+        "loop_busy",
+        "loop_lag",
+        "refusals",
+    )
+
+    def __init__(self) -> None:
+        self.connections_opened = 0
+        self.bytes_in = 0
+        self.events_in = 0
+        self.events_out = 0
+        self.flush_blocks = Histogram(FLUSH_BOUNDS)
+        self.latency = Histogram(LATENCY_BOUNDS_S)
+        self.loop_busy = 0.0
+        self.loop_lag = 0.0
+        self.refusals: Counter[str] = Counter()
+        self.closes: Counter[str] = Counter()
+
+
+class StatsCollector(Collector):
+    """Shows `Stats` and a few live gauges to prometheus_client.
+
+    Args:
+        stats: the counters.
+        gauges: name -> (help, function that returns the value now).
+    """
+
+    def __init__(self, stats: Stats, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
+        self._stats = stats
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._collect_gauges()
+        yield from self._collect_counters()
+        yield from self._collect_histograms()
+
+    def _collect_gauges(self) -> Iterator[Metric]:
+        stats = self._stats
+        yield GaugeMetricFamily("rhythmd_loop_lag_seconds", "How late a timer fired, last", stats.loop_lag)
+        yield GaugeMetricFamily("rhythmd_loop_busy_ratio", "Loop thread's share of a core", stats.loop_busy)
+        for name, (text, read) in self._gauges.items():
+            yield GaugeMetricFamily(f"rhythmd_{name}", text, read())
+
+    def _collect_counters(self) -> Iterator[Metric]:
+        stats = self._stats
+        for name, text, value in (
+            ("connections_opened", "Sockets that completed the handshake", stats.connections_opened),
+            ("received_bytes", "Bytes from WebSocket peers", stats.bytes_in),
+            ("events_in", "MIDI events accepted", stats.events_in),
+            ("events_out", "MIDI events handed to listeners' sockets", stats.events_out),
+        ):
+            yield CounterMetricFamily(f"rhythmd_{name}", text, value)
+        for name, text, counts in (
+            ("refusals", "Refused messages by code", stats.refusals),
+            ("closes", "Sockets closed by the server, by name", stats.closes),
+        ):
+            family = CounterMetricFamily(f"rhythmd_{name}", text, labels=["code"])
+            for code, count in counts.items():
+                family.add_metric([code], count)
+            yield family
+
+    def _collect_histograms(self) -> Iterator[Metric]:
+        for name, text, histogram in (
+            ("ingress_to_write_seconds", "From a tick's first event to its write", self._stats.latency),
+            ("flush_blocks", "Blocks joined into one flush", self._stats.flush_blocks),
+        ):
+            yield HistogramMetricFamily(f"rhythmd_{name}", text, histogram.cumulative(), histogram.total)
