@@ -30,7 +30,9 @@ class Server:
         loop = self._loop = asyncio.get_running_loop()
         stats = Stats()
         self._hub = Hub(config, stats, loop)
-        self._rest = RestSide(self._hub.context.registry, self._is_ready, self._metrics(stats))
+        self._rest = RestSide(
+            self._hub.context.registry, self._is_ready, self._metrics(stats), config.server.stop_s / 2
+        )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat)
         self._listener = Listener(wiring, self._rest.protocol)
@@ -65,8 +67,7 @@ class Server:
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
         self._hub.stop(RECONNECT_AFTER_S)
-        await self._listener.drain(self._config.server.stop_s)
-        await self._rest.stop()
+        await asyncio.gather(self._rest.stop(), self._listener.drain(self._config.server.stop_s))
         server_log.info("stopped")
 
     @property

@@ -30,7 +30,7 @@ MASKED: Final = 0x80
 SHORT: Final = 126
 SHORT_HEAD: Final = 6  # two bytes and the mask
 CLOSE_S: Final = 5.0  # for the other side to finish the close handshake
-SEND_BUFFER: Final = 65_536  # the kernel's, which doubles it; more would hide a client that does not read
+SEND_BUFFER: Final = 65_536  # the kernel's, which doubles it; more hides a client that does not read
 
 
 @dataclass(frozen=True, slots=True)

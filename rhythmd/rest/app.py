@@ -53,9 +53,12 @@ class RestSide:
         registry: the hub's rooms.
         is_ready: whether the server takes new players.
         metrics: what `/metrics` shows.
+        stop_s: seconds that requests under way get when the server stops.
     """
 
-    def __init__(self, registry: Registry, is_ready: Callable[[], bool], metrics: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: Registry, is_ready: Callable[[], bool], metrics: CollectorRegistry, stop_s: float
+    ) -> None:
         application = web.Application(middlewares=[error_middleware], client_max_size=MAX_BODY_BYTES)
         rooms, health, pages = RoomsResource(registry), HealthResource(is_ready, metrics), PagesResource()
         application.add_routes(
@@ -69,7 +72,7 @@ class RestSide:
                 web.get("/metrics", health.metrics),
             ]
         )
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=stop_s)
 
     async def start(self) -> None:
         await self._runner.setup()
