@@ -1,6 +1,6 @@
 """Make the MIDI files beside this script from music21's corpus; README.md says how to run it.
 
-Each part of a score becomes one track on a channel of its own, at a fixed tempo; every note has its on and off.
+Each part of a score becomes a track on its own channel, at a fixed tempo; every note has its on and off.
 Pitches are those that sound, not those written for a transposing instrument.
 """
 

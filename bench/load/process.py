@@ -1,0 +1,25 @@
+"""Runs the load in a process of its own, so that its work and the caller's do not share an interpreter."""
+
+import subprocess
+import sys
+
+import msgspec
+
+from bench.load.spec import LoadResult, LoadSpec
+from bench.system import pinned
+
+__all__ = ["LoadFailed", "run_load"]
+
+
+class LoadFailed(Exception):
+    """The load process gave up: the server refused it or went away."""
+
+
+def run_load(spec: LoadSpec, core: int | None = None) -> LoadResult:
+    """Play `spec`, on `core` alone if given. Progress goes to standard error. Raises LoadFailed."""
+    with pinned(core):
+        process = subprocess.Popen([sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    output, _ = process.communicate(msgspec.json.encode(spec))
+    if process.returncode:
+        raise LoadFailed(f"the load process ended with {process.returncode}; its reason stands above")
+    return msgspec.json.decode(output, type=LoadResult)

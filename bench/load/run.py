@@ -1,0 +1,170 @@
+"""A run of the load: connect, join, play, drain."""
+
+import asyncio
+import gc
+import time
+from asyncio import Semaphore, Task, TaskGroup
+from collections.abc import Callable
+from operator import itemgetter
+from time import monotonic
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from tqdm import tqdm
+
+from bench.load.client import Client
+from bench.load.sender import Sender
+from bench.load.spec import Dialect, LoadSpec, RoomLoad
+from bench.load.timetable import Timetable, frames_of, timetable_of
+from bench.system import cpu_seconds
+from rhythm_protocol.messages import RoomSettings
+
+__all__ = ["PlayedRoom", "Recording", "play"]
+
+_CONNECTING_AT_ONCE: Final = 64
+_LEAD_S: Final = 0.5
+_PREPARE_S_PER_EVENT: Final = 5e-6
+_QUIET_S: Final = 1.0
+_DRAIN_S: Final = 20.0
+_REFRESH_S: Final = 0.25
+
+
+class PlayedRoom(Struct, frozen=True):
+    """A room with its timetable and its members' connections, the players first."""
+
+    load: RoomLoad
+    timetable: Timetable
+    clients: list[Client]
+
+
+class Recording(Struct, frozen=True):
+    """What a run left behind.
+
+    Timetables count from `start` (monotonic clock, s), and so does `window`, which leaves the warm-up out. `due` and
+    `sent` are moments of that clock. CPU times are seconds spent within the window.
+    """
+
+    rooms: list[PlayedRoom]
+    start: float
+    window: tuple[float, float]
+    due: list[float]
+    sent: list[float]
+    load_cpu: float
+    server_cpu: float | None
+
+
+async def _enter(spec: LoadSpec, room: RoomLoad, gate: Semaphore, on_entered: Callable[[], object]) -> Client:
+    async with gate:
+        if spec.dialect is Dialect.RELAY:
+            client = await Client.connect(spec.host, spec.port, f"/ws?room={room.name}")
+        else:
+            client = await Client.connect_rhythmd(spec.host, spec.port)
+            # Black MIDI has the largest quota: the run is not to measure how a smaller one is held.
+            await client.join(room.name, RoomSettings(max_players=room.members, allow_black_midi=True))
+        on_entered()
+        return client
+
+
+async def _fill(spec: LoadSpec) -> list[list[Client]]:
+    """Connect every member of every room. Raises an ExceptionGroup of what the server refused."""
+    gate = Semaphore(_CONNECTING_AT_ONCE)
+    total = sum(room.members for room in spec.rooms)
+    with tqdm(total=total, desc=f"{spec.label} joining", unit="client", leave=False, disable=None) as progress:
+        async with TaskGroup() as tasks:
+            joining: list[list[Task[Client]]] = [
+                [tasks.create_task(_enter(spec, room, gate, progress.update)) for _ in range(room.members)]
+                for room in spec.rooms
+            ]
+    return [[task.result() for task in room] for room in joining]
+
+
+class _Programme(Struct, frozen=True):
+    """Every frame of the run with its moment (monotonic, s) and the write that takes it, in order of time."""
+
+    due: list[float]
+    writes: list[Callable[[bytes], None]]
+    frames: list[bytes]
+
+
+def _programme(rooms: list[PlayedRoom], start: float, clock_ahead: float, rng: np.random.Generator) -> _Programme:
+    entries: list[tuple[float, Callable[[bytes], None], bytes]] = []
+    for room in rooms:
+        writes = [client.transport.write for client in room.clients]
+        frames = frames_of(room.timetable, (start + clock_ahead) * 1e3, rng)
+        players, due = room.timetable.player.tolist(), (room.timetable.due + start).tolist()
+        entries += zip(due, (writes[player] for player in players), frames, strict=True)
+    entries.sort(key=itemgetter(0))
+    return _Programme(*(list(column) for column in zip(*entries, strict=True)))
+
+
+async def _cpu_between(spec: LoadSpec, start: float, window: tuple[float, float]) -> tuple[float, float | None]:
+    """CPU seconds of this process and of the server within the window."""
+
+    def now() -> tuple[float, float]:
+        return time.process_time(), cpu_seconds(spec.server_pid) if spec.server_pid else 0.0
+
+    await asyncio.sleep(start + window[0] - monotonic())
+    load_before, server_before = now()
+    await asyncio.sleep(start + window[1] - monotonic())
+    load_after, server_after = now()
+    return load_after - load_before, server_after - server_before if spec.server_pid else None
+
+
+async def _show_progress(label: str, start: float, end: float) -> None:
+    with tqdm(total=round(end, 1), desc=f"{label} playing", unit="s", leave=False, disable=None) as progress:
+        while (elapsed := monotonic() - start) < end:
+            progress.update(round(max(0.0, elapsed), 1) - progress.n)
+            await asyncio.sleep(_REFRESH_S)
+
+
+async def _drain(clients: list[Client]) -> None:
+    """Wait until nothing has arrived for a second: what comes later than 20 s counts as missing."""
+    deadline = monotonic() + _DRAIN_S
+    while (now := monotonic()) < deadline:
+        last = max((client.reads[-1][0] for client in clients if client.reads), default=0.0)
+        if now - last > _QUIET_S:
+            return
+        await asyncio.sleep(_REFRESH_S)
+
+
+async def _perform(spec: LoadSpec, rooms: list[PlayedRoom], clock_ahead: float) -> Recording:
+    events = sum(room.timetable.due.size for room in rooms)
+    start = monotonic() + _LEAD_S + events * _PREPARE_S_PER_EVENT
+    programme = _programme(rooms, start, clock_ahead, np.random.default_rng(spec.seed))
+    end = max(float(room.timetable.due[-1]) for room in rooms)
+    window = (min(spec.warmup, end), end)
+    for client in (client for room in rooms for client in room.clients):
+        client.reads.clear()
+    sender = Sender(programme.due, programme.writes, programme.frames)
+    async with TaskGroup() as tasks:
+        tasks.create_task(_show_progress(spec.label, start, end))
+        cpu = tasks.create_task(_cpu_between(spec, start, window))
+        tasks.create_task(sender.play())
+    await _drain([client for room in rooms for client in room.clients])
+    return Recording(rooms, start, window, programme.due, sender.sent, *cpu.result())
+
+
+def _rooms(spec: LoadSpec, clients: list[list[Client]]) -> list[PlayedRoom]:
+    rng = np.random.default_rng(spec.seed)
+    seconds = spec.warmup + spec.seconds
+    return [
+        PlayedRoom(load, timetable_of(load, seconds, rng), members)
+        for load, members in zip(spec.rooms, clients, strict=True)
+    ]
+
+
+async def play(spec: LoadSpec) -> Recording:
+    """Do the whole run. Raises an ExceptionGroup if a client cannot join."""
+    rooms = _rooms(spec, await _fill(spec))
+    clients = [client for room in rooms for client in room.clients]
+    ahead = await clients[0].server_clock_ahead() if spec.dialect is Dialect.RHYTHMD else 0.0
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # a collection would stop the clock of everything that arrives meanwhile
+    try:
+        return await _perform(spec, rooms, ahead)
+    finally:
+        gc.enable()
+        for client in clients:
+            client.close()

@@ -1,0 +1,106 @@
+"""Start a server for a measurement and stop it again: rhythmd itself or one of the peers."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+from urllib.parse import urlsplit
+
+from bench.load.spec import Dialect
+from bench.peers import PEERS
+from bench.system import pinned
+
+__all__ = ["RHYTHMD", "Running", "remote", "running", "title_of"]
+
+RHYTHMD: Final = "rhythmd"
+_READY: Final = re.compile(r"listening on (http://\S+)")
+_STOP_S: Final = 15.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that listens. `pid` and `log` are None for one that was not started here."""
+
+    name: str
+    url: str
+    dialect: Dialect
+    pid: int | None
+    log: Path | None
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port or 80
+
+
+def remote(url: str) -> Running:
+    """A rhythmd that somebody else runs; `url` is `http://host:port` or `ws://host:port/ws`."""
+    return Running(RHYTHMD, url, Dialect.RHYTHMD, None, None)
+
+
+def title_of(name: str) -> str:
+    return name if name == RHYTHMD else PEERS[name].title
+
+
+def _command(name: str, settings: Sequence[str]) -> list[str]:
+    if name != RHYTHMD:
+        return list(PEERS[name].command)
+    sets = [word for setting in settings for word in ("--set", setting)]
+    return [sys.executable, "-m", "rhythmd", "serve", "--port", "0", *sets]
+
+
+def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> str:
+    """The server's URL, from the line that it prints when it listens."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := _READY.search(line):
+            return found[1]
+    raise RuntimeError(f"the server ended before it listened: {log.read_text()[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _spawn(name: str, settings: Sequence[str], core: int | None, log: IO[str]) -> subprocess.Popen[str]:
+    with pinned(core):
+        return subprocess.Popen(_command(name, settings), stdout=subprocess.PIPE, stderr=log, text=True)
+
+
+@contextmanager
+def running(name: str, settings: Sequence[str] = (), core: int | None = None) -> Iterator[Running]:
+    """Run a server on a free port, on `core` alone if given, for as long as the block lasts.
+
+    Args:
+        name: "rhythmd" or a key of `PEERS`.
+        settings: `section.key=value`, for rhythmd only.
+        core: number of the only core that it may use.
+
+    Raises:
+        PeerMissing: the peer cannot run here.
+        RuntimeError: the server did not come up; the text has the end of its log.
+    """
+    if name != RHYTHMD:
+        PEERS[name].prepare()
+    dialect = Dialect.RHYTHMD if name == RHYTHMD else Dialect.RELAY
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        path = Path(folder) / "server.log"
+        with path.open("w") as log, _spawn(name, settings, core, log) as process:
+            try:
+                url = _wait_until_ready(process, path)
+                yield Running(name, url, dialect, process.pid, path)
+            finally:
+                _stop(process)
