@@ -28,6 +28,7 @@ __all__ = ["Connection", "Wiring"]
 FINAL_BINARY: Final = 0x82
 MASKED: Final = 0x80
 SHORT: Final = 126
+PING: Final = b"\x89\x00"  # no payload: any pong is a sign of life
 SHORT_HEAD: Final = 6  # two bytes and the mask
 CLOSE_S: Final = 5.0  # for the other side to finish the close handshake
 SEND_BUFFER: Final = 65_536  # the kernel's, which doubles it; more hides a client that does not read
@@ -228,9 +229,8 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._quiet += 1
         if self._quiet >= sweeps_to_close:
             self.close(SILENT)
-        elif self._quiet % sweeps_to_ping == 0 and self._protocol is not None and self._session is not None:
-            self._protocol.send_ping(b"")
-            self._send_pending(self._protocol)
+        elif self._quiet % sweeps_to_ping == 0 and self._session is not None:
+            self.write(PING)
 
     # Closing
 
