@@ -1,0 +1,123 @@
+"""What all tests share: production's event loop, servers and clients, and what no test may leave behind."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+from blockbuster import BlockBuster
+
+from rhythm_protocol.control import SUBPROTOCOL_BINARY
+from rhythmd.app import Server
+from tests.client import Client, Connect, open_client
+from tests.raw import ConnectRaw, RawClient, open_raw
+from tests.server import Serve, ServerProcess, Spawn, make_config, running_process, running_server
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests run on the loop of production."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def blocking_calls() -> BlockBuster:
+    """Finds calls by the server's own code that block the loop."""
+    detector = BlockBuster(["rhythmd", "rhythm_protocol"])
+    for function in detector.functions.values():
+        function.can_block_in("rhythmd/app.py", "__init__")  # files are read at start
+    return detector
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks(blocking_calls: BlockBuster, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A blocking call in the loop fails; it costs too much for tests without a loop."""
+    if request.node.get_closest_marker("asyncio") is None:
+        yield
+        return
+    blocking_calls.activate()
+    yield
+    blocking_calls.deactivate()
+
+
+class ErrorLog(logging.Handler):
+    """Keeps what is logged as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.records: list[logging.LogRecord] = []
+        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def texts(self) -> list[str]:
+        """The records as text, tracebacks included."""
+        return [self.format(record) for record in self.records]
+
+
+@pytest.fixture(autouse=True)
+def errors_logged() -> Iterator[ErrorLog]:
+    """No test may leave an error in the log; one that provokes it takes it out of `records`."""
+    log = ErrorLog()
+    logging.getLogger().addHandler(log)
+    yield log
+    logging.getLogger().removeHandler(log)
+    assert not log.records, "\n".join(log.texts())
+
+
+@pytest.fixture
+async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
+    """Starts servers in this process: `await serve("limits.connections=5", …)`."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(*settings: str) -> Server:
+            return await stack.enter_async_context(running_server(make_config(tmp_path / "data", settings)))
+
+        yield start
+
+
+@pytest.fixture
+async def server(serve: Serve) -> Server:
+    """A server in this process with the defaults."""
+    return await serve()
+
+
+@pytest.fixture
+async def spawn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Spawn]:
+    """Starts servers as processes of their own: `await spawn("limits.connections=5", …)`."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(*settings: str) -> ServerProcess:
+            folder = tmp_path_factory.mktemp("server")
+            return await stack.enter_async_context(running_process(folder, settings))
+
+        yield start
+
+
+@pytest.fixture
+async def connect(serve: Serve, spawn: Spawn) -> AsyncIterator[Connect]:
+    """Opens clients, and closes them before the servers stop: `await connect(server, SUBPROTOCOL_JSON)`."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(
+            server: Server | ServerProcess, subprotocol: str | None = SUBPROTOCOL_BINARY, *, path: str = "/ws"
+        ) -> Client:
+            return await stack.enter_async_context(open_client(server.port, subprotocol, path=path))
+
+        yield start
+
+
+@pytest.fixture
+async def connect_raw(serve: Serve, spawn: Spawn) -> AsyncIterator[ConnectRaw]:
+    """Opens plain sockets, and closes them before the servers stop."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(server: Server | ServerProcess) -> RawClient:
+            return await stack.enter_async_context(open_raw(server.port))
+
+        yield start
