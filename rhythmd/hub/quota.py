@@ -16,7 +16,7 @@ class NoteQuota:
     `allowance` points instead of one (the rule players of multiplayerpiano.net know). Note-offs are never charged.
     """
 
-    __slots__ = ("_history", "_period", "_price", "allowance", "maximum", "points")
+    __slots__ = ("_flooded", "_history", "_period", "allowance", "maximum", "points")
 
     def __init__(self, allowance: int, maximum: int, period: int) -> None:
         self.allowance = allowance
@@ -24,7 +24,7 @@ class NoteQuota:
         self.points = maximum
         self._period = period
         self._history = [maximum] * HISTORY
-        self._price = 1
+        self._flooded = False
 
     def set_rates(self, allowance: int, maximum: int) -> None:
         """Change the rates, keeping what was spent."""
@@ -37,8 +37,9 @@ class NoteQuota:
         if period != self._period:
             self._refill(period - self._period)
             self._period = period
-        affordable = min(notes, self.points // self._price)
-        self.points -= affordable * self._price
+        price = self.allowance if self._flooded else 1
+        affordable = min(notes, self.points // price)
+        self.points -= affordable * price
         return affordable
 
     def _refill(self, periods: int) -> None:
@@ -49,7 +50,7 @@ class NoteQuota:
         rest = periods - HISTORY
         if rest > 0:
             self.points = min(self.maximum, self.points + rest * self.allowance)
-        self._price = 1 if sum(self._history) > 0 else self.allowance
+        self._flooded = sum(self._history) <= 0
 
     def state(self) -> QuotaState:
         return QuotaState(self.points, self.allowance, self.maximum)
