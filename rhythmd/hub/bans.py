@@ -1,7 +1,7 @@
 """Who may not come back into a room, and until when."""
 
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
@@ -12,28 +12,37 @@ __all__ = ["BanList"]
 BANS_LIMIT: Final = 1_000
 
 
+class _Ban(NamedTuple):
+    keys: tuple[str, ...]
+    until: float
+
+
 class BanList:
     """Bans by user and, for guests, by address. Lives and ends with the room."""
 
-    __slots__ = ("_until",)
+    __slots__ = ("_bans",)
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}
+        self._bans: dict[str, _Ban] = {}  # a guest's stands under the id and under the address
 
     def add(self, profile: Profile, seconds: int | None) -> None:
         """Ban for `seconds`, or for good. Raises Refused when the list is full."""
         now = monotonic()
-        self._until = {key: until for key, until in self._until.items() if until > now}
-        if len(self._until) >= BANS_LIMIT:
+        self._bans = {key: ban for key, ban in self._bans.items() if ban.until > now}
+        if len(self._bans) >= BANS_LIMIT:
             raise Refused(ErrorCode.INVALID_FIELD, f"a room holds at most {BANS_LIMIT} bans", "user")
-        until = float("inf") if seconds is None else now + seconds
-        for key in profile.ban_keys():
-            self._until[key] = until
+        ban = _Ban(profile.ban_keys(), float("inf") if seconds is None else now + seconds)
+        self._bans |= dict.fromkeys(ban.keys, ban)
 
     def lift(self, key: str) -> bool:
-        """End the ban of a user's id or an address; False when there was none."""
-        return self._until.pop(key, None) is not None
+        """End the ban of a user's id or an address, under both; False when there was none."""
+        lifted = self._bans.get(key)
+        if lifted is None or lifted.until <= monotonic():
+            return False
+        self._bans = {key: ban for key, ban in self._bans.items() if ban is not lifted}
+        return True
 
     def holds(self, profile: Profile) -> bool:
         now = monotonic()
-        return any(self._until.get(key, 0.0) > now for key in profile.ban_keys())
+        bans = (self._bans.get(key) for key in profile.ban_keys())
+        return any(ban is not None and ban.until > now for ban in bans)

@@ -1,0 +1,93 @@
+"""Who a ban holds back, and for how long."""
+
+import pytest
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.errors import Refused
+from rhythmd.hub.bans import BANS_LIMIT, BanList
+from rhythmd.hub.member import Profile
+from tests.deadline import until
+
+
+def profile(id_: str, address: str = "127.0.0.1", *, guest: bool = True) -> Profile:
+    return Profile(id_, "Clara", "#8ecae6", address, guest=guest, bot=False)
+
+
+def test_fresh_list_holds_nobody() -> None:
+    assert not BanList().holds(profile("a"))
+
+
+def test_add_holds_the_user_and_nobody_else() -> None:
+    bans = BanList()
+    bans.add(profile("a"), None)
+    assert bans.holds(profile("a"))
+    assert not bans.holds(profile("b"))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1"])
+def test_add_of_a_guest_on_loopback_leaves_the_address_alone(address: str) -> None:
+    bans = BanList()
+    bans.add(profile("a", address), None)
+    assert not bans.holds(profile("b", address))
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::7"])
+def test_add_of_a_guest_holds_the_next_guest_of_the_address(address: str) -> None:
+    bans = BanList()
+    bans.add(profile("a", address), None)
+    assert bans.holds(profile("b", address))
+    assert not bans.holds(profile("b", "203.0.113.8"))
+
+
+def test_add_of_a_guest_lets_an_account_of_the_address_in() -> None:
+    bans = BanList()
+    bans.add(profile("a", "203.0.113.7"), None)
+    assert not bans.holds(profile("b", "203.0.113.7", guest=False))
+
+
+def test_add_of_an_account_holds_it_at_every_address_and_no_address() -> None:
+    bans = BanList()
+    bans.add(profile("a", "203.0.113.7", guest=False), None)
+    assert bans.holds(profile("a", "203.0.113.8", guest=False))
+    assert not bans.holds(profile("b", "203.0.113.7"))
+
+
+def test_lift_by_id_ends_the_ban_of_the_address_too() -> None:
+    bans = BanList()
+    bans.add(profile("a", "203.0.113.7"), None)
+    assert bans.lift("a")
+    assert not bans.holds(profile("a", "203.0.113.7"))
+    assert not bans.holds(profile("b", "203.0.113.7"))
+
+
+def test_lift_leaves_the_bans_of_others() -> None:
+    bans = BanList()
+    bans.add(profile("a"), None)
+    bans.add(profile("b"), None)
+    bans.lift("a")
+    assert bans.holds(profile("b"))
+
+
+def test_lift_without_a_ban_says_so() -> None:
+    bans = BanList()
+    bans.add(profile("a"), None)
+    assert not bans.lift("b")
+    assert bans.lift("a")
+    assert not bans.lift("a")
+
+
+async def test_ban_ends_after_its_seconds() -> None:
+    bans = BanList()
+    bans.add(profile("a"), 1)
+    assert bans.holds(profile("a"))
+    await until(lambda: not bans.holds(profile("a")), "the ban is over")
+    assert not bans.lift("a")
+
+
+def test_add_to_a_full_list_is_refused() -> None:
+    bans = BanList()
+    for number in range(BANS_LIMIT):
+        bans.add(profile(f"user {number}"), None)
+    with pytest.raises(Refused, match="at most") as caught:
+        bans.add(profile("one more"), None)
+    assert caught.value.code is ErrorCode.INVALID_FIELD
