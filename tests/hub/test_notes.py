@@ -1,0 +1,97 @@
+"""What the server remembers of a player is what a synthesizer would sound."""
+
+import pytest
+from hypothesis import given
+
+from rhythm_protocol.midi import MidiEvent, pack_events
+from rhythmd.hub.notes import NoteState
+from tests.hub.generated import batches
+from tests.hub.synthesizer import Synthesizer
+
+
+def state_after(*messages: tuple[int, int, int]) -> NoteState:
+    state = NoteState()
+    state.apply(pack_events(MidiEvent(0, *message) for message in messages), 0)
+    return state
+
+
+@given(batches(40))
+def test_snapshot_brings_a_fresh_synthesizer_to_the_same_state(events: list[MidiEvent]) -> None:
+    live, fresh, state = Synthesizer(), Synthesizer(), NoteState()
+    live.hear(events)
+    state.apply(pack_events(events), 0)
+    fresh.play(state.snapshot())
+    assert fresh.state == live.state
+
+
+@given(batches(40))
+def test_release_ends_all_that_sounds(events: list[MidiEvent]) -> None:
+    live, fresh, state = Synthesizer(), Synthesizer(), NoteState()
+    live.hear(events)
+    state.apply(pack_events(events), 0)
+    live.play(state.release())
+    assert not live.rings
+    fresh.play(state.snapshot())
+    assert fresh.state == live.state
+
+
+@given(batches(40))
+def test_release_twice_has_nothing_left_to_end(events: list[MidiEvent]) -> None:
+    state = NoteState()
+    state.apply(pack_events(events), 0)
+    state.release()
+    assert state.release() == []
+
+
+def test_apply_starts_behind_the_head() -> None:
+    state = NoteState()
+    state.apply(b"\x01\x00\x00\x00\x00" + pack_events([MidiEvent(7, 0x90, 60, 1)]), 5)
+    assert state.snapshot() == [(0x90, 60, 1)]
+
+
+def test_fresh_state_has_nothing_to_tell() -> None:
+    assert NoteState().snapshot() == []
+    assert NoteState().release() == []
+
+
+def test_note_on_of_velocity_zero_releases_the_key() -> None:
+    assert state_after((0x90, 60, 100), (0x90, 60, 0)).snapshot() == []
+
+
+def test_note_off_on_another_channel_holds_the_key() -> None:
+    assert state_after((0x90, 60, 100), (0x81, 60, 0)).snapshot() == [(0x90, 60, 100)]
+
+
+def test_snapshot_puts_the_notes_last() -> None:
+    state = state_after((0x90, 60, 100), (0xB0, 64, 127), (0xC0, 5, 0), (0xE0, 1, 2), (0xD0, 9, 0))
+    assert state.snapshot() == [(0xC0, 5, 0), (0xB0, 64, 127), (0xE0, 1, 2), (0xD0, 9, 0), (0x90, 60, 100)]
+
+
+def test_release_lifts_all_three_pedals_and_centres_the_bend() -> None:
+    state = state_after((0x90, 60, 100), (0xB0, 64, 127), (0xB0, 66, 1), (0xB0, 67, 64), (0xE0, 0, 0))
+    assert state.release() == [(0x80, 60, 0), (0xB0, 64, 0), (0xB0, 66, 0), (0xB0, 67, 0), (0xE0, 0, 0x40)]
+
+
+@pytest.mark.parametrize("number", [120, 123, 124, 125, 126, 127])
+def test_modes_that_silence_a_channel_release_its_keys_only(number: int) -> None:
+    state = state_after((0x90, 60, 100), (0x91, 60, 100), (0xB0, 7, 90), (0xB0, number, 0))
+    assert state.snapshot() == [(0xB0, 7, 90), (0x91, 60, 100)]
+
+
+def test_local_control_changes_nothing() -> None:
+    assert state_after((0x90, 60, 100), (0xB0, 122, 0)).snapshot() == [(0x90, 60, 100)]
+
+
+@pytest.mark.parametrize("number", [1, 11, 64, 65, 66, 67, 98, 99, 100, 101])
+def test_reset_all_controllers_resets(number: int) -> None:
+    assert state_after((0xB0, number, 5), (0xB0, 121, 0)).snapshot() == []
+
+
+@pytest.mark.parametrize("number", [0, 7, 10, 32, 39, 42, 70, 79, 91, 95])
+def test_reset_all_controllers_leaves_alone(number: int) -> None:
+    assert state_after((0xB0, number, 5), (0xB0, 121, 0)).snapshot() == [(0xB0, number, 5)]
+
+
+def test_reset_all_controllers_keeps_program_and_keys() -> None:
+    state = state_after((0xC0, 5, 0), (0x90, 60, 100), (0xD0, 9, 0), (0xE0, 1, 2), (0xB0, 121, 0))
+    assert state.snapshot() == [(0xC0, 5, 0), (0x90, 60, 100)]
