@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 __all__ = [
     "Histogram",
+    "Outage",
     "Stats",
     "StatsCollector",
     "hub_log",
@@ -40,6 +41,30 @@ def setup_logging(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Its per-connection lines repeat ours.
     logging.getLogger("websockets").setLevel(logging.WARNING)
+
+
+class Outage:
+    """Logs that a database is away: once when it goes, once when it is back.
+
+    Args:
+        name: of the database, for people.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._away = False
+
+    def began(self, error: Exception) -> None:
+        """A call failed because of the database."""
+        if not self._away:
+            store_log.error("%s is away: %s", self._name, error)
+        self._away = True
+
+    def over(self) -> None:
+        """A call went well."""
+        if self._away:
+            store_log.warning("%s is back", self._name)
+        self._away = False
 
 
 class Histogram:

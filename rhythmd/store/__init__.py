@@ -1,0 +1,6 @@
+"""Adapters of the storage ports.
+
+- `rhythmd.store.sqlite`      a file, the default
+- `rhythmd.store.documents`   MongoDB, through `rhythmd.store.mongo`, which alone knows its drivers
+- `rhythmd.store.cache`       the cache of one process
+"""

@@ -1,0 +1,106 @@
+"""Accounts, with the identities that log in to them inside: both are then added in one step."""
+
+from typing import Final
+
+import msgspec
+
+from rhythmd.ports import Conflict, NotFound
+from rhythmd.rows import Account, AccountChanges, Identity, Page, fold
+from rhythmd.store.documents.mapping import add_keys, equal, find_page, from_document, to_document
+from rhythmd.store.mongo import Collection, Document, Index
+
+__all__ = ["ACCOUNT_INDEXES", "MongoAccounts", "MongoIdentities"]
+
+ACCOUNT_INDEXES: Final = (
+    Index(("usertag_key",), unique=True),
+    Index(("email_key",), unique=True, optional=True),
+    Index(("created", "_id")),
+    Index(("identities.provider", "identities.subject"), unique=True, optional=True),
+)
+_FOLDED: Final = ("usertag", "email")
+
+
+def _account(document: Document) -> Account:
+    return from_document(document, Account)
+
+
+def _identity_document(identity: Identity) -> Document:
+    document: Document = msgspec.to_builtins(identity)
+    del document["user_id"]
+    return document
+
+
+def _identities(account: Document) -> list[Identity]:
+    return [msgspec.convert({**inner, "user_id": account["_id"]}, Identity) for inner in account["identities"]]
+
+
+class MongoAccounts:
+    """`rhythmd.ports.AccountStore` on MongoDB."""
+
+    def __init__(self, accounts: Collection) -> None:
+        self._accounts = accounts
+
+    async def create(self, account: Account, identity: Identity | None = None) -> None:
+        identities = [] if identity is None else [_identity_document(identity)]
+        await self._accounts.insert({**to_document(account, _FOLDED), "identities": identities})
+
+    async def get(self, user_id: str) -> Account | None:
+        return await self._find(equal(_id=user_id))
+
+    async def by_usertag(self, usertag: str) -> Account | None:
+        return await self._find(equal(usertag_key=fold(usertag)))
+
+    async def by_email(self, email: str) -> Account | None:
+        return await self._find(equal(email_key=fold(email)))
+
+    async def update(self, user_id: str, changes: AccountChanges) -> Account:
+        fields = add_keys(msgspec.to_builtins(changes, order="deterministic"), _FOLDED)
+        document = await self._accounts.change(equal(_id=user_id), {"$set": fields})
+        if document is None:
+            raise NotFound("no such account")
+        return _account(document)
+
+    async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
+        return await find_page(self._accounts, _account, {}, limit, cursor)
+
+    async def _find(self, where: Document) -> Account | None:
+        document = await self._accounts.find_one(where)
+        return None if document is None else _account(document)
+
+
+class MongoIdentities:
+    """`rhythmd.ports.IdentityStore` on MongoDB."""
+
+    def __init__(self, accounts: Collection) -> None:
+        self._accounts = accounts
+
+    async def link(self, identity: Identity) -> None:
+        account = equal(_id=identity.user_id)
+        unlinked = {"identities.provider": {"$ne": identity.provider}}
+        push = {"$push": {"identities": _identity_document(identity)}}
+        if await self._accounts.change({**account, **unlinked}, push) is not None:
+            return
+        if await self._accounts.find_one(account) is None:
+            raise NotFound("no such account")
+        raise Conflict("provider")
+
+    async def find(self, provider: str, subject: str) -> Identity | None:
+        # The second condition repeats part of the first, for the planner to see that the partial index will do.
+        where = {
+            "identities": {"$elemMatch": equal(provider=provider, subject=subject)},
+            **equal(**{"identities.subject": subject}),
+        }
+        account = await self._accounts.find_one(where)
+        if account is None:
+            return None
+        [identity] = [identity for identity in _identities(account) if identity.provider == provider]
+        return identity
+
+    async def of_user(self, user_id: str) -> list[Identity]:
+        account = await self._accounts.find_one(equal(_id=user_id))
+        return [] if account is None else sorted(_identities(account), key=lambda each: each.provider)
+
+    async def unlink(self, user_id: str, provider: str) -> bool:
+        where = equal(_id=user_id, **{"identities.provider": provider})
+        pull = {"$pull": {"identities": equal(provider=provider)}}
+        return await self._accounts.change(where, pull) is not None

@@ -1,0 +1,78 @@
+"""One MongoDB database as a store."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rhythmd.store.documents.accounts import ACCOUNT_INDEXES, MongoAccounts, MongoIdentities
+from rhythmd.store.documents.audit import AUDIT_INDEXES, MongoAudit
+from rhythmd.store.documents.chat import CHAT_INDEXES, MongoChat
+from rhythmd.store.documents.rooms import ROOM_INDEXES, SANCTION_INDEXES, MongoRooms
+from rhythmd.store.documents.sessions import SESSION_INDEXES, SPENT_TOKEN_INDEXES, MongoSessions
+from rhythmd.store.mongo import Collection, Database, DriverName, Index
+
+__all__ = ["MongoStore"]
+
+_INDEXES: Final[Mapping[str, Sequence[Index]]] = {
+    "accounts": ACCOUNT_INDEXES,
+    "sessions": SESSION_INDEXES,
+    "spent_tokens": SPENT_TOKEN_INDEXES,
+    "rooms": ROOM_INDEXES,
+    "sanctions": SANCTION_INDEXES,
+    "chat": CHAT_INDEXES,
+    "audit": AUDIT_INDEXES,
+}
+
+
+class MongoStore:
+    """`rhythmd.ports.Store` on MongoDB.
+
+    Args:
+        url: `mongodb://…`.
+        database: its name.
+        driver: the library that talks to it.
+        find_s: how long to look for a server that can be written to before StoreUnavailable is raised.
+        timeout_s: how long a call may take in all.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        database: str = "rhythmd",
+        driver: DriverName = "motor",
+        *,
+        find_s: float = 2.0,
+        timeout_s: float = 5.0,
+    ) -> None:
+        self._database = Database(url, database, driver, find_s=find_s, timeout_s=timeout_s)
+        accounts = self._collection("accounts")
+        chat = self._collection("chat")
+        self.accounts = MongoAccounts(accounts)
+        self.identities = MongoIdentities(accounts)
+        self.sessions = MongoSessions(accounts, self._collection("sessions"), self._collection("spent_tokens"))
+        self.rooms = MongoRooms(self._collection("rooms"), self._collection("sanctions"), chat)
+        self.chat = MongoChat(chat, self._collection("counters"))
+        self.audit = MongoAudit(self._collection("audit"))
+
+    def _collection(self, name: str) -> Collection:
+        return Collection(self._database, name)
+
+    async def start(self) -> None:
+        self._database.open()
+        for name, indexes in _INDEXES.items():
+            await self._collection(name).index(indexes)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def ping(self) -> None:
+        await self._database.command("ping")
+
+    async def check(self) -> list[str]:
+        problems: list[str] = []
+        for name in _INDEXES:
+            report = await self._database.command("validate", name)
+            problems += [f"{name}: {error}" for error in report["errors"]]
+        return problems
+
+    async def expire(self, now: int) -> None:
+        """Nothing is left to do: the TTL indexes on `purge_at` remove what is over, for all nodes."""

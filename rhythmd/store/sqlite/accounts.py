@@ -1,0 +1,93 @@
+"""Accounts, and the identities that log in to them."""
+
+import sqlite3
+from typing import Final
+
+from msgspec import structs
+
+from rhythmd.ports import Conflict, NotFound
+from rhythmd.rows import Account, AccountChanges, Identity, Page, fold
+from rhythmd.store.changes import changed_fields
+from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.table import Table
+
+__all__ = ["SqliteAccounts", "SqliteIdentities"]
+
+_ACCOUNTS: Final = Table(
+    "accounts",
+    Account,
+    json=("roles", "profile", "settings"),
+    flags=("email_verified",),
+    folded=("usertag", "email"),
+)
+_IDENTITIES: Final = Table("identities", Identity)
+
+
+def _create(connection: sqlite3.Connection, account: Account, identity: Identity | None) -> None:
+    _ACCOUNTS.insert(connection, account)
+    if identity is not None:
+        _IDENTITIES.insert(connection, identity)
+
+
+def _update(connection: sqlite3.Connection, user_id: str, changes: AccountChanges) -> Account:
+    account = _ACCOUNTS.find(connection, "id = ?", user_id)
+    if account is None:
+        raise NotFound("no such account")
+    account = structs.replace(account, **changed_fields(changes))
+    _ACCOUNTS.replace(connection, account)
+    return account
+
+
+def _link(connection: sqlite3.Connection, identity: Identity) -> None:
+    if _IDENTITIES.find(connection, "user_id = ? AND provider = ?", identity.user_id, identity.provider):
+        raise Conflict("provider")
+    _IDENTITIES.insert(connection, identity)
+
+
+def _unlink(connection: sqlite3.Connection, user_id: str, provider: str) -> bool:
+    sql = "DELETE FROM identities WHERE user_id = ? AND provider = ?"
+    return connection.execute(sql, (user_id, provider)).rowcount > 0
+
+
+class SqliteAccounts:
+    """`rhythmd.ports.AccountStore` on SQLite."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def create(self, account: Account, identity: Identity | None = None) -> None:
+        await self._engine.write(_create, account, identity)
+
+    async def get(self, user_id: str) -> Account | None:
+        return await self._engine.read(_ACCOUNTS.find, "id = ?", user_id)
+
+    async def by_usertag(self, usertag: str) -> Account | None:
+        return await self._engine.read(_ACCOUNTS.find, "usertag_key = ?", fold(usertag))
+
+    async def by_email(self, email: str) -> Account | None:
+        return await self._engine.read(_ACCOUNTS.find, "email_key = ?", fold(email))
+
+    async def update(self, user_id: str, changes: AccountChanges) -> Account:
+        return await self._engine.write(_update, user_id, changes)
+
+    async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
+        return await self._engine.read(_ACCOUNTS.page, limit, cursor, {})
+
+
+class SqliteIdentities:
+    """`rhythmd.ports.IdentityStore` on SQLite."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def link(self, identity: Identity) -> None:
+        await self._engine.write(_link, identity)
+
+    async def find(self, provider: str, subject: str) -> Identity | None:
+        return await self._engine.read(_IDENTITIES.find, "provider = ? AND subject = ?", provider, subject)
+
+    async def of_user(self, user_id: str) -> list[Identity]:
+        return await self._engine.read(_IDENTITIES.select, "WHERE user_id = ? ORDER BY provider", user_id)
+
+    async def unlink(self, user_id: str, provider: str) -> bool:
+        return await self._engine.write(_unlink, user_id, provider)

@@ -1,0 +1,84 @@
+"""Rooms that are kept, and who is banned from them or muted in them."""
+
+import sqlite3
+from typing import Final
+
+from msgspec import structs
+
+from rhythm_protocol.messages import RoomType
+from rhythmd.ports import NotFound
+from rhythmd.rows import Page, Sanction, SanctionKind, StoredRoom, StoredRoomChanges, fold
+from rhythmd.store.changes import changed_fields
+from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.table import Table
+
+__all__ = ["SqliteRooms"]
+
+_ROOMS: Final = Table("rooms", StoredRoom, json=("settings",), folded=("name",))
+_SANCTIONS: Final = Table("sanctions", Sanction)
+_IN_PLACE: Final = """
+    ON CONFLICT (room_id, subject, kind) DO UPDATE
+    SET until = excluded.until, created = excluded.created, reason = excluded.reason, by = excluded.by
+"""
+
+
+def _update(connection: sqlite3.Connection, room_id: str, changes: StoredRoomChanges) -> StoredRoom:
+    room = _ROOMS.find(connection, "id = ?", room_id)
+    if room is None:
+        raise NotFound("no such room")
+    room = structs.replace(room, **changed_fields(changes))
+    _ROOMS.replace(connection, room)
+    return room
+
+
+def _delete(connection: sqlite3.Connection, room_id: str) -> bool:
+    connection.execute("DELETE FROM chat WHERE room_id = ?", (room_id,))
+    return connection.execute("DELETE FROM rooms WHERE id = ?", (room_id,)).rowcount > 0
+
+
+def _pardon(connection: sqlite3.Connection, room_id: str, subject: str, kind: SanctionKind) -> bool:
+    sql = "DELETE FROM sanctions WHERE room_id = ? AND subject = ? AND kind = ?"
+    return connection.execute(sql, (room_id, subject, kind)).rowcount > 0
+
+
+class SqliteRooms:
+    """`rhythmd.ports.RoomStore` on SQLite."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def create(self, room: StoredRoom) -> None:
+        await self._engine.write(_ROOMS.insert, room)
+
+    async def get(self, room_id: str) -> StoredRoom | None:
+        return await self._engine.read(_ROOMS.find, "id = ?", room_id)
+
+    async def by_name(self, name: str) -> StoredRoom | None:
+        return await self._engine.read(_ROOMS.find, "name_key = ?", fold(name))
+
+    async def update(self, room_id: str, changes: StoredRoomChanges) -> StoredRoom:
+        return await self._engine.write(_update, room_id, changes)
+
+    async def delete(self, room_id: str) -> bool:
+        return await self._engine.write(_delete, room_id)
+
+    async def page(
+        self,
+        limit: int,
+        cursor: str | None = None,
+        *,
+        kind: RoomType | None = None,
+        owner_id: str | None = None,
+    ) -> Page[StoredRoom]:
+        where = {"type = ?": kind, "owner_id = ?": owner_id}
+        return await self._engine.read(_ROOMS.page, limit, cursor, where)
+
+    async def sanction(self, sanction: Sanction) -> None:
+        await self._engine.write(_SANCTIONS.insert, sanction, _IN_PLACE)
+
+    async def pardon(self, room_id: str, subject: str, kind: SanctionKind) -> bool:
+        return await self._engine.write(_pardon, room_id, subject, kind)
+
+    async def sanctions(self, room_id: str, now: int) -> list[Sanction]:
+        clauses = "WHERE room_id = ? AND until > ? ORDER BY created, subject, kind"
+        return await self._engine.read(_SANCTIONS.select, clauses, room_id, now)

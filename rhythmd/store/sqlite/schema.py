@@ -1,0 +1,172 @@
+"""The tables, as steps from each version to the next. A step that has been released is never changed.
+
+The file's version is SQLite's `user_version`. A step and its version are committed together: a process killed
+half-way leaves the version before.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from rhythmd.ports import SchemaTooNew
+
+__all__ = ["MIGRATIONS", "Migration", "migrate"]
+
+Migration = Sequence[str]
+
+_FIRST: Final[Migration] = (
+    """
+    CREATE TABLE accounts (
+        id TEXT PRIMARY KEY,
+        usertag TEXT NOT NULL,
+        usertag_key TEXT NOT NULL UNIQUE,
+        username TEXT NOT NULL,
+        nickname TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        email TEXT,
+        email_key TEXT UNIQUE,
+        email_verified INTEGER NOT NULL,
+        password_hash TEXT,
+        roles TEXT NOT NULL,
+        colour TEXT NOT NULL,
+        status_text TEXT NOT NULL,
+        profile TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        banned_until INTEGER,
+        ban_reason TEXT NOT NULL,
+        muted_until INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX accounts_by_created ON accounts (created, id)",
+    """
+    CREATE TABLE identities (
+        provider TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        user_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        PRIMARY KEY (provider, subject),
+        UNIQUE (user_id, provider)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        user_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        token_hash BLOB NOT NULL UNIQUE,
+        created INTEGER NOT NULL,
+        last_used INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        user_agent TEXT NOT NULL,
+        address TEXT NOT NULL,
+        revoked INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX sessions_by_user ON sessions (user_id, created, id)",
+    "CREATE INDEX sessions_by_expires ON sessions (expires)",
+    """
+    CREATE TABLE spent_tokens (
+        hash BLOB PRIMARY KEY,
+        session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+        expires INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX spent_tokens_by_session ON spent_tokens (session_id)",
+    "CREATE INDEX spent_tokens_by_expires ON spent_tokens (expires)",
+    """
+    CREATE TABLE rooms (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        name_key TEXT NOT NULL UNIQUE,
+        owner_id TEXT,
+        settings TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        password_hash TEXT,
+        type TEXT NOT NULL GENERATED ALWAYS AS (json_extract(settings, '$.type')) VIRTUAL
+    ) STRICT
+    """,
+    "CREATE INDEX rooms_by_created ON rooms (created, id)",
+    "CREATE INDEX rooms_by_type ON rooms (type, created, id)",
+    "CREATE INDEX rooms_by_owner ON rooms (owner_id, created, id)",
+    """
+    CREATE TABLE sanctions (
+        room_id TEXT NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+        subject TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        by TEXT,
+        PRIMARY KEY (room_id, subject, kind)
+    ) STRICT
+    """,
+    "CREATE INDEX sanctions_by_until ON sanctions (until)",
+    """
+    CREATE TABLE chat (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        room_id TEXT NOT NULL,
+        time INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        content TEXT NOT NULL,
+        user_id TEXT,
+        name TEXT,
+        colour TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX chat_by_room ON chat (room_id, id)",
+    """
+    CREATE TABLE audit (
+        id TEXT PRIMARY KEY,
+        time INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        action TEXT NOT NULL,
+        actor_id TEXT,
+        target TEXT,
+        address TEXT NOT NULL,
+        user_agent TEXT NOT NULL,
+        details TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX audit_by_time ON audit (time, id)",
+    "CREATE INDEX audit_by_actor ON audit (actor_id, time, id)",
+    "CREATE INDEX audit_by_target ON audit (target, time, id)",
+    "CREATE INDEX audit_by_action ON audit (action, time, id)",
+    "CREATE INDEX audit_by_expires ON audit (expires)",
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST,)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _step(connection: sqlite3.Connection, migration: Migration, version: int) -> None:
+    for statement in migration:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the file to the newest version, one transaction a step.
+
+    The version is read again under the lock: another process may have been faster.
+
+    Raises:
+        SchemaTooNew: the file's version is above that of the last migration.
+    """
+    version = _version(connection)
+    while version < len(migrations):
+        connection.execute("BEGIN IMMEDIATE")
+        version = _version(connection)
+        if version < len(migrations):
+            version += 1
+            _step(connection, migrations[version - 1], version)
+        connection.execute("COMMIT")
+    if version > len(migrations):
+        raise SchemaTooNew(
+            f"the database has version {version}, this program knows versions up to {len(migrations)}: "
+            "use the newer program, or the copy from before the upgrade"
+        )

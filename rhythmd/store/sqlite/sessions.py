@@ -1,0 +1,74 @@
+"""Login sessions and the refresh tokens that they have used up."""
+
+import sqlite3
+from typing import Final
+
+from rhythmd.rows import LoginSession, Page, Rotation, RotationOutcome
+from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.table import Table, Value
+
+__all__ = ["SqliteSessions"]
+
+_SESSIONS: Final = Table("sessions", LoginSession)
+
+_ROTATE: Final = """
+    UPDATE sessions SET token_hash = ?, last_used = ?, expires = ?
+    WHERE token_hash = ? AND revoked IS NULL AND expires > ?
+"""
+_REVOKE_REPLAYED: Final = """
+    UPDATE sessions SET revoked = coalesce(revoked, ?)
+    WHERE id = (SELECT session_id FROM spent_tokens WHERE hash = ? AND expires > ?)
+"""
+_REVOKE_ALL: Final = """
+    UPDATE sessions SET revoked = ?
+    WHERE user_id = ? AND id IS NOT ? AND revoked IS NULL AND expires > ?
+    RETURNING id
+"""
+
+
+def _rotate(connection: sqlite3.Connection, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
+    rotated = _SESSIONS.change(connection, _ROTATE, new_hash, now, expires, token_hash, now)
+    if rotated:
+        spent = (token_hash, rotated[0].id, expires)
+        connection.execute("INSERT INTO spent_tokens (hash, session_id, expires) VALUES (?, ?, ?)", spent)
+        return Rotation(outcome=RotationOutcome.ROTATED, session=rotated[0])
+    replayed = _SESSIONS.change(connection, _REVOKE_REPLAYED, now, token_hash, now)
+    if replayed:
+        return Rotation(outcome=RotationOutcome.REPLAYED, session=replayed[0])
+    return Rotation(outcome=RotationOutcome.UNKNOWN)
+
+
+def _revoke(connection: sqlite3.Connection, user_id: str, session_id: str, now: int) -> bool:
+    sql = "UPDATE sessions SET revoked = ? WHERE id = ? AND user_id = ? AND revoked IS NULL AND expires > ?"
+    return connection.execute(sql, (now, session_id, user_id, now)).rowcount > 0
+
+
+def _revoke_all(connection: sqlite3.Connection, user_id: str, now: int, keep: str | None) -> list[str]:
+    return [session_id for (session_id,) in connection.execute(_REVOKE_ALL, (now, user_id, keep, now))]
+
+
+class SqliteSessions:
+    """`rhythmd.ports.SessionStore` on SQLite."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def create(self, session: LoginSession) -> None:
+        await self._engine.write(_SESSIONS.insert, session)
+
+    async def get(self, session_id: str, now: int) -> LoginSession | None:
+        where = "id = ? AND revoked IS NULL AND expires > ?"
+        return await self._engine.read(_SESSIONS.find, where, session_id, now)
+
+    async def rotate(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
+        return await self._engine.write(_rotate, token_hash, new_hash, now, expires)
+
+    async def page(self, user_id: str, now: int, limit: int, cursor: str | None = None) -> Page[LoginSession]:
+        where: dict[str, Value] = {"user_id = ?": user_id, "revoked IS NULL AND expires > ?": now}
+        return await self._engine.read(_SESSIONS.page, limit, cursor, where)
+
+    async def revoke(self, user_id: str, session_id: str, now: int) -> bool:
+        return await self._engine.write(_revoke, user_id, session_id, now)
+
+    async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
+        return await self._engine.write(_revoke_all, user_id, now, keep)

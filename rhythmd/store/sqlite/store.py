@@ -1,0 +1,77 @@
+"""One SQLite file as a store."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from rhythmd.store.sqlite.accounts import SqliteAccounts, SqliteIdentities
+from rhythmd.store.sqlite.audit import SqliteAudit
+from rhythmd.store.sqlite.chat import SqliteChat
+from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.rooms import SqliteRooms
+from rhythmd.store.sqlite.sessions import SqliteSessions
+
+__all__ = ["SqliteStore"]
+
+# Few enough rows at a time that other calls get their turn in between.
+EXPIRE_ROWS: Final = 1_000
+_EXPIRE: Final = tuple(
+    " ".join(("DELETE FROM", table, "WHERE rowid IN (SELECT rowid FROM", table, "WHERE", time, "<= ? LIMIT ?)"))
+    for table, time in (
+        ("spent_tokens", "expires"),
+        ("sessions", "expires"),
+        ("sanctions", "until"),
+        ("audit", "expires"),
+    )
+)
+
+
+def _expire(connection: sqlite3.Connection, sql: str, now: int) -> int:
+    return connection.execute(sql, (now, EXPIRE_ROWS)).rowcount
+
+
+def _ping(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+
+
+def _check(connection: sqlite3.Connection) -> list[str]:
+    texts = [str(text) for (text,) in connection.execute("PRAGMA integrity_check")]
+    orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
+    problems = [f"{table}: row {row} refers to no row of {parent}" for table, row, parent, _ in orphans]
+    return [text for text in texts if text != "ok"] + problems
+
+
+class SqliteStore:
+    """`rhythmd.ports.Store` on a SQLite file.
+
+    Args:
+        path: of the file; it and its directory are made if need be.
+        timeout_s: after which a call raises StoreUnavailable.
+        high_mark: calls that may wait at once; further ones raise StoreUnavailable.
+    """
+
+    def __init__(self, path: Path, *, timeout_s: float = 5.0, high_mark: int = 10_000) -> None:
+        self._engine = Engine(path, timeout_s=timeout_s, high_mark=high_mark)
+        self.accounts = SqliteAccounts(self._engine)
+        self.identities = SqliteIdentities(self._engine)
+        self.sessions = SqliteSessions(self._engine)
+        self.rooms = SqliteRooms(self._engine)
+        self.chat = SqliteChat(self._engine)
+        self.audit = SqliteAudit(self._engine)
+
+    async def start(self) -> None:
+        await self._engine.start()
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+    async def ping(self) -> None:
+        await self._engine.read(_ping)
+
+    async def check(self) -> list[str]:
+        return await self._engine.read_patiently(_check)
+
+    async def expire(self, now: int) -> None:
+        for sql in _EXPIRE:
+            while await self._engine.write(_expire, sql, now) == EXPIRE_ROWS:
+                pass
