@@ -21,7 +21,19 @@ from rhythmd.app import Server
 from tests.deadline import within
 from tests.server import ServerProcess
 
-__all__ = ["Answer", "Client", "Closed", "Connect", "Music", "Pointers", "chord", "note_off", "note_on", "open_client"]
+__all__ = [
+    "Answer",
+    "Client",
+    "Closed",
+    "Connect",
+    "Music",
+    "Pointers",
+    "chord",
+    "note_off",
+    "note_on",
+    "open_client",
+    "read_message",
+]
 
 T = TypeVar("T")
 
@@ -204,17 +216,22 @@ class Client:
     async def _receive(self) -> object:
         payload = await within(self._connection.recv(decode=False))
         assert isinstance(payload, bytes)
-        if not self.is_binary:
-            return _typed(control.decode_text(payload))
-        match payload[0]:
-            case binary.OP_MIDI:
-                return Music(binary.decode_midi_blocks(payload))
-            case binary.OP_CLOCK:
-                return binary.decode_clock_reply(payload)
-            case binary.OP_CURSOR:
-                return Pointers(binary.decode_cursors(payload))
-            case _:
-                return _typed(control.decode_binary(payload))
+        return read_message(payload, is_binary=self.is_binary)
+
+
+def read_message(payload: bytes, *, is_binary: bool) -> object:
+    """A server's message in either subprotocol as its struct, or as one of the tuples above."""
+    if not is_binary:
+        return _typed(control.decode_text(payload))
+    match payload[0]:
+        case binary.OP_MIDI:
+            return Music(binary.decode_midi_blocks(payload))
+        case binary.OP_CLOCK:
+            return binary.decode_clock_reply(payload)
+        case binary.OP_CURSOR:
+            return Pointers(binary.decode_cursors(payload))
+        case _:
+            return _typed(control.decode_binary(payload))
 
 
 def _typed(envelope: Envelope) -> object:
