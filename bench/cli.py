@@ -1,0 +1,46 @@
+"""`python -m bench COMMAND`: one row here is one command."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.commands import capacity, compare, concert, garbage, idle, latency
+from bench.page import write
+from bench.report import Report, as_text
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True)
+class Command:
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Report]
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "latency": Command(latency.HELP, latency.add_arguments, latency.run),
+    "capacity": Command(capacity.HELP, capacity.add_arguments, capacity.run),
+    "idle": Command(idle.HELP, idle.add_arguments, idle.run),
+    "concert": Command(concert.HELP, concert.add_arguments, concert.run),
+    "garbage": Command(garbage.HELP, garbage.add_arguments, garbage.run),
+    "compare": Command(compare.HELP, compare.add_arguments, compare.run),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure rhythmd, alone or beside others.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        command.add_arguments(commands.add_parser(name, help=command.help, description=command.help))
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; 0 if every target was held, 1 if one was missed."""
+    arguments = _parser().parse_args(words)
+    report = COMMANDS[arguments.command].run(arguments)
+    print(as_text(report))
+    print(f"\n{write(report)}")
+    return 0 if report.held else 1
