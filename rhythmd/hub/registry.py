@@ -55,11 +55,13 @@ class Registry:
             number += 1
 
     def create(self, name: str, settings: RoomSettings) -> Room:
-        """A new, empty room. Raises Refused when there are too many already."""
+        """A new, empty room. Raises Refused when there are too many already, or the name is a lobby's."""
+        _check_name(name, "room")
         return self._add(secrets.token_urlsafe(9), name, settings)
 
     def rename(self, room: Room, name: str) -> None:
-        """Give `room` another name. Raises Refused when a room has it already."""
+        """Give `room` another name. Raises Refused when a room has it already, or it is a lobby's."""
+        _check_name(name, "settings.name")
         taken = self.get(name)
         if taken is not None and taken is not room:
             raise Refused(ErrorCode.INVALID_FIELD, "another room has this name", "settings.name")
@@ -88,6 +90,11 @@ class Registry:
 
     def _changed(self) -> None:
         self.version += 1
+
+
+def _check_name(name: str, field: str) -> None:
+    if name.casefold().startswith(LOBBY):
+        raise Refused(ErrorCode.INVALID_FIELD, f"names that begin with {LOBBY} are the server's own", field)
 
 
 def _lobby_id(number: int) -> str:
