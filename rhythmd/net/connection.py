@@ -49,8 +49,8 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     """Implements `hub.peer.Peer`. `on_gone` is called once, when the transport is lost."""
 
     __slots__ = (
-        "_fast", "_fragments", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_session", "_tail", "_timer",
-        "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
+        "_fast", "_message", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_refused", "_session",
+        "_tail", "_timer", "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
     )  # fmt: skip
 
     def __init__(self, wiring: Wiring[SessionT], address: str, on_gone: Callable[[], None]) -> None:
@@ -63,12 +63,13 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._quiet = 0
         self._session: SessionT | None = None
         self._protocol: ServerProtocol | None = None
+        self._refused = False  # the handshake; what still comes in is not looked at
         self._on_binary = wiring.receiver.on_binary
         self._fast: SessionT | None = None  # the session, while the fast path may be taken
         self._tail = b""  # bytes of a frame that is not whole yet
         self._wanted = 0  # its size, once known
         self._opcode: Opcode | None = None  # of the fragmented message that is open
-        self._fragments: list[bytes] = []
+        self._message = bytearray()  # what has come of it
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -84,6 +85,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._on_gone()
         if self._protocol is not None:
             net_log.info("%s disconnected%s", self.address, f" ({exc})" if exc else "")
+            self._protocol = None
 
     def eof_received(self) -> bool | None:
         return None  # the transport closes itself
@@ -92,13 +94,13 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
+        self._wiring.stats.bytes_in += len(data)
         if self._tail:
             if len(self._tail) + len(data) < self._wanted:
                 self._tail += data
                 return
             data = self._tail + data
             self._tail = b""
-        self._wiring.stats.bytes_in += len(data)
         if self._protocol is None:
             self._shake_hands(data)
         else:
@@ -152,10 +154,10 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         if frame.opcode is Opcode.CONT or frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
             if frame.opcode is not Opcode.CONT:
                 self._opcode = frame.opcode
-            self._fragments.append(bytes(frame.data))
+            self._message += frame.data
             if frame.fin:
-                payload = b"".join(self._fragments)
-                self._fragments.clear()
+                payload = bytes(self._message)
+                self._message.clear()
                 self._take_message(payload, is_text=self._opcode is Opcode.TEXT)
 
     def _take_message(self, payload: bytes, *, is_text: bool) -> None:
@@ -178,22 +180,27 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     # Opening
 
     def _shake_hands(self, data: bytes) -> None:
+        if self._refused:
+            return
         head, separator, rest = data.partition(b"\r\n\r\n")
-        if not separator:
-            if len(data) > MAX_HEAD_BYTES:
-                self.write(http_error("431 Request Header Fields Too Large", "the request is too long"))
-                self._end_output()
-            else:
-                self._tail = data
-            return
-        handshake = Handshake(head + separator, self._wiring.limits.message_bytes)
-        self.write(handshake.answer)
-        if handshake.protocol is None:
-            self._end_output()
-            return
-        self._open(handshake, handshake.protocol)
-        if rest:
-            self._receive(rest, 0)
+        if len(head) > MAX_HEAD_BYTES:
+            self._refuse(http_error("431 Request Header Fields Too Large", "the request is too long"))
+        elif not separator:
+            self._tail = data
+        else:
+            handshake = Handshake(head + separator, self._wiring.limits.message_bytes)
+            if handshake.protocol is None:
+                self._refuse(handshake.answer)
+                return
+            self.write(handshake.answer)
+            self._open(handshake, handshake.protocol)
+            if rest:
+                self._receive(rest, 0)
+
+    def _refuse(self, answer: bytes) -> None:
+        self._refused = True
+        self.write(answer)
+        self._end_output()
 
     def _open(self, handshake: Handshake, protocol: ServerProtocol) -> None:
         self._set_timer(None)
