@@ -92,8 +92,8 @@ class _Performance:
             on_progress(batch.due_ms * speed / 1_000, self.notes)
 
     async def release(self) -> None:
-        """Let go of everything now."""
-        events = [MidiEvent(0, *message) for message in self._held.release()]
+        """Let go of everything now, but behind what a message already sent may hold for the next ms."""
+        events = [MidiEvent(SPREAD_MS, *message) for message in self._held.release()]
         if events:
             await self._connection.play(self._connection.server_ms(), events)
 

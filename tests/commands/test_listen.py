@@ -86,6 +86,17 @@ async def test_listen_records_what_sounds_at_the_join(server: Server, connect: C
     assert [event.message for event in events] == [(0x90, 60, 100), (0x80, 60, 0)]
 
 
+async def test_listen_records_late_events_behind_what_sounded(server: Server, connect: Connect, tmp_path: Path) -> None:
+    clara = await player(connect, server)
+    await clara.play([note_on()])
+    before_ms = await server_ms(clara)
+    async with listening(server) as listener:
+        await clara.play([note_off()], before_ms - 5_000)
+        await listener.wrote("note off")
+        events = await listener.stop(tmp_path / "out.mid")
+    assert [event.message for event in events] == [(0x90, 60, 100), (0x80, 60, 0)]
+
+
 async def test_listen_ends_in_the_recording_what_is_held(server: Server, connect: Connect, tmp_path: Path) -> None:
     async with listening(server) as listener:
         clara = await player(connect, server)
