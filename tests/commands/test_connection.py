@@ -1,5 +1,6 @@
 """The client's connection, against servers that misbehave."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -14,7 +15,7 @@ from rhythmd.client.connection import open_connection, socket_url
 from rhythmd.client.errors import ConnectionEnded, Unreachable
 from rhythmd.client.listen import Until, listen
 from rhythmd.client.room import RoomAddress
-from tests.deadline import within
+from tests.deadline import until, within
 from tests.services import free_port
 
 
@@ -62,6 +63,15 @@ async def test_open_connection_learns_the_servers_clock(server: Server) -> None:
     async with open_connection(server.url) as connection:
         # Both sides read this machine's one monotonic clock.
         assert abs(connection.clock.offset_us) <= connection.clock.round_trip_us / 2 + 1
+
+
+async def test_keep_time_goes_on_asking(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rhythmd.client.connection.CLOCK_INTERVAL_S", 0.01)
+    async with open_connection(server.url) as connection:
+        first = connection.clock
+        hearing = asyncio.create_task(connection.receive())
+        await until(lambda: connection.clock is not first, "the clock is asked for again")
+        hearing.cancel()
 
 
 async def test_open_connection_without_a_server_is_told() -> None:

@@ -97,11 +97,13 @@ async def held_note(folder: Path) -> Path:
 async def test_recording_holds_every_note_in_time(piece: Path, spawn: Spawn, tmp_path: Path) -> None:
     server = await spawn()
     record = tmp_path / "out.mid"
-    async with running(server, "listen", "--record", str(record), "--until-quiet", "1") as listener:
+    async with running(server, "listen", "--record", str(record)) as listener:
         await listener.wrote("joined: ")
         async with running(server, "play", str(piece), "--speed", str(SPEED), "--name", "Clara") as player:
             status, told = await player.ended()
         assert (status, "notes played" in told) == (0, True), told
+        await listener.wrote("leaves (left)")
+        listener.signal(signal.SIGINT)
         assert (await listener.ended())[0] == 0
     errors = errors_ms(times_by_key(await score_of(piece), SPEED), times_by_key(await score_of(record)))
     assert sum(error < WORST_MS for error in errors) >= IN_TIME * len(errors)
