@@ -143,7 +143,7 @@ def analyse(spec: LoadSpec, recording: Recording) -> LoadResult:
         groups={name: _group(*members) for name, members in groups.items()},
         window=length,
         delivered_in_window=sum(t.arrived for room in tallies for t in room),
-        lateness=summarise(np.array(recording.sent) - np.array(recording.due)),
+        lateness=summarise(np.array(recording.sent) - start - np.array(recording.due)),
         load_cpu=recording.cpu.load / length,
         server_cpu=recording.cpu.server,
         other_cpu=recording.cpu.others / length,
