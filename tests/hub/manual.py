@@ -54,6 +54,7 @@ class FakePeer:
     Attributes:
         heard: the server's messages that nobody has taken, as `tests.client.read_message` gives them.
         closed: the rule by which the server closed it.
+        is_full: whether the next write fills its buffer.
     """
 
     def __init__(self, hub: Hub, encoding: Encoding) -> None:
@@ -63,10 +64,14 @@ class FakePeer:
         self.bot = False
         self.heard: list[object] = []
         self.closed: Close | None = None
+        self.is_full = False
         self.session = hub.attach(self)
 
     def write(self, frame: bytes) -> None:
         self.heard.append(read_message(_payload(frame), is_binary=self.encoding is Encoding.BINARY))
+        if self.is_full:
+            self.is_full = False
+            self._hub.on_pause(self.session)
 
     def close(self, rule: Close) -> None:
         self.closed = rule
