@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,6 +20,16 @@ from tests.services import Mongod, running_mongod, running_valkey
 
 ROOM = "room"
 FIND_S = 0.5
+
+# PyMongo leaves the socket of a connection that it gave up half-way to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def abandoned_sockets() -> Iterator[None]:
+    """They are collected within the test that they belong to."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
