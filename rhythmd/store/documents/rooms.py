@@ -25,7 +25,7 @@ ROOM_INDEXES: Final = (
     Index(("settings.type", "created", "_id")),
     Index(("owner_id", "created", "_id")),
 )
-SANCTION_INDEXES: Final = (Index(("room_id", "created")), Index(("purge_at",), ttl=True))
+SANCTION_INDEXES: Final = (Index(("room_id", "created", "subject", "kind")), Index(("purge_at",), ttl=True))
 _FOLDED: Final = ("name",)
 
 
