@@ -23,6 +23,7 @@ __all__ = [
     "even_rooms",
     "nothing_missing",
     "play_on",
+    "spec_for",
 ]
 
 METHOD: Final = [
@@ -87,11 +88,9 @@ def even_rooms(rooms: int, players: int, rate: float, group: str = "all") -> lis
     return [RoomLoad(f"bench-{group}-{number}", players, rate, group=group) for number in range(rooms)]
 
 
-def play_on(
-    server: Running, rooms: list[RoomLoad], arguments: argparse.Namespace, cores: Cores, label: str = ""
-) -> LoadResult:
-    """One run of the load. Raises LoadFailed."""
-    spec = LoadSpec(
+def spec_for(server: Running, rooms: list[RoomLoad], arguments: argparse.Namespace, label: str = "") -> LoadSpec:
+    """The load that the arguments of `add_duration` ask for."""
+    return LoadSpec(
         host=server.host,
         port=server.port,
         dialect=server.dialect,
@@ -101,7 +100,13 @@ def play_on(
         server_pid=server.pid,
         label=label or server.name,
     )
-    return run_load(spec, cores.load)
+
+
+def play_on(
+    server: Running, rooms: list[RoomLoad], arguments: argparse.Namespace, cores: Cores, label: str = ""
+) -> LoadResult:
+    """One run of the load. Raises LoadFailed."""
+    return run_load(spec_for(server, rooms, arguments, label), cores.load)
 
 
 def nothing_missing(what: str, result: LoadResult) -> Target:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import time
 from asyncio import Semaphore, Task, TaskGroup
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from operator import itemgetter
 from time import monotonic
 from typing import Final
@@ -23,7 +23,6 @@ from rhythm_protocol.messages import RoomSettings
 __all__ = ["PlayedRoom", "Recording", "play"]
 
 _CONNECTING_AT_ONCE: Final = 64
-_LEAD_S: Final = 0.5
 _QUIET_S: Final = 1.0
 _DRAIN_S: Final = 20.0
 _REFRESH_S: Final = 0.25
@@ -143,10 +142,12 @@ async def _drain(clients: list[Client]) -> None:
         await asyncio.sleep(_REFRESH_S)
 
 
-async def _perform(spec: LoadSpec, rooms: list[PlayedRoom], clock_ahead: float) -> Recording:
+async def _perform(
+    spec: LoadSpec, rooms: list[PlayedRoom], clock_ahead: float, told_to_start: Callable[[], Awaitable[float]]
+) -> Recording:
     programme = _programme(rooms, monotonic() + clock_ahead, np.random.default_rng(spec.seed))
     sender = Sender(programme.due, programme.writes, programme.frames)
-    start = monotonic() + _LEAD_S
+    start = await told_to_start()
     end = max(float(room.timetable.due[-1]) for room in rooms)
     window = (min(spec.warmup, end), end)
     for client in (client for room in rooms for client in room.clients):
@@ -168,8 +169,12 @@ def _rooms(spec: LoadSpec, clients: list[list[Client]]) -> list[PlayedRoom]:
     ]
 
 
-async def play(spec: LoadSpec) -> Recording:
-    """Do the whole run. Raises an ExceptionGroup if a client cannot join."""
+async def play(spec: LoadSpec, told_to_start: Callable[[], Awaitable[float]]) -> Recording:
+    """Do the whole run; `told_to_start` is awaited when all is ready.
+
+    Raises:
+        ExceptionGroup: a client could not join.
+    """
     rooms = _rooms(spec, await _fill(spec))
     clients = [client for room in rooms for client in room.clients]
     ahead = await clients[0].server_clock_ahead() if spec.dialect is Dialect.RHYTHMD else 0.0
@@ -177,7 +182,7 @@ async def play(spec: LoadSpec) -> Recording:
     gc.freeze()
     gc.disable()  # a collection would stop the clock of everything that arrives meanwhile
     try:
-        return await _perform(spec, rooms, ahead)
+        return await _perform(spec, rooms, ahead, told_to_start)
     finally:
         gc.enable()
         for client in clients:
