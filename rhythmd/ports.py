@@ -5,6 +5,7 @@ Adapters live in `rhythmd.store` and `rhythmd.cluster`; one suite (`tests/contra
 - No store reads a clock; what depends on one takes `now`, in Unix milliseconds.
 - A write that returned is durable. One that raised StoreUnavailable may or may not have happened.
 - What takes a `limit` returns at most so many rows.
+- Text that is not Unicode (lone surrogates, as headers may hold them) is refused with ValueError.
 
 Every method may raise StoreUnavailable; the others of these errors are named where they are raised.
 
