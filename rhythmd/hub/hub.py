@@ -27,8 +27,9 @@ def _ignore(_frame: bytes) -> None:
 class Hub:
     """Implements `hub.peer.Receiver`."""
 
-    def __init__(self, config: Config, stats: Stats, loop: asyncio.AbstractEventLoop) -> None:
-        self.context = Context(config, stats, loop)
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        config = context.config
         limits = config.limits
         self._limits = Limits(
             message_bytes=limits.message_bytes,
@@ -43,14 +44,14 @@ class Hub:
     def start(self) -> None:
         self.context.pacer.start()
 
-    def attach(self, peer: Peer) -> Session:
+    def attach(self, peer: Peer, identity: Identity | None) -> Session:
         """A new client: it gets a user and the `welcome`."""
-        session = self.context.new_guest(peer)
+        session = self.context.new_session(peer, identity)
         session.send(
             "welcome",
             Welcome(
                 user=session.profile.as_user(),
-                session=session.token,
+                session=session.key,
                 server_time=now_us(),
                 version=rhythm_protocol.VERSION,
                 limits=self._limits,
@@ -71,7 +72,7 @@ class Hub:
     def on_lost(self, session: Session) -> None:
         session.write = _ignore
         self.context.leave(session, "lost")
-        self.context.sessions.pop(session.profile.id, None)
+        self.context.sessions.pop(session.key, None)
 
     def stop(self, reconnect_after_s: float) -> None:
         """Tell everybody, write out what is waiting, start every close handshake."""

@@ -16,7 +16,10 @@ from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
 from rhythm_protocol.close import INVALID_DATA, SILENT, UNSUPPORTED_DATA, Close, close_rule
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.config import LimitsConfig
+from rhythmd.errors import Refused
+from rhythmd.hub.identity import Authenticator, Identity
 from rhythmd.hub.peer import Encoding, Receiver, SessionT
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake, http_error
@@ -30,6 +33,10 @@ MASKED: Final = 0x80
 SHORT: Final = 126
 PING: Final = b"\x89\x00"  # no payload: any pong is a sign of life
 SHORT_HEAD: Final = 6  # two bytes and the mask
+STATUS_OF: Final = {
+    ErrorCode.USER_BANNED: "403 Forbidden",
+    ErrorCode.UNAVAILABLE: "503 Service Unavailable",
+}  # 401 for all others
 CLOSE_S: Final = 5.0  # for the other side to finish the close handshake
 SEND_BUFFER: Final = 65_536  # the kernel's, which doubles it; more hides a client that does not read
 
@@ -41,6 +48,8 @@ class Wiring(Generic[SessionT]):
     loop: asyncio.AbstractEventLoop
     limits: LimitsConfig
     receiver: Receiver[SessionT]
+    authenticator: Authenticator
+    origins: tuple[str, ...]
     stats: Stats
     heartbeat: Heartbeat
 
@@ -49,8 +58,9 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     """Implements `hub.peer.Peer`. `on_gone` is called once, when the transport is lost."""
 
     __slots__ = (
-        "_fast", "_fragments", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_session", "_tail", "_timer",
-        "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
+        "_fast", "_fragments", "_identifying", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet",
+        "_session", "_tail", "_timer", "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard",
+        "write",
     )  # fmt: skip
 
     def __init__(self, wiring: Wiring[SessionT], address: str, on_gone: Callable[[], None]) -> None:
@@ -70,6 +80,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._opcode: Opcode | None = None  # of the fragmented message that is open
         self._fragments: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._identifying: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
@@ -79,6 +90,8 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_timer(None)
+        if self._identifying is not None:
+            self._identifying.cancel()
         self._wiring.heartbeat.discard(self)
         self._detach()
         self._on_gone()
@@ -186,17 +199,40 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
             else:
                 self._tail = data
             return
-        handshake = Handshake(head + separator, self._wiring.limits.message_bytes)
-        self.write(handshake.answer)
+        limits = self._wiring.limits
+        handshake = Handshake(head + separator, limits.message_bytes, self._wiring.origins)
         if handshake.protocol is None:
+            self.write(handshake.answer)
             self._end_output()
-            return
-        self._open(handshake, handshake.protocol)
-        if rest:
-            self._receive(rest, 0)
+        elif not handshake.credentials:
+            self._open(handshake, handshake.protocol, None, rest)
+        else:
+            self._transport.pause_reading()
+            self._identifying = self._wiring.loop.create_task(self._identify(handshake, handshake.protocol, rest))
 
-    def _open(self, handshake: Handshake, protocol: ServerProtocol) -> None:
+    async def _identify(self, handshake: Handshake, protocol: ServerProtocol, rest: bytes) -> None:
+        """Ask who is behind the credentials before the handshake is answered; nothing is read meanwhile."""
+        try:
+            identity = await self._wiring.authenticator.identify(handshake.credentials, self.address)
+        except Refused as refused:
+            self.write(http_error(STATUS_OF.get(refused.code, "401 Unauthorized"), refused.code))
+            self._end_output()
+        except Exception:  # noqa: BLE001 - a failure of ours must not leave the client waiting
+            net_log.exception("cannot tell who %s is", self.address)
+            self.write(http_error("500 Internal Server Error", ErrorCode.INTERNAL_ERROR))
+            self._end_output()
+        else:
+            self._open(handshake, protocol, identity, rest)
+        finally:
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _open(
+        self, handshake: Handshake, protocol: ServerProtocol, identity: Identity | None, rest: bytes
+    ) -> None:
+        """The handshake is done: answer it, and begin. `rest` is what came right behind the request."""
         self._set_timer(None)
+        self.write(handshake.answer)
         self._protocol = protocol
         self.encoding = handshake.encoding
         self.bot = handshake.bot
@@ -207,8 +243,10 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._wiring.heartbeat.add(self)
         self._wiring.stats.connections_opened += 1
         net_log.info("%s connected (%s)", self.address, self.encoding.name.lower())
-        self._session = self._wiring.receiver.attach(self)
+        self._session = self._wiring.receiver.attach(self, identity)
         self._set_fast(protocol)
+        if rest:
+            self._receive(rest, 0)
 
     def _set_fast(self, protocol: ServerProtocol) -> None:
         possible = self.encoding is Encoding.BINARY and protocol.current_size is None
