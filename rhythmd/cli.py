@@ -9,6 +9,8 @@ from pathlib import Path
 import uvloop
 
 from rhythmd.app import Server
+from rhythmd.client.commands import add_client_commands
+from rhythmd.client.errors import ClientError
 from rhythmd.config import Config, load_config
 from rhythmd.errors import ConfigError
 from rhythmd.telemetry import setup_logging
@@ -28,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"rhythmd: {error}", file=sys.stderr)
         return EXIT_CONFIG
+    except ClientError as error:
+        print(f"rhythmd: {error}", file=sys.stderr)
+        return error.exit_status
     except KeyboardInterrupt:
         return 130
     return status
@@ -46,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-config", help="check the configuration and say what is wrong")
     _add_config_options(check)
     check.set_defaults(run=_check_config)
+    add_client_commands(commands)
     return parser
 
 

@@ -101,7 +101,7 @@ class Mongod:
         self._service.kill()
 
     def _client(self) -> MongoClient[dict[str, Any]]:
-        return MongoClient("127.0.0.1", self._service.port, directConnection=True)
+        return MongoClient("127.0.0.1", self._service.port, directConnection=True, w=1)
 
     def empty(self, database: str) -> None:
         """Remove all documents and leave the indexes."""

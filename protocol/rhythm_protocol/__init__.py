@@ -6,6 +6,7 @@
 - `rhythm_protocol.midi`       MIDI channel messages
 - `rhythm_protocol.errors`     what can be wrong, with the published codes
 - `rhythm_protocol.close`      close codes and what a client does after each
+- `rhythm_protocol.clock`      the server's clock, estimated by a client
 - `rhythm_protocol.websocket`  whole WebSocket frames
 """
 

@@ -109,12 +109,13 @@ class Database:
         self._client: _Client | None = None
         self._outage = Outage("MongoDB")
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Raises ConfigError if the URL is not one."""
         if self._client is not None:
             return
         try:
-            self._client = self._driver.connect(self._url, **self._options)
+            # In a thread: the constructors look at files and, for `mongodb+srv`, ask name servers.
+            self._client = await asyncio.to_thread(self._driver.connect, self._url, **self._options)
         except ConfigurationError as error:
             raise ConfigError(f"mongo.url: {error}") from error
 

@@ -6,7 +6,7 @@ move it.
 
 import base64
 from collections.abc import Callable
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, Final, NamedTuple, TypeVar
 
 from msgspec import Meta, MsgspecError, json
 
@@ -21,8 +21,11 @@ RowT = TypeVar("RowT")
 class Position(NamedTuple):
     """A row's place: its time (Unix milliseconds) and, among those of one time, its id."""
 
-    time: Annotated[int, Meta(ge=0, lt=2**63)]
+    time: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     id: str
+
+
+_DECODER: Final = json.Decoder(Position)
 
 
 def _encode_cursor(position: tuple[int, str]) -> str:
@@ -32,7 +35,7 @@ def _encode_cursor(position: tuple[int, str]) -> str:
 def decode_cursor(cursor: str) -> Position:
     """The place that a page ended at. Raises InvalidCursor."""
     try:
-        return json.decode(base64.b64decode(cursor, altchars=b"-_", validate=True), type=Position)
+        return _DECODER.decode(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (ValueError, MsgspecError) as error:
         raise InvalidCursor("not a cursor of this list") from error
 

@@ -57,7 +57,7 @@ class MongoStore:
         return Collection(self._database, name)
 
     async def start(self) -> None:
-        self._database.open()
+        await self._database.open()
         for name, indexes in _INDEXES.items():
             await self._collection(name).index(indexes)
 

@@ -48,7 +48,7 @@ class Engine:
     async def start(self) -> None:
         """Open the file and bring it up to date. Raises StoreUnavailable or SchemaTooNew; may be repeated."""
         if self._worker is None:
-            loop = asyncio.get_running_loop()
+            loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
             self._worker = Worker(
                 self._path,
                 self._timeout_s,

@@ -1,0 +1,1 @@
+"""The commands that take part in a room as any client does: `rhythmd play` and `rhythmd listen`."""

@@ -1,0 +1,80 @@
+"""What ends a client command before its time.
+
+RhythmdError
++-- ClientError           the text is for the user
+    +-- FileError         the file to play or to write
+    +-- Unreachable       no rhythmd server answers there
+    +-- RequestRefused    the server answered with an error
+    +-- RemovedFromRoom   the owner kicked or banned this client
+    +-- ConnectionEnded   the server closed the connection, or it broke
+"""
+
+from typing import ClassVar
+
+from rhythm_protocol.close import Close
+from rhythm_protocol.messages import RoomLeft
+from rhythmd.errors import RhythmdError
+
+__all__ = ["ClientError", "ConnectionEnded", "FileError", "RemovedFromRoom", "RequestRefused", "Unreachable"]
+
+
+class ClientError(RhythmdError):
+    """Root of the client's errors. `exit_status` is what the process ends with."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class FileError(ClientError):
+    """A file is missing, cannot be written, or is no MIDI."""
+
+    exit_status = 2
+
+
+class Unreachable(ClientError):
+    """Nothing at the URL speaks `rhythm.v1`."""
+
+    exit_status = 3
+
+
+class RequestRefused(ClientError):
+    """The server refused a request.
+
+    Args:
+        request: the type of the message that was refused.
+        code: from the published table, or one that came later.
+        message: why, for people.
+    """
+
+    exit_status = 4
+
+    def __init__(self, request: str, code: str, message: str) -> None:
+        super().__init__(f"the server refused {request}: {message} ({code})")
+        self.code = code
+
+
+class RemovedFromRoom(ClientError):
+    """Put out of the room without having asked for it."""
+
+    exit_status = 4
+
+    def __init__(self, left: RoomLeft) -> None:
+        reason = f": {left.message}" if left.message else ""
+        super().__init__(f"{left.reason} from the room{reason}")
+
+
+class ConnectionEnded(ClientError):
+    """The connection is gone; `rule` says whether to come back, and when."""
+
+    exit_status = 5
+
+    def __init__(self, rule: Close, reason: str = "") -> None:
+        told = f": {reason}" if reason else ""
+        super().__init__(f"the connection ended: {rule.name} ({rule.code}){told}; {_advice(rule)}")
+        self.rule = rule
+
+
+def _advice(rule: Close) -> str:
+    if rule.reconnect_after is None:
+        return "trying again will not help"
+    low, high = rule.reconnect_after
+    return f"try again in {low:g} to {high:g} s"

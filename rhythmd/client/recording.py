@@ -1,0 +1,107 @@
+"""What a room plays, kept to be written as a Standard MIDI File."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from mido import Message, MetaMessage, MidiFile, MidiTrack
+
+from rhythm_protocol.midi import CHANNEL_PRESSURE, NOTE_ON, PROGRAM_CHANGE
+from rhythmd.client.errors import FileError
+from rhythmd.client.held import ChannelMessage, HeldNotes
+
+__all__ = ["Recording", "check_writable"]
+
+# A quarter of 480 ticks and 480,000 us: a tick is a millisecond, the wire's unit, and no time is rounded.
+_TICKS_PER_QUARTER: Final = 480
+_TEMPO_US: Final = 480_000
+
+_ONE_DATA_BYTE: Final = frozenset({PROGRAM_CHANGE, CHANNEL_PRESSURE})
+
+
+class _Track:
+    """One player's events as (ms, message), in the order in which they came."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.events: list[tuple[int, ChannelMessage]] = []
+        self.held = HeldNotes()
+
+    def add(self, at_ms: int, message: ChannelMessage) -> None:
+        self.events.append((at_ms, message))
+        self.held.apply(message)
+
+    def release(self, at_ms: int) -> None:
+        """End what is held at `at_ms`, but not before the track's last event."""
+        end_ms = max([at_ms, *(event_ms for event_ms, _ in self.events)])
+        self.events += [(end_ms, message) for message in self.held.release()]
+
+    def as_midi(self, origin_ms: int) -> MidiTrack:
+        track = MidiTrack([MetaMessage("track_name", name=self.name)])
+        now_ms = origin_ms
+        for at_ms, (status, data1, data2) in sorted(self.events, key=lambda event: event[0]):
+            data = (data1,) if status & 0xF0 in _ONE_DATA_BYTE else (data1, data2)
+            track.append(Message.from_bytes([status, *data], time=at_ms - now_ms))
+            now_ms = at_ms
+        return track
+
+
+class Recording:
+    """The music of a room, a track for each player, from the first event on.
+
+    Args:
+        title: name of the piece in the file.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._tracks: dict[str, _Track] = {}
+
+    def add(self, player: str, name: str, at_ms: int, message: ChannelMessage) -> None:
+        """Keep one event.
+
+        Args:
+            player: what tells players apart; the same one later goes on in the same track.
+            name: of the track, taken from the player's first event.
+            at_ms: when it is due, on any clock in ms that is the same for the whole recording.
+        """
+        if player not in self._tracks:
+            self._tracks[player] = _Track(name)
+        self._tracks[player].add(at_ms, message)
+
+    def release(self, at_ms: int) -> None:
+        """End everything that is held: nothing more will be heard of it."""
+        for track in self._tracks.values():
+            track.release(at_ms)
+
+    @property
+    def notes(self) -> int:
+        """How many note-ons there are."""
+        messages = (message for track in self._tracks.values() for _, message in track.events)
+        return sum(status & 0xF0 == NOTE_ON and data2 > 0 for status, _, data2 in messages)
+
+    def save(self, path: Path) -> None:
+        """Write the file (format 1), whole or not at all. Raises FileError."""
+        partial = path.with_name(f"{path.name}.part")
+        try:
+            self._as_midi().save(partial)
+            partial.replace(path)
+        except OSError as error:
+            raise FileError(f"cannot write {path}: {error.strerror}") from None
+
+    def _as_midi(self) -> MidiFile:
+        times = [at_ms for track in self._tracks.values() for at_ms, _ in track.events]
+        origin_ms = min(times, default=0)
+        head = [MetaMessage("track_name", name=self._title), MetaMessage("set_tempo", tempo=_TEMPO_US)]
+        tracks = [MidiTrack(head), *(track.as_midi(origin_ms) for track in self._tracks.values())]
+        return MidiFile(type=1, ticks_per_beat=_TICKS_PER_QUARTER, charset="utf-8", tracks=tracks)
+
+
+def check_writable(path: Path) -> None:
+    """Raise FileError when a recording could not be written to `path`: better now than after the music."""
+    if not path.parent.is_dir():
+        raise FileError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise FileError(f"cannot write {path}: it is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"cannot write {path}: the folder is not writable")

@@ -1,0 +1,45 @@
+"""The stores that the contract is held to."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster
+
+from rhythmd.ports import Store
+from rhythmd.store.documents import MongoStore
+from rhythmd.store.sqlite import SqliteStore
+from tests.services import Mongod, running_mongod
+
+DATABASE = "contracts"
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    with running_mongod(tmp_path_factory.mktemp("mongod")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def allowed_calls(blocking_calls: BlockBuster) -> None:
+    """PyMongo looks for `/.dockerenv`, a microsecond's work, whenever it meets a server."""
+    blocking_calls.functions["os.stat"].can_block_in("pymongo/pool_options.py", "get_container_env_info")
+
+
+def _make_store(driver: str, request: pytest.FixtureRequest, directory: Path) -> Store:
+    if driver == "sqlite":
+        return SqliteStore(directory / "store.sqlite")
+    mongod: Mongod = request.getfixturevalue("mongod")
+    mongod.empty(DATABASE)
+    return MongoStore(mongod.url, DATABASE, "motor" if driver == "motor" else "pymongo")
+
+
+@pytest.fixture(params=["sqlite", "motor", "pymongo"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty store, started."""
+    made = _make_store(request.param, request, tmp_path)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()

@@ -1,0 +1,260 @@
+"""What an AccountStore and an IdentityStore owe."""
+
+import asyncio
+
+import pytest
+from msgspec import structs
+
+from rhythmd.ports import Conflict, NotFound, Store
+from rhythmd.rows import FOREVER, Account, AccountChanges, Preferences, Privacy, Profile, Role
+from tests.contracts.rows import NOW, make_account, make_identity
+from tests.contracts.texts import AWKWARD_TEXTS
+
+
+def full_account() -> Account:
+    """Every field set to something else than its default."""
+    return make_account(
+        "Ada#0001",
+        username="ada",
+        nickname="Ada ♪",
+        email="Ada@Example.org",
+        email_verified=True,
+        password_hash="$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+        roles=frozenset({Role.MEMBER, Role.ADMIN}),
+        colour="#a0b1c2",
+        status_text="playing",
+        profile=Profile(avatar="https://example.org/a.png", bio="I play.", location="London"),
+        settings=Preferences(theme="dark", notifications=False, privacy=Privacy.PRIVATE),
+        banned_until=FOREVER,
+        ban_reason="spam",
+        muted_until=NOW + 1,
+    )
+
+
+async def test_create_keeps_every_field(store: Store) -> None:
+    account = full_account()
+    await store.accounts.create(account)
+    assert await store.accounts.get(account.id) == account
+
+
+async def test_get_unknown_is_none(store: Store) -> None:
+    assert await store.accounts.get("nobody") is None
+    assert await store.accounts.by_usertag("nobody") is None
+    assert await store.accounts.by_email("nobody@example.org") is None
+
+
+async def test_by_usertag_in_any_case_finds_shown_form(store: Store) -> None:
+    account = make_account("Ada#0001")
+    await store.accounts.create(account)
+    for asked in ("Ada#0001", "ADA#0001", "ada#0001", "Ａｄａ#0001"):
+        assert await store.accounts.by_usertag(asked) == account
+
+
+async def test_by_email_in_any_case_finds_shown_form(store: Store) -> None:
+    account = make_account(email="Straße@Example.org")
+    await store.accounts.create(account)
+    assert await store.accounts.by_email("STRASSE@example.ORG") == account
+
+
+async def test_create_usertag_of_other_case_conflicts(store: Store) -> None:
+    await store.accounts.create(make_account("Clara"))
+    with pytest.raises(Conflict) as conflict:
+        await store.accounts.create(make_account("cLARA"))
+    assert conflict.value.field == "usertag"
+
+
+async def test_create_email_of_other_case_conflicts(store: Store) -> None:
+    await store.accounts.create(make_account(email="clara@example.org"))
+    with pytest.raises(Conflict) as conflict:
+        await store.accounts.create(make_account(email="Clara@Example.org"))
+    assert conflict.value.field == "email"
+
+
+async def test_create_id_twice_conflicts(store: Store) -> None:
+    account = make_account()
+    await store.accounts.create(account)
+    with pytest.raises(Conflict) as conflict:
+        await store.accounts.create(make_account(id=account.id))
+    assert conflict.value.field == "id"
+
+
+async def test_create_many_without_email_do_not_conflict(store: Store) -> None:
+    accounts = [make_account() for _ in range(3)]
+    for account in accounts:
+        await store.accounts.create(account)
+    assert len((await store.accounts.page(10)).items) == 3
+
+
+async def test_create_one_usertag_at_once_makes_one(store: Store) -> None:
+    tries = (store.accounts.create(make_account("Clara")) for _ in range(20))
+    outcomes = await asyncio.gather(*tries, return_exceptions=True)
+    assert outcomes.count(None) == 1
+    assert all(isinstance(outcome, Conflict) for outcome in outcomes if outcome is not None)
+
+
+async def test_update_changes_what_is_named(store: Store) -> None:
+    account = full_account()
+    await store.accounts.create(account)
+    changes = AccountChanges(
+        updated=NOW + 5, nickname="A.", profile=Profile(bio="$set"), roles=frozenset({Role.PRO}), banned_until=None
+    )
+    changed = await store.accounts.update(account.id, changes)
+    assert changed == structs.replace(
+        account,
+        updated=NOW + 5,
+        nickname="A.",
+        profile=Profile(bio="$set"),
+        roles=frozenset({Role.PRO}),
+        banned_until=None,
+    )
+    assert await store.accounts.get(account.id) == changed
+
+
+async def test_update_usertag_moves_the_claim(store: Store) -> None:
+    account = make_account("Before")
+    await store.accounts.create(account)
+    await store.accounts.update(account.id, AccountChanges(updated=NOW, usertag="After"))
+    assert await store.accounts.by_usertag("before") is None
+    assert await store.accounts.by_usertag("after") is not None
+    await store.accounts.create(make_account("BEFORE"))
+
+
+async def test_update_email_to_none_frees_it(store: Store) -> None:
+    account = make_account(email="clara@example.org")
+    await store.accounts.create(account)
+    await store.accounts.update(account.id, AccountChanges(updated=NOW, email=None))
+    assert await store.accounts.by_email("clara@example.org") is None
+    await store.accounts.create(make_account(email="clara@example.org"))
+
+
+async def test_update_to_taken_values_conflicts_and_changes_nothing(store: Store) -> None:
+    await store.accounts.create(make_account("Taken", email="taken@example.org"))
+    account = make_account("Free")
+    await store.accounts.create(account)
+    for changes in (
+        AccountChanges(updated=NOW, nickname="new", usertag="TAKEN"),
+        AccountChanges(updated=NOW, nickname="new", email="Taken@example.org"),
+    ):
+        with pytest.raises(Conflict):
+            await store.accounts.update(account.id, changes)
+    assert await store.accounts.get(account.id) == account
+
+
+async def test_update_unknown_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.accounts.update("nobody", AccountChanges(updated=NOW))
+
+
+async def test_update_different_fields_at_once_keeps_all(store: Store) -> None:
+    account = make_account()
+    await store.accounts.create(account)
+    changes = (
+        AccountChanges(updated=NOW, nickname="n"),
+        AccountChanges(updated=NOW, colour="#000001"),
+        AccountChanges(updated=NOW, status_text="s"),
+        AccountChanges(updated=NOW, muted_until=5),
+    )
+    await asyncio.gather(*(store.accounts.update(account.id, change) for change in changes))
+    expected = structs.replace(account, nickname="n", colour="#000001", status_text="s", muted_until=5)
+    assert await store.accounts.get(account.id) == expected
+
+
+async def test_texts_come_back_as_they_were(store: Store) -> None:
+    for text in AWKWARD_TEXTS:
+        account = make_account(username=text, status_text=text, ban_reason=text, profile=Profile(bio=text))
+        await store.accounts.create(account)
+        assert await store.accounts.get(account.id) == account
+        changed = await store.accounts.update(account.id, AccountChanges(updated=NOW, nickname=text))
+        assert changed.nickname == text
+
+
+async def test_by_usertag_takes_no_operator_or_pattern(store: Store) -> None:
+    await store.accounts.create(make_account("Clara"))
+    for usertag in AWKWARD_TEXTS:
+        assert await store.accounts.by_usertag(usertag) is None
+        account = make_account(id=usertag, usertag=usertag)
+        await store.accounts.create(account)
+        assert await store.accounts.by_usertag(usertag) == account
+        assert await store.accounts.get(usertag) == account
+
+
+# Identities
+
+
+async def test_create_with_identity_adds_both(store: Store) -> None:
+    account = make_account()
+    identity = make_identity(account)
+    await store.accounts.create(account, identity)
+    assert await store.identities.find("github", identity.subject) == identity
+    assert await store.accounts.get(account.id) == account
+
+
+async def test_create_with_taken_identity_adds_neither(store: Store) -> None:
+    first = make_account()
+    await store.accounts.create(first, make_identity(first, subject="42"))
+    second = make_account()
+    with pytest.raises(Conflict) as conflict:
+        await store.accounts.create(second, make_identity(second, subject="42"))
+    assert conflict.value.field == "subject"
+    assert await store.accounts.get(second.id) is None
+
+
+async def test_link_and_unlink(store: Store) -> None:
+    account = make_account()
+    await store.accounts.create(account)
+    discord, github = make_identity(account, "discord"), make_identity(account, "github")
+    await store.identities.link(github)
+    await store.identities.link(discord)
+    assert await store.identities.of_user(account.id) == [discord, github]
+    assert await store.identities.unlink(account.id, "github")
+    assert not await store.identities.unlink(account.id, "github")
+    assert await store.identities.of_user(account.id) == [discord]
+    assert await store.identities.find("github", github.subject) is None
+
+
+async def test_link_same_subject_at_other_provider_is_another(store: Store) -> None:
+    one, two = make_account(), make_account()
+    await store.accounts.create(one, make_identity(one, "discord", "42"))
+    await store.accounts.create(two, make_identity(two, "github", "42"))
+    found = await store.identities.find("github", "42")
+    assert found is not None
+    assert found.user_id == two.id
+
+
+async def test_link_second_of_one_provider_conflicts(store: Store) -> None:
+    account = make_account()
+    await store.accounts.create(account, make_identity(account))
+    with pytest.raises(Conflict) as conflict:
+        await store.identities.link(make_identity(account))
+    assert conflict.value.field == "provider"
+
+
+async def test_link_identity_of_another_conflicts(store: Store) -> None:
+    one, two = make_account(), make_account()
+    await store.accounts.create(one, make_identity(one, subject="42"))
+    await store.accounts.create(two)
+    with pytest.raises(Conflict) as conflict:
+        await store.identities.link(make_identity(two, subject="42"))
+    assert conflict.value.field == "subject"
+
+
+async def test_link_to_unknown_account_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.identities.link(make_identity(make_account()))
+
+
+async def test_link_one_subject_to_many_at_once_links_one(store: Store) -> None:
+    accounts = [make_account() for _ in range(10)]
+    for account in accounts:
+        await store.accounts.create(account)
+    links = (store.identities.link(make_identity(account, subject="42")) for account in accounts)
+    outcomes = await asyncio.gather(*links, return_exceptions=True)
+    assert outcomes.count(None) == 1
+
+
+async def test_update_keeps_identities(store: Store) -> None:
+    account = make_account()
+    identity = make_identity(account)
+    await store.accounts.create(account, identity)
+    await store.accounts.update(account.id, AccountChanges(updated=NOW, nickname="x"))
+    assert await store.identities.of_user(account.id) == [identity]

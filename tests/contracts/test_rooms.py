@@ -1,0 +1,168 @@
+"""What a RoomStore owes."""
+
+import asyncio
+
+import pytest
+from msgspec import structs
+
+from rhythm_protocol.messages import Mode, RoomSettings, RoomType
+from rhythmd.ports import Conflict, NotFound, Store
+from rhythmd.rows import FOREVER, SanctionKind, StoredRoom, StoredRoomChanges
+from tests.contracts.rows import NOW, make_line, make_room, make_sanction
+from tests.contracts.texts import AWKWARD_TEXTS
+
+
+async def add_room(store: Store, name: str | None = None, **fields: object) -> StoredRoom:
+    room = make_room(name, **fields)
+    await store.rooms.create(room)
+    return room
+
+
+async def test_create_keeps_every_field(store: Store) -> None:
+    settings = RoomSettings(
+        type=RoomType.PRIVATE,
+        max_players=50,
+        stage="$stage.of.dots",
+        mode=Mode.ORCHESTRA,
+        welcome_message="Hello %%user%% 🎹",
+        only_owner_can_chat=True,
+        allow_guests=False,
+    )
+    room = await add_room(store, "Jazz", owner_id="u1", settings=settings, password_hash="$argon2id$…")
+    assert await store.rooms.get(room.id) == room
+    assert await store.rooms.get("unknown") is None
+
+
+async def test_by_name_in_any_case(store: Store) -> None:
+    room = await add_room(store, "Große Halle")
+    assert await store.rooms.by_name("GROSSE halle") == room
+    assert await store.rooms.by_name("Große") is None
+
+
+async def test_create_name_of_other_case_conflicts(store: Store) -> None:
+    await add_room(store, "Jazz")
+    with pytest.raises(Conflict) as conflict:
+        await add_room(store, "JAZZ")
+    assert conflict.value.field == "name"
+
+
+async def test_create_id_twice_conflicts(store: Store) -> None:
+    room = await add_room(store)
+    with pytest.raises(Conflict) as conflict:
+        await add_room(store, id=room.id)
+    assert conflict.value.field == "id"
+
+
+async def test_create_one_name_at_once_makes_one(store: Store) -> None:
+    outcomes = await asyncio.gather(*(add_room(store, "Jazz") for _ in range(20)), return_exceptions=True)
+    assert sum(isinstance(outcome, StoredRoom) for outcome in outcomes) == 1
+
+
+async def test_texts_come_back_as_they_were(store: Store) -> None:
+    for text in AWKWARD_TEXTS:
+        room = await add_room(store, text, owner_id=text, settings=RoomSettings(welcome_message=text[:500]))
+        assert await store.rooms.get(room.id) == room
+        assert await store.rooms.by_name(text) == room
+        assert (await store.rooms.page(5, owner_id=text)).items == [room]
+
+
+async def test_update_changes_what_is_named(store: Store) -> None:
+    room = await add_room(store, "Before", owner_id="u1", password_hash="hash")
+    settings = RoomSettings(type=RoomType.UNLISTED, max_players=3)
+    changes = StoredRoomChanges(updated=NOW + 1, name="After", settings=settings, password_hash=None)
+    changed = await store.rooms.update(room.id, changes)
+    assert changed == structs.replace(room, updated=NOW + 1, name="After", settings=settings, password_hash=None)
+    assert await store.rooms.get(room.id) == changed
+    assert await store.rooms.by_name("before") is None
+    assert await store.rooms.by_name("after") == changed
+
+
+async def test_update_to_taken_name_conflicts(store: Store) -> None:
+    await add_room(store, "Jazz")
+    room = await add_room(store, "Blues")
+    with pytest.raises(Conflict) as conflict:
+        await store.rooms.update(room.id, StoredRoomChanges(updated=NOW, name="jazz"))
+    assert conflict.value.field == "name"
+    assert await store.rooms.get(room.id) == room
+
+
+async def test_update_own_name_to_other_case(store: Store) -> None:
+    room = await add_room(store, "Jazz")
+    changed = await store.rooms.update(room.id, StoredRoomChanges(updated=NOW, name="JAZZ"))
+    assert changed.name == "JAZZ"
+
+
+async def test_update_unknown_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.rooms.update("unknown", StoredRoomChanges(updated=NOW))
+
+
+async def test_delete_takes_chat_and_sanctions_along(store: Store) -> None:
+    room, other = await add_room(store), await add_room(store)
+    for each in (room, other):
+        await store.chat.append(each.id, [make_line()], 10)
+        await store.rooms.sanction(make_sanction(each))
+    assert await store.rooms.delete(room.id)
+    assert not await store.rooms.delete(room.id)
+    assert await store.rooms.get(room.id) is None
+    assert await store.chat.last(room.id, 10) == []
+    assert await store.rooms.sanctions(room.id, NOW) == []
+    assert len(await store.chat.last(other.id, 10)) == 1
+    assert len(await store.rooms.sanctions(other.id, NOW)) == 1
+
+
+async def test_page_by_type_and_owner(store: Store) -> None:
+    private = RoomSettings(type=RoomType.PRIVATE)
+    rooms = [
+        await add_room(store, created=NOW + 1, owner_id="a"),
+        await add_room(store, created=NOW + 2, owner_id="b", settings=private),
+        await add_room(store, created=NOW + 3, owner_id="a", settings=private),
+    ]
+    assert (await store.rooms.page(10)).items == rooms[::-1]
+    assert (await store.rooms.page(10, kind=RoomType.PRIVATE)).items == [rooms[2], rooms[1]]
+    assert (await store.rooms.page(10, owner_id="a")).items == [rooms[2], rooms[0]]
+    assert (await store.rooms.page(10, kind=RoomType.PRIVATE, owner_id="a")).items == [rooms[2]]
+    assert (await store.rooms.page(10, kind=RoomType.LOBBY)).items == []
+
+
+async def test_page_by_type_follows_a_change_of_type(store: Store) -> None:
+    room = await add_room(store)
+    settings = RoomSettings(type=RoomType.UNLISTED)
+    changed = await store.rooms.update(room.id, StoredRoomChanges(updated=NOW, settings=settings))
+    assert (await store.rooms.page(10, kind=RoomType.PUBLIC)).items == []
+    assert (await store.rooms.page(10, kind=RoomType.UNLISTED)).items == [changed]
+
+
+async def test_sanctions_keep_every_field_until_their_end(store: Store) -> None:
+    room = await add_room(store)
+    short = make_sanction(room, "a", kind=SanctionKind.MUTE_CHAT, until=NOW + 10, by="mod")
+    forever = make_sanction(room, "b", until=FOREVER, created=NOW + 1, reason="$reason")
+    await store.rooms.sanction(short)
+    await store.rooms.sanction(forever)
+    assert await store.rooms.sanctions(room.id, NOW + 9) == [short, forever]
+    assert await store.rooms.sanctions(room.id, NOW + 10) == [forever]
+
+
+async def test_sanction_again_takes_the_place_of_the_first(store: Store) -> None:
+    room = await add_room(store)
+    await store.rooms.sanction(make_sanction(room, until=NOW + 1))
+    longer = make_sanction(room, until=NOW + 100, reason="again", created=NOW + 1, by="mod")
+    mute = make_sanction(room, kind=SanctionKind.MUTE_NOTES, created=NOW + 2)
+    await store.rooms.sanction(longer)
+    await store.rooms.sanction(mute)
+    assert await store.rooms.sanctions(room.id, NOW) == [longer, mute]
+
+
+async def test_sanction_in_unknown_room_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.rooms.sanction(make_sanction(make_room()))
+
+
+async def test_pardon_ends_one_kind(store: Store) -> None:
+    room = await add_room(store)
+    mute = make_sanction(room, kind=SanctionKind.MUTE_NOTES)
+    await store.rooms.sanction(make_sanction(room))
+    await store.rooms.sanction(mute)
+    assert await store.rooms.pardon(room.id, "somebody", SanctionKind.BAN)
+    assert not await store.rooms.pardon(room.id, "somebody", SanctionKind.BAN)
+    assert await store.rooms.sanctions(room.id, NOW) == [mute]
