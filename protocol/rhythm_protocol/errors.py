@@ -71,7 +71,5 @@ class MalformedMessage(ProtocolError):
 class InvalidMessage(ProtocolError):
     """The message's form is right, one of its fields is not."""
 
-    def __init__(
-        self, message: str, field: str | None = None, code: ErrorCode = ErrorCode.INVALID_FIELD
-    ) -> None:
+    def __init__(self, message: str, field: str | None = None, code: ErrorCode = ErrorCode.INVALID_FIELD) -> None:
         super().__init__(message, code, field)

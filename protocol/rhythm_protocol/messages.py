@@ -14,6 +14,7 @@ __all__ = [
     "SERVER_MESSAGES",
     "U16",
     "U32",
+    "Authenticate",
     "Ban",
     "Byte",
     "ChatCleared",
@@ -409,6 +410,7 @@ class Stopping(Message, frozen=True):
 
 
 CLIENT_MESSAGES: Final[dict[str, type[Message]]] = {
+    "authenticate": Authenticate,
     "join-room": JoinRoom,
     "leave-room": LeaveRoom,
     "chat-message": ChatMessage,

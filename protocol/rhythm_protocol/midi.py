@@ -77,9 +77,7 @@ def _check(event: MidiEvent, index: int) -> None:
     if not (0 <= data1 < 0x80 and 0 <= data2 < 0x80):
         raise InvalidMessage(f"data bytes must be 0-127, are {data1}, {data2}", field, ErrorCode.INVALID_MIDI)
     if data2 and status & 0xF0 in _ONE_DATA_BYTE:
-        raise InvalidMessage(
-            f"data 2 must be 0 for status {status:#x}, is {data2}", field, ErrorCode.INVALID_MIDI
-        )
+        raise InvalidMessage(f"data 2 must be 0 for status {status:#x}, is {data2}", field, ErrorCode.INVALID_MIDI)
 
 
 def check_events(events: Iterable[MidiEvent]) -> None:

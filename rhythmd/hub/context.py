@@ -63,11 +63,10 @@ class Context:
                 bot=peer.bot,
             )
         else:
-            profile = Profile(
-                identity.user_id, identity.name, identity.colour, peer.address, guest=False, bot=peer.bot
-            )
+            profile = Profile(identity.user_id, identity.name, identity.colour, peer.address, guest=False, bot=peer.bot)
             profile.roles = identity.roles
             profile.status_text = identity.status_text
+            profile.chat_muted = identity.chat_muted
         session = Session(profile, peer, self.config.limits, identity)
         self.sessions[session.key] = session
         return session
@@ -88,6 +87,11 @@ class Context:
         if session.room is None or session.member is None:
             raise Refused(ErrorCode.NOT_IN_ROOM, "join a room first")
         return session.room, session.member
+
+    def require_connected(self, session: Session) -> None:
+        """Raise Refused when `session` was lost while its message waited."""
+        if session.key not in self.sessions:
+            raise Refused(ErrorCode.STOPPING, "the connection is gone")
 
     def leave(self, session: Session, reason: str) -> None:
         """Take `session` out of its room, if it is in one; an empty room is freed."""

@@ -31,7 +31,7 @@ class Identity:
     roles: frozenset[str]
     login_id: str
     expires: float
-    chat_muted_until: float = 0.0
+    chat_muted: bool = False
 
 
 class Authenticator(Protocol):

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from msgspec import UnsetType
+
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatKind, RoomSettings
 from rhythmd.errors import Refused
@@ -99,8 +101,13 @@ class KeptRooms:
             return room.password is None or room.password.matches(password)
         return password is not None and await self._hasher.verify(room.kept.password_hash, password)
 
-    async def change(self, room_id: str, changes: StoredRoomChanges) -> StoredRoom:
-        """Change what is kept; a live room follows."""
+    async def change(
+        self, room_id: str, *, name: str, settings: RoomSettings, password: str | UnsetType | None
+    ) -> StoredRoom:
+        """Change what is kept; a live room follows. `password` UNSET stays, None is taken away."""
+        self._registry.check_name(name)
+        hashed = await self._hasher.hash(password) if isinstance(password, str) else password
+        changes = StoredRoomChanges(updated=_now_ms(), name=name, settings=settings, password_hash=hashed)
         with _translated():
             stored = await self._store.rooms.update(room_id, changes)
         room = self._registry.get(room_id)

@@ -19,7 +19,7 @@ MODERATORS: Final = frozenset({"moderator", "admin"})
 class Profile:
     """What a user is called and looks like; changed by `user-update`. Outlives the rooms it is in."""
 
-    __slots__ = ("address", "bot", "colour", "guest", "id", "name", "roles", "status", "status_text")
+    __slots__ = ("address", "bot", "chat_muted", "colour", "guest", "id", "name", "roles", "status", "status_text")
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
         self.id = id_
@@ -28,6 +28,7 @@ class Profile:
         self.address = address
         self.guest = guest
         self.bot = bot
+        self.chat_muted = False  # everywhere, by a moderator
         self.roles: frozenset[str] = frozenset()
         self.status = Status.ONLINE
         self.status_text = ""
@@ -113,7 +114,7 @@ class Member:
             bot=profile.bot,
             slot=self.slot,
             notes_muted=self.notes_muted or self.self_muted,
-            chat_muted=self.chat_muted,
+            chat_muted=self.chat_muted or profile.chat_muted,
         )
 
     def send(self, type_: str, data: object) -> None:

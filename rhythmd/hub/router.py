@@ -77,19 +77,24 @@ def _handle(context: Context, session: Session, envelope: Envelope) -> None:
             _acknowledge(session, envelope, answer)
 
 
-async def _finish(
-    context: Context, session: Session, envelope: Envelope, answer: Coroutine[Any, Any, object]
-) -> None:
+async def _finish(context: Context, session: Session, envelope: Envelope, answer: Coroutine[Any, Any, object]) -> None:
     """Wait for a handler, answer, then handle what came meanwhile, in order."""
     try:
         _acknowledge(session, envelope, await answer)
     except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
         _refuse(context, session, error, envelope.id)
-    waiting, session.waiting = session.waiting or deque(), None
-    while waiting and session.waiting is None:
-        _handle(context, session, waiting.popleft())
-    if session.waiting is not None:
-        session.waiting.extend(waiting)
+    queued = session.waiting or deque()
+    session.waiting = None
+    _resume(context, session, queued)
+
+
+def _resume(context: Context, session: Session, queued: deque[Envelope]) -> None:
+    """Handle what came while a handler waited, until one waits again."""
+    while queued:
+        if session.waiting is not None:
+            session.waiting.extend(queued)
+            return
+        _handle(context, session, queued.popleft())
 
 
 def _acknowledge(session: Session, envelope: Envelope, answer: object) -> None:

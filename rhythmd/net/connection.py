@@ -227,9 +227,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
             if not self._transport.is_closing():
                 self._transport.resume_reading()
 
-    def _open(
-        self, handshake: Handshake, protocol: ServerProtocol, identity: Identity | None, rest: bytes
-    ) -> None:
+    def _open(self, handshake: Handshake, protocol: ServerProtocol, identity: Identity | None, rest: bytes) -> None:
         """The handshake is done: answer it, and begin. `rest` is what came right behind the request."""
         self._set_timer(None)
         self.write(handshake.answer)
