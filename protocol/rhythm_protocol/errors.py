@@ -38,7 +38,7 @@ class ErrorCode(StrEnum):
     USER_NOT_FOUND = "user-not-found"
     UNKNOWN_COMMAND = "unknown-command"
     LOGIN_EXPIRED = "login-expired"
-    LOGIN_REVOKED = "login-revoked"
+    LOGIN_INVALID = "login-invalid"
     USER_BANNED = "user-banned"
     UNAVAILABLE = "unavailable"
     STOPPING = "stopping"

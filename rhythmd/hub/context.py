@@ -52,21 +52,21 @@ class Context:
         self.stopping = False
 
     def new_session(self, peer: Peer, identity: Identity | None) -> Session:
-        """A session for a user with an account, or for a guest, who is given a name and a colour."""
-        if identity is None:
-            profile = Profile(
-                secrets.token_hex(8),
-                f"Guest {1000 + secrets.randbelow(9000)}",
-                secrets.choice(COLOURS),
-                peer.address,
-                guest=True,
-                bot=peer.bot,
-            )
-        else:
-            profile = Profile(identity.user_id, identity.name, identity.colour, peer.address, guest=False, bot=peer.bot)
+        """A session for a known user or for a new guest. Guests are given a name and a colour."""
+        name = identity.name if identity else None
+        colour = identity.colour if identity else None
+        profile = Profile(
+            identity.user_id if identity else secrets.token_hex(8),
+            name or f"Guest {1000 + secrets.randbelow(9000)}",
+            colour or secrets.choice(COLOURS),
+            peer.address,
+            guest=identity is None or identity.guest,
+            bot=peer.bot,
+        )
+        if identity is not None:
             profile.roles = identity.roles
             profile.status_text = identity.status_text
-            profile.chat_muted = identity.chat_muted
+            profile.muted_until = identity.muted_until
         session = Session(profile, peer, self.config.limits, identity)
         self.sessions[session.key] = session
         return session

@@ -68,11 +68,11 @@ class Hub:
         for session in self._sessions_of(user_id):
             session.peer.close(rule)
 
-    def change_user(self, user_id: str, roles: frozenset[str], chat_muted: bool) -> None:
-        """Give a connected user other roles, or mute their chat, at once."""
+    def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
+        """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
         for session in self._sessions_of(user_id):
             session.profile.roles = roles
-            session.profile.chat_muted = chat_muted
+            session.profile.muted_until = muted_until
             if session.room is not None and session.member is not None:
                 session.room.member_changed(session.member)
 

@@ -19,23 +19,28 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user with an account.
+    """A user who is known: one with an account, or a guest who was here before.
 
-    `expires` (Unix seconds) is when the proof ends unless it is renewed; `login_id` is the login it belongs to.
+    Args:
+        expires: Unix seconds; the proof ends then unless it is renewed.
+        login_id: the login that it belongs to.
+        name, colour: None for a guest, who is given them.
+        muted_until: Unix seconds; no chat before, anywhere.
     """
 
     user_id: str
-    name: str
-    colour: str
-    status_text: str
-    roles: frozenset[str]
     login_id: str
     expires: float
-    chat_muted: bool = False
+    guest: bool
+    name: str | None = None
+    colour: str | None = None
+    status_text: str = ""
+    roles: frozenset[str] = frozenset()
+    muted_until: float = 0.0
 
 
 class Authenticator(Protocol):
     """Tells who is behind credentials."""
 
     async def identify(self, credentials: Credentials, address: str) -> Identity:
-        """Raises Refused: `login-expired`, `login-revoked`, `user-banned` or `unavailable`."""
+        """Raises Refused: `login-expired`, `login-invalid`, `user-banned` or `unavailable`."""

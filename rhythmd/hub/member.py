@@ -1,6 +1,7 @@
 """Who is in a room: a user's profile, and what the room knows of the one user."""
 
 import ipaddress
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -19,7 +20,7 @@ MODERATORS: Final = frozenset({"moderator", "admin"})
 class Profile:
     """What a user is called and looks like; changed by `user-update`. Outlives the rooms it is in."""
 
-    __slots__ = ("address", "bot", "chat_muted", "colour", "guest", "id", "name", "roles", "status", "status_text")
+    __slots__ = ("address", "bot", "colour", "guest", "id", "muted_until", "name", "roles", "status", "status_text")
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
         self.id = id_
@@ -28,7 +29,7 @@ class Profile:
         self.address = address
         self.guest = guest
         self.bot = bot
-        self.chat_muted = False  # everywhere, by a moderator
+        self.muted_until = 0.0  # Unix seconds; no chat anywhere, by a moderator
         self.roles: frozenset[str] = frozenset()
         self.status = Status.ONLINE
         self.status_text = ""
@@ -43,6 +44,10 @@ class Profile:
             guest=self.guest,
             bot=self.bot,
         )
+
+    @property
+    def chat_muted(self) -> bool:
+        return self.muted_until > time.time()
 
     @property
     def is_moderator(self) -> bool:

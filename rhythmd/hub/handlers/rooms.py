@@ -61,7 +61,7 @@ async def _join_new(context: Context, session: Session, message: JoinRoom) -> Jo
         raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
     name, settings = message.room.strip(), message.settings or RoomSettings()
     check_settings(context, settings, has_password=message.password is not None)
-    if session.identity is None:
+    if session.identity is None or session.identity.guest:
         room = context.registry.create(name, settings)
         room.password = PasswordHash(message.password) if message.password is not None else None
     else:
