@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bench.commands import capacity, compare, concert, garbage, idle, latency
-from bench.page import write
+from bench.page import RESULTS, write
 from bench.report import Report, as_text
 
 __all__ = ["main"]
@@ -31,6 +32,7 @@ COMMANDS: Final[dict[str, Command]] = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure rhythmd, alone or beside others.")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where reports go (%(default)s)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=command.help, description=command.help))
@@ -42,5 +44,5 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     report = COMMANDS[arguments.command].run(arguments)
     print(as_text(report))
-    print(f"\n{write(report)}")
+    print(f"\n{write(report, arguments.results)}")
     return 0 if report.held else 1

@@ -28,7 +28,7 @@ __all__ = [
 METHOD: Final = [
     "Open loop: a latency is the time an event arrived less the time it was due by the timetable, so neither a server "
     "that stalls nor a load that sends late can hide. How late the load itself sent, and how much of its core it used, "
-    "tells how much of a latency is the load's.",
+    "tells how much of a latency is the load's; other CPU is what the rest of the machine used meanwhile, of one core.",
     "A delivery is one event at one listener. CPU is the server's user and system time as the operating system counts "
     "it, over the measured window, for each delivery that arrived in it.",
     "rhythmd runs with validation, note state and note quota on. Its rooms allow black MIDI, whose quota is the "

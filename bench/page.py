@@ -51,7 +51,7 @@ def as_page(report: Report) -> str:
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{"".join(body)}</body></html>\n'
 
 
-def write(report: Report, folder: Path = RESULTS) -> Path:
+def write(report: Report, folder: Path) -> Path:
     """Write both files; the page's path. An existing pair of the same second is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / f"{report.command}-{time.strftime('%Y%m%d-%H%M%S')}.html"

@@ -9,7 +9,7 @@ __all__ = ["curves_of", "milliseconds", "results_table"]
 
 _COLUMNS: Final = [
     "run", "rooms", "deliveries", "CPU/delivery", "p50", "p99", "p99.9", "max", "missing", "server CPU", "load CPU",
-    "load late p99",
+    "load late p99", "other CPU",
 ]  # fmt: skip
 
 
@@ -33,6 +33,7 @@ def _row(name: str, group_name: str, group: GroupResult, result: LoadResult) -> 
         "-" if result.server_cpu is None else _share(result.server_cpu / result.window),
         _share(result.load_cpu),
         milliseconds(result.lateness.p99),
+        _share(result.other_cpu),
     ]
 
 

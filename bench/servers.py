@@ -50,11 +50,11 @@ def title_of(name: str) -> str:
     return name if name == RHYTHMD else PEERS[name].title
 
 
-def _command(name: str, settings: Sequence[str]) -> list[str]:
+def _command(name: str, settings: Sequence[str], folder: Path) -> list[str]:
     if name != RHYTHMD:
         return list(PEERS[name].command)
     sets = [word for setting in settings for word in ("--set", setting)]
-    return [sys.executable, "-m", "rhythmd", "serve", "--port", "0", *sets]
+    return [sys.executable, "-m", "rhythmd", "serve", "--port", "0", "--data", str(folder), *sets]
 
 
 def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> str:
@@ -75,9 +75,9 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _spawn(name: str, settings: Sequence[str], core: int | None, log: IO[str]) -> subprocess.Popen[str]:
+def _spawn(command: list[str], core: int | None, log: IO[str]) -> subprocess.Popen[str]:
     with pinned(core):
-        return subprocess.Popen(_command(name, settings), stdout=subprocess.PIPE, stderr=log, text=True)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
 
 
 @contextmanager
@@ -98,7 +98,8 @@ def running(name: str, settings: Sequence[str] = (), core: int | None = None) ->
     dialect = Dialect.RHYTHMD if name == RHYTHMD else Dialect.RELAY
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = Path(folder) / "server.log"
-        with path.open("w") as log, _spawn(name, settings, core, log) as process:
+        command = _command(name, settings, Path(folder) / "data")
+        with path.open("w") as log, _spawn(command, core, log) as process:
             try:
                 url = _wait_until_ready(process, path)
                 yield Running(name, url, dialect, process.pid, path)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["cpu_seconds", "describe_machine", "pinned", "raise_open_files", "resident_bytes"]
+__all__ = ["cpu_seconds", "describe_machine", "machine_cpu_seconds", "pinned", "raise_open_files", "resident_bytes"]
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _KIB: Final = 1024
@@ -19,6 +19,12 @@ def cpu_seconds(pid: int) -> float:
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system = int(after_name[11]), int(after_name[12])
     return (user + system) / _TICKS_PER_SECOND
+
+
+def machine_cpu_seconds() -> float:
+    """Time that all cores together have worked so far, whoever for (proc(5), /proc/stat: all but idle and iowait)."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS_PER_SECOND
 
 
 def resident_bytes(pid: int) -> int:

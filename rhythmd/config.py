@@ -14,9 +14,20 @@ from msgspec import Meta, Struct, ValidationError, convert, field
 
 from rhythmd.errors import ConfigError
 
-__all__ = ["Config", "HubConfig", "LimitsConfig", "QuotaConfig", "RoomsConfig", "ServerConfig", "load_config"]
+__all__ = [
+    "AuthConfig",
+    "Config",
+    "HubConfig",
+    "LimitsConfig",
+    "QuotaConfig",
+    "RoomsConfig",
+    "ServerConfig",
+    "load_config",
+]
 
 ENV_PREFIX = "RHYTHMD_"
+# RFC 7518, 3.2: a key for HS256 is at least as long as the hash.
+MIN_SECRET_LENGTH = 32
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -94,6 +105,35 @@ class RedisConfig(Section, frozen=True):
     timeout_s: Seconds = 1.0
 
 
+class AuthConfig(Section, frozen=True):
+    algorithm: Literal["EdDSA", "HS256"] = "EdDSA"
+    secret: str = ""
+    previous_secret: str = ""
+    issuer: Annotated[str, Meta(min_length=1)] = "rhythmd"
+    audience: Annotated[str, Meta(min_length=1)] = "rhythmd"
+    access_minutes: Annotated[int, Meta(ge=1, le=1_440)] = 15
+    refresh_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    password_threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    password_queue: Annotated[int, Meta(ge=0)] = 32
+    pair_failures: Positive = 5
+    address_failures: Positive = 50
+    account_failures: Positive = 20
+    lock_first_s: Seconds = 1.0
+    lock_max_s: Annotated[float, Meta(gt=0, le=3_600)] = 300.0
+    account_lock_max_s: Annotated[float, Meta(gt=0, le=3_600)] = 60.0
+    lock_entries: Positive = 20_000
+    audit_days: Positive = 90
+    audit_queue: Positive = 10_000
+    oauth_timeout_s: Seconds = 10.0
+    discord_client_id: str = ""
+    discord_client_secret: str = ""
+    discord_url: str = "https://discord.com"
+    github_client_id: str = ""
+    github_client_secret: str = ""
+    github_url: str = "https://github.com"
+    github_api_url: str = "https://api.github.com"
+
+
 class Config(Section, frozen=True):
     """Every setting of the server."""
 
@@ -105,6 +145,7 @@ class Config(Section, frozen=True):
     store: StoreConfig = field(default_factory=StoreConfig)
     mongo: MongoConfig = field(default_factory=MongoConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
+    auth: AuthConfig = field(default_factory=AuthConfig)
 
 
 class _Layers:
@@ -220,3 +261,14 @@ def _check_relations(config: Config) -> None:
         raise ConfigError("limits.silence_s must be more than limits.ping_interval_s")
     if config.rooms.lobby_players > config.rooms.max_players:
         raise ConfigError("rooms.lobby_players must be at most rooms.max_players")
+    _check_auth(config.auth)
+
+
+def _check_auth(auth: AuthConfig) -> None:
+    if auth.algorithm == "HS256" and len(auth.secret) < MIN_SECRET_LENGTH:
+        raise ConfigError(f"auth.secret must have at least {MIN_SECRET_LENGTH} characters for HS256")
+    if auth.previous_secret and len(auth.previous_secret) < MIN_SECRET_LENGTH:
+        raise ConfigError(f"auth.previous_secret must have at least {MIN_SECRET_LENGTH} characters")
+    for name in ("discord", "github"):
+        if bool(getattr(auth, f"{name}_client_id")) != bool(getattr(auth, f"{name}_client_secret")):
+            raise ConfigError(f"auth.{name}_client_id and auth.{name}_client_secret go together")

@@ -247,3 +247,6 @@ class Cache(Protocol):
 
     async def take(self, key: str) -> bytes | None:
         """Read and delete in one step: of several callers one gets it. Raises StoreUnavailable."""
+
+    async def close(self) -> None:
+        """Let go of what the cache holds open."""

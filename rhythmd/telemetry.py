@@ -18,6 +18,7 @@ __all__ = [
     "Outage",
     "Stats",
     "StatsCollector",
+    "auth_log",
     "hub_log",
     "net_log",
     "rest_log",
@@ -30,6 +31,7 @@ server_log: Final = logging.getLogger("rhythmd.server")
 net_log: Final = logging.getLogger("rhythmd.net")
 hub_log: Final = logging.getLogger("rhythmd.hub")
 rest_log: Final = logging.getLogger("rhythmd.rest")
+auth_log: Final = logging.getLogger("rhythmd.auth")
 store_log: Final = logging.getLogger("rhythmd.store")
 
 LATENCY_BOUNDS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

@@ -107,15 +107,24 @@ class Client:
         """Send one message of the connection's kind with any content."""
         await within(self._connection.send(payload, text=not self.is_binary))
 
+    async def answer(self, type_: str, data: Mapping[str, object] | Message | None = None) -> Answer:
+        """Send a control message and wait for its answer."""
+        self._last_id += 1
+        await self.send(type_, data, self._last_id)
+        while True:
+            answer = await self.expect(Answer)
+            if answer.id == self._last_id:
+                return answer
+
     async def ask(self, type_: str, data: Mapping[str, object] | Message | None = None) -> dict[str, Any]:
         """Send a control message and wait for its ack: what is in it. A refusal fails the test."""
-        answer = await self._answer(type_, data)
+        answer = await self.answer(type_, data)
         assert answer.error is None, answer.error
         return answer.data
 
     async def refused(self, type_: str, data: Mapping[str, object] | Message | None = None) -> Error:
         """Send a control message and wait for its refusal."""
-        answer = await self._answer(type_, data)
+        answer = await self.answer(type_, data)
         assert answer.error is not None, answer.data
         return answer.error
 
@@ -200,14 +209,6 @@ class Client:
         return Closed(frame.code, frame.reason) if frame else Closed(1006, "")
 
     # How it works
-
-    async def _answer(self, type_: str, data: Mapping[str, object] | Message | None) -> Answer:
-        self._last_id += 1
-        await self.send(type_, data, self._last_id)
-        while True:
-            answer = await self.expect(Answer)
-            if answer.id == self._last_id:
-                return answer
 
     def _server_ms(self) -> int:
         elapsed_s = asyncio.get_running_loop().time() - self._welcomed_at

@@ -101,6 +101,7 @@ def _row(comparison: Comparison, load: int, server: str) -> list[str]:
         f"{median(result.delivered_in_window / result.window for result in results):,.0f}",
         f"{median(result.load_cpu for result in results) * 100:.0f} %",
         milliseconds(median(result.lateness.p99 for result in results)),
+        f"{max(result.other_cpu for result in results) * 100:.0f} %",
     ]
 
 
@@ -108,7 +109,7 @@ def cost_table(comparison: Comparison, load: int) -> Table:
     """One row a server; medians of the rounds, except the longest latency and the loss, which are of all rounds."""
     columns = [
         "server", "CPU/delivery (range)", "rhythmd/this", "p50", "p99", "max", "missing", "deliveries/s", "load CPU",
-        "load late p99",
+        "load late p99", "other CPU",
     ]  # fmt: skip
     rows = [_row(comparison, load, server) for server in comparison.servers if comparison.of(load, server)]
     return Table(f"{load:,} deliveries/s", columns, rows)

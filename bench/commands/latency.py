@@ -41,7 +41,7 @@ def _rooms(arguments: argparse.Namespace) -> list[RoomLoad]:
     rooms = even_rooms(arguments.rooms, arguments.players, arguments.rate)
     if arguments.midi is None:
         return rooms
-    return [RoomLoad(room.name, room.players, room.rate, midi=str(arguments.midi)) for room in rooms]
+    return [RoomLoad(room.name, room.players, room.rate, midi=str(arguments.midi.resolve())) for room in rooms]
 
 
 @contextmanager

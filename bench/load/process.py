@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -11,6 +13,9 @@ from bench.system import pinned
 __all__ = ["LoadFailed", "run_load"]
 
 
+_ROOT: Final = Path(__file__).parents[2]
+
+
 class LoadFailed(Exception):
     """The load process gave up: the server refused it or went away."""
 
@@ -18,7 +23,9 @@ class LoadFailed(Exception):
 def run_load(spec: LoadSpec, core: int | None = None) -> LoadResult:
     """Play `spec`, on `core` alone if given. Progress goes to standard error. Raises LoadFailed."""
     with pinned(core):
-        process = subprocess.Popen([sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.load"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
     output, _ = process.communicate(msgspec.json.encode(spec))
     if process.returncode:
         raise LoadFailed(f"the load process ended with {process.returncode}; its reason stands above")

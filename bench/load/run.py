@@ -17,7 +17,7 @@ from bench.load.client import Client
 from bench.load.sender import Sender
 from bench.load.spec import Dialect, LoadSpec, RoomLoad
 from bench.load.timetable import Timetable, frames_of, timetable_of
-from bench.system import cpu_seconds
+from bench.system import cpu_seconds, machine_cpu_seconds
 from rhythm_protocol.messages import RoomSettings
 
 __all__ = ["PlayedRoom", "Recording", "play"]
@@ -38,6 +38,23 @@ class PlayedRoom(Struct, frozen=True):
     clients: list[Client]
 
 
+class CpuTimes(Struct, frozen=True):
+    """CPU seconds of this process, of the server (None: not known) and of everything on the machine."""
+
+    load: float
+    server: float | None
+    machine: float
+
+    def since(self, before: "CpuTimes") -> "CpuTimes":
+        server = None if self.server is None or before.server is None else self.server - before.server
+        return CpuTimes(self.load - before.load, server, self.machine - before.machine)
+
+    @property
+    def others(self) -> float:
+        """What neither the load nor the server used."""
+        return max(0.0, self.machine - self.load - (self.server or 0.0))
+
+
 class Recording(Struct, frozen=True):
     """What a run left behind.
 
@@ -50,8 +67,7 @@ class Recording(Struct, frozen=True):
     window: tuple[float, float]
     due: list[float]
     sent: list[float]
-    load_cpu: float
-    server_cpu: float | None
+    cpu: CpuTimes
 
 
 async def _enter(spec: LoadSpec, room: RoomLoad, gate: Semaphore, on_entered: Callable[[], object]) -> Client:
@@ -98,17 +114,16 @@ def _programme(rooms: list[PlayedRoom], start: float, clock_ahead: float, rng: n
     return _Programme(*(list(column) for column in zip(*entries, strict=True)))
 
 
-async def _cpu_between(spec: LoadSpec, start: float, window: tuple[float, float]) -> tuple[float, float | None]:
-    """CPU seconds of this process and of the server within the window."""
+def _cpu_so_far(spec: LoadSpec) -> CpuTimes:
+    server = cpu_seconds(spec.server_pid) if spec.server_pid else None
+    return CpuTimes(time.process_time(), server, machine_cpu_seconds())
 
-    def now() -> tuple[float, float]:
-        return time.process_time(), cpu_seconds(spec.server_pid) if spec.server_pid else 0.0
 
+async def _cpu_between(spec: LoadSpec, start: float, window: tuple[float, float]) -> CpuTimes:
     await asyncio.sleep(start + window[0] - monotonic())
-    load_before, server_before = now()
+    before = _cpu_so_far(spec)
     await asyncio.sleep(start + window[1] - monotonic())
-    load_after, server_after = now()
-    return load_after - load_before, server_after - server_before if spec.server_pid else None
+    return _cpu_so_far(spec).since(before)
 
 
 async def _show_progress(label: str, start: float, end: float) -> None:
@@ -142,7 +157,7 @@ async def _perform(spec: LoadSpec, rooms: list[PlayedRoom], clock_ahead: float) 
         cpu = tasks.create_task(_cpu_between(spec, start, window))
         tasks.create_task(sender.play())
     await _drain([client for room in rooms for client in room.clients])
-    return Recording(rooms, start, window, programme.due, sender.sent, *cpu.result())
+    return Recording(rooms, start, window, programme.due, sender.sent, cpu.result())
 
 
 def _rooms(spec: LoadSpec, clients: list[list[Client]]) -> list[PlayedRoom]:

@@ -73,10 +73,10 @@ class GroupResult(Struct, frozen=True):
 
 
 class LoadResult(Struct, frozen=True):
-    """What a run measured. Times in seconds, summaries in milliseconds.
+    """What a run measured. Times in seconds, summaries in milliseconds, `server_cpu` in seconds of the window.
 
     `lateness` is how long after its due time the load sent an event, `load_cpu` the load process's share of a core:
-    both tell whether the load was what limited the run.
+    both tell whether the load was what limited the run. `other_cpu` is what the rest of the machine used, in cores.
     """
 
     groups: dict[str, GroupResult]
@@ -85,6 +85,7 @@ class LoadResult(Struct, frozen=True):
     lateness: Summary
     load_cpu: float
     server_cpu: float | None
+    other_cpu: float
     errors: dict[str, int] = field(default_factory=dict)
     lost_connections: int = 0
     notes: list[NoteTiming] = field(default_factory=list)

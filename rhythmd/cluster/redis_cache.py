@@ -22,7 +22,12 @@ class RedisCache:
     """
 
     def __init__(self, url: str, prefix: str = "rhythmd:cache:", *, timeout_s: float = 1.0) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            driver_info=None,  # Otherwise each new connection reads the library's version from the disk.
+        )
         self._prefix = prefix
         self._outage = Outage("Redis (cache)")
 

@@ -123,7 +123,8 @@ class Fanout:
     def _send(self, message: Message, special: Mapping[Listener, Message | None]) -> None:
         """Write `message` to all listeners, to those in `special` what stands there, or nothing."""
         if self._jobs or len(self._hot) > self._slice_size:
-            self._jobs.append(self._in_slices(message, special))
+            # The list of now: who comes while this waits for its turn has it in the snapshot.
+            self._jobs.append(self._in_slices(message, special, list(self._hot)))
             if len(self._jobs) == 1:
                 self._run_jobs()
         else:
@@ -151,8 +152,9 @@ class Fanout:
             [listener for listener in self._hot if listener.encoding is Encoding.TEXT],
         )
 
-    def _in_slices(self, message: Message, special: Mapping[Listener, Message | None]) -> Iterator[None]:
-        listeners = list(self._hot)
+    def _in_slices(
+        self, message: Message, special: Mapping[Listener, Message | None], listeners: list[Listener]
+    ) -> Iterator[None]:
         for start in range(0, len(listeners), self._slice_size):
             for listener in listeners[start : start + self._slice_size]:
                 own = special.get(listener, message)

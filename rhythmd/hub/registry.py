@@ -38,10 +38,10 @@ class Registry:
         return iter(self._rooms.values())
 
     def get(self, reference: str) -> Room | None:
-        """The room with this id or, in any case, this name."""
+        """The room with this id or, in any case and with any space around it, this name."""
         room = self._rooms.get(reference)
         if room is None:
-            room = self._rooms.get(self._ids_by_name.get(fold(reference), ""))
+            room = self._rooms.get(self._ids_by_name.get(fold(reference.strip()), ""))
         return room
 
     def lobby(self) -> Room:

@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     """Implements `hub.peer.Peer`. `on_gone` is called once, when the transport is lost."""
 
     __slots__ = (
-        "_fast", "_fragments", "_identifying", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet",
+        "_fast", "_identifying", "_message", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_refused",
         "_session", "_tail", "_timer", "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard",
         "write",
     )  # fmt: skip
@@ -73,12 +73,13 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._quiet = 0
         self._session: SessionT | None = None
         self._protocol: ServerProtocol | None = None
+        self._refused = False  # the handshake; what still comes in is not looked at
         self._on_binary = wiring.receiver.on_binary
         self._fast: SessionT | None = None  # the session, while the fast path may be taken
         self._tail = b""  # bytes of a frame that is not whole yet
         self._wanted = 0  # its size, once known
         self._opcode: Opcode | None = None  # of the fragmented message that is open
-        self._fragments: list[bytes] = []
+        self._message = bytearray()  # what has come of it
         self._timer: asyncio.TimerHandle | None = None
         self._identifying: asyncio.Task[None] | None = None
 
@@ -97,6 +98,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._on_gone()
         if self._protocol is not None:
             net_log.info("%s disconnected%s", self.address, f" ({exc})" if exc else "")
+            self._protocol = None
 
     def eof_received(self) -> bool | None:
         return None  # the transport closes itself
@@ -105,13 +107,13 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
+        self._wiring.stats.bytes_in += len(data)
         if self._tail:
             if len(self._tail) + len(data) < self._wanted:
                 self._tail += data
                 return
             data = self._tail + data
             self._tail = b""
-        self._wiring.stats.bytes_in += len(data)
         if self._protocol is None:
             self._shake_hands(data)
         else:
@@ -165,10 +167,10 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         if frame.opcode is Opcode.CONT or frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
             if frame.opcode is not Opcode.CONT:
                 self._opcode = frame.opcode
-            self._fragments.append(bytes(frame.data))
+            self._message += frame.data
             if frame.fin:
-                payload = b"".join(self._fragments)
-                self._fragments.clear()
+                payload = bytes(self._message)
+                self._message.clear()
                 self._take_message(payload, is_text=self._opcode is Opcode.TEXT)
 
     def _take_message(self, payload: bytes, *, is_text: bool) -> None:
@@ -191,36 +193,38 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     # Opening
 
     def _shake_hands(self, data: bytes) -> None:
-        head, separator, rest = data.partition(b"\r\n\r\n")
-        if not separator:
-            if len(data) > MAX_HEAD_BYTES:
-                self.write(http_error("431 Request Header Fields Too Large", "the request is too long"))
-                self._end_output()
-            else:
-                self._tail = data
+        if self._refused:
             return
-        limits = self._wiring.limits
-        handshake = Handshake(head + separator, limits.message_bytes, self._wiring.origins)
-        if handshake.protocol is None:
-            self.write(handshake.answer)
-            self._end_output()
-        elif not handshake.credentials:
-            self._open(handshake, handshake.protocol, None, rest)
+        head, separator, rest = data.partition(b"\r\n\r\n")
+        if len(head) > MAX_HEAD_BYTES:
+            self._refuse(http_error("431 Request Header Fields Too Large", "the request is too long"))
+        elif not separator:
+            self._tail = data
         else:
-            self._transport.pause_reading()
-            self._identifying = self._wiring.loop.create_task(self._identify(handshake, handshake.protocol, rest))
+            handshake = Handshake(head + separator, self._wiring.limits.message_bytes, self._wiring.origins)
+            if handshake.protocol is None:
+                self._refuse(handshake.answer)
+            elif not handshake.credentials:
+                self._open(handshake, handshake.protocol, None, rest)
+            else:
+                self._transport.pause_reading()
+                identify = self._identify(handshake, handshake.protocol, rest)
+                self._identifying = self._wiring.loop.create_task(identify)
+
+    def _refuse(self, answer: bytes) -> None:
+        self._refused = True
+        self.write(answer)
+        self._end_output()
 
     async def _identify(self, handshake: Handshake, protocol: ServerProtocol, rest: bytes) -> None:
         """Ask who is behind the credentials before the handshake is answered; nothing is read meanwhile."""
         try:
             identity = await self._wiring.authenticator.identify(handshake.credentials, self.address)
         except Refused as refused:
-            self.write(http_error(STATUS_OF.get(refused.code, "401 Unauthorized"), refused.code))
-            self._end_output()
+            self._refuse(http_error(STATUS_OF.get(refused.code, "401 Unauthorized"), refused.code))
         except Exception:  # noqa: BLE001 - a failure of ours must not leave the client waiting
             net_log.exception("cannot tell who %s is", self.address)
-            self.write(http_error("500 Internal Server Error", ErrorCode.INTERNAL_ERROR))
-            self._end_output()
+            self._refuse(http_error("500 Internal Server Error", ErrorCode.INTERNAL_ERROR))
         else:
             self._open(handshake, protocol, identity, rest)
         finally:

@@ -22,6 +22,7 @@ export class Synth {
     this.connectOutput();
     this.channels = new Map();
     this.voices = [];
+    this.context.addEventListener("statechange", () => this.strikeHeld());
   }
 
   connectOutput() {
@@ -50,11 +51,16 @@ export class Synth {
     return this.context.state === "running";
   }
 
-  /** Let it sound, from within a user's gesture; what is held at this moment begins. */
-  async start() {
-    await this.context.resume();
+  /** Let it sound; browsers want that from within a user's gesture. */
+  start() {
+    return this.context.resume();
+  }
+
+  /** Begin what has been held since before it could sound. */
+  strikeHeld() {
+    if (!this.running) return;
     for (const channel of this.channels.values()) {
-      for (const [key, held] of channel.held) if (!held.voice) held.voice = this.strike(channel, key, held.velocity, 0);
+      for (const [key, held] of channel.held) held.voice ??= this.strike(channel, key, held.velocity, 0);
     }
   }
 

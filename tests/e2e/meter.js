@@ -1,4 +1,4 @@
-/** Measures what the page sends to the loudspeakers, and says so on the root element: data-sound is "on" or "off". */
+/** Measures what the page sends to the loudspeakers: the root element's data-sound is "on", "off" or "suspended". */
 
 const LOUD = 0.005;
 const SILENT = 0.0005;
@@ -13,8 +13,10 @@ function loudness(analyser) {
 function watch(analyser) {
   setInterval(() => {
     const level = loudness(analyser);
-    if (level > LOUD) document.documentElement.dataset.sound = "on";
-    else if (level < SILENT) document.documentElement.dataset.sound = "off";
+    const { dataset } = document.documentElement;
+    if (analyser.context.state !== "running") dataset.sound = analyser.context.state;
+    else if (level > LOUD) dataset.sound = "on";
+    else if (level < SILENT) dataset.sound = "off";
   }, 20);
 }
 

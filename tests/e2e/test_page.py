@@ -1,5 +1,6 @@
 """The page at `/` in a real browser, against a server in a process of its own."""
 
+import itertools
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -7,70 +8,92 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, Route, WebSocketRoute, async_playwright, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Route, WebSocketRoute, async_playwright, expect
 
 from rhythm_protocol.close import CLOSE_RULES
 from rhythm_protocol.messages import ChatLine
 from rhythm_protocol.midi import CONTROL_CHANGE, MidiEvent
-from tests.client import Client, Connect, note_off, note_on
-from tests.server import ServerProcess, Spawn
+from tests.client import Client, note_off, note_on, open_client
+from tests.server import ServerProcess, running_process
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser and one server for all of them
 
 HERE = Path(__file__).parent
 VECTORS = HERE.parents[1] / "protocol" / "vectors"
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 PATIENCE_MS = 20_000  # generous: the machine may be busy
+NUMBERS = itertools.count(1)
 PEDAL_DOWN = MidiEvent(0, CONTROL_CHANGE, 64, 127)
 PEDAL_UP = MidiEvent(0, CONTROL_CHANGE, 64, 0)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
+    async with running_process(tmp_path_factory.mktemp("server")) as process:
+        yield process
+
+
 @asynccontextmanager
-async def browser_page(*, sound_allowed: bool = True) -> AsyncIterator[Page]:
-    """A page of a fresh browser; whatever it complains of on its console fails the test."""
+async def running_browser(*arguments: str) -> AsyncIterator[Browser]:
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("there is no Chromium on this machine")
-    arguments = ["--autoplay-policy=no-user-gesture-required"] if sound_allowed else []
     expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=arguments)
-        page = await browser.new_page()
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with running_browser("--autoplay-policy=no-user-gesture-required") as started:
+        yield started
+
+
+@asynccontextmanager
+async def new_page(browser: Browser) -> AsyncIterator[Page]:
+    """A page in a profile of its own; whatever it complains of on its console fails the test."""
+    async with await browser.new_context() as context:
+        page = await context.new_page()
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         await page.add_init_script(path=HERE / "meter.js")
         yield page
-        await browser.close()
-        assert complaints == []
+    assert complaints == []
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with browser_page() as opened:
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    async with new_page(browser) as opened:
         yield opened
 
 
 @pytest.fixture
-async def server(spawn: Spawn) -> ServerProcess:
-    return await spawn()
+def room() -> str:
+    """A room that no other test is in."""
+    return f"salon {next(NUMBERS)}"
 
 
-@pytest.fixture
-async def clara(server: ServerProcess, connect: Connect) -> Client:
-    """Another member of the room `salon`."""
-    client = await connect(server)
-    await client.ask("user-update", {"name": "Clara", "colour": "#8ecae6"})
-    await client.join("salon")
-    return client
+@pytest_asyncio.fixture(loop_scope="module")
+async def clara(server: ServerProcess, room: str) -> AsyncIterator[Client]:
+    """Another member of the room."""
+    async with open_client(server.port) as client:
+        await client.ask("user-update", {"name": "Clara", "colour": "#8ecae6"})
+        await client.join(room)
+        yield client
 
 
-async def open_salon(page: Page, server: ServerProcess) -> None:
-    """Load the page and wait until it is in the room `salon`."""
-    await page.goto(f"{server.url}/#salon")
-    await expect(page.locator("#room")).to_have_text("salon")
+async def open_room(page: Page, server: ServerProcess, room: str) -> None:
+    """Load the page and wait until it is in the room."""
+    await page.goto(f"{server.url}/#{room}")
+    await expect(page.locator("#room")).to_have_text(room)
 
 
 async def expect_sound(page: Page, state: str) -> None:
-    """Wait until the loudspeakers are "on" or "off"."""
+    """Wait until the loudspeakers are "on", "off" or, because the browser does not allow sound yet, "suspended"."""
     await expect(page.locator("html")).to_have_attribute("data-sound", state)
 
 
@@ -81,8 +104,10 @@ async def test_page_without_a_name_joins_a_lobby(page: Page, server: ServerProce
     await expect(page.locator(".person")).to_have_count(1)
 
 
-async def test_members_are_shown_while_they_are_here(page: Page, server: ServerProcess, clara: Client) -> None:
-    await open_salon(page, server)
+async def test_members_are_shown_while_they_are_here(
+    page: Page, server: ServerProcess, room: str, clara: Client
+) -> None:
+    await open_room(page, server, room)
     row = page.locator(".person", has_text="Clara")
     await expect(row.locator(".dot")).to_have_css("background-color", "rgb(142, 202, 230)")
     await clara.ask("user-update", {"status_text": "practising"})
@@ -91,17 +116,19 @@ async def test_members_are_shown_while_they_are_here(page: Page, server: ServerP
     await expect(page.locator(".person")).to_have_count(1)
 
 
-async def test_member_who_comes_later_is_shown(page: Page, server: ServerProcess, connect: Connect) -> None:
-    await open_salon(page, server)
-    robert = await connect(server)
-    await robert.ask("user-update", {"name": "Robert"})
-    await robert.join("salon")
-    await expect(page.locator(".person", has_text="Robert")).to_have_count(1)
-    await expect(page.locator("#count")).to_have_text("2")
+async def test_member_who_comes_later_is_shown(page: Page, server: ServerProcess, room: str) -> None:
+    await open_room(page, server, room)
+    async with open_client(server.port) as robert:
+        await robert.ask("user-update", {"name": "Robert"})
+        await robert.join(room)
+        await expect(page.locator(".person", has_text="Robert")).to_have_count(1)
+        await expect(page.locator("#count")).to_have_text("2")
 
 
-async def test_note_lights_its_key_and_sounds_until_note_off(page: Page, server: ServerProcess, clara: Client) -> None:
-    await open_salon(page, server)
+async def test_note_lights_its_key_and_sounds_until_note_off(
+    page: Page, server: ServerProcess, room: str, clara: Client
+) -> None:
+    await open_room(page, server, room)
     await expect_sound(page, "off")
     await clara.play([note_on(60)])
     await expect(page.locator(".key.lit")).to_have_attribute("data-key", "60")
@@ -112,8 +139,8 @@ async def test_note_lights_its_key_and_sounds_until_note_off(page: Page, server:
     await expect_sound(page, "off")
 
 
-async def test_pedal_lets_a_note_ring(page: Page, server: ServerProcess, clara: Client) -> None:
-    await open_salon(page, server)
+async def test_pedal_lets_a_note_ring(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
+    await open_room(page, server, room)
     await clara.play([PEDAL_DOWN, note_on(36, 127)])
     await expect_sound(page, "on")
     await clara.play([note_off(36)])
@@ -123,16 +150,16 @@ async def test_pedal_lets_a_note_ring(page: Page, server: ServerProcess, clara: 
     await expect_sound(page, "off")
 
 
-async def test_newcomer_hears_what_is_held(page: Page, server: ServerProcess, clara: Client) -> None:
+async def test_newcomer_hears_what_is_held(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
     await clara.play([note_on(64)])
     await clara.clock()
-    await open_salon(page, server)
+    await open_room(page, server, room)
     await expect(page.locator(".key.lit")).to_have_attribute("data-key", "64")
     await expect_sound(page, "on")
 
 
-async def test_player_who_drops_is_released(page: Page, server: ServerProcess, clara: Client) -> None:
-    await open_salon(page, server)
+async def test_player_who_drops_is_released(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
+    await open_room(page, server, room)
     await clara.play([PEDAL_DOWN, note_on(40, 127)])
     await expect_sound(page, "on")
     clara.abort()
@@ -140,8 +167,8 @@ async def test_player_who_drops_is_released(page: Page, server: ServerProcess, c
     await expect_sound(page, "off")
 
 
-async def test_keys_of_the_page_reach_the_others(page: Page, server: ServerProcess, clara: Client) -> None:
-    await open_salon(page, server)
+async def test_keys_of_the_page_reach_the_others(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
+    await open_room(page, server, room)
     await page.keyboard.down("q")
     await expect_sound(page, "on")
     await page.keyboard.up("q")
@@ -150,51 +177,57 @@ async def test_keys_of_the_page_reach_the_others(page: Page, server: ServerProce
     assert played == [(60, True), (60, False), (72, True), (72, False)]
 
 
-async def test_chat_shows_markup_as_text(page: Page, server: ServerProcess, clara: Client) -> None:
+async def test_chat_shows_markup_as_text(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
     markup = '<img src=x onerror="document.title=1"><b>hi</b>'
     await clara.ask("user-update", {"name": "<i>Clara</i>"})
-    await open_salon(page, server)
+    await open_room(page, server, room)
     await clara.ask("chat-message", {"content": markup})
     await expect(page.locator(".line")).to_have_text(f"<i>Clara</i> {markup}")
     await expect(page.locator(".person", has_text="<i>Clara</i>")).to_have_count(1)
     assert await page.locator("img, b, i").count() == 0
 
 
-async def test_chat_line_reaches_the_others(page: Page, server: ServerProcess, clara: Client) -> None:
-    await open_salon(page, server)
+async def test_chat_line_reaches_the_others(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
+    await open_room(page, server, room)
     await page.fill("#say", "good evening")
     await page.keyboard.press("Enter")
     assert (await clara.expect(ChatLine)).content == "good evening"
     await expect(page.locator(".line .content")).to_have_text("good evening")
 
 
-async def test_chat_refusal_is_shown(page: Page, server: ServerProcess) -> None:
-    await open_salon(page, server)
+async def test_chat_refusal_is_shown(page: Page, server: ServerProcess, room: str) -> None:
+    await open_room(page, server, room)
     await page.fill("#say", "/dance")
     await page.keyboard.press("Enter")
     await expect(page.locator(".line.system")).to_contain_text("/dance")
 
 
-async def test_browser_that_keeps_silent_shows_members_and_one_button(server: ServerProcess, clara: Client) -> None:
+async def test_browser_that_keeps_silent_shows_members_and_one_button(
+    server: ServerProcess, room: str, clara: Client
+) -> None:
     await clara.play([note_on(60)])
     await clara.clock()
-    async with browser_page(sound_allowed=False) as page:
-        await open_salon(page, server)
+    async with running_browser() as browser, new_page(browser) as page:
+        await open_room(page, server, room)
         await expect(page.locator(".person", has_text="Clara")).to_have_count(1)
+        await expect_sound(page, "suspended")
         await page.get_by_role("button", name="Join and listen").click()
         await expect(page.locator("#listen")).to_be_hidden()
         await expect_sound(page, "on")
 
 
 @pytest.mark.parametrize("code", [4000, 1012])
-async def test_close_that_says_so_is_followed_by_a_new_join(page: Page, server: ServerProcess, code: int) -> None:
+async def test_close_that_says_so_is_followed_by_a_new_join(
+    page: Page, server: ServerProcess, room: str, code: int
+) -> None:
     ends: list[WebSocketRoute] = []
 
     def connect_through(route: WebSocketRoute) -> None:
         ends.extend((route, route.connect_to_server()))
 
+    await page.add_init_script("Math.random = () => 0")  # the shortest wait
     await page.route_web_socket("**/ws", connect_through)
-    await open_salon(page, server)
+    await open_room(page, server, room)
     for end in ends[:2]:
         await end.close(code=code if end is ends[0] else 1000)
     await expect(page.locator("#state")).to_contain_text("reconnecting")
@@ -247,15 +280,12 @@ async def test_javascript_module_closes_and_waits_by_the_same_table(page: Page, 
     }
 
 
-@pytest.mark.parametrize(
-    ("code", "attempt", "expected"), [(4000, 0, [500, 2000]), (4000, 3, [4000, 16000]), (1013, 9, [60000, 60000])]
-)
-async def test_javascript_module_doubles_the_wait_up_to_a_minute(
-    page: Page, server: ServerProcess, code: int, attempt: int, expected: list[int]
-) -> None:
+async def test_javascript_module_doubles_the_wait_up_to_a_minute(page: Page, server: ServerProcess) -> None:
     await page.goto(server.url)
     script = """async ([code, attempt]) => {
         const { reconnectDelay } = await import('/static/rhythm-protocol.js');
         return [0, 1].map((number) => reconnectDelay(code, attempt, () => number));
     }"""
-    assert await page.evaluate(script, [code, attempt]) == expected
+    assert await page.evaluate(script, [4000, 0]) == [500, 2_000]
+    assert await page.evaluate(script, [4000, 3]) == [4_000, 16_000]
+    assert await page.evaluate(script, [1013, 9]) == [60_000, 60_000]

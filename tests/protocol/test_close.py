@@ -15,9 +15,7 @@ def test_close_code_is_registered_or_private(code: int) -> None:
     assert code in {*range(1000, 1004), *range(1006, 1016)} or 4000 <= code < 5000
 
 
-@pytest.mark.parametrize(
-    "rule", [rule for rule in CLOSE_RULES.values() if rule.reconnect], ids=lambda r: r.name
-)
+@pytest.mark.parametrize("rule", [rule for rule in CLOSE_RULES.values() if rule.reconnect], ids=lambda r: r.name)
 def test_reconnect_wait_is_a_growing_pair_under_a_minute(rule: Close) -> None:
     assert rule.reconnect_after is not None
     shortest, longest = rule.reconnect_after

@@ -28,9 +28,7 @@ def test_error_table_lists_every_code() -> None:
 
 
 def test_close_table_is_the_packages() -> None:
-    rows = re.findall(
-        r"^\| (\d+) \| `([a-z-]+)` \| ([^|]+) \|", section("Closing and reconnecting"), re.MULTILINE
-    )
+    rows = re.findall(r"^\| (\d+) \| `([a-z-]+)` \| ([^|]+) \|", section("Closing and reconnecting"), re.MULTILINE)
     waits = {rule.code: rule.reconnect_after for rule in CLOSE_RULES.values()}
     expected = [
         (

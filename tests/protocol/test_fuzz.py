@@ -43,9 +43,7 @@ WHOLE_FAST = [
 ]
 WHOLE_CONTROL = [vector for vector in SHORT_CONTROL if vector.decodes]
 
-FIELDS = st.sampled_from(
-    sorted({name for struct in CLIENT_MESSAGES.values() for name in struct.__struct_fields__})
-)
+FIELDS = st.sampled_from(sorted({name for struct in CLIENT_MESSAGES.values() for name in struct.__struct_fields__}))
 
 any_bytes = st.binary(max_size=64) | st.builds(
     lambda opcode, rest: bytes((opcode,)) + rest, st.sampled_from(OPCODES), st.binary(max_size=64)

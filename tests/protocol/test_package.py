@@ -53,9 +53,7 @@ def test_module_imports_no_io(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_module_calls_no_io(module: str) -> None:
-    called = {
-        n.func.id for n in ast.walk(tree(module)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
-    }
+    called = {n.func.id for n in ast.walk(tree(module)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert not called & {"__import__", "breakpoint", "eval", "exec", "input", "open", "print"}
 
 

@@ -88,9 +88,7 @@ def test_control_map_encodes_to_the_golden_bytes(vector: Vector) -> None:
     assert encoded == vector.payload
 
 
-@pytest.mark.parametrize(
-    "vector", [v for v in CONTROL if v.canonical and v.message is msgspec.UNSET], ids=title
-)
+@pytest.mark.parametrize("vector", [v for v in CONTROL if v.canonical and v.message is msgspec.UNSET], ids=title)
 def test_control_struct_encodes_to_the_golden_bytes(vector: Vector) -> None:
     envelope = decode_control(vector.subprotocol, vector.payload)
     struct = check_control(vector.direction, envelope)

@@ -1,0 +1,181 @@
+"""Accounts with a password: registered, logged in to, and given another password."""
+
+import asyncio
+
+from rhythmd.auth.auditor import Auditor, AuthAction
+from rhythmd.auth.email import Mail, Mailer
+from rhythmd.auth.errors import Busy, Taken, Unknown, WrongCredentials
+from rhythmd.auth.lockout import Attempt, Lockout
+from rhythmd.auth.names import check_email, check_usertag, is_email, is_usertag
+from rhythmd.auth.passwords import Passwords, check_password
+from rhythmd.auth.secret import digest, new_id
+from rhythmd.auth.sessions import Sessions
+from rhythmd.auth.values import Client, Clock, Login
+from rhythmd.ports import Conflict, Store
+from rhythmd.rows import Account, AccountChanges, fold
+
+__all__ = ["Accounts"]
+
+
+class Accounts:
+    """
+    Args:
+        store: of accounts.
+        passwords: that hash.
+        lockout: that slows guessing down.
+        sessions: that a login opens.
+        auditor: hears of every login, failure and change.
+        mailer: tells users what happened to their accounts.
+        clock: Unix ms.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        passwords: Passwords,
+        lockout: Lockout,
+        sessions: Sessions,
+        auditor: Auditor,
+        mailer: Mailer,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._lockout = lockout
+        self._sessions = sessions
+        self._auditor = auditor
+        self._mailer = mailer
+        self._clock = clock
+        self._password_writes = asyncio.Lock()
+
+    async def register(self, usertag: str, password: str, email: str | None, client: Client) -> Login:
+        """Make an account and log in to it.
+
+        Raises:
+            InvalidField: `usertag`, `password` or `email`.
+            Taken: `usertag` or `email`.
+            Busy: try again later.
+        """
+        account = await self.create(usertag, password, email)
+        self._auditor.record(AuthAction.REGISTERED, actor=account.id, target=account.id, client=client)
+        return await self._sessions.open(account, client)
+
+    async def create(self, usertag: str, password: str, email: str | None = None) -> Account:
+        """Make an account. Raises as `register`."""
+        check_usertag(usertag)
+        check_password(password)
+        if email is not None:
+            check_email(email)
+        if await self._store.accounts.by_usertag(usertag):
+            raise Taken("usertag")  # Before the work of hashing; the store has the last word.
+        now, encoded = self._clock(), await self._passwords.hash(password)
+        account = Account(
+            id=new_id(),
+            usertag=usertag,
+            username=usertag,
+            nickname=usertag,
+            created=now,
+            updated=now,
+            email=email,
+            password_hash=encoded,
+        )
+        try:
+            await self._store.accounts.create(account)
+        except Conflict as conflict:
+            raise Taken(conflict.field) from conflict
+        return account
+
+    async def login(self, identifier: str, password: str, client: Client) -> Login:
+        """Open a session.
+
+        Args:
+            identifier: a usertag or an e-mail address, in any case.
+            password: as it was typed.
+            client: where the attempt comes from.
+
+        Raises:
+            WrongCredentials: no such user, no password, or another one: the same answer after the same work.
+            LockedOut: too many failures; the password was not looked at.
+            Banned: the password is right.
+            Busy: try again later.
+        """
+        account = await self._find(identifier)
+        attempt = await self._begin(account.id if account else digest(fold(identifier)).hex(), client)
+        account = await self._verify(account, password, attempt, client)
+        try:
+            return await self._sessions.open(account, client)
+        except Unknown:
+            raise WrongCredentials from None  # Changed in the meantime.
+
+    async def _find(self, identifier: str) -> Account | None:
+        if is_email(identifier):
+            return await self._store.accounts.by_email(identifier)
+        return await self._store.accounts.by_usertag(identifier) if is_usertag(identifier) else None
+
+    async def _begin(self, key: str, client: Client) -> Attempt:
+        """Raises LockedOut."""
+        trusted = self._lockout.is_under_attack(key) and await self._sessions.is_in_use_from(key, client.address)
+        return self._lockout.begin(key, client.address, trusted=trusted)
+
+    async def _verify(self, account: Account | None, password: str, attempt: Attempt, client: Client) -> Account:
+        """The account, its hash renewed if it was an old one. Raises WrongCredentials, Busy."""
+        try:
+            verdict = await self._passwords.verify(account.password_hash if account else None, password)
+        except Busy:
+            attempt.withdraw()
+            raise
+        if account is None or not verdict.matches:
+            self._auditor.record(AuthAction.LOGIN_FAILED, target=account.id if account else None, client=client)
+            raise WrongCredentials
+        attempt.succeed()
+        return await self._renew(account, verdict.renewed) if verdict.renewed else account
+
+    async def _renew(self, account: Account, encoded: str) -> Account:
+        """Keep the same password under a newer hash, unless the password is another one by now."""
+        async with self._password_writes:
+            fresh = await self._store.accounts.get(account.id)
+            if fresh is None or fresh.password_hash != account.password_hash:
+                raise WrongCredentials
+            return await self._store.accounts.update(
+                account.id, AccountChanges(updated=fresh.updated, password_hash=encoded)
+            )
+
+    async def change_password(
+        self, account: Account, session_id: str, current: str | None, new: str, client: Client
+    ) -> Account:
+        """Set another password and end the user's sessions, but for this one.
+
+        Args:
+            account: the user's own.
+            session_id: of the session that stays.
+            current: the password so far; None for an account that has none.
+            new: the password from now on.
+            client: where the request comes from.
+
+        Raises:
+            WrongCredentials: `current` is not the password.
+            LockedOut: too many failures.
+            InvalidField: `new_password` breaks a rule.
+            Busy: try again later.
+        """
+        check_password(new, "new_password")
+        if account.password_hash is not None:
+            attempt = await self._begin(account.id, client)
+            account = await self._verify(account, current or "", attempt, client)
+        encoded = await self._passwords.hash(new)
+        async with self._password_writes:
+            changes = AccountChanges(updated=self._clock(), password_hash=encoded)
+            account = await self._store.accounts.update(account.id, changes)
+        ended = await self._sessions.revoke_all(account.id, keep=session_id)
+        self._auditor.record(
+            AuthAction.PASSWORD_CHANGED, actor=account.id, target=account.id, client=client, sessions_ended=ended
+        )
+        self._notify(account)
+        return account
+
+    def _notify(self, account: Account) -> None:
+        if account.email:
+            text = (
+                f"The password of {account.usertag} was changed. If that was not you, write to the server's operator."
+            )
+            self._mailer.send(Mail(account.email, "Your password was changed", text))

@@ -1,0 +1,154 @@
+"""Who did what to whom, from where: taken at once, written in batches beside the requests."""
+
+import asyncio
+import contextlib
+from collections import deque
+from enum import StrEnum
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from rhythmd.auth.errors import Busy
+from rhythmd.auth.secret import new_id
+from rhythmd.auth.values import Client, Clock
+from rhythmd.ports import AuditStore, StoreUnavailable
+from rhythmd.rows import AuditEntry
+from rhythmd.telemetry import auth_log
+
+__all__ = ["Auditor", "AuthAction", "Detail"]
+
+BATCH: Final = 200
+RETRY_S: Final = 0.5
+DAY_MS: Final = 86_400_000
+
+
+Detail = str | int | bool | list[str] | None
+
+
+class AuthAction(StrEnum):
+    """What the services of this package record. `target` is the account's id."""
+
+    REGISTERED = "account.registered"
+    LOGIN = "login.succeeded"
+    LOGIN_FAILED = "login.failed"
+    LOGOUT = "logout"
+    SESSION_REVOKED = "session.revoked"
+    REFRESH_REPLAYED = "session.replayed"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
+    IDENTITY_LINKED = "identity.linked"
+    IDENTITY_UNLINKED = "identity.unlinked"
+    ROLES_CHANGED = "roles.changed"
+    BANNED = "account.banned"
+    UNBANNED = "account.unbanned"
+    MUTED = "account.muted"
+    UNMUTED = "account.unmuted"
+
+
+class Auditor:
+    """Keeps the order. What `record` took is written, however long the store is away.
+
+    Args:
+        store: where entries end.
+        days: that an entry is kept.
+        queue: entries that may wait; one more raises Busy.
+        clock: Unix ms.
+        retry_s: seconds between attempts while the store is away.
+    """
+
+    def __init__(self, store: AuditStore, days: int, queue: int, clock: Clock, retry_s: float = RETRY_S) -> None:
+        self._store = store
+        self._lifetime_ms = days * DAY_MS
+        self._limit = queue
+        self._clock = clock
+        self._retry_s = retry_s
+        self._waiting: deque[AuditEntry] = deque()
+        self._news = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Entries that are not written yet."""
+        return len(self._waiting)
+
+    def record(
+        self,
+        action: str,
+        *,
+        actor: str | None = None,
+        target: str | None = None,
+        client: Client | None = None,
+        **details: Detail,
+    ) -> None:
+        """Take an entry.
+
+        Args:
+            action: a word for it, such as those of AuthAction.
+            actor: the id of the user who did it.
+            target: the id of what it was done to.
+            client: where it was done from.
+            details: what else is worth knowing; nothing secret.
+
+        Raises:
+            Busy: too many wait.
+        """
+        if len(self._waiting) >= self._limit:
+            raise Busy
+        client = client or Client()
+        now = self._clock()
+        entry = AuditEntry(
+            id=new_id(),
+            time=now,
+            expires=now + self._lifetime_ms,
+            action=action,
+            actor_id=actor,
+            target=target,
+            address=client.address,
+            user_agent=client.agent,
+            details=details,
+        )
+        self._waiting.append(entry)
+        self._news.set()
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="auditor")
+        self._task.add_done_callback(_report)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Write what waits. What cannot be written within `timeout_s` goes to the log."""
+        self._stopping = True
+        self._news.set()
+        if self._task:
+            _, late = await asyncio.wait([self._task], timeout=timeout_s)
+            for task in late:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        for entry in self._waiting:
+            auth_log.error("audit entry not written: %s", msgspec.json.encode(entry).decode())
+        self._waiting.clear()
+
+    async def _run(self) -> None:
+        while self._waiting or not self._stopping:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                await self._write(list(islice(self._waiting, BATCH)))
+
+    async def _write(self, batch: list[AuditEntry]) -> None:
+        """Append a batch and take it from the queue, or wait a little. Appending twice is harmless."""
+        try:
+            await self._store.append(batch)
+        except StoreUnavailable as error:
+            auth_log.warning("audit waits for the store: %s", error)
+            await asyncio.sleep(self._retry_s)
+        else:
+            for _ in batch:
+                self._waiting.popleft()
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        auth_log.critical("the audit is no longer written", exc_info=error)

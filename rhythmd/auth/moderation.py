@@ -1,0 +1,115 @@
+"""Roles, bans and mutes of accounts: who may set them for whom, and that they count at once."""
+
+from typing import Final
+
+from msgspec import UNSET, UnsetType
+
+from rhythmd.auth.auditor import Auditor, AuthAction, Detail
+from rhythmd.auth.changes import Changes
+from rhythmd.auth.errors import NotPermitted, Unknown
+from rhythmd.auth.sessions import Sessions
+from rhythmd.auth.values import Client, Clock, Principal
+from rhythmd.ports import NotFound, Store
+from rhythmd.rows import FOREVER, Account, AccountChanges, Role
+
+__all__ = ["Moderation", "rank"]
+
+RANKS: Final = {Role.MODERATOR: 1, Role.ADMIN: 2}
+
+
+def rank(roles: frozenset[Role]) -> int:
+    """0 for players of all kinds, 1 for moderators, 2 for admins. A rank has power over those below."""
+    return max((RANKS.get(role, 0) for role in roles), default=0)
+
+
+class Moderation:
+    """Everywhere `by` is who asks for it; None is the operator at the command line, who may everything.
+
+    Every method raises Unknown if there is no such user and NotPermitted if `by` may not.
+    """
+
+    def __init__(self, store: Store, sessions: Sessions, auditor: Auditor, changes: Changes, clock: Clock) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._auditor = auditor
+        self._changes = changes
+        self._clock = clock
+
+    async def ban(
+        self, by: Principal | None, usertag: str, seconds: int | None, reason: str, client: Client
+    ) -> Account:
+        """No login for `seconds` (None: for good); all sessions end."""
+        until = self._until(seconds)
+        account = await self._below(by, usertag)
+        account = await self._change(account, banned_until=until, ban_reason=reason)
+        self._record(AuthAction.BANNED, by, account, client, until=until, reason=reason)
+        await self._sessions.revoke_all(account.id)
+        return account
+
+    async def unban(self, by: Principal | None, usertag: str, client: Client) -> Account:
+        account = await self._change(await self._below(by, usertag), banned_until=None, ban_reason="")
+        self._record(AuthAction.UNBANNED, by, account, client)
+        return account
+
+    async def mute(self, by: Principal | None, usertag: str, seconds: int | None, client: Client) -> Account:
+        """No chat for `seconds` (None: for good)."""
+        until = self._until(seconds)
+        account = await self._change(await self._below(by, usertag), muted_until=until)
+        self._record(AuthAction.MUTED, by, account, client, until=until)
+        return account
+
+    async def unmute(self, by: Principal | None, usertag: str, client: Client) -> Account:
+        account = await self._change(await self._below(by, usertag), muted_until=None)
+        self._record(AuthAction.UNMUTED, by, account, client)
+        return account
+
+    async def set_roles(self, by: Principal | None, usertag: str, roles: frozenset[Role], client: Client) -> Account:
+        """Give exactly these roles. Only admins may, and not to themselves or to each other."""
+        if by is not None and Role.ADMIN not in by.roles:
+            raise NotPermitted("only admins give roles")
+        before = await self._below(by, usertag)
+        account = await self._change(before, roles=roles)
+        self._record(AuthAction.ROLES_CHANGED, by, account, client, before=sorted(before.roles), after=sorted(roles))
+        return account
+
+    async def _below(self, by: Principal | None, usertag: str) -> Account:
+        """The account, if `by` has power over it."""
+        if by is not None and rank(by.roles) < RANKS[Role.MODERATOR]:
+            raise NotPermitted("only moderators may do that")
+        account = await self._store.accounts.by_usertag(usertag)
+        if account is None:
+            raise Unknown("user")
+        if by is not None and rank(by.roles) <= rank(account.roles):
+            raise NotPermitted("this user's roles are as high as yours")
+        return account
+
+    def _until(self, seconds: int | None) -> int:
+        return FOREVER if seconds is None else min(self._clock() + seconds * 1_000, FOREVER)
+
+    async def _change(
+        self,
+        account: Account,
+        *,
+        roles: frozenset[Role] | UnsetType = UNSET,
+        banned_until: int | UnsetType | None = UNSET,
+        ban_reason: str | UnsetType = UNSET,
+        muted_until: int | UnsetType | None = UNSET,
+    ) -> Account:
+        changes = AccountChanges(
+            updated=self._clock(),
+            roles=roles,
+            banned_until=banned_until,
+            ban_reason=ban_reason,
+            muted_until=muted_until,
+        )
+        try:
+            changed = await self._store.accounts.update(account.id, changes)
+        except NotFound:
+            raise Unknown("user") from None
+        self._changes.account_changed(changed)
+        return changed
+
+    def _record(
+        self, action: AuthAction, by: Principal | None, account: Account, client: Client, **details: Detail
+    ) -> None:
+        self._auditor.record(action, actor=by.user_id if by else None, target=account.id, client=client, **details)

@@ -1,0 +1,81 @@
+"""What the services take and give back."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from rhythmd.rows import Account, Role
+
+__all__ = ["Client", "Clock", "Grant", "Guest", "Login", "Principal", "monotonic_ms", "unix_ms"]
+
+USER_AGENT_LENGTH: Final = 256
+
+Clock = Callable[[], int]
+"""Milliseconds."""
+
+
+def unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+class Client(Struct, frozen=True):
+    """Where a request comes from. `address` is an IP address, `user_agent` a header's text of any length."""
+
+    address: str = ""
+    user_agent: str = ""
+
+    @property
+    def agent(self) -> str:
+        """The header's text, short and whole: a store refuses bytes that were no UTF-8."""
+        return self.user_agent[:USER_AGENT_LENGTH].encode("utf-8", "replace").decode()
+
+
+class Grant(Struct, frozen=True, kw_only=True):
+    """The tokens of a session. Times are Unix ms."""
+
+    session_id: str
+    access_token: str
+    access_expires: int
+    refresh_token: str
+    refresh_expires: int
+
+
+class Login(Struct, frozen=True, kw_only=True):
+    """An account and the session that was opened, or renewed, for it."""
+
+    account: Account
+    grant: Grant
+
+
+class Guest(Struct, frozen=True, kw_only=True):
+    """One without an account. No refresh token: who asks again in time stays the same guest."""
+
+    id: str
+    access_token: str
+    access_expires: int
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who stands behind a request or a socket, as the store has it now.
+
+    `account` is None for a guest. `expires` (Unix ms) is the end of the token that proved it.
+    """
+
+    user_id: str
+    session_id: str
+    expires: int
+    account: Account | None = None
+
+    @property
+    def is_guest(self) -> bool:
+        return self.account is None
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        return self.account.roles if self.account else frozenset()

@@ -1,0 +1,93 @@
+"""A hub without sockets, on a loop whose ticks the test turns by hand."""
+
+import asyncio
+from collections.abc import Mapping
+
+from rhythm_protocol.binary import encode_midi
+from rhythm_protocol.close import Close
+from rhythm_protocol.control import encode_binary, encode_text
+from rhythm_protocol.midi import MidiEvent
+from rhythmd.config import load_config
+from rhythmd.hub.clock import now_ms
+from rhythmd.hub.hub import Hub
+from rhythmd.hub.peer import Encoding
+from rhythmd.telemetry import Stats
+from tests.client import read_message
+
+__all__ = ["FakePeer", "ManualHub"]
+
+TURNS_TO_SETTLE = 100
+
+
+class ManualHub:
+    """A hub with the defaults and over them `settings`, each as `section.key=value`. Close it."""
+
+    def __init__(self, *settings: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self.hub = Hub(load_config(None, {}, settings), Stats(), self._loop)
+
+    def close(self) -> None:
+        self._loop.close()
+
+    def tick(self) -> None:
+        """One turn of the loop: what is ready now runs, what that makes ready waits for the next."""
+        self._loop.call_soon(self._loop.stop)
+        self._loop.run_forever()
+
+    def settle(self) -> None:
+        """Let everything that was played and said be written, however many slices it takes."""
+        for _ in range(TURNS_TO_SETTLE):
+            self.tick()
+
+    def connect(self, encoding: Encoding = Encoding.BINARY) -> "FakePeer":
+        return FakePeer(self.hub, encoding)
+
+
+def _payload(frame: bytes) -> bytes:
+    """The payload of a whole, unmasked WebSocket frame (RFC 6455, 5.2)."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+
+
+class FakePeer:
+    """A client without a socket. Implements `hub.peer.Peer`.
+
+    Attributes:
+        heard: the server's messages that nobody has taken, as `tests.client.read_message` gives them.
+        closed: the rule by which the server closed it.
+    """
+
+    def __init__(self, hub: Hub, encoding: Encoding) -> None:
+        self._hub = hub
+        self.encoding = encoding
+        self.address = "127.0.0.1"
+        self.bot = False
+        self.heard: list[object] = []
+        self.closed: Close | None = None
+        self.session = hub.attach(self)
+
+    def write(self, frame: bytes) -> None:
+        self.heard.append(read_message(_payload(frame), is_binary=self.encoding is Encoding.BINARY))
+
+    def close(self, rule: Close) -> None:
+        self.closed = rule
+        self._hub.on_lost(self.session)
+
+    def say(self, type_: str, data: Mapping[str, object], id_: int | None = None) -> None:
+        """Send one control message."""
+        if self.encoding is Encoding.BINARY:
+            self._hub.on_binary(self.session, encode_binary(type_, data, id_))
+        else:
+            self._hub.on_text(self.session, encode_text(type_, data, id_).decode())
+
+    def play(self, events: list[MidiEvent]) -> None:
+        """Play `events` now."""
+        base = now_ms() & 0xFFFFFFFF
+        if self.encoding is Encoding.BINARY:
+            self._hub.on_binary(self.session, encode_midi(base, events))
+        else:
+            self.say("midi-event", {"time": base, "events": [list(event) for event in events]})
+
+    def take(self) -> list[object]:
+        """What was heard since the last call."""
+        heard, self.heard = self.heard, []
+        return heard

@@ -1,0 +1,192 @@
+"""Who is written what, in which order, in one go and in slices."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from rhythm_protocol.binary import MidiBlock
+from rhythm_protocol.messages import ChatCleared, Stopping
+from rhythm_protocol.midi import pack_events
+from rhythmd.hub.fanout import Fanout
+from rhythmd.hub.packet import Packet
+from rhythmd.hub.peer import Encoding
+from tests.client import Music, note_on
+from tests.hub.manual import FakePeer, ManualHub
+
+SLICE = 2
+
+
+@pytest.fixture
+def manual() -> Iterator[ManualHub]:
+    manual = ManualHub()
+    yield manual
+    manual.close()
+
+
+@pytest.fixture
+def fanout(manual: ManualHub) -> Fanout:
+    return Fanout(manual.hub.context.pacer, SLICE)
+
+
+@pytest.fixture
+def whole(manual: ManualHub) -> Fanout:
+    """A fan-out that never needs slices."""
+    return Fanout(manual.hub.context.pacer, 100)
+
+
+def listen(manual: ManualHub, fanout: Fanout, count: int) -> list[FakePeer]:
+    """`count` listeners, of the two encodings in turn."""
+    peers = [manual.connect(Encoding(number % 2)) for number in range(count)]
+    for peer in peers:
+        peer.take()
+        fanout.add(peer)
+    return peers
+
+
+def block(slot: int, key: int = 60) -> bytes:
+    return slot.to_bytes(2, "little") + b"\x01" + bytes(4) + pack_events([note_on(key)])
+
+
+def music(*slots: int) -> Music:
+    return Music([MidiBlock(slot, 0, (note_on(),)) for slot in slots])
+
+
+def test_play_reaches_all_but_the_sender_at_the_end_of_the_tick(manual: ManualHub, whole: Fanout) -> None:
+    first, *others = listen(manual, whole, 4)
+    whole.play(first, block(1))
+    assert [peer.take() for peer in others] == [[]] * 3
+    manual.tick()
+    assert [peer.take() for peer in others] == [[music(1)]] * 3
+    assert first.take() == []
+
+
+def test_blocks_of_one_tick_are_one_message(manual: ManualHub, whole: Fanout) -> None:
+    first, second, third = listen(manual, whole, 3)
+    for sender, slot in ((first, 1), (second, 2), (first, 1)):
+        whole.play(sender, block(slot))
+    manual.tick()
+    assert third.take() == [music(1, 2, 1)]
+
+
+def test_players_of_one_tick_hear_each_other(manual: ManualHub, whole: Fanout) -> None:
+    first, second, third = listen(manual, whole, 3)
+    for sender, slot in ((first, 1), (second, 2), (third, 3), (first, 1)):
+        whole.play(sender, block(slot))
+    manual.tick()
+    assert [peer.take() for peer in (first, second, third)] == [[music(2, 3)], [music(1, 3, 1)], [music(1, 2, 1)]]
+
+
+def test_frame_is_one_object_for_all_listeners_of_an_encoding(manual: ManualHub, whole: Fanout) -> None:
+    frames: list[bytes] = []
+
+    class Recorder:
+        encoding = Encoding.BINARY
+
+        def write(self, frame: bytes) -> None:
+            frames.append(frame)
+
+    sender, *_ = listen(manual, whole, 1)
+    for _ in range(3):
+        whole.add(Recorder())
+    whole.play(sender, block(1))
+    manual.tick()
+    assert len(frames) == 3
+    assert len(set(map(id, frames))) == 1
+
+
+def test_broadcast_comes_after_what_was_played_before_it(manual: ManualHub, whole: Fanout) -> None:
+    first, second = listen(manual, whole, 2)
+    whole.play(first, block(1))
+    whole.broadcast(Packet("chat-cleared", ChatCleared()))
+    whole.play(first, block(2))
+    manual.tick()
+    assert second.take() == [music(1), ChatCleared(), music(2)]
+    assert first.take() == [ChatCleared()]
+
+
+def test_broadcast_leaves_out_who_is_skipped(manual: ManualHub, whole: Fanout) -> None:
+    first, second = listen(manual, whole, 2)
+    whole.broadcast(Packet("chat-cleared", ChatCleared()), (first,))
+    assert first.take() == []
+    assert second.take() == [ChatCleared()]
+
+
+def test_add_hears_nothing_from_before(manual: ManualHub, whole: Fanout) -> None:
+    first, second = listen(manual, whole, 2)
+    whole.play(first, block(1))
+    (late,) = listen(manual, whole, 1)
+    whole.play(first, block(2))
+    manual.tick()
+    assert late.take() == [music(2)]
+    assert second.take() == [music(1), music(2)]
+
+
+def test_discard_hears_nothing_more_but_is_heard(manual: ManualHub, whole: Fanout) -> None:
+    first, second = listen(manual, whole, 2)
+    whole.play(first, block(1))
+    whole.play(second, block(2))
+    whole.discard(first)
+    manual.tick()
+    assert first.take() == []
+    assert second.take() == [music(1)]
+    assert len(whole) == 1
+
+
+def test_slices_let_others_have_their_turn(manual: ManualHub, fanout: Fanout) -> None:
+    sender, *others = listen(manual, fanout, 6)
+    fanout.play(sender, block(1))
+    served = []
+    for _ in range(4):
+        manual.tick()
+        served.append(sum(bool(peer.heard) for peer in others))
+    assert served == [1, 3, 5, 5]
+
+
+def test_slices_keep_music_and_messages_in_order_for_everybody(manual: ManualHub, fanout: Fanout) -> None:
+    first, second, *others = listen(manual, fanout, 7)
+    fanout.play(first, block(1))
+    manual.tick()
+    fanout.broadcast(Packet("chat-cleared", ChatCleared()))
+    fanout.play(second, block(2))
+    manual.tick()
+    fanout.broadcast(Packet("stopping", Stopping(1)))
+    fanout.play(first, block(3))
+    manual.settle()
+    for peer in others:
+        assert peer.take() == [music(1), ChatCleared(), music(2), Stopping(1), music(3)]
+    assert first.take() == [ChatCleared(), music(2), Stopping(1)]
+    assert second.take() == [music(1), ChatCleared(), Stopping(1), music(3)]
+
+
+def test_blocks_that_come_while_slices_are_written_are_joined(manual: ManualHub, fanout: Fanout) -> None:
+    sender, *others = listen(manual, fanout, 5)
+    fanout.play(sender, block(1))
+    manual.tick()
+    for slot in (2, 3):
+        fanout.play(sender, block(slot))
+        manual.tick()
+    manual.settle()
+    assert [peer.take() for peer in others] == [[music(1), music(2, 3)]] * 4
+
+
+def test_add_during_slices_hears_nothing_from_before(manual: ManualHub, fanout: Fanout) -> None:
+    sender, *_ = listen(manual, fanout, 5)
+    fanout.play(sender, block(1))
+    manual.tick()
+    fanout.broadcast(Packet("chat-cleared", ChatCleared()))
+    fanout.play(sender, block(2))
+    (late,) = listen(manual, fanout, 1)  # two messages still wait for their turn
+    fanout.play(sender, block(3))
+    manual.settle()
+    assert late.take() == [music(3)]
+
+
+def test_discard_during_slices_hears_nothing_more(manual: ManualHub, fanout: Fanout) -> None:
+    sender, *others = listen(manual, fanout, 6)
+    fanout.play(sender, block(1))
+    manual.tick()
+    gone, stays = others[-2:]
+    fanout.discard(gone)
+    manual.settle()
+    assert gone.take() == []
+    assert stays.take() == [music(1)]

@@ -1,0 +1,70 @@
+"""A transport and a receiver that write down what a connection does with them."""
+
+import asyncio
+from typing import NamedTuple
+
+from rhythmd.hub.peer import Peer
+
+__all__ = ["RecordingReceiver", "RecordingTransport"]
+
+
+class RecordingTransport(asyncio.Transport):
+    """Keeps what is written. A write after the end of the stream fails, as on a real one."""
+
+    def __init__(self, peer: str = "127.0.0.1") -> None:
+        super().__init__({"peername": (peer, 50_000)})
+        self.written = bytearray()
+        self.ended = False
+        self.gone = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.ended, "write after the end of the stream"
+        self.written += data
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def is_closing(self) -> bool:
+        return self.gone
+
+    def close(self) -> None:
+        self.gone = True
+
+    def abort(self) -> None:
+        self.gone = True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+
+class Session(NamedTuple):
+    peer: Peer
+
+
+class RecordingReceiver:
+    """Keeps the messages it is given, and how often its peer was lost."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes | str] = []
+        self.lost = 0
+
+    def attach(self, peer: Peer) -> Session:
+        return Session(peer)
+
+    def on_binary(self, session: Session, payload: bytes) -> None:
+        self.messages.append(payload)
+
+    def on_text(self, session: Session, payload: str) -> None:
+        self.messages.append(payload)
+
+    def on_pause(self, session: Session) -> None:
+        pass
+
+    def on_lost(self, session: Session) -> None:
+        self.lost += 1

@@ -1,0 +1,173 @@
+"""The fast path and our own look at headers change nothing: any bytes have the effect that `websockets` gives them.
+
+Two rules are stricter than in `websockets`: a length must be encoded in the fewest bytes, and its highest bit is 0. A
+frame that its header shows to be wrong is refused without waiting for its payload.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from rhythm_protocol.close import INVALID_DATA, PROTOCOL_ERROR, UNSUPPORTED_DATA
+from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
+from rhythmd.config import LimitsConfig
+from rhythmd.net.connection import Connection, Wiring
+from rhythmd.net.heartbeat import Heartbeat
+from rhythmd.telemetry import Stats
+from tests.net.frames import GivenFrame, frames, segments
+from tests.net.recording import RecordingReceiver, RecordingTransport, Session
+from tests.raw import upgrade_request
+
+LIMITS: Final = (200, 70_000)
+BYTE_BY_BYTE_LIMIT: Final = 2_000
+CLOSE: Final = 0x88
+
+
+class Effect(NamedTuple):
+    """What a stream of bytes did: messages delivered, frames written, whether our side has ended, and the state."""
+
+    messages: list[bytes | str]
+    written: list[tuple[int, bytes]]
+    ended: bool
+    is_open: bool
+
+
+def written_frames(data: bytes) -> list[tuple[int, bytes]]:
+    """(first byte, payload) of the frames in `data`; of a close frame only the code, its reason may differ."""
+    found: list[tuple[int, bytes]] = []
+    at = 0
+    while at < len(data):
+        first, length = data[at], data[at + 1]
+        assert length < 126, "only control frames are expected"
+        payload = data[at + 2 : at + 2 + length]
+        found.append((first, payload[:2] if first == CLOSE else payload))
+        at += 2 + length
+    return found
+
+
+class Reference:
+    """A connection made of nothing but the state machine, which gets one frame after the other."""
+
+    def __init__(self, limit: int, *, is_text: bool) -> None:
+        self._protocol = ServerProtocol(state=OPEN, max_size=limit)
+        self._is_text = is_text
+        self._message = b""
+        self._opcode = Opcode.BINARY
+        self._messages: list[bytes | str] = []
+        self._written = b""
+
+    def feed(self, frame: GivenFrame, data: bytes) -> None:
+        """Take `data`: `frame`, or as much of it as arrived."""
+        protocol = self._protocol
+        if protocol.eof_sent:
+            return
+        head_arrived = len(data) >= len(frame.head())
+        if head_arrived and not frame.is_minimal:
+            protocol.fail(PROTOCOL_ERROR.code)
+        else:
+            protocol.receive_data(data)
+            self._take_events()
+        if head_arrived and frame.breaks_first_byte and not protocol.eof_sent:
+            protocol.fail(PROTOCOL_ERROR.code)
+        self._written += b"".join(protocol.data_to_send())
+
+    def effect(self) -> Effect:
+        protocol = self._protocol
+        return Effect(self._messages, written_frames(self._written), protocol.eof_sent, protocol.state is OPEN)
+
+    def _take_events(self) -> None:
+        for frame in self._protocol.events_received():
+            assert isinstance(frame, Frame)
+            if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+                self._opcode, self._message = frame.opcode, b""
+            if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._message += frame.data
+                if frame.fin and self._protocol.state is OPEN:
+                    self._deliver(self._message)
+
+    def _deliver(self, payload: bytes) -> None:
+        if self._is_text is not (self._opcode is Opcode.TEXT):
+            self._protocol.send_close(UNSUPPORTED_DATA.code)
+        elif not self._is_text:
+            self._messages.append(payload)
+        else:
+            try:
+                self._messages.append(payload.decode())
+            except UnicodeDecodeError:
+                self._protocol.fail(INVALID_DATA.code)
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Only takes timers; it never runs."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+def reference_effect(given_frames: list[GivenFrame], limit: int, *, is_text: bool, length: int) -> Effect:
+    """The effect of the first `length` bytes of the frames."""
+    reference = Reference(limit, is_text=is_text)
+    for frame in given_frames:
+        data = frame.encode()[:length]
+        length -= len(data)
+        if data:
+            reference.feed(frame, data)
+    return reference.effect()
+
+
+def connection_effect(parts: list[bytes], limit: int, loop: asyncio.AbstractEventLoop) -> Effect:
+    """The effect of segments that arrive at a connection, handshake included."""
+    receiver, transport = RecordingReceiver(), RecordingTransport()
+    wiring: Wiring[Session] = Wiring(
+        loop, LimitsConfig(message_bytes=limit), receiver, Stats(), Heartbeat(loop, 20.0, 40.0)
+    )
+    connection = Connection(wiring, "127.0.0.1", lambda: None)
+    connection.connection_made(transport)
+    for part in parts:
+        connection.data_received(part)
+    answer, _, written = bytes(transport.written).partition(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    effect = Effect(receiver.messages, written_frames(written), transport.ended, is_open=not receiver.lost)
+    connection.connection_lost(None)
+    assert receiver.lost == 1
+    return effect
+
+
+def frame(first: int, payload: bytes, size: int = 1) -> GivenFrame:
+    return GivenFrame(first, b"\x01\x02\x03\x04", size, len(payload), payload)
+
+
+@settings(max_examples=800, deadline=None)
+@given(
+    given_frames=frames(),
+    limit=st.sampled_from(LIMITS),
+    subprotocol=st.sampled_from([SUBPROTOCOL_BINARY, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON]),
+    cut_short=st.integers(0, 12) | st.just(0),
+    cuts=st.just([-1]) | st.just([]) | st.lists(st.integers(0, 100_000), max_size=6),
+)
+@example([frame(0x02, b"a"), frame(0x89, b"p"), frame(0x80, b"b")], 200, SUBPROTOCOL_BINARY, 0, [-1])
+@example([frame(0x82, b"a"), frame(0x81, b"text"), frame(0x89, b"p"), frame(0x88, b"")], 200, SUBPROTOCOL_BINARY, 0, [])
+@example([frame(0x01, b"\xe2\x99"), frame(0x80, b"\xa9")], 200, SUBPROTOCOL_JSON, 0, [])
+def test_connection_any_bytes_any_segments_act_as_in_the_state_machine(
+    loop: asyncio.AbstractEventLoop,
+    given_frames: list[GivenFrame],
+    limit: int,
+    subprotocol: str,
+    cut_short: int,
+    cuts: list[int],
+) -> None:
+    stream = b"".join(frame.encode() for frame in given_frames)
+    stream = stream[: len(stream) - cut_short] if cut_short <= len(stream) else b""
+    request = upgrade_request(changes={"Sec-WebSocket-Protocol": subprotocol})
+    if len(stream) > BYTE_BY_BYTE_LIMIT and cuts == [-1]:
+        cuts = []
+    expected = reference_effect(given_frames, limit, is_text=subprotocol == SUBPROTOCOL_JSON, length=len(stream))
+    assert connection_effect(segments(request + stream, cuts), limit, loop) == expected
