@@ -1,6 +1,7 @@
 """The hub as the network sees it: it takes in peers, hears them, and lets them go."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection
 from typing import Final
@@ -108,6 +109,12 @@ class Hub:
         session.write = _ignore
         self.context.leave(session, "lost")
         self.context.sessions.pop(session.key, None)
+
+    async def settle(self, seconds: float) -> None:
+        """Let the handlers that wait for the store finish, for at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.context.finish_tasks()
 
     def stop(self, reconnect_after_s: float) -> None:
         """Tell everybody, write out what is waiting, start every close handshake."""

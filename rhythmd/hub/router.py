@@ -66,7 +66,8 @@ def _dispatch(context: Context, session: Session, envelope: Envelope) -> None:
 def _handle(context: Context, session: Session, envelope: Envelope) -> None:
     """Run the message's handler; answer with an `ack` if it asked for one."""
     try:
-        answer = CONTROL[envelope.type](context, session, parse_client(envelope))
+        message = parse_client(envelope)
+        answer = CONTROL[envelope.type](context, session, message)
     except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
         _refuse(context, session, error, envelope.id)
     else:
