@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from statistics import median
 from typing import Final
 
@@ -57,8 +58,9 @@ class Comparison:
         return list(dict.fromkeys(server for _, server in self.results))
 
     def costs(self, load: int, server: str) -> list[float]:
-        """Server CPU a delivery in microseconds, each round."""
-        return [result.cpu_per_delivery_us or 0.0 for result in self.of(load, server)]
+        """Server CPU a delivery in microseconds, each round; not a number where nothing was delivered."""
+        costs = [result.cpu_per_delivery_us for result in self.of(load, server)]
+        return [nan if cost is None else cost for cost in costs]
 
     def p99(self, load: int, server: str) -> list[float]:
         return [result.groups["all"].latency.p99 for result in self.of(load, server)]

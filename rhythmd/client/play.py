@@ -3,13 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from rhythm_protocol.messages import LeaveRoom
 from rhythm_protocol.midi import MAX_BLOCK_EVENTS, MidiEvent
 from rhythmd.client.connection import Connection, local_us
+from rhythmd.client.errors import ClientError
 from rhythmd.client.held import HeldNotes
 from rhythmd.client.room import RoomAddress, enter_room
 from rhythmd.client.score import ScoreEvent
@@ -69,9 +69,9 @@ async def play(address: RoomAddress, score: Sequence[ScoreEvent], speed: float, 
             await performance.perform(score, speed, on_progress)
         except asyncio.CancelledError:
             await performance.release()
-            await performance.leave()
             raise
-        await performance.leave()
+        finally:
+            await performance.leave()
     return Played(performance.notes, connection.refusals)
 
 
@@ -92,16 +92,20 @@ class _Performance:
             on_progress(batch.due_ms * speed / 1_000, self.notes)
 
     async def release(self) -> None:
-        """Let go of everything now."""
-        events = [MidiEvent(0, *message) for message in self._held.release()]
+        """Let go of everything now, but behind what a message already sent may hold for the next ms."""
+        events = [MidiEvent(SPREAD_MS, *message) for message in self._held.release()]
         if events:
             await self._connection.play(self._connection.server_ms(), events)
 
     async def leave(self) -> None:
-        """Leave the room. Its answer comes after the errors of all notes, which are counted until then."""
+        """Leave the room. Its answer comes after the errors of all notes, which are counted until then.
+
+        Raises ClientError when there is no room to leave any more.
+        """
         self._hearing.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._hearing
+        [end] = await asyncio.gather(self._hearing, return_exceptions=True)
+        if isinstance(end, ClientError):
+            raise end
         await self._connection.ask("leave-room", LeaveRoom())
 
     async def _wait_until(self, server_ms: int) -> None:

@@ -20,26 +20,28 @@ _ONE_DATA_BYTE: Final = frozenset({PROGRAM_CHANGE, CHANNEL_PRESSURE})
 
 
 class _Track:
-    """One player's events as (ms, message), in the order in which they came."""
+    """One player's events as (ms, message)."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.events: list[tuple[int, ChannelMessage]] = []
-        self.held = HeldNotes()
 
-    def add(self, at_ms: int, message: ChannelMessage) -> None:
-        self.events.append((at_ms, message))
-        self.held.apply(message)
+    def in_order(self) -> list[tuple[int, ChannelMessage]]:
+        """The events by the time at which they are due; those of one moment as they came."""
+        return sorted(self.events, key=lambda event: event[0])
 
     def release(self, at_ms: int) -> None:
         """End what is held at `at_ms`, but not before the track's last event."""
-        end_ms = max([at_ms, *(event_ms for event_ms, _ in self.events)])
-        self.events += [(end_ms, message) for message in self.held.release()]
+        held = HeldNotes()
+        for event_ms, message in self.in_order():
+            held.apply(message)
+            at_ms = max(at_ms, event_ms)
+        self.events += [(at_ms, message) for message in held.release()]
 
     def as_midi(self, origin_ms: int) -> MidiTrack:
         track = MidiTrack([MetaMessage("track_name", name=self.name)])
         now_ms = origin_ms
-        for at_ms, (status, data1, data2) in sorted(self.events, key=lambda event: event[0]):
+        for at_ms, (status, data1, data2) in self.in_order():
             data = (data1,) if status & 0xF0 in _ONE_DATA_BYTE else (data1, data2)
             track.append(Message.from_bytes([status, *data], time=at_ms - now_ms))
             now_ms = at_ms
@@ -67,7 +69,7 @@ class Recording:
         """
         if player not in self._tracks:
             self._tracks[player] = _Track(name)
-        self._tracks[player].add(at_ms, message)
+        self._tracks[player].events.append((at_ms, message))
 
     def release(self, at_ms: int) -> None:
         """End everything that is held: nothing more will be heard of it."""

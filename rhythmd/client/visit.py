@@ -52,8 +52,10 @@ class Visit:
         self._write = write
         self._on_note = on_note
         self._users: dict[int, User] = {}
+        # What others played just before the join may arrive after it: it belongs behind the snapshot.
+        self._since_ms = connection.server_ms()
         # Fixed for the whole stay: the estimate of the server's clock gets better, which must not bend the rhythm.
-        self._ahead_ms = connection.server_ms() - local_us() // 1_000
+        self._ahead_ms = self._since_ms - local_us() // 1_000
 
     async def stay(self, ack: JoinAck) -> None:
         """Take in what the join told, then what comes, until an error ends it."""
@@ -73,17 +75,17 @@ class Visit:
             self._recording.release(self._connection.server_ms() - self._ahead_ms)
 
     def _take_snapshot(self, notes: list[SlotState]) -> None:
-        now_ms = self._connection.server_ms()
         for held in notes:
             for message in held.state:
-                self._take_event(held.slot, now_ms, message)
+                self._take_event(held.slot, self._since_ms, message)
 
     def _take_blocks(self, blocks: list[MidiBlock]) -> None:
         now_ms = self._connection.server_ms()
         for slot, wire_ms, events in blocks:
             base_ms = unwrap_ms(wire_ms, now_ms)
             for offset_ms, status, data1, data2 in events:
-                self._take_event(slot, base_ms + offset_ms, (status, data1, data2))
+                at_ms = max(base_ms + offset_ms, self._since_ms)
+                self._take_event(slot, at_ms, (status, data1, data2))
 
     def _take_event(self, slot: int, at_ms: int, message: ChannelMessage) -> None:
         name = self._name(slot)

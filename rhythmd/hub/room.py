@@ -124,7 +124,7 @@ class Room:
         former, self.owner = self.owner, owner
         for member in (former, owner):
             if member is not None and member.slot in self.members:
-                self.refresh_quota(member)
+                self._apply_rules(member)
         if owner is not None:
             if not owner.announced:
                 self.announce(owner)
@@ -203,10 +203,14 @@ class Room:
         """Put new rules in force at once: who may not play any more is released."""
         self.settings, self.name, self.password = settings, name, password
         for member in list(self.members.values()):
-            if self.may_play(member) is not None:
-                self.release(member)
-            self.refresh_quota(member)
+            self._apply_rules(member)
         self.changed()
+
+    def _apply_rules(self, member: Member) -> None:
+        """After a change of rules or role: release who may not play any more, set the quota."""
+        if self.may_play(member) is not None:
+            self.release(member)
+        self.refresh_quota(member)
 
     def changed(self) -> None:
         """Tell the room, and whoever lists rooms, what it is like now."""

@@ -85,7 +85,7 @@ function enter({ slot, room, members, notes, chat: history }) {
 /** Forget the room; whatever sounded in it ends. */
 function leave() {
   piano.releaseAll();
-  people.users.forEach((_, slot) => silence(slot));
+  people.slots.forEach(silence);
   people.reset([], null);
   mySlot = null;
   visit += 1;
@@ -118,10 +118,11 @@ function show(slot, [status, key, velocity]) {
   if (kind === 0x90 && velocity > 0) {
     piano.light(slot, key, people.colour(slot));
     trails.begin(slot, key, people.colour(slot));
-    people.playing(slot);
+    people.press(slot, key);
   } else if (kind === 0x80 || kind === 0x90) {
     piano.unlight(slot, key);
     trails.end(slot, key);
+    people.release(slot, key);
   }
 }
 
@@ -129,6 +130,7 @@ function silence(slot) {
   synth.release(slot);
   piano.unlightAll(slot);
   trails.endAll(slot);
+  people.releaseAll(slot);
 }
 
 // What is shown around it

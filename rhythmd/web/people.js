@@ -2,6 +2,7 @@
 
 const PLAYING_MS = 400;
 const MAX_LINES = 300;
+const UNKNOWN_COLOUR = "#9aa4b2";
 
 function make(tag, className, text = "") {
   const element = document.createElement(tag);
@@ -14,52 +15,70 @@ export class People {
   constructor(list, count) {
     this.list = list;
     this.count = count;
-    this.users = new Map();
-    this.rows = new Map();
+    this.rows = new Map(); // by slot: the user, the list's element, the keys held
     this.me = null;
+  }
+
+  get slots() {
+    return [...this.rows.keys()];
   }
 
   reset(users, slot) {
     this.me = slot;
-    this.users.clear();
     this.rows.clear();
     this.list.replaceChildren();
     users.forEach((user) => this.put(user));
   }
 
+  /** Show a user who is new or has changed. */
   put(user) {
-    const row = this.rows.get(user.slot) ?? make("li", "person");
-    row.style.setProperty("--player", user.colour);
-    const name = make("span", "name", user.name);
-    const parts = [make("span", "dot"), name];
-    if (user.status_text) name.append(make("span", "status", user.status_text));
-    if (user.slot === this.me) parts.push(make("span", "tag", "you"));
-    if (user.notes_muted) parts.push(make("span", "tag", "muted"));
-    row.replaceChildren(...parts);
-    if (!this.rows.has(user.slot)) this.list.append(row);
-    this.users.set(user.slot, user);
+    const row = this.rows.get(user.slot) ?? { element: make("li", "person"), keys: new Set() };
+    row.user = user;
+    row.element.style.setProperty("--player", user.colour);
+    row.element.replaceChildren(make("span", "dot"), this.name(user), ...this.tags(user));
+    if (!this.rows.has(user.slot)) this.list.append(row.element);
     this.rows.set(user.slot, row);
-    this.count.textContent = this.users.size;
+    this.count.textContent = this.rows.size;
+  }
+
+  name({ name, status_text: status }) {
+    const element = make("span", "name", name);
+    if (status) element.append(make("span", "status", status));
+    return element;
+  }
+
+  tags({ slot, notes_muted: muted }) {
+    const texts = [slot === this.me && "you", muted && "muted"].filter(Boolean);
+    return texts.map((text) => make("span", "tag", text));
   }
 
   remove(slot) {
-    this.rows.get(slot)?.remove();
+    this.rows.get(slot)?.element.remove();
     this.rows.delete(slot);
-    this.users.delete(slot);
-    this.count.textContent = this.users.size;
+    this.count.textContent = this.rows.size;
   }
 
   colour(slot) {
-    return this.users.get(slot)?.colour ?? "#9aa4b2";
+    return this.rows.get(slot)?.user.colour ?? UNKNOWN_COLOUR;
   }
 
-  /** Show for a moment that somebody plays. */
-  playing(slot) {
+  press(slot, key) {
     const row = this.rows.get(slot);
     if (!row) return;
-    row.classList.add("playing");
+    row.keys.add(key);
     clearTimeout(row.timer);
-    row.timer = setTimeout(() => row.classList.remove("playing"), PLAYING_MS);
+    row.element.classList.add("playing");
+  }
+
+  /** A key is up; a player who holds none stops playing a moment later. */
+  release(slot, key) {
+    const row = this.rows.get(slot);
+    if (!row?.keys.delete(key) || row.keys.size) return;
+    row.timer = setTimeout(() => row.element.classList.remove("playing"), PLAYING_MS);
+  }
+
+  releaseAll(slot) {
+    this.rows.get(slot)?.keys.forEach((key) => this.release(slot, key));
   }
 }
 

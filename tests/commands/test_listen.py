@@ -1,0 +1,161 @@
+"""Listening to a room of a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from rhythm_protocol.messages import RoomSettings
+from rhythmd.app import Server
+from rhythmd.client.errors import RequestRefused
+from rhythmd.client.listen import Until, listen
+from rhythmd.client.recording import Recording
+from rhythmd.client.room import RoomAddress
+from rhythmd.client.score import ScoreEvent, read_score
+from tests.client import Client, Connect, note_off, note_on
+from tests.deadline import until, within
+from tests.server import Serve
+
+FOREVER = Until()
+
+
+class Listening:
+    """A listener in the room Salon at `url`, with what it wrote."""
+
+    def __init__(self, url: str, until: Until) -> None:
+        self.lines: list[str] = []
+        self.recording = Recording("Salon")
+        address = RoomAddress(url, "Salon", name="Robert")
+        self.task = asyncio.create_task(listen(address, until, self.recording, self.lines.append))
+
+    async def wrote(self, text: str, times: int = 1) -> None:
+        await until(lambda: self.task.done() or sum(text in line for line in self.lines) >= times, f"{text} is written")
+        assert sum(text in line for line in self.lines) >= times, self.lines
+
+    async def stop(self, path: Path) -> list[ScoreEvent]:
+        """End it as a signal does; what was recorded."""
+        self.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await within(self.task)
+        await asyncio.to_thread(self.recording.save, path)
+        return await asyncio.to_thread(read_score, path)
+
+
+@asynccontextmanager
+async def listening(server: Server, until: Until = FOREVER) -> AsyncIterator[Listening]:
+    listener = Listening(server.url, until)
+    await listener.wrote("joined: ")
+    yield listener
+    listener.task.cancel()
+    await asyncio.gather(listener.task, return_exceptions=True)
+
+
+async def player(connect: Connect, server: Server, name: str = "Clara") -> Client:
+    client = await connect(server)
+    await client.ask("user-update", {"name": name})
+    await client.join("Salon")
+    return client
+
+
+async def server_ms(client: Client) -> int:
+    return (await client.clock()).sent_us // 1_000
+
+
+async def test_listen_records_by_the_events_own_times(server: Server, connect: Connect, tmp_path: Path) -> None:
+    async with listening(server) as listener:
+        clara = await player(connect, server)
+        now_ms = await server_ms(clara)
+        await clara.play([note_off(offset_ms=700)], now_ms + 800)
+        await clara.play([note_on()], now_ms)
+        await listener.wrote("note on ")
+        events = await listener.stop(tmp_path / "out.mid")
+    assert [event.message for event in events] == [(0x90, 60, 100), (0x80, 60, 0)]
+    assert [event.due_s for event in events] == pytest.approx([0.0, 1.5])
+
+
+async def test_listen_records_what_sounds_at_the_join(server: Server, connect: Connect, tmp_path: Path) -> None:
+    clara = await player(connect, server)
+    await clara.play([note_on()])
+    await clara.clock()
+    async with listening(server) as listener:
+        await clara.play([note_off()])
+        await listener.wrote("note off")
+        events = await listener.stop(tmp_path / "out.mid")
+    assert [event.message for event in events] == [(0x90, 60, 100), (0x80, 60, 0)]
+
+
+async def test_listen_records_late_events_behind_what_sounded(server: Server, connect: Connect, tmp_path: Path) -> None:
+    clara = await player(connect, server)
+    await clara.play([note_on()])
+    before_ms = await server_ms(clara)
+    async with listening(server) as listener:
+        await clara.play([note_off()], before_ms - 5_000)
+        await listener.wrote("note off")
+        events = await listener.stop(tmp_path / "out.mid")
+    assert [event.message for event in events] == [(0x90, 60, 100), (0x80, 60, 0)]
+
+
+async def test_listen_ends_in_the_recording_what_is_held(server: Server, connect: Connect, tmp_path: Path) -> None:
+    async with listening(server) as listener:
+        clara = await player(connect, server)
+        await clara.play([note_on()])
+        await listener.wrote("note on ")
+        events = await listener.stop(tmp_path / "out.mid")
+    assert [event.message for event in events] == [(0x90, 60, 100), (0x80, 60, 0)]
+
+
+async def test_listen_writes_who_comes_plays_talks_and_goes(server: Server, connect: Connect) -> None:
+    async with listening(server) as listener:
+        clara = await player(connect, server)
+        await clara.play([note_on(61, 99)])
+        await clara.ask("chat-message", {"content": "Good evening"})
+        await clara.ask("leave-room")
+        await listener.wrote("leaves (left)")
+        clara_lines = [line.split(maxsplit=2)[2] for line in listener.lines if "Clara" in line.split()[1]]
+    assert clara_lines == [
+        "joins",
+        "channel 1   note on   C#4  99",
+        "> Good evening",
+        "channel 1   note off  C#4",
+        "leaves (left)",
+    ]
+
+
+async def test_listen_until_quiet_ends_after_the_last_note(server: Server, connect: Connect) -> None:
+    async with listening(server, Until(quiet_s=0.2)) as listener:
+        clara = await player(connect, server)
+        assert not listener.task.done()
+        await clara.play([note_on()])
+        await within(listener.task)
+        assert listener.recording.notes == 1
+
+
+async def test_listen_seconds_ends_a_silent_room(server: Server) -> None:
+    async with listening(server, Until(seconds=0.5)) as listener:
+        await within(listener.task)
+
+
+async def test_listen_refused_join_ends_it(server: Server, connect: Connect) -> None:
+    await (await connect(server)).join("Salon", settings=RoomSettings(max_players=1))
+    with pytest.raises(RequestRefused, match="room-full"):
+        await within(Listening(server.url, FOREVER).task)
+
+
+async def test_listen_comes_back_after_a_restart(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    first = await serve()
+    async with listening(first) as listener:
+        clara = await player(connect, first)
+        await clara.play([note_on()])
+        await listener.wrote("note on ")
+        await within(first.stop())
+        second = await serve(f"server.port={first.port}")
+        await listener.wrote("restarting (1012)")
+        await listener.wrote("joined: ", times=2)
+        clara = await player(connect, second)
+        await clara.play([note_on(62)])
+        await listener.wrote("D4")
+        events = await listener.stop(tmp_path / "out.mid")
+    assert [event.message for event in events] == [(0x90, 60, 100), (0x80, 60, 0), (0x90, 62, 100), (0x80, 62, 0)]
+    assert events[2].due_s >= 1.0
