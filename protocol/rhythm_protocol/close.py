@@ -12,6 +12,8 @@ __all__ = [
     "GOING_AWAY",
     "INTERNAL_ERROR",
     "INVALID_DATA",
+    "LOGIN_EXPIRED",
+    "LOGIN_REVOKED",
     "MESSAGE_TOO_BIG",
     "NORMAL",
     "PROTOCOL_ERROR",
@@ -20,6 +22,7 @@ __all__ = [
     "SLOW",
     "TRY_AGAIN_LATER",
     "UNSUPPORTED_DATA",
+    "USER_BANNED",
     "Close",
     "close_rule",
 ]

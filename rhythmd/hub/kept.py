@@ -80,7 +80,7 @@ class KeptRooms:
 
     async def create(self, owner_id: str, name: str, settings: RoomSettings, password: str | None) -> StoredRoom:
         """Keep a new room."""
-        self._registry.check_name(name)
+        self._registry.check_name(name, "room")
         now = _now_ms()
         room = StoredRoom(
             id=self._registry.new_id(),
@@ -105,7 +105,7 @@ class KeptRooms:
         self, room_id: str, *, name: str, settings: RoomSettings, password: str | UnsetType | None
     ) -> StoredRoom:
         """Change what is kept; a live room follows. `password` UNSET stays, None is taken away."""
-        self._registry.check_name(name)
+        self._registry.check_name(name, "settings.name")
         hashed = await self._hasher.hash(password) if isinstance(password, str) else password
         changes = StoredRoomChanges(updated=_now_ms(), name=name, settings=settings, password_hash=hashed)
         with _translated():

@@ -57,7 +57,7 @@ class Registry:
 
     def create(self, name: str, settings: RoomSettings) -> Room:
         """A new, empty room. Raises Refused when there are too many already, or the name is a lobby's."""
-        self.check_name(name)
+        self.check_name(name, "room")
         return self._add(self.new_id(), name, settings)
 
     def adopt(self, stored: StoredRoom) -> Room:
@@ -72,14 +72,14 @@ class Registry:
         return secrets.token_urlsafe(9)
 
     @staticmethod
-    def check_name(name: str) -> None:
-        """Raise Refused when only the server itself may use `name`."""
+    def check_name(name: str, field: str) -> None:
+        """Raise Refused, naming `field`, when only the server itself may use `name`."""
         if fold(name).startswith(LOBBY):
-            raise Refused(ErrorCode.INVALID_FIELD, f"names that begin with {LOBBY} are the server's own", "name")
+            raise Refused(ErrorCode.INVALID_FIELD, f"names that begin with {LOBBY} are the server's own", field)
 
     def rename(self, room: Room, name: str) -> None:
         """Give `room` another name. Raises Refused when a room has it already, or it is a lobby's."""
-        self.check_name(name)
+        self.check_name(name, "settings.name")
         taken = self.get(name)
         if taken is not None and taken is not room:
             raise Refused(ErrorCode.INVALID_FIELD, "another room has this name", "settings.name")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any, cast
 
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.close import Close
@@ -9,8 +10,10 @@ from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.config import load_config
 from rhythmd.hub.clock import now_ms
+from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.peer import Encoding
+from rhythmd.ports import Store
 from rhythmd.telemetry import Stats
 from tests.client import read_message
 
@@ -19,12 +22,28 @@ __all__ = ["FakePeer", "ManualHub"]
 TURNS_TO_SETTLE = 100
 
 
+class EmptyRooms:
+    """As much of a `ports.RoomStore` as a hub without kept rooms asks."""
+
+    async def get(self, room_id: str) -> None:
+        return None
+
+    async def by_name(self, name: str) -> None:
+        return None
+
+
+class EmptyStore:
+    rooms = EmptyRooms()
+
+
 class ManualHub:
     """A hub with the defaults and over them `settings`, each as `section.key=value`. Close it."""
 
     def __init__(self, *settings: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self.hub = Hub(load_config(None, {}, settings), Stats(), self._loop)
+        nobody = cast(Any, None)  # no password is hashed and nobody shows credentials
+        store = cast(Store, EmptyStore())
+        self.hub = Hub(Context(load_config(None, {}, settings), Stats(), self._loop, store, nobody, nobody))
 
     def close(self) -> None:
         self._loop.close()
@@ -40,7 +59,7 @@ class ManualHub:
             self.tick()
 
     def connect(self, encoding: Encoding = Encoding.BINARY) -> "FakePeer":
-        return FakePeer(self.hub, encoding)
+        return FakePeer(self, encoding)
 
 
 def _payload(frame: bytes) -> bytes:
@@ -56,14 +75,15 @@ class FakePeer:
         closed: the rule by which the server closed it.
     """
 
-    def __init__(self, hub: Hub, encoding: Encoding) -> None:
-        self._hub = hub
+    def __init__(self, manual: ManualHub, encoding: Encoding) -> None:
+        self._manual = manual
+        self._hub = hub = manual.hub
         self.encoding = encoding
         self.address = "127.0.0.1"
         self.bot = False
         self.heard: list[object] = []
         self.closed: Close | None = None
-        self.session = hub.attach(self)
+        self.session = hub.attach(self, None)
 
     def write(self, frame: bytes) -> None:
         self.heard.append(read_message(_payload(frame), is_binary=self.encoding is Encoding.BINARY))
@@ -73,11 +93,13 @@ class FakePeer:
         self._hub.on_lost(self.session)
 
     def say(self, type_: str, data: Mapping[str, object], id_: int | None = None) -> None:
-        """Send one control message."""
+        """Send one control message, and wait until the store, if it was asked, has answered."""
         if self.encoding is Encoding.BINARY:
             self._hub.on_binary(self.session, encode_binary(type_, data, id_))
         else:
             self._hub.on_text(self.session, encode_text(type_, data, id_).decode())
+        while self.session.waiting is not None:
+            self._manual.tick()
 
     def play(self, events: list[MidiEvent]) -> None:
         """Play `events` now."""

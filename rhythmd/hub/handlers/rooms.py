@@ -89,9 +89,9 @@ def _enter(context: Context, session: Session, room: Room, *, knows_password: bo
         raise Refused(ErrorCode.ALREADY_IN_ROOM, "you are in this room already")
     profile = session.profile
     other = room.of_user(profile.id)
-    if other is None:
+    if other is None and not as_owner:
         check_admission(room, profile, knows_password=knows_password)
-    else:
+    elif other is not None:
         context.expel(room, other, "replaced", "you joined from somewhere else")
     context.leave(session, "left")
     owns = as_owner or (room.kept is not None and room.kept.owner_id == profile.id)
