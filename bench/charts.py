@@ -1,13 +1,12 @@
 """Charts as SVG text, to stand inside a page."""
 
 import io
-from collections.abc import Iterable
 from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report import Curve, Points
+from bench.report import Chart, Points
 from bench.statistics import LEVELS
 
 __all__ = ["latency_chart", "points_chart"]
@@ -37,17 +36,18 @@ def _rarity(level: float) -> float:
     return 1.0 / (1.0 - min(level, _LAST_LEVEL))
 
 
-def latency_chart(curves: Iterable[Curve]) -> str:
+def latency_chart(chart: Chart) -> str:
     """Latency at each quantile, one line a curve; both axes logarithmic."""
     figure = Figure(_INCHES, layout="constrained")
     axes = _axes(figure, "share of deliveries", "latency, ms")
-    for curve in curves:
+    for curve in chart.curves:
         values = [max(value, _SHORTEST_MS) for value in curve.milliseconds]
         axes.plot([_rarity(level) for level in LEVELS], values, label=curve.name)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks([_rarity(level) for level in _NINES], list(_NINES.values()))
     axes.minorticks_off()
+    axes.set_title(chart.title)
     axes.legend()
     return _svg(figure)
 

@@ -15,9 +15,9 @@ __all__ = ["RESULTS", "as_page", "write"]
 RESULTS: Final = Path(__file__).parent / "results"
 
 _STYLE: Final = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: 1rem 0 } caption { text-align: left; font-weight: 600 }
-td, th { border-bottom: 1px solid #ddd; padding: .2rem .8rem .2rem 0; text-align: left }
+td, th { border-bottom: 1px solid #ddd; padding: .2rem .8rem .2rem 0; text-align: left; white-space: nowrap }
 td { font-variant-numeric: tabular-nums } .FAIL { color: #b00020; font-weight: 600 } .pass { color: #1b7f3b }
 svg { max-width: 100%; height: auto }
 """
@@ -38,7 +38,7 @@ def as_page(report: Report) -> str:
     """The report as HTML that loads nothing from elsewhere."""
     tables = [*report.tables, target_table(report.targets)] if report.targets else report.tables
     conditions = Table("Conditions", ["", ""], [[name, value] for name, value in report.conditions.items()])
-    charts = [latency_chart(report.curves)] if report.curves else []
+    charts = [latency_chart(chart) for chart in report.charts]
     charts += [points_chart(points) for points in report.points]
     body = [
         f"<h1>{escape(report.title)}</h1>",

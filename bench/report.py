@@ -4,7 +4,7 @@ from msgspec import Struct, field
 
 from bench.load.spec import LoadResult
 
-__all__ = ["Curve", "Measurement", "Points", "Report", "Table", "Target", "as_text", "target_table"]
+__all__ = ["Chart", "Curve", "Measurement", "Points", "Report", "Table", "Target", "as_text", "target_table"]
 
 
 class Target(Struct, frozen=True):
@@ -27,6 +27,11 @@ class Curve(Struct, frozen=True):
 
     name: str
     milliseconds: list[float]
+
+
+class Chart(Struct, frozen=True):
+    title: str
+    curves: list[Curve]
 
 
 class Points(Struct, frozen=True):
@@ -54,7 +59,7 @@ class Report(Struct, frozen=True):
     tables: list[Table] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    curves: list[Curve] = field(default_factory=list)
+    charts: list[Chart] = field(default_factory=list)
     points: list[Points] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
 

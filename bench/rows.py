@@ -3,9 +3,9 @@
 from typing import Final
 
 from bench.load.spec import GroupResult, LoadResult
-from bench.report import Curve, Measurement, Table
+from bench.report import Chart, Curve, Measurement, Table
 
-__all__ = ["curves_of", "milliseconds", "results_table"]
+__all__ = ["chart_of", "milliseconds", "results_table"]
 
 _COLUMNS: Final = [
     "run", "rooms", "deliveries", "CPU/delivery", "p50", "p99", "p99.9", "max", "missing", "server CPU", "load CPU",
@@ -47,11 +47,12 @@ def results_table(title: str, measurements: list[Measurement]) -> Table:
     return Table(title, _COLUMNS, rows)
 
 
-def curves_of(measurements: list[Measurement]) -> list[Curve]:
+def chart_of(measurements: list[Measurement]) -> Chart:
     """The latency distribution of each group of each run."""
-    return [
+    curves = [
         Curve(f"{measured.server}, {measured.load}, {name}", group.latency.quantiles)
         for measured in measurements
         for name, group in measured.result.groups.items()
         if group.latency.count
     ]
+    return Chart("Latency", curves)

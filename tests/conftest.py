@@ -30,6 +30,8 @@ def blocking_calls() -> BlockBuster:
     detector = BlockBuster(["rhythmd", "rhythm_protocol"])
     for function in detector.functions.values():
         function.can_block_in("rhythmd/app.py", "__init__")  # files are read at start
+    # PyMongo looks for /.dockerenv when it meets a server: microseconds.
+    detector.functions["os.stat"].can_block_in("pymongo/pool_options.py", "get_container_env_info")
     return detector
 
 
@@ -117,7 +119,7 @@ async def connect_raw(serve: Serve, spawn: Spawn) -> AsyncIterator[ConnectRaw]:
     """Opens plain sockets, and closes them before the servers stop."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(server: Server | ServerProcess) -> RawClient:
-            return await stack.enter_async_context(open_raw(server.port))
+        async def start(server: Server | ServerProcess, receive_buffer: int | None = None) -> RawClient:
+            return await stack.enter_async_context(open_raw(server.port, receive_buffer))
 
         yield start

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-__all__ = ["DEADLINE_S", "until", "within"]
+__all__ = ["DEADLINE_S", "POLL_S", "until", "within"]
 
 DEADLINE_S: Final = 20.0  # generous: the machine may be busy
 POLL_S: Final = 0.005

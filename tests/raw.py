@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, NamedTuple, Protocol, cast
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythmd.app import Server
@@ -83,6 +83,7 @@ class RawClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._transport = cast(asyncio.Transport, writer.transport)  # which can be told to stop reading
 
     # Out
 
@@ -115,6 +116,13 @@ class RawClient:
             await within(self._writer.wait_closed())
 
     # In
+
+    def stop_reading(self) -> None:
+        """From here on only the kernel takes what the server sends."""
+        self._transport.pause_reading()
+
+    def go_on_reading(self) -> None:
+        self._transport.resume_reading()
 
     async def upgrade(self, path: str = "/ws", changes: Mapping[str, str | None] | None = None) -> Response:
         """Complete the opening handshake."""
@@ -151,12 +159,21 @@ class RawClient:
         return await within(self._reader.read())
 
 
-ConnectRaw = Callable[[Server | ServerProcess], Awaitable[RawClient]]
+class ConnectRaw(Protocol):
+    """The fixture `connect_raw`."""
+
+    async def __call__(self, server: Server | ServerProcess, receive_buffer: int | None = None) -> RawClient: ...
 
 
 @contextlib.asynccontextmanager
-async def open_raw(port: int) -> AsyncIterator[RawClient]:
-    client = RawClient(*await within(asyncio.open_connection("127.0.0.1", port)))
+async def open_raw(port: int, receive_buffer: int | None = None) -> AsyncIterator[RawClient]:
+    """A connected client; `receive_buffer` is the kernel's, in bytes."""
+    raw = socket.socket()
+    raw.setblocking(False)
+    if receive_buffer is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await within(asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port)))
+    client = RawClient(*await asyncio.open_connection(sock=raw))
     try:
         yield client
     finally:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -67,6 +68,10 @@ class Service:
                 pytest.fail(f"{self._needs}\n{self._log.read_text(errors='replace')[-2000:]}")
             time.sleep(POLL_S)
 
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """SIGKILL, and gone."""
         if self._process is not None:
@@ -99,6 +104,13 @@ class Mongod:
 
     def kill(self) -> None:
         self._service.kill()
+
+    def pause(self) -> None:
+        """From now on it takes connections and answers nothing."""
+        self._service.send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._service.send(signal.SIGCONT)
 
     def _client(self) -> MongoClient[dict[str, Any]]:
         return MongoClient("127.0.0.1", self._service.port, directConnection=True, w=1)

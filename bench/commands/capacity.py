@@ -7,7 +7,7 @@ from typing import Final
 from bench.load.spec import LoadResult
 from bench.options import METHOD, Cores, add_duration, add_rooms, add_server, conditions, even_rooms, play_on
 from bench.report import Measurement, Report, Target
-from bench.rows import curves_of, milliseconds, results_table
+from bench.rows import chart_of, milliseconds, results_table
 from bench.servers import running
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -58,6 +58,6 @@ def run(arguments: argparse.Namespace) -> Report:
         tables=[results_table("Steps", measurements)],
         targets=[Target("carries the first step", bound, most, bool(carried))],
         remarks=METHOD,
-        curves=curves_of(measurements),
+        charts=[chart_of(measurements)],
         measurements=measurements,
     )

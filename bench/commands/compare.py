@@ -12,7 +12,7 @@ from tqdm import tqdm
 from bench.load.spec import LoadResult
 from bench.options import METHOD, Cores, add_duration, add_rooms, add_settings, conditions, even_rooms, play_on
 from bench.peers import PEERS, PeerMissing
-from bench.report import Curve, Measurement, Report, Table, Target
+from bench.report import Chart, Curve, Measurement, Report, Table, Target
 from bench.rows import milliseconds
 from bench.servers import RHYTHMD, running, title_of
 
@@ -160,12 +160,11 @@ def _play_all(arguments: argparse.Namespace, cores: Cores, servers: list[str]) -
     return comparison
 
 
-def _curves(comparison: Comparison) -> list[Curve]:
+def _chart(comparison: Comparison, load: int) -> Chart:
     """The last round's distributions."""
-    return [
-        Curve(f"{title_of(server)}, {load:,}/s", results[-1].groups["all"].latency.quantiles)
-        for (load, server), results in comparison.results.items()
-    ]
+    last = [(server, comparison.of(load, server)[-1]) for server in comparison.servers if comparison.of(load, server)]
+    curves = [Curve(title_of(server), result.groups["all"].latency.quantiles) for server, result in last]
+    return Chart(f"Latency at {load:,} deliveries/s", curves)
 
 
 def run(arguments: argparse.Namespace) -> Report:
@@ -184,6 +183,6 @@ def run(arguments: argparse.Namespace) -> Report:
         tables=[cost_table(comparison, load) for load in comparison.loads],
         targets=targets_of(comparison),
         remarks=[*reasons, *METHOD, "The relays validate nothing and limit nothing."],
-        curves=_curves(comparison),
+        charts=[_chart(comparison, load) for load in comparison.loads],
         measurements=measurements,
     )

@@ -6,7 +6,7 @@ from typing import Final
 from bench.load.spec import RoomLoad
 from bench.options import METHOD, Cores, add_duration, add_settings, conditions, even_rooms, nothing_missing, play_on
 from bench.report import Measurement, Report, Target
-from bench.rows import curves_of, milliseconds, results_table
+from bench.rows import chart_of, milliseconds, results_table
 from bench.servers import RHYTHMD, running
 from bench.system import raise_open_files
 
@@ -58,6 +58,6 @@ def run(arguments: argparse.Namespace) -> Report:
             nothing_missing("all rooms", result),
         ],
         remarks=METHOD,
-        curves=curves_of(measurements),
+        charts=[chart_of(measurements)],
         measurements=measurements,
     )

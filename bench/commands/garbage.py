@@ -13,7 +13,7 @@ from bench.load.spec import LoadResult
 from bench.options import METHOD, Cores, add_duration, add_settings, conditions, even_rooms, nothing_missing, play_on
 from bench.report import Measurement, Report, Table, Target
 from bench.rowdy import misbehave
-from bench.rows import curves_of, results_table
+from bench.rows import chart_of, results_table
 from bench.servers import RHYTHMD, Running, running
 from bench.system import raise_open_files, resident_bytes
 
@@ -89,6 +89,6 @@ def run(arguments: argparse.Namespace) -> Report:
         tables=[results_table("The playing room", measurements), Table("Garbage", ["act", "times"], acts)],
         targets=_targets(outcome),
         remarks=[*METHOD, *([outcome.traceback] if outcome.traceback else [])],
-        curves=curves_of(measurements),
+        charts=[chart_of(measurements)],
         measurements=measurements,
     )

@@ -19,7 +19,7 @@ from bench.options import (
     play_on,
 )
 from bench.report import Measurement, Points, Report, Table
-from bench.rows import curves_of, milliseconds, results_table
+from bench.rows import chart_of, milliseconds, results_table
 from bench.servers import Running, remote, running
 from bench.statistics import Summary
 
@@ -79,12 +79,12 @@ def run(arguments: argparse.Namespace) -> Report:
     error = result.note_error
     return Report(
         command="latency",
-        title=f"Latency of {server.name}: {arguments.rooms} rooms x {arguments.players} players, {load}",
+        title=f"Latency of {server.name}, {arguments.rooms} x {arguments.players} players, {load}",
         conditions=conditions(cores, seconds=f"{result.window:.1f}", errors=result.errors or "none"),
         tables=[results_table("Deliveries", measurements), *([_score_table(error)] if error else [])],
         targets=[nothing_missing(load, result)],
         remarks=METHOD,
-        curves=curves_of(measurements),
+        charts=[chart_of(measurements)],
         points=_score_points(result) if error else [],
         measurements=measurements,
     )

@@ -15,7 +15,7 @@ from bench.load.spec import GroupResult, LoadResult, LoadSpec, NoteTiming
 from bench.load.timetable import Timetable, numbers_of
 from bench.statistics import Summary, summarise
 
-__all__ = ["Heard", "RoomTally", "analyse", "heard_by", "tally"]
+__all__ = ["Heard", "RoomTally", "analyse", "heard_by", "note_timings", "only_known", "tally"]
 
 _EVENT_SIZE: Final = 5
 
@@ -48,6 +48,12 @@ def heard_by(reads: Iterable[tuple[float, bytes]], read_events: EventReader) -> 
     return Heard(numbers_of(bytes(events)), np.repeat(np.array(moments, np.float64), counts))
 
 
+def only_known(timetable: Timetable, heard: Heard) -> Heard:
+    """What is in the timetable; a server may add events of its own."""
+    is_known = (heard.number >= 0) & (heard.number < timetable.due.size)
+    return Heard(heard.number[is_known], heard.at[is_known])
+
+
 def _out_of_order(number: NDArray[np.int64], player: NDArray[np.int64]) -> int:
     """Events that came after a later one of the same player."""
     by_player = np.argsort(player, kind="stable")
@@ -57,10 +63,9 @@ def _out_of_order(number: NDArray[np.int64], player: NDArray[np.int64]) -> int:
 
 def tally(timetable: Timetable, seat: int, heard: Heard, start: float, window: tuple[float, float]) -> RoomTally:
     """Compare what the member on `seat` heard with the timetable; nobody is sent their own events."""
-    is_known = (heard.number >= 0) & (heard.number < timetable.due.size)
-    number, at = heard.number[is_known], heard.at[is_known]
-    foreign = timetable.player[number] != seat
-    number, at = number[foreign], at[foreign]
+    known = only_known(timetable, heard)
+    foreign = timetable.player[known.number] != seat
+    number, at = known.number[foreign], known.at[foreign]
     first = np.unique(number, return_index=True)[1]
     due = timetable.due[number[first]]
     in_window = (due >= window[0]) & (due <= window[1])
@@ -74,6 +79,15 @@ def tally(timetable: Timetable, seat: int, heard: Heard, start: float, window: t
         arrived=int(np.count_nonzero(arrived)),
         delay=(at[first] - start - due)[in_window],
     )
+
+
+def _groups(rooms: list[PlayedRoom], tallies: list[list[RoomTally]]) -> dict[str, GroupResult]:
+    members: dict[str, tuple[list[PlayedRoom], list[RoomTally]]] = {}
+    for room, room_tallies in zip(rooms, tallies, strict=True):
+        group_rooms, group_tallies = members.setdefault(room.load.group, ([], []))
+        group_rooms.append(room)
+        group_tallies.extend(room_tallies)
+    return {name: _group(*group) for name, group in members.items()}
 
 
 def _group(rooms: list[PlayedRoom], tallies: list[RoomTally]) -> GroupResult:
@@ -111,7 +125,11 @@ def _score_result(
     rooms: list[PlayedRoom], heard: list[list[Heard]], start: float
 ) -> tuple[list[NoteTiming], Summary | None]:
     """Timing of the first room that plays a score, and the errors of all such rooms."""
-    scored = [(room, ears) for room, ears in zip(rooms, heard, strict=True) if room.load.midi]
+    scored = [
+        (room, [only_known(room.timetable, ear) for ear in ears])
+        for room, ears in zip(rooms, heard, strict=True)
+        if room.load.midi
+    ]
     if not scored:
         return [], None
     errors = [np.abs(_note_errors(room.timetable, ear, start)) for room, ears in scored for ear in ears]
@@ -131,19 +149,14 @@ def analyse(spec: LoadSpec, recording: Recording) -> LoadResult:
         [tally(room.timetable, seat, ear, start, window) for seat, ear in enumerate(ears)]
         for room, ears in zip(rooms, heard, strict=True)
     ]
-    groups: dict[str, tuple[list[PlayedRoom], list[RoomTally]]] = {}
-    for room, room_tallies in zip(rooms, tallies, strict=True):
-        members = groups.setdefault(room.load.group, ([], []))
-        members[0].append(room)
-        members[1].extend(room_tallies)
     clients = [client for room in rooms for client in room.clients]
     notes, note_error = _score_result(rooms, heard, start)
     length = window[1] - window[0]
     return LoadResult(
-        groups={name: _group(*members) for name, members in groups.items()},
+        groups=_groups(rooms, tallies),
         window=length,
         delivered_in_window=sum(t.arrived for room in tallies for t in room),
-        lateness=summarise(np.array(recording.sent) - np.array(recording.due)),
+        lateness=summarise(np.array(recording.sent) - start - np.array(recording.due)),
         load_cpu=recording.cpu.load / length,
         server_cpu=recording.cpu.server,
         other_cpu=recording.cpu.others / length,

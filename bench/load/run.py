@@ -24,7 +24,6 @@ __all__ = ["PlayedRoom", "Recording", "play"]
 
 _CONNECTING_AT_ONCE: Final = 64
 _LEAD_S: Final = 0.5
-_PREPARE_S_PER_EVENT: Final = 5e-6
 _QUIET_S: Final = 1.0
 _DRAIN_S: Final = 20.0
 _REFRESH_S: Final = 0.25
@@ -58,8 +57,8 @@ class CpuTimes(Struct, frozen=True):
 class Recording(Struct, frozen=True):
     """What a run left behind.
 
-    Timetables count from `start` (monotonic clock, s), and so does `window`, which leaves the warm-up out. `due` and
-    `sent` are moments of that clock. CPU times are seconds spent within the window.
+    Timetables count from `start` (monotonic clock, s), and so do `due` and `window`, which leaves the warm-up out.
+    `sent` are moments of that clock. CPU times are those of the window.
     """
 
     rooms: list[PlayedRoom]
@@ -96,19 +95,20 @@ async def _fill(spec: LoadSpec) -> list[list[Client]]:
 
 
 class _Programme(Struct, frozen=True):
-    """Every frame of the run with its moment (monotonic, s) and the write that takes it, in order of time."""
+    """Every frame of the run with the second it is due and the write that takes it, in order of time."""
 
     due: list[float]
     writes: list[Callable[[bytes], None]]
     frames: list[bytes]
 
 
-def _programme(rooms: list[PlayedRoom], start: float, clock_ahead: float, rng: np.random.Generator) -> _Programme:
+def _programme(rooms: list[PlayedRoom], server_now: float, rng: np.random.Generator) -> _Programme:
+    """`server_now` (s) stands in for the start: a server takes base times that are seconds behind."""
     entries: list[tuple[float, Callable[[bytes], None], bytes]] = []
     for room in rooms:
         writes = [client.transport.write for client in room.clients]
-        frames = frames_of(room.timetable, (start + clock_ahead) * 1e3, rng)
-        players, due = room.timetable.player.tolist(), (room.timetable.due + start).tolist()
+        frames = frames_of(room.timetable, server_now * 1e3, rng)
+        players, due = room.timetable.player.tolist(), room.timetable.due.tolist()
         entries += zip(due, (writes[player] for player in players), frames, strict=True)
     entries.sort(key=itemgetter(0))
     return _Programme(*(list(column) for column in zip(*entries, strict=True)))
@@ -144,18 +144,17 @@ async def _drain(clients: list[Client]) -> None:
 
 
 async def _perform(spec: LoadSpec, rooms: list[PlayedRoom], clock_ahead: float) -> Recording:
-    events = sum(room.timetable.due.size for room in rooms)
-    start = monotonic() + _LEAD_S + events * _PREPARE_S_PER_EVENT
-    programme = _programme(rooms, start, clock_ahead, np.random.default_rng(spec.seed))
+    programme = _programme(rooms, monotonic() + clock_ahead, np.random.default_rng(spec.seed))
+    sender = Sender(programme.due, programme.writes, programme.frames)
+    start = monotonic() + _LEAD_S
     end = max(float(room.timetable.due[-1]) for room in rooms)
     window = (min(spec.warmup, end), end)
     for client in (client for room in rooms for client in room.clients):
         client.reads.clear()
-    sender = Sender(programme.due, programme.writes, programme.frames)
     async with TaskGroup() as tasks:
         tasks.create_task(_show_progress(spec.label, start, end))
         cpu = tasks.create_task(_cpu_between(spec, start, window))
-        tasks.create_task(sender.play())
+        tasks.create_task(sender.play(start))
     await _drain([client for room in rooms for client in room.clients])
     return Recording(rooms, start, window, programme.due, sender.sent, cpu.result())
 

@@ -52,9 +52,10 @@ class AlarmClock:
 
 
 class Sender:
-    """Plays a list of frames: `writes[i]` takes `frames[i]` at `due[i]` (monotonic clock, s, ascending).
+    """Plays a list of frames: `writes[i]` takes `frames[i]` at second `due[i]` (ascending).
 
-    `sent` gets the moment of each write; a late one is not skipped, and does not move those after it.
+    `sent` gets the moment of each write (monotonic clock, s). A late one is not skipped and does not move those after
+    it.
     """
 
     def __init__(
@@ -64,12 +65,14 @@ class Sender:
         self._due = due
         self._writes = writes
         self._frames = frames
+        self._start = 0.0
         loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = loop.create_future()
         self._clock = AlarmClock(loop, self._send_what_is_due)
 
-    async def play(self) -> None:
-        """Send everything; returns after the last frame."""
+    async def play(self, start: float) -> None:
+        """Send everything, counted from `start` (monotonic clock, s); returns after the last frame."""
+        self._start = start
         try:
             self._send_what_is_due()
             await self._finished
@@ -80,12 +83,12 @@ class Sender:
         at, sent = len(self.sent), self.sent
         now = monotonic()
         stop = min(at + _AT_ONCE, len(self._due))
-        while at < stop and self._due[at] <= now:
+        while at < stop and self._start + self._due[at] <= now:
             self._writes[at](self._frames[at])
             now = monotonic()
             sent.append(now)
             at += 1
         if at < len(self._due):
-            self._clock.set(self._due[at])
+            self._clock.set(self._start + self._due[at])
         elif not self._finished.done():
             self._finished.set_result(None)

@@ -99,7 +99,7 @@ class Passwords:
         self._hasher = hasher
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
         self._limit = threads + queue
-        self._pending = 0
+        self.pending = 0  # passwords that are hashed now or wait for it
         self._nobodys = hasher.hash(new_secret().encode())
 
     def close(self) -> None:
@@ -120,16 +120,16 @@ class Passwords:
         return Verdict(True, self._hasher.hash(material) if self._hasher.is_outdated(encoded) else None)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._pending >= self._limit:
+        if self.pending >= self._limit:
             raise Busy
-        self._pending += 1
+        self.pending += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         # Not in a `finally`: a caller that gives up does not free the thread.
         future.add_done_callback(self._done)
         return await asyncio.shield(future)
 
     def _done(self, future: asyncio.Future[T]) -> None:
-        self._pending -= 1
+        self.pending -= 1
         if not future.cancelled():
             future.exception()  # Marks it as seen, for callers that gave up.
 

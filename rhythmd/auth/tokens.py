@@ -88,7 +88,7 @@ class AccessTokens:
         return claims
 
     def _find_key(self, token: str, now_ms: int) -> VerifyKey:
-        if len(token) > MAX_LENGTH:
+        if len(token) > MAX_LENGTH or not token.isascii():
             raise InvalidToken
         try:
             kid = jwt.get_unverified_header(token).get("kid")

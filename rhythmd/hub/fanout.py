@@ -112,6 +112,7 @@ class Fanout:
             return
         blocks, self._blocks = self._blocks, []
         senders, self._senders = self._senders, []
+        self._pacer.count_flush(len(blocks))
         special: dict[Listener, Message | None] = dict.fromkeys(senders)
         if len(special) > 1:  # players of one tick hear each other, not themselves
             for player in special:

@@ -102,8 +102,11 @@ class Hub:
         route_text(self.context, session, payload)
 
     def on_pause(self, session: Session) -> None:
-        """A client that stopped reading: it comes back to music that is right rather than late."""
-        session.peer.close(SLOW)
+        """A client that stopped reading: it comes back to music that is right rather than late.
+
+        Not at once: its room is in the middle of writing, and whom it has not reached would hear of the leaving first.
+        """
+        self.context.pacer.soon(lambda: session.peer.close(SLOW))
 
     def on_lost(self, session: Session) -> None:
         session.write = _ignore

@@ -83,14 +83,14 @@ class Registry:
         taken = self.get(name)
         if taken is not None and taken is not room:
             raise Refused(ErrorCode.INVALID_FIELD, "another room has this name", "settings.name")
-        del self._ids_by_name[fold(room.name)]
+        self._forget_name(room)
         self._ids_by_name[fold(name)] = room.id
 
     def free(self, room: Room) -> None:
         """Forget `room` if nobody is left in it."""
         if not room.members and not room.seats and room.id != LOBBY:
             del self._rooms[room.id]
-            del self._ids_by_name[fold(room.name)]
+            self._forget_name(room)
             self._changed()
 
     def sweep(self) -> None:
@@ -107,9 +107,14 @@ class Registry:
             raise Refused(ErrorCode.ROOM_LIMIT, "this server has as many rooms as it may")
         room = Room(id_, name, settings, self._config, self._pacer, self._changed)
         self._rooms[id_] = room
-        self._ids_by_name[fold(name)] = id_
+        self._ids_by_name.setdefault(fold(name), id_)
         self._changed()
         return room
+
+    def _forget_name(self, room: Room) -> None:
+        """A kept room may go live under a name that a room of guests took while it was not."""
+        if self._ids_by_name.get(fold(room.name)) == room.id:
+            del self._ids_by_name[fold(room.name)]
 
     def _changed(self) -> None:
         self.version += 1

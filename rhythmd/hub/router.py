@@ -109,7 +109,7 @@ def _within_rate(context: Context, session: Session, id_: int | None) -> bool:
         return True
     if session.bucket.exhausted:
         session.peer.close(FLOODING)
-    elif id_ is not None or session.bucket.balance > -2.0:  # the first of a row
+    elif id_ is not None or session.bucket.balance >= -1.0:  # the first of a row
         context.refuse(session, ErrorCode.RATE_LIMITED, "too many messages, slow down", id_=id_)
     return False
 

@@ -19,6 +19,7 @@ __all__ = ["MAX_HEAD_BYTES", "Handshake", "http_error"]
 
 MAX_HEAD_BYTES: Final = 16_384
 ACCESS_COOKIES: Final = ("__Host-rhythm_access", "rhythm_access")
+VERSION: Final = "13"
 SUBPROTOCOLS: Final = (Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_JSON))
 
 
@@ -29,6 +30,14 @@ def http_error(status: str, text: str, headers: str = "") -> bytes:
         f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body.encode())}\r\n{headers}\r\n{body}"
     ).encode()
+
+
+# RFC 6455, section 4.4: the answer to another version names ours.
+WRONG_VERSION: Final = http_error(
+    "426 Upgrade Required",
+    f"the WebSocket version here is {VERSION}",
+    f"Upgrade: websocket\r\nSec-WebSocket-Version: {VERSION}\r\n",
+)
 
 
 def _select(_protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
@@ -73,6 +82,8 @@ class Handshake:
             self.answer = b"".join(protocol.data_to_send()) or http_error("400 Bad Request", "not an HTTP request")
         elif not _origin_allowed(request.headers, origins):
             self.answer = http_error("403 Forbidden", "this origin is not allowed")
+        elif request.headers.get_all("Sec-WebSocket-Version") not in ([], [VERSION]):
+            self.answer = WRONG_VERSION
         else:
             protocol.send_response(protocol.accept(request))
             self.answer = b"".join(protocol.data_to_send())

@@ -1,10 +1,12 @@
 """Builds the aiohttp application and hands its protocol to the listener."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CollectorRegistry
 
@@ -13,10 +15,20 @@ from rhythmd.rest.envelope import error_middleware
 from rhythmd.rest.health import HealthResource
 from rhythmd.rest.pages import PagesResource
 from rhythmd.rest.rooms import RoomsResource
+from rhythmd.telemetry import rest_log
 
 __all__ = ["RestSide"]
 
 MAX_BODY_BYTES: Final = 1_048_576
+
+
+def _is_our_mistake(record: logging.LogRecord) -> bool:
+    """False for aiohttp's traceback about a request that is no HTTP: it was answered with 400, the peer erred."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+http_log: Final = rest_log.getChild("http")
+http_log.addFilter(_is_our_mistake)
 
 
 class _Handover(asyncio.Protocol):
@@ -72,7 +84,7 @@ class RestSide:
                 web.get("/metrics", health.metrics),
             ]
         )
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=stop_s)
+        self._runner = web.AppRunner(application, access_log=None, logger=http_log, shutdown_timeout=stop_s)
 
     async def start(self) -> None:
         await self._runner.setup()

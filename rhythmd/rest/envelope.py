@@ -67,7 +67,10 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        return _from_http(error).response()
+        response = _from_http(error).response()
+        if "Allow" in error.headers:  # a 405 must have it (RFC 9110, 15.5.6)
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
     except Exception:  # noqa: BLE001 - the one place where a request's failure ends
         rest_log.exception("%s %s failed", request.method, request.path)
         return ApiError(ApiErrorCode.INTERNAL_ERROR, "the server failed at this request").response()

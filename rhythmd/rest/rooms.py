@@ -42,7 +42,7 @@ class RoomsResource:
         """The rooms that can be found: `?type=&text=&page=&size=`, the fullest first."""
         body, etag = self._page(_read_query(request))
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        if request.headers.get("If-None-Match") == etag:
+        if _is_known(request, etag):
             return web.Response(status=304, headers=headers)
         return web.Response(body=body, content_type="application/json", headers=headers)
 
@@ -79,6 +79,11 @@ class RoomsResource:
                 "size": query.size,
             }
         )
+
+
+def _is_known(request: web.Request, etag: str) -> bool:
+    """Whether the client has this version already (If-None-Match of RFC 9110, 13.1.2)."""
+    return any(tag.value == "*" or f'"{tag.value}"' == etag for tag in request.if_none_match or ())
 
 
 def _encode(value: object) -> bytes:

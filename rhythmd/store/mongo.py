@@ -6,18 +6,18 @@ MongoDB takes no operator.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, NamedTuple
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import AsyncMongoClient, IndexModel, ReturnDocument, WriteConcern
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, PyMongoError
 
 from rhythmd.errors import ConfigError
 from rhythmd.ports import Conflict, StoreUnavailable
+from rhythmd.store.admission import Admission
 from rhythmd.telemetry import Outage
 
 __all__ = ["Collection", "Database", "Document", "DriverName", "Index"]
@@ -27,7 +27,6 @@ DriverName = Literal["motor", "pymongo"]
 
 _Client = AsyncIOMotorClient[Document] | AsyncMongoClient[Document]
 _Database = AsyncIOMotorDatabase[Document] | AsyncDatabase[Document]
-_Collection = AsyncIOMotorCollection[Document] | AsyncCollection[Document]
 
 _DUPLICATE_KEY: Final = 11000
 
@@ -95,18 +94,25 @@ class Database:
         driver: which library talks to it.
         find_s: how long to look for a server that can be written to.
         timeout_s: after which a call raises StoreUnavailable.
+        high_mark: calls that may wait; further ones are refused until half of them are done.
     """
 
-    def __init__(self, url: str, name: str, driver: DriverName, *, find_s: float, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, name: str, driver: DriverName, *, find_s: float, timeout_s: float, high_mark: int
+    ) -> None:
         self._url = url
         self._name = name
         self._driver = _DRIVERS[driver]
+        self._timeout_s = timeout_s
+        # Not `timeoutMS`, which would take the place of all the others: no server would cost as much as a slow one.
         self._options = {
             "serverSelectionTimeoutMS": round(find_s * 1000),
-            "timeoutMS": round(timeout_s * 1000),
+            "connectTimeoutMS": round(find_s * 1000),
+            "socketTimeoutMS": round(timeout_s * 1000),
             "appname": "rhythmd",
         }
         self._client: _Client | None = None
+        self._admission = Admission(high_mark)
         self._outage = Outage("MongoDB")
 
     async def open(self) -> None:
@@ -116,7 +122,7 @@ class Database:
         try:
             # In a thread: the constructors look at files and, for `mongodb+srv`, ask name servers.
             self._client = await asyncio.to_thread(self._driver.connect, self._url, **self._options)
-        except ConfigurationError as error:
+        except (ConfigurationError, ValueError) as error:
             raise ConfigError(f"mongo.url: {error}") from error
 
     async def close(self) -> None:
@@ -124,30 +130,35 @@ class Database:
             client, self._client = self._client, None
             await self._driver.close(client)
 
-    @property
-    def database(self) -> _Database:
-        """Raises StoreUnavailable while it is not open."""
-        if self._client is None:
-            raise StoreUnavailable("the store is not open")
-        return self._client.get_database(self._name, write_concern=WriteConcern("majority", j=True))
-
     async def command(self, command: str, value: str | int = 1) -> Document:
         """What the server answers to a command of this database."""
-        with self.translated():
-            return await self.database.command(command, value)
+        async with self.call() as database:
+            return await database.command(command, value)
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Around each call of the driver: raise the port's errors in place of the driver's."""
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[_Database]:
+        """Around each call of the driver: hold it to its time, and raise the port's errors in place of the driver's."""
+        self._admission.enter()
         try:
-            yield
+            async with asyncio.timeout(self._timeout_s):
+                yield self._open_database()
         except DuplicateKeyError as error:
             raise Conflict(_taken_field(error)) from error
         except PyMongoError as error:
             self._outage.began(error)
             raise StoreUnavailable(f"MongoDB: {error}") from error
+        except TimeoutError as error:
+            self._outage.began(error)
+            raise StoreUnavailable(f"no answer from MongoDB within {self._timeout_s} s") from error
         else:
             self._outage.over()
+        finally:
+            self._admission.leave()
+
+    def _open_database(self) -> _Database:
+        if self._client is None:
+            raise StoreUnavailable("the store is not open")
+        return self._client.get_database(self._name, write_concern=WriteConcern("majority", j=True))
 
 
 class Collection:
@@ -155,39 +166,35 @@ class Collection:
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
-        self.name = name
-
-    @property
-    def _collection(self) -> _Collection:
-        return self._database.database[self.name]
+        self._name = name
 
     async def index(self, indexes: Sequence[Index]) -> None:
         """Create those of the indexes that are not there."""
-        with self._database.translated():
-            await self._collection.create_indexes([index.model() for index in indexes])
+        async with self._database.call() as database:
+            await database[self._name].create_indexes([index.model() for index in indexes])
 
     async def insert(self, document: Document) -> None:
         """Raises Conflict."""
-        with self._database.translated():
-            await self._collection.insert_one(document)
+        async with self._database.call() as database:
+            await database[self._name].insert_one(document)
 
     async def insert_new(self, documents: Sequence[Document]) -> None:
         """Insert those whose `_id` is not there."""
-        with self._database.translated():
+        async with self._database.call() as database:
             try:
-                await self._collection.insert_many(documents, ordered=False)
+                await database[self._name].insert_many(documents, ordered=False)
             except BulkWriteError as error:
                 if not _is_only_duplicates(error):
                     raise
 
     async def put(self, document: Document) -> None:
         """Insert it, or replace the one with its `_id`."""
-        with self._database.translated():
-            await self._collection.replace_one({"_id": document["_id"]}, document, upsert=True)
+        async with self._database.call() as database:
+            await database[self._name].replace_one({"_id": document["_id"]}, document, upsert=True)
 
     async def find_one(self, where: Document) -> Document | None:
-        with self._database.translated():
-            return await self._collection.find_one(where)
+        async with self._database.call() as database:
+            return await database[self._name].find_one(where)
 
     async def find(
         self, where: Document, sort: Sequence[tuple[str, int]], *, limit: int | None = None, skip: int = 0
@@ -195,21 +202,21 @@ class Collection:
         """The matching documents in the order of `sort`; 1 is ascending, -1 descending."""
         if limit == 0:  # MongoDB's word for "all".
             return []
-        with self._database.translated():
-            return await self._collection.find(where, sort=sort, limit=limit or 0, skip=skip).to_list(None)
+        async with self._database.call() as database:
+            return await database[self._name].find(where, sort=sort, limit=limit or 0, skip=skip).to_list(None)
 
     async def change(self, where: Document, update: Document, *, upsert: bool = False) -> Document | None:
         """Update one document in one step; the document as it is now. Raises Conflict."""
-        with self._database.translated():
-            return await self._collection.find_one_and_update(
+        async with self._database.call() as database:
+            return await database[self._name].find_one_and_update(
                 where, update, upsert=upsert, return_document=ReturnDocument.AFTER
             )
 
     async def change_all(self, where: Document, update: Document) -> None:
-        with self._database.translated():
-            await self._collection.update_many(where, update)
+        async with self._database.call() as database:
+            await database[self._name].update_many(where, update)
 
     async def delete(self, where: Document) -> int:
         """How many there were."""
-        with self._database.translated():
-            return (await self._collection.delete_many(where)).deleted_count
+        async with self._database.call() as database:
+            return (await database[self._name].delete_many(where)).deleted_count

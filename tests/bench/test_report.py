@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from bench.page import as_page, write
-from bench.report import Curve, Measurement, Points, Report, Table, Target, as_text
+from bench.report import Chart, Curve, Measurement, Points, Report, Table, Target, as_text
 from bench.statistics import LEVELS
 from tests.bench.results import load_result
 
@@ -15,7 +15,7 @@ REPORT = Report(
     tables=[Table("Deliveries", ["run", "p99"], [["first", "1.00 ms"]])],
     targets=[Target("loss", "0", "0", held=True), Target("p99", "1 ms", "2 ms", held=False)],
     remarks=["A remark."],
-    curves=[Curve("first", [1.0] * len(LEVELS))],
+    charts=[Chart("Latency", [Curve("first", [1.0] * len(LEVELS))])],
     points=[Points("Errors", [0.0, 1.0], [0.1, 0.2])],
     measurements=[Measurement("rhythmd", "first", load_result())],
 )

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from blockbuster import BlockBuster
 
 from rhythmd.ports import Store
 from rhythmd.store.documents import MongoStore
@@ -18,12 +17,6 @@ DATABASE = "contracts"
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     with running_mongod(tmp_path_factory.mktemp("mongod")) as running:
         yield running
-
-
-@pytest.fixture(scope="session", autouse=True)
-def allowed_calls(blocking_calls: BlockBuster) -> None:
-    """PyMongo looks for `/.dockerenv`, a microsecond's work, whenever it meets a server."""
-    blocking_calls.functions["os.stat"].can_block_in("pymongo/pool_options.py", "get_container_env_info")
 
 
 def _make_store(driver: str, request: pytest.FixtureRequest, directory: Path) -> Store:

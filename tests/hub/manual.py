@@ -8,7 +8,7 @@ from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.close import Close
 from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.config import load_config
+from rhythmd.config import Config, load_config
 from rhythmd.hub.clock import now_ms
 from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
@@ -17,7 +17,7 @@ from rhythmd.ports import Store
 from rhythmd.telemetry import Stats
 from tests.client import read_message
 
-__all__ = ["FakePeer", "ManualHub"]
+__all__ = ["FakePeer", "ManualHub", "bare_hub"]
 
 TURNS_TO_SETTLE = 100
 
@@ -36,14 +36,18 @@ class EmptyStore:
     rooms = EmptyRooms()
 
 
+def bare_hub(config: Config, loop: asyncio.AbstractEventLoop) -> Hub:
+    """A hub that keeps no rooms, hashes no password and knows nobody."""
+    nobody = cast(Any, None)
+    return Hub(Context(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody))
+
+
 class ManualHub:
     """A hub with the defaults and over them `settings`, each as `section.key=value`. Close it."""
 
     def __init__(self, *settings: str) -> None:
         self._loop = asyncio.new_event_loop()
-        nobody = cast(Any, None)  # no password is hashed and nobody shows credentials
-        store = cast(Store, EmptyStore())
-        self.hub = Hub(Context(load_config(None, {}, settings), Stats(), self._loop, store, nobody, nobody))
+        self.hub = bare_hub(load_config(None, {}, settings), self._loop)
 
     def close(self) -> None:
         self._loop.close()
@@ -73,6 +77,7 @@ class FakePeer:
     Attributes:
         heard: the server's messages that nobody has taken, as `tests.client.read_message` gives them.
         closed: the rule by which the server closed it.
+        is_full: whether the next write fills its buffer.
     """
 
     def __init__(self, manual: ManualHub, encoding: Encoding) -> None:
@@ -83,10 +88,14 @@ class FakePeer:
         self.bot = False
         self.heard: list[object] = []
         self.closed: Close | None = None
+        self.is_full = False
         self.session = hub.attach(self, None)
 
     def write(self, frame: bytes) -> None:
         self.heard.append(read_message(_payload(frame), is_binary=self.encoding is Encoding.BINARY))
+        if self.is_full:
+            self.is_full = False
+            self._hub.on_pause(self.session)
 
     def close(self, rule: Close) -> None:
         self.closed = rule

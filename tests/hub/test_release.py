@@ -75,7 +75,7 @@ async def heard_until_gone(listener: Client, player: Client) -> str:
     while not isinstance(message := await listener.expect(object), UserLeft):
         if isinstance(message, Music):
             sound.hear(event for block in message.blocks for event in block.events)
-    assert message.slot == player.slot
+    assert message.user_id == player.welcome.user.id
     assert not sound.rings
     return message.reason
 

@@ -32,6 +32,7 @@ class MongoStore:
         driver: the library that talks to it.
         find_s: how long to look for a server that can be written to before StoreUnavailable is raised.
         timeout_s: how long a call may take in all.
+        high_mark: calls that may wait at once; further ones raise StoreUnavailable.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class MongoStore:
         *,
         find_s: float = 2.0,
         timeout_s: float = 5.0,
+        high_mark: int = 10_000,
     ) -> None:
-        self._database = Database(url, database, driver, find_s=find_s, timeout_s=timeout_s)
+        self._database = Database(url, database, driver, find_s=find_s, timeout_s=timeout_s, high_mark=high_mark)
         accounts = self._collection("accounts")
         chat = self._collection("chat")
         self.accounts = MongoAccounts(accounts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rhythmd.ports import StoreUnavailable
+from rhythmd.store.admission import Admission
 from rhythmd.store.sqlite.schema import MIGRATIONS, Migration
 from rhythmd.store.sqlite.worker import Job, Worker
 from rhythmd.telemetry import store_log
@@ -37,13 +38,10 @@ class Engine:
     ) -> None:
         self._path = path
         self._timeout_s = timeout_s
-        self._high_mark = high_mark
-        self._low_mark = high_mark // 2
         self._migrations = migrations
         self._worker: Worker | None = None
         self._ended = asyncio.Event()
-        self._waiting = 0
-        self._refusing = False
+        self._admission = Admission(high_mark)
 
     async def start(self) -> None:
         """Open the file and bring it up to date. Raises StoreUnavailable or SchemaTooNew; may be repeated."""
@@ -86,7 +84,7 @@ class Engine:
     async def _call(self, work: Callable[[sqlite3.Connection], T], timeout_s: float | None, *, writes: bool) -> T:
         if self._worker is None:
             raise StoreUnavailable("the store is not open")
-        self._admit()
+        self._admission.enter()
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._worker.jobs.put(Job(work, future, writes=writes))
         try:
@@ -95,16 +93,9 @@ class Engine:
         except TimeoutError:
             raise StoreUnavailable(f"no answer from SQLite within {timeout_s} s") from None
 
-    def _admit(self) -> None:
-        if self._refusing:
-            raise StoreUnavailable(f"{self._waiting} calls wait for SQLite")
-        self._waiting += 1
-        self._refusing = self._waiting >= self._high_mark
-
     def _settle(self, jobs: Sequence[Job[Any]]) -> None:
-        self._waiting -= len(jobs)
-        if self._waiting <= self._low_mark:
-            self._refusing = False
+        """What was given up counts as waiting until the thread has come to it: the queue's bound is a real one."""
+        self._admission.leave(len(jobs))
         for job in jobs:
             job.deliver()
 
