@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, ValidationError, convert, field
 
@@ -220,11 +220,18 @@ def _convert(section: str, layers: _Layers) -> Any:
         try:
             convert({key: text}, struct)
         except ValidationError as error:
-            allowed = str(error).partition(" - at `")[0]
             source = layers.sources[section, key]
-            raise ConfigError(f"{source}: {section}.{key} = {value!r}: {allowed}") from error
+            raise ConfigError(f"{source}: {section}.{key} = {value!r}: {_expected(struct, key, error)}") from error
         values[key] = text
     return convert(values, struct)
+
+
+def _expected(struct: type[Struct], key: str, error: ValidationError) -> str:
+    """What a key may be, from msgspec, which does not list the values of a choice."""
+    choices = [choice for choice in get_args(struct.__annotations__[key]) if isinstance(choice, str)]
+    if choices:
+        return f"expected one of {', '.join(choices)}"
+    return str(error).partition(" - at `")[0]
 
 
 def _string_wanted(struct: type[Struct], key: str, value: object) -> object:

@@ -172,7 +172,11 @@ async def open_raw(port: int, receive_buffer: int | None = None) -> AsyncIterato
     raw.setblocking(False)
     if receive_buffer is not None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    await within(asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port)))
+    try:
+        await within(asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port)))
+    except OSError:
+        raw.close()
+        raise
     client = RawClient(*await asyncio.open_connection(sock=raw))
     try:
         yield client

@@ -8,6 +8,8 @@
 - `rhythm_protocol.close`      close codes and what a client does after each
 - `rhythm_protocol.clock`      the server's clock, estimated by a client
 - `rhythm_protocol.websocket`  whole WebSocket frames
+
+`rhythm-protocol.js` is the same wire for browsers; `PROTOCOL.md` beside the package is the reference of both.
 """
 
 from typing import Final

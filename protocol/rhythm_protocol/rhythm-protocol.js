@@ -200,7 +200,7 @@ function writeForm(out, number, forms) {
 }
 
 function writeNumber(out, number) {
-  if (!Number.isInteger(number)) {
+  if (!Number.isSafeInteger(number)) {
     const view = new DataView(new ArrayBuffer(8));
     view.setFloat64(0, number);
     out.push(0xcb, ...new Uint8Array(view.buffer));

@@ -169,7 +169,9 @@ async def test_player_who_drops_is_released(page: Page, server: ServerProcess, r
 
 async def test_keys_of_the_page_reach_the_others(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
     await open_room(page, server, room)
+    await page.locator("h1").click()  # gives the page the keyboard
     await page.keyboard.down("q")
+    await expect(page.locator(".key.lit")).to_have_attribute("data-key", "60")
     await expect_sound(page, "on")
     await page.keyboard.up("q")
     await page.locator('[data-key="72"]').click()

@@ -12,9 +12,9 @@ from tests.server import Serve
 
 
 @pytest.fixture
-async def visitor(server: Server, connect: Connect, subprotocol: str) -> Client:
+async def visitor(server: Server, connect: Connect) -> Client:
     """Somebody who sits in a room of their own."""
-    client = await connect(server, subprotocol)
+    client = await connect(server, SUBPROTOCOL_JSON)
     await client.join("Home")
     return client
 

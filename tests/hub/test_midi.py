@@ -108,14 +108,14 @@ async def test_invalid_event_refuses_its_whole_message(server: Server, connect: 
 
 @pytest.mark.parametrize(
     ("difference_ms", "kept"),
-    [(0, True), (1_500, True), (-9_500, True), (2_500, False), (60_000, False), (-10_500, False), (2**31, False)],
+    [(0, True), (-5_000, True), (60_000, False), (-20_000, False), (2**31, False)],
 )
 async def test_base_time_far_from_the_servers_is_set_to_now(
     server: Server, connect: Connect, difference_ms: int, kept: bool
 ) -> None:
     player, (listener, _) = await trio(server, connect, SUBPROTOCOL_BINARY)
     before = await server_ms(player)
-    base = (before + difference_ms) % WRAP  # across the end of the 32 bits too, for a difference of half of it
+    base = (before + difference_ms) % WRAP
     await player.play([note_on(offset_ms=7)], base)
     (block,) = await listener.blocks()
     after = await server_ms(listener)

@@ -203,5 +203,5 @@ class RoomMachine(RuleBasedStateMachine):
             assert sound.state == fresh.state
 
 
-RoomMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+RoomMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 test_every_listener_has_the_servers_picture = RoomMachine.TestCase

@@ -2,14 +2,15 @@
 
 import pytest
 
+from rhythm_protocol.control import SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Status, User, UserUpdated
 from rhythmd.app import Server
 from tests.client import Client, Connect
 
 
 @pytest.fixture
-async def pair(server: Server, connect: Connect, subprotocol: str) -> list[Client]:
-    clients = [await connect(server, subprotocol), await connect(server)]
+async def pair(server: Server, connect: Connect) -> list[Client]:
+    clients = [await connect(server), await connect(server, SUBPROTOCOL_JSON)]
     for client in clients:
         await client.join("Salon")
     for client in clients:

@@ -9,7 +9,17 @@ from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.close import CLOSE_RULES
 from rhythm_protocol.control import decode_binary, decode_text
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from rhythm_protocol.messages import (
+    CLIENT_MESSAGES,
+    SERVER_MESSAGES,
+    JoinAck,
+    Limits,
+    Message,
+    RoomInfo,
+    RoomSettings,
+    RoomSettingsUpdate,
+    User,
+)
 from tests.protocol.codecs import FAST_DECODERS, check_control
 from tests.protocol.vectors import Direction, FastLayout
 
@@ -47,6 +57,22 @@ def test_every_message_and_field_is_described(title: str, table: dict[str, type[
     assert set(table) <= named
     for struct in table.values():
         assert set(getattr(struct, "__struct_fields__", ())) <= named
+
+
+@pytest.mark.parametrize(
+    ("title", "struct"),
+    [
+        ("Joining a room", JoinAck),
+        ("Messages of a client", RoomSettingsUpdate),
+        ("Messages of the server", User),
+        ("Messages of the server", RoomInfo),
+        ("Messages of the server", RoomSettings),
+        ("Messages of the server", Limits),
+    ],
+)
+def test_every_field_of_a_value_is_described(title: str, struct: type[Message]) -> None:
+    described = section(title) + section("Messages of the server")
+    assert set(struct.__struct_fields__) <= set(re.findall(r"`([a-z_]+)`", described))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
