@@ -70,7 +70,7 @@ class Server:
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
-            loop, config.limits, self._hub, authenticator, config.server.allowed_origins, stats, heartbeat
+            loop, config.limits, self._hub, authenticator, tuple(config.server.allowed_origins), stats, heartbeat
         )
         self._listener = Listener(wiring, self._rest.protocol)
         self._stopped = asyncio.Event()

@@ -43,7 +43,7 @@ class ServerConfig(Section, frozen=True):
     data_dir: str = "data"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stop_s: Annotated[float, Meta(gt=0, le=10)] = 8.0
-    allowed_origins: tuple[str, ...] = ()
+    allowed_origins: list[str] = field(default_factory=list)
 
 
 class LimitsConfig(Section, frozen=True):
