@@ -157,6 +157,10 @@ class Client:
                 return message
             self._inbox.append(message)
 
+    def has(self, kind: type) -> bool:
+        """Whether a message of `kind` has come while others were waited for."""
+        return any(isinstance(message, kind) for message in self._inbox)
+
     async def blocks(self) -> list[MidiBlock]:
         """The next music."""
         return (await self.expect(Music)).blocks

@@ -57,13 +57,16 @@ class Service:
         self._needs = needs
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Return as soon as it accepts connections."""
+    def spawn(self) -> None:
+        """Begin to start it. It dies with the thread that calls this."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+
+    def await_port(self) -> None:
+        """Return as soon as it accepts connections."""
         deadline = time.monotonic() + START_S
         while not _accepts(self.port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 pytest.fail(f"{self._needs}\n{self._log.read_text(errors='replace')[-2000:]}")
             time.sleep(POLL_S)
@@ -96,9 +99,13 @@ class Mongod:
         self._service = Service(command, free_port(), directory, MONGOD_HELP)
         self.url = f"mongodb://127.0.0.1:{self._service.port}/?replicaSet=rs0"
 
-    def start(self) -> None:
+    def spawn(self) -> None:
+        """Begin to start it. It dies with the thread that calls this."""
+        self._service.spawn()
+
+    def await_primary(self) -> None:
         """Return as soon as it can be written to."""
-        self._service.start()
+        self._service.await_port()
         with self._client() as client:
             _await_primary(client, f"127.0.0.1:{self._service.port}")
 
@@ -152,7 +159,8 @@ class Valkey:
         self.url = f"redis://127.0.0.1:{self._service.port}/0"
 
     def start(self) -> None:
-        self._service.start()
+        self._service.spawn()
+        self._service.await_port()
 
     def kill(self) -> None:
         self._service.kill()
@@ -163,7 +171,8 @@ def running_mongod(directory: Path) -> Iterator[Mongod]:
     """A mongod with its files in `directory`, which is removed with it."""
     mongod = Mongod(directory)
     try:
-        mongod.start()
+        mongod.spawn()
+        mongod.await_primary()
         yield mongod
     finally:
         mongod.kill()

@@ -145,15 +145,18 @@ class Database:
         except DuplicateKeyError as error:
             raise Conflict(_taken_field(error)) from error
         except PyMongoError as error:
-            self._outage.began(error)
-            raise StoreUnavailable(f"MongoDB: {error}") from error
+            raise self._away(f"MongoDB: {error}") from error
         except TimeoutError as error:
-            self._outage.began(error)
-            raise StoreUnavailable(f"no answer from MongoDB within {self._timeout_s} s") from error
+            raise self._away(f"no answer from MongoDB within {self._timeout_s} s") from error
         else:
             self._outage.over()
         finally:
             self._admission.leave()
+
+    def _away(self, text: str) -> StoreUnavailable:
+        error = StoreUnavailable(text)
+        self._outage.began(error)
+        return error
 
     def _open_database(self) -> _Database:
         if self._client is None:

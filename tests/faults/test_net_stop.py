@@ -10,9 +10,10 @@ import pytest
 from rhythm_protocol.messages import Stopping
 from rhythm_protocol.midi import MidiEvent
 from tests.client import Client, Connect
-from tests.raw import ConnectRaw, upgrade_request
+from tests.raw import ConnectRaw, frame, upgrade_request
 from tests.server import ServerProcess, Spawn
 
+CLOSE: Final = 0x88
 STOP_S: Final = 10.0  # promised
 LIVE: Final = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CROWD: Final = 60
@@ -77,13 +78,15 @@ async def test_stop_waits_for_nobody_for_long(spawn: Spawn, connect: Connect, co
 
 
 async def test_stop_refuses_new_connections_while_it_waits(spawn: Spawn, connect_raw: ConnectRaw) -> None:
-    server = await spawn("server.stop_s=2")
-    deaf = await connect_raw(server)
-    await deaf.upgrade()
+    server = await spawn()
+    late = await connect_raw(server)
+    await late.upgrade()
     server.signal(signal.SIGTERM)
-    assert await deaf.close_code() == 1012
+    assert await late.close_code() == 1012
     with pytest.raises(ConnectionRefusedError):
         await connect_raw(server)
+    late.write(frame(CLOSE, b"\x03\xf4"))
+    await late.close()
     assert await server.wait() == 0
 
 

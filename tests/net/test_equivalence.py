@@ -153,7 +153,7 @@ def frame(first: int, payload: bytes, size: int = 1) -> GivenFrame:
     return GivenFrame(first, b"\x01\x02\x03\x04", size, len(payload), payload)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
     given_frames=frames(),
     limit=st.sampled_from(LIMITS),
