@@ -3,23 +3,52 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from rhythmd.auth.email import LogMailer
+from rhythmd.auth.service import Auth, load_keys
+from rhythmd.auth.values import unix_ms
+from rhythmd.bridges import AccountWatcher, RoomPasswords, SocketAuthenticator
 from rhythmd.config import Config
+from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.session import Session
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
+from rhythmd.ports import Cache, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
+from rhythmd.store.cache import MemoryCache
+from rhythmd.store.sqlite.store import SqliteStore
 from rhythmd.telemetry import Stats, StatsCollector, server_log
 
-__all__ = ["Server"]
+__all__ = ["Server", "open_store"]
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 RECONNECT_AFTER_S: Final = 2.0
+PING_S: Final = 1.0
+SQLITE_FILE: Final = "rhythmd.sqlite3"
+
+
+def open_store(config: Config) -> Store:
+    """The store that the configuration names, not started."""
+    if config.store.backend == "sqlite":
+        return SqliteStore(Path(config.server.data_dir) / SQLITE_FILE, timeout_s=config.store.timeout_s)
+    from rhythmd.store.documents.store import MongoStore  # noqa: PLC0415 - its drivers are an extra
+
+    mongo = config.mongo
+    return MongoStore(mongo.url, mongo.database, mongo.driver, find_s=mongo.find_s, timeout_s=config.store.timeout_s)
+
+
+def _open_cache(config: Config) -> Cache:
+    if not config.redis.url:
+        return MemoryCache(config.store.cache_entries)
+    from rhythmd.cluster.redis_cache import RedisCache  # noqa: PLC0415 - its driver is an extra
+
+    return RedisCache(config.redis.url, timeout_s=config.redis.timeout_s)
 
 
 class Server:
@@ -29,14 +58,24 @@ class Server:
         self._config = config
         loop = self._loop = asyncio.get_running_loop()
         stats = Stats()
-        self._hub = Hub(config, stats, loop)
+        self._store = open_store(config)
+        keys = load_keys(config.auth, Path(config.server.data_dir))
+        self._auth = Auth(config.auth, keys, self._store, _open_cache(config), LogMailer())
+        authenticator = SocketAuthenticator(self._auth.authenticator)
+        passwords = RoomPasswords(self._auth.passwords)
+        self._hub = Hub(Context(config, stats, loop, self._store, passwords, authenticator))
+        self._auth.changes.watch(AccountWatcher(self._hub))
         self._rest = RestSide(
             self._hub.context.registry, self._is_ready, self._metrics(stats), config.server.stop_s / 2
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
-        wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat)
+        wiring: Wiring[Session] = Wiring(
+            loop, config.limits, self._hub, authenticator, tuple(config.server.allowed_origins), stats, heartbeat
+        )
         self._listener = Listener(wiring, self._rest.protocol)
         self._stopped = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self._store_answers = False
         self.port = 0
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
@@ -53,7 +92,10 @@ class Server:
                 self._loop.remove_signal_handler(number)
 
     async def start(self) -> None:
-        """Raises OSError when the port cannot be had."""
+        """Raises OSError when the port cannot be had, StoreError when the store is of another version."""
+        await self._start_store()
+        self._keeper = self._loop.create_task(self._keep_store())
+        self._auth.start()
         await self._rest.start()
         self._hub.start()
         self.port = await self._listener.start(self._config.server.host, self._config.server.port)
@@ -66,8 +108,13 @@ class Server:
         """No new connections, members told, buffers flushed, code 1012, out within `server.stop_s`."""
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
+        await self._hub.settle(self._config.server.stop_s / 4)
         self._hub.stop(RECONNECT_AFTER_S)
-        await asyncio.gather(self._rest.stop(), self._listener.drain(self._config.server.stop_s))
+        await asyncio.gather(self._rest.stop(), self._listener.drain(self._config.server.stop_s / 2))
+        if self._keeper is not None:
+            self._keeper.cancel()
+        await self._auth.stop(self._config.server.stop_s / 4)
+        await self._store.close()
         server_log.info("stopped")
 
     @property
@@ -75,8 +122,33 @@ class Server:
         host = self._config.server.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
+    async def _start_store(self) -> None:
+        """A database that is away is no reason not to play; `_keep_store` goes on trying."""
+        try:
+            await self._store.start()
+            self._store_answers = True
+        except StoreUnavailable as error:
+            server_log.warning("the store is away: %s", error)
+
+    async def _keep_store(self) -> None:
+        """Notice when the store goes away, start it when it comes, and sweep out the rows whose time is over."""
+        swept = -self._config.store.expire_every_s
+        while True:
+            try:
+                await (self._store.ping() if self._store_answers else self._store.start())
+                self._store_answers = True
+                if self._loop.time() - swept >= self._config.store.expire_every_s:
+                    await self._store.expire(unix_ms())
+                    swept = self._loop.time()
+            except StoreUnavailable:
+                self._store_answers = False
+            except StoreError:
+                server_log.exception("the store cannot be used")
+                self._store_answers = False
+            await asyncio.sleep(PING_S)
+
     def _is_ready(self) -> bool:
-        return not self._hub.context.stopping
+        return self._store_answers and not self._hub.context.stopping
 
     def _metrics(self, stats: Stats) -> CollectorRegistry:
         registry = CollectorRegistry()

@@ -13,6 +13,7 @@ from rhythmd.client.commands import add_client_commands
 from rhythmd.client.errors import ClientError
 from rhythmd.config import Config, load_config
 from rhythmd.errors import ConfigError
+from rhythmd.ports import StoreError
 from rhythmd.telemetry import setup_logging
 
 __all__ = ["main"]
@@ -85,6 +86,9 @@ async def _run_server(config: Config) -> int:
         await Server(config).run(lambda url: print(f"rhythmd listening on {url}", flush=True))
     except OSError as error:
         print(f"rhythmd: cannot listen on {config.server.host}:{config.server.port}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except StoreError as error:
+        print(f"rhythmd: cannot use the store: {error}", file=sys.stderr)
         return EXIT_FAILED
     return 0
 

@@ -43,6 +43,7 @@ class ServerConfig(Section, frozen=True):
     data_dir: str = "data"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stop_s: Annotated[float, Meta(gt=0, le=10)] = 8.0
+    allowed_origins: list[str] = field(default_factory=list)
 
 
 class LimitsConfig(Section, frozen=True):
@@ -85,6 +86,25 @@ class QuotaConfig(Section, frozen=True):
     total_maximum: Positive = 120_000
 
 
+class StoreConfig(Section, frozen=True):
+    backend: Literal["sqlite", "mongo"] = "sqlite"
+    timeout_s: Seconds = 5.0
+    expire_every_s: Seconds = 60.0
+    cache_entries: Positive = 10_000
+
+
+class MongoConfig(Section, frozen=True):
+    url: str = "mongodb://127.0.0.1:27017"
+    database: Annotated[str, Meta(min_length=1, max_length=63)] = "rhythmd"
+    driver: Literal["motor", "pymongo"] = "motor"
+    find_s: Seconds = 2.0
+
+
+class RedisConfig(Section, frozen=True):
+    url: str = ""
+    timeout_s: Seconds = 1.0
+
+
 class AuthConfig(Section, frozen=True):
     algorithm: Literal["EdDSA", "HS256"] = "EdDSA"
     secret: str = ""
@@ -122,6 +142,9 @@ class Config(Section, frozen=True):
     hub: HubConfig = field(default_factory=HubConfig)
     rooms: RoomsConfig = field(default_factory=RoomsConfig)
     quota: QuotaConfig = field(default_factory=QuotaConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    mongo: MongoConfig = field(default_factory=MongoConfig)
+    redis: RedisConfig = field(default_factory=RedisConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
 
 

@@ -17,6 +17,7 @@ RANKS: Final = (
     ("rhythmd.auth",),
     ("rhythmd.hub",),
     ("rhythmd.net", "rhythmd.store", "rhythmd.cluster", "rhythmd.rest"),
+    ("rhythmd.bridges",),
     ("rhythmd.app", "rhythmd.client"),
     ("rhythmd.cli",),
     ("rhythmd.__main__",),

@@ -12,6 +12,8 @@ __all__ = [
     "GOING_AWAY",
     "INTERNAL_ERROR",
     "INVALID_DATA",
+    "LOGIN_EXPIRED",
+    "LOGIN_REVOKED",
     "MESSAGE_TOO_BIG",
     "NORMAL",
     "PROTOCOL_ERROR",
@@ -20,6 +22,7 @@ __all__ = [
     "SLOW",
     "TRY_AGAIN_LATER",
     "UNSUPPORTED_DATA",
+    "USER_BANNED",
     "Close",
     "close_rule",
 ]
@@ -54,6 +57,9 @@ TRY_AGAIN_LATER: Final = Close(1013, "try-again-later", (5.0, 30.0))
 SILENT: Final = Close(4000, "silent", (0.5, 2.0))
 SLOW: Final = Close(4001, "slow", (1.0, 5.0))
 FLOODING: Final = Close(4002, "flooding", (10.0, 30.0))
+LOGIN_EXPIRED: Final = Close(4003, "login-expired", None)
+LOGIN_REVOKED: Final = Close(4004, "login-revoked", None)
+USER_BANNED: Final = Close(4005, "user-banned", None)
 
 CLOSE_RULES: Final[dict[int, Close]] = {
     rule.code: rule
@@ -71,6 +77,9 @@ CLOSE_RULES: Final[dict[int, Close]] = {
         SILENT,
         SLOW,
         FLOODING,
+        LOGIN_EXPIRED,
+        LOGIN_REVOKED,
+        USER_BANNED,
     )
 }
 

@@ -37,6 +37,10 @@ class ErrorCode(StrEnum):
     CHAT_MUTED = "chat-muted"
     USER_NOT_FOUND = "user-not-found"
     UNKNOWN_COMMAND = "unknown-command"
+    LOGIN_EXPIRED = "login-expired"
+    LOGIN_INVALID = "login-invalid"
+    USER_BANNED = "user-banned"
+    UNAVAILABLE = "unavailable"
     STOPPING = "stopping"
     INTERNAL_ERROR = "internal-error"
 

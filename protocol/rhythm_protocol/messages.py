@@ -14,6 +14,7 @@ __all__ = [
     "SERVER_MESSAGES",
     "U16",
     "U32",
+    "Authenticate",
     "Ban",
     "Byte",
     "ChatCleared",
@@ -240,6 +241,13 @@ class ChatMessage(Message, frozen=True):
     to: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
+class Authenticate(Message, frozen=True):
+    """An access token or a one-time ticket, to stay logged in. One of the two."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+    ticket: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
 class Typing(Message, frozen=True):
     typing: bool
 
@@ -409,6 +417,7 @@ class Stopping(Message, frozen=True):
 
 
 CLIENT_MESSAGES: Final[dict[str, type[Message]]] = {
+    "authenticate": Authenticate,
     "join-room": JoinRoom,
     "leave-room": LeaveRoom,
     "chat-message": ChatMessage,

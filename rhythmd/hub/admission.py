@@ -8,7 +8,7 @@ from rhythmd.hub.room import Room
 __all__ = ["check_admission"]
 
 
-def check_admission(room: Room, profile: Profile, password: str | None) -> None:
+def check_admission(room: Room, profile: Profile, *, knows_password: bool) -> None:
     """Raise Refused, with the first reason that applies, unless `profile` may take a seat now."""
     settings = room.settings
     if room.bans.holds(profile):
@@ -17,7 +17,9 @@ def check_admission(room: Room, profile: Profile, password: str | None) -> None:
         raise Refused(ErrorCode.GUESTS_NOT_ALLOWED, "this room is for members with an account")
     if profile.bot and not settings.allow_bots:
         raise Refused(ErrorCode.BOTS_NOT_ALLOWED, "this room does not allow bots")
-    if room.password is not None and not room.password.matches(password):
+    if room.seats.holds(profile.id):
+        return
+    if not knows_password:
         raise Refused(ErrorCode.WRONG_PASSWORD, "this room's password is another one", "password")
-    if len(room.members) >= settings.max_players:
+    if len(room.members) + len(room.seats) >= settings.max_players:
         raise Refused(ErrorCode.ROOM_FULL, f"all {settings.max_players} seats are taken")

@@ -34,13 +34,17 @@ class BanList:
         ban = _Ban(profile.ban_keys(), float("inf") if seconds is None else now + seconds)
         self._bans |= dict.fromkeys(ban.keys, ban)
 
-    def lift(self, key: str) -> bool:
-        """End the ban of a user's id or an address, under both; False when there was none."""
+    def restore(self, key: str, seconds: float) -> None:
+        """Put a kept ban back in force, with what is left of it."""
+        self._bans[key] = _Ban((key,), monotonic() + seconds)
+
+    def lift(self, key: str) -> tuple[str, ...]:
+        """End the ban of a user's id or an address, under both; the keys it stood under, none if there was none."""
         lifted = self._bans.get(key)
         if lifted is None or lifted.until <= monotonic():
-            return False
+            return ()
         self._bans = {key: ban for key, ban in self._bans.items() if ban is not lifted}
-        return True
+        return lifted.keys
 
     def holds(self, profile: Profile) -> bool:
         now = monotonic()

@@ -19,10 +19,10 @@ class ChatLog:
         self._last_id = 0
 
     def line(self, kind: ChatKind, content: str, author: Profile | None, to: str | None = None) -> ChatLine:
-        """A new line, kept unless it is for one reader only."""
-        self._last_id += 1
+        """A new line. One that everybody may read is numbered and kept, any other has the id 0."""
+        is_kept = kind in (ChatKind.TEXT, ChatKind.ME)
         line = ChatLine(
-            id=self._last_id,
+            id=self._last_id + 1 if is_kept else 0,
             time=time.time_ns() // 1_000_000,
             kind=kind,
             content=content,
@@ -31,9 +31,19 @@ class ChatLog:
             colour=author.colour if author else None,
             to=to,
         )
-        if kind in (ChatKind.TEXT, ChatKind.ME):
-            self._lines.append(line)
+        if is_kept:
+            self.add(line)
         return line
+
+    def add(self, line: ChatLine) -> None:
+        """Keep a line that was numbered elsewhere."""
+        self._last_id = max(self._last_id, line.id)
+        self._lines.append(line)
+
+    def restore(self, lines: list[ChatLine]) -> None:
+        """Begin with lines from the store, oldest first."""
+        for line in lines:
+            self.add(line)
 
     def history(self) -> list[ChatLine]:
         return list(self._lines)

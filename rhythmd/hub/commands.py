@@ -21,16 +21,16 @@ class Command(NamedTuple):
 
     usage: str
     help: str
-    run: Callable[[Context, Session, str], None]
+    run: Callable[[Context, Session, str], object]
 
 
-def run_command(context: Context, session: Session, content: str) -> None:
-    """Run the command that `content` ("/name arguments") names. Raises Refused."""
+def run_command(context: Context, session: Session, content: str) -> object:
+    """Run the command that `content` ("/name arguments") names; a coroutine if it has to wait. Raises Refused."""
     name, _, text = content[1:].partition(" ")
     command = COMMANDS.get(name.lower())
     if command is None:
         raise Refused(ErrorCode.UNKNOWN_COMMAND, f"there is no command /{name[:32]}; /help lists them", "content")
-    command.run(context, session, text.strip())
+    return command.run(context, session, text.strip())
 
 
 def _split(text: str, usage: str) -> tuple[str, str]:
@@ -49,11 +49,11 @@ def _help(context: Context, session: Session, _text: str) -> None:
     notice(room, member, "\n".join(f"{command.usage} - {command.help}" for command in COMMANDS.values()))
 
 
-def _me(context: Context, session: Session, text: str) -> None:
+def _me(context: Context, session: Session, text: str) -> object:
     if not text:
         raise Refused(ErrorCode.INVALID_FIELD, "the form is /me TEXT", "content")
     room, member = context.place(session)
-    say(room, member, ChatKind.ME, text)
+    return say(context, room, member, ChatKind.ME, text)
 
 
 def _mute_self(context: Context, session: Session, _text: str) -> None:
@@ -91,16 +91,16 @@ def _kick(context: Context, session: Session, text: str) -> None:
     moderation.kick(context, session, Kick(user, reason[:128]))
 
 
-def _ban(context: Context, session: Session, text: str) -> None:
+def _ban(context: Context, session: Session, text: str) -> object:
     usage = "/ban USER [SECONDS] [REASON]"
     user, rest = _split(text, usage)
     first, _, reason = rest.partition(" ")
     seconds = int(first) if first.isascii() and first.isdigit() and 0 < len(first) < 9 else None
-    moderation.ban(context, session, Ban(user, seconds or None, (reason if seconds else rest)[:128]))
+    return moderation.ban(context, session, Ban(user, seconds or None, (reason if seconds else rest)[:128]))
 
 
-def _unban(context: Context, session: Session, text: str) -> None:
-    moderation.unban(context, session, Unban(_split(text, "/unban ID")[0]))
+def _unban(context: Context, session: Session, text: str) -> object:
+    return moderation.unban(context, session, Unban(_split(text, "/unban ID")[0]))
 
 
 def _mute(context: Context, session: Session, text: str) -> None:
@@ -123,8 +123,8 @@ def _muting(user: str, what: str, *, on: bool) -> Mute:
     )
 
 
-def _clear_chat(context: Context, session: Session, _text: str) -> None:
-    moderation.clear_chat(context, session, ClearChat())
+def _clear_chat(context: Context, session: Session, _text: str) -> object:
+    return moderation.clear_chat(context, session, ClearChat())
 
 
 COMMANDS: Final[dict[str, Command]] = {

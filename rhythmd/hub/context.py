@@ -2,18 +2,22 @@
 
 import asyncio
 import secrets
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Error, RoomLeft
 from rhythmd.config import Config
 from rhythmd.errors import Refused
+from rhythmd.hub.identity import Authenticator, Identity
+from rhythmd.hub.kept import KeptRooms, PasswordHasher
 from rhythmd.hub.member import Member, Profile
 from rhythmd.hub.pacer import Pacer
 from rhythmd.hub.peer import Peer
 from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import Room
 from rhythmd.hub.session import Session
+from rhythmd.ports import Store
 from rhythmd.telemetry import Stats
 
 __all__ = ["Context"]
@@ -27,29 +31,67 @@ COLOURS: Final = (
 class Context:
     """The hub's state: sessions, rooms, pacing, counters."""
 
-    def __init__(self, config: Config, stats: Stats, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        config: Config,
+        stats: Stats,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        hasher: PasswordHasher,
+        authenticator: Authenticator,
+    ) -> None:
         self.config = config
+        self.authenticator = authenticator
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()
         self.stats = stats
         self.pacer = Pacer(loop, stats, config.hub.flush_max_ms / 1000)
         self.registry = Registry(config, self.pacer)
-        self.sessions: dict[str, Session] = {}  # by user id
+        self.kept = KeptRooms(store, hasher, self.registry, config.rooms.chat_history)
+        self.sessions: dict[str, Session] = {}  # by session key
         self.stopping = False
 
-    def new_guest(self, peer: Peer) -> Session:
-        """A session for somebody without an account: a name and a colour are given."""
-        id_ = secrets.token_hex(8)
+    def new_session(self, peer: Peer, identity: Identity | None) -> Session:
+        """A session for a known user or for a new guest. Guests are given a name and a colour."""
+        name = identity.name if identity else None
+        colour = identity.colour if identity else None
         profile = Profile(
-            id_, f"Guest {1000 + secrets.randbelow(9000)}", secrets.choice(COLOURS), peer.address,
-            guest=True, bot=peer.bot,
-        )  # fmt: skip
-        session = self.sessions[id_] = Session(profile, peer, self.config.limits)
+            identity.user_id if identity else secrets.token_hex(8),
+            name or f"Guest {1000 + secrets.randbelow(9000)}",
+            colour or secrets.choice(COLOURS),
+            peer.address,
+            guest=identity is None or identity.guest,
+            bot=peer.bot,
+        )
+        if identity is not None:
+            profile.roles = identity.roles
+            profile.status_text = identity.status_text
+            profile.muted_until = identity.muted_until
+        session = Session(profile, peer, self.config.limits, identity)
+        self.sessions[session.key] = session
         return session
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what has to wait beside the loop's other work. `work` handles its own failures."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish_tasks(self) -> None:
+        """Wait for what was spawned."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def place(self, session: Session) -> tuple[Room, Member]:
         """The room `session` is in and its place there. Raises Refused when it is in none."""
         if session.room is None or session.member is None:
             raise Refused(ErrorCode.NOT_IN_ROOM, "join a room first")
         return session.room, session.member
+
+    def require_connected(self, session: Session) -> None:
+        """Raise Refused when `session` was lost while its message waited."""
+        if session.key not in self.sessions:
+            raise Refused(ErrorCode.STOPPING, "the connection is gone")
 
     def leave(self, session: Session, reason: str) -> None:
         """Take `session` out of its room, if it is in one; an empty room is freed."""
@@ -62,7 +104,7 @@ class Context:
 
     def expel(self, room: Room, member: Member, reason: str, message: str, seconds: int | None = None) -> None:
         """Take `member` out of `room` and tell them why."""
-        session = self.sessions[member.profile.id]
+        session = self.sessions[member.key]
         self.leave(session, reason)
         session.send("room-left", RoomLeft(room.id, reason, message, seconds))
 

@@ -1,23 +1,26 @@
 """The hub as the network sees it: it takes in peers, hears them, and lets them go."""
 
 import asyncio
+import contextlib
+import time
+from collections.abc import Collection
 from typing import Final
 
 import rhythm_protocol
-from rhythm_protocol.close import RESTARTING, SLOW
+from rhythm_protocol.close import LOGIN_EXPIRED, LOGIN_REVOKED, RESTARTING, SLOW, USER_BANNED, Close
 from rhythm_protocol.messages import Limits, Stopping, Welcome
-from rhythmd.config import Config
 from rhythmd.hub.clock import now_us
 from rhythmd.hub.context import Context
+from rhythmd.hub.identity import Identity
 from rhythmd.hub.packet import Packet
 from rhythmd.hub.peer import Peer
 from rhythmd.hub.router import route_binary, route_text
 from rhythmd.hub.session import Session
-from rhythmd.telemetry import Stats
 
 __all__ = ["Hub"]
 
 CHAT_LENGTH: Final = 500
+TIDY_S: Final = 1.0
 
 
 def _ignore(_frame: bytes) -> None:
@@ -27,8 +30,10 @@ def _ignore(_frame: bytes) -> None:
 class Hub:
     """Implements `hub.peer.Receiver`."""
 
-    def __init__(self, config: Config, stats: Stats, loop: asyncio.AbstractEventLoop) -> None:
-        self.context = Context(config, stats, loop)
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._tidier: asyncio.TimerHandle | None = None
+        config = context.config
         limits = config.limits
         self._limits = Limits(
             message_bytes=limits.message_bytes,
@@ -42,15 +47,47 @@ class Hub:
 
     def start(self) -> None:
         self.context.pacer.start()
+        self._tidy()
 
-    def attach(self, peer: Peer) -> Session:
+    def _tidy(self) -> None:
+        """Every second: end the logins that expired, free the rooms that nobody came to."""
+        now = time.time()
+        for session in list(self.context.sessions.values()):
+            if session.identity is not None and session.identity.expires <= now:
+                session.peer.close(LOGIN_EXPIRED)
+        self.context.registry.sweep()
+        self._tidier = self.context.pacer.later(TIDY_S, self._tidy)
+
+    def end_logins(self, login_ids: Collection[str], rule: Close = LOGIN_REVOKED) -> None:
+        """Close the sockets of logins that are no longer good."""
+        for session in list(self.context.sessions.values()):
+            if session.identity is not None and session.identity.login_id in login_ids:
+                session.peer.close(rule)
+
+    def end_user(self, user_id: str, rule: Close = USER_BANNED) -> None:
+        """Close all sockets of a user."""
+        for session in self._sessions_of(user_id):
+            session.peer.close(rule)
+
+    def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
+        """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
+        for session in self._sessions_of(user_id):
+            session.profile.roles = roles
+            session.profile.muted_until = muted_until
+            if session.room is not None and session.member is not None:
+                session.room.member_changed(session.member)
+
+    def _sessions_of(self, user_id: str) -> list[Session]:
+        return [session for session in self.context.sessions.values() if session.profile.id == user_id]
+
+    def attach(self, peer: Peer, identity: Identity | None) -> Session:
         """A new client: it gets a user and the `welcome`."""
-        session = self.context.new_guest(peer)
+        session = self.context.new_session(peer, identity)
         session.send(
             "welcome",
             Welcome(
                 user=session.profile.as_user(),
-                session=session.token,
+                session=session.key,
                 server_time=now_us(),
                 version=rhythm_protocol.VERSION,
                 limits=self._limits,
@@ -74,7 +111,13 @@ class Hub:
     def on_lost(self, session: Session) -> None:
         session.write = _ignore
         self.context.leave(session, "lost")
-        self.context.sessions.pop(session.profile.id, None)
+        self.context.sessions.pop(session.key, None)
+
+    async def settle(self, seconds: float) -> None:
+        """Let the handlers that wait for the store finish, for at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.context.finish_tasks()
 
     def stop(self, reconnect_after_s: float) -> None:
         """Tell everybody, write out what is waiting, start every close handshake."""
@@ -86,3 +129,5 @@ class Hub:
             session.write(farewell.frame(session.encoding))
             session.peer.close(RESTARTING)
         self.context.pacer.stop()
+        if self._tidier is not None:
+            self._tidier.cancel()

@@ -1,7 +1,9 @@
 """Who is in a room: a user's profile, and what the room knows of the one user."""
 
 import ipaddress
+import time
 from collections.abc import Callable
+from typing import Final, Protocol
 
 from rhythm_protocol.messages import Status, User
 from rhythmd.hub.notes import NoteState
@@ -9,13 +11,16 @@ from rhythmd.hub.packet import Packet
 from rhythmd.hub.peer import Encoding
 from rhythmd.hub.quota import NoteQuota
 
-__all__ = ["Member", "Profile"]
+__all__ = ["Member", "Occupant", "Profile"]
+
+
+MODERATORS: Final = frozenset({"moderator", "admin"})
 
 
 class Profile:
     """What a user is called and looks like; changed by `user-update`. Outlives the rooms it is in."""
 
-    __slots__ = ("address", "bot", "colour", "guest", "id", "name", "status", "status_text")
+    __slots__ = ("address", "bot", "colour", "guest", "id", "muted_until", "name", "roles", "status", "status_text")
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
         self.id = id_
@@ -24,6 +29,8 @@ class Profile:
         self.address = address
         self.guest = guest
         self.bot = bot
+        self.muted_until = 0.0  # Unix seconds; no chat anywhere, by a moderator
+        self.roles: frozenset[str] = frozenset()
         self.status = Status.ONLINE
         self.status_text = ""
 
@@ -38,6 +45,14 @@ class Profile:
             bot=self.bot,
         )
 
+    @property
+    def chat_muted(self) -> bool:
+        return self.muted_until > time.time()
+
+    @property
+    def is_moderator(self) -> bool:
+        return not MODERATORS.isdisjoint(self.roles)
+
     def ban_keys(self) -> tuple[str, ...]:
         """What a ban holds on to: the id and, since a guest gets a new one at will, a guest's address.
 
@@ -48,6 +63,15 @@ class Profile:
         return (self.id,)
 
 
+class Occupant(Protocol):
+    """Who takes a place in a room: a session. `key` tells sessions apart, also two of one user."""
+
+    profile: Profile
+    key: str
+    encoding: Encoding
+    write: Callable[[bytes], None]
+
+
 class Member:
     """A user's place in one room. `slot` is the player's number there, unique among those present."""
 
@@ -55,6 +79,7 @@ class Member:
         "announced",
         "chat_muted",
         "encoding",
+        "key",
         "notes",
         "notes_muted",
         "profile",
@@ -66,20 +91,14 @@ class Member:
         "write",
     )
 
-    def __init__(
-        self,
-        profile: Profile,
-        slot: int,
-        quota: NoteQuota,
-        encoding: Encoding,
-        write: Callable[[bytes], None],
-    ) -> None:
-        self.profile = profile
+    def __init__(self, occupant: Occupant, slot: int, quota: NoteQuota) -> None:
+        self.profile = occupant.profile
+        self.key = occupant.key
+        self.encoding = occupant.encoding
+        self.write = occupant.write
         self.slot = slot
         self.slot_bytes = slot.to_bytes(2, "little")
         self.quota = quota
-        self.encoding = encoding
-        self.write = write
         self.notes: NoteState | None = None  # made with the first note: most members of a concert only listen
         self.announced = False
         self.notes_muted = False
@@ -100,7 +119,7 @@ class Member:
             bot=profile.bot,
             slot=self.slot,
             notes_muted=self.notes_muted or self.self_muted,
-            chat_muted=self.chat_muted,
+            chat_muted=self.chat_muted or profile.chat_muted,
         )
 
     def send(self, type_: str, data: object) -> None:

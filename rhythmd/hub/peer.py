@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Protocol, TypeVar
 
 from rhythm_protocol.close import Close
+from rhythmd.hub.identity import Identity
 
 __all__ = ["Encoding", "Peer", "Receiver"]
 
@@ -51,7 +52,9 @@ class Peer(Protocol):
 class Receiver(Protocol[SessionT]):
     """Where a connection takes what happens to it. Every method is plain `def` and returns at once."""
 
-    def attach(self, peer: Peer) -> SessionT: ...
+    def attach(self, peer: Peer, identity: Identity | None) -> SessionT:
+        """A new client: a user with an account, or a guest."""
+        ...
 
     def on_binary(self, session: SessionT, payload: bytes) -> None: ...
 

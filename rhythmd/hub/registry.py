@@ -9,7 +9,8 @@ from rhythm_protocol.messages import RoomSettings, RoomType
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.pacer import Pacer
-from rhythmd.hub.room import Room
+from rhythmd.hub.room import KeptState, Room
+from rhythmd.rows import StoredRoom, fold
 
 __all__ = ["LOBBY", "Registry"]
 
@@ -40,7 +41,7 @@ class Registry:
         """The room with this id or, in any case and with any space around it, this name."""
         room = self._rooms.get(reference)
         if room is None:
-            room = self._rooms.get(self._ids_by_name.get(reference.strip().casefold(), ""))
+            room = self._rooms.get(self._ids_by_name.get(fold(reference.strip()), ""))
         return room
 
     def lobby(self) -> Room:
@@ -56,24 +57,46 @@ class Registry:
 
     def create(self, name: str, settings: RoomSettings) -> Room:
         """A new, empty room. Raises Refused when there are too many already, or the name is a lobby's."""
-        _check_name(name, "room")
-        return self._add(secrets.token_urlsafe(9), name, settings)
+        self.check_name(name, "room")
+        return self._add(self.new_id(), name, settings)
+
+    def adopt(self, stored: StoredRoom) -> Room:
+        """Make a kept room live. Raises Refused when there are too many already."""
+        room = self._add(stored.id, stored.name, stored.settings)
+        room.kept = KeptState(stored.owner_id, stored.password_hash)
+        return room
+
+    @staticmethod
+    def new_id() -> str:
+        """An id that no room has."""
+        return secrets.token_urlsafe(9)
+
+    @staticmethod
+    def check_name(name: str, field: str) -> None:
+        """Raise Refused, naming `field`, when only the server itself may use `name`."""
+        if fold(name).startswith(LOBBY):
+            raise Refused(ErrorCode.INVALID_FIELD, f"names that begin with {LOBBY} are the server's own", field)
 
     def rename(self, room: Room, name: str) -> None:
         """Give `room` another name. Raises Refused when a room has it already, or it is a lobby's."""
-        _check_name(name, "settings.name")
+        self.check_name(name, "settings.name")
         taken = self.get(name)
         if taken is not None and taken is not room:
             raise Refused(ErrorCode.INVALID_FIELD, "another room has this name", "settings.name")
-        del self._ids_by_name[room.name.casefold()]
-        self._ids_by_name[name.casefold()] = room.id
+        self._forget_name(room)
+        self._ids_by_name[fold(name)] = room.id
 
     def free(self, room: Room) -> None:
         """Forget `room` if nobody is left in it."""
-        if not room.members and room.id != LOBBY:
+        if not room.members and not room.seats and room.id != LOBBY:
             del self._rooms[room.id]
-            del self._ids_by_name[room.name.casefold()]
+            self._forget_name(room)
             self._changed()
+
+    def sweep(self) -> None:
+        """Free the rooms whose held seats nobody took."""
+        for room in [room for room in self._rooms.values() if not room.members]:
+            self.free(room)
 
     def _open_lobby(self, number: int) -> Room:
         settings = RoomSettings(type=RoomType.LOBBY, max_players=self._config.rooms.lobby_players)
@@ -84,17 +107,17 @@ class Registry:
             raise Refused(ErrorCode.ROOM_LIMIT, "this server has as many rooms as it may")
         room = Room(id_, name, settings, self._config, self._pacer, self._changed)
         self._rooms[id_] = room
-        self._ids_by_name[name.casefold()] = id_
+        self._ids_by_name.setdefault(fold(name), id_)
         self._changed()
         return room
 
+    def _forget_name(self, room: Room) -> None:
+        """A kept room may go live under a name that a room of guests took while it was not."""
+        if self._ids_by_name.get(fold(room.name)) == room.id:
+            del self._ids_by_name[fold(room.name)]
+
     def _changed(self) -> None:
         self.version += 1
-
-
-def _check_name(name: str, field: str) -> None:
-    if name.casefold().startswith(LOBBY):
-        raise Refused(ErrorCode.INVALID_FIELD, f"names that begin with {LOBBY} are the server's own", field)
 
 
 def _lobby_id(number: int) -> str:

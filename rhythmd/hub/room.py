@@ -24,18 +24,28 @@ from rhythmd.hub.chatlog import ChatLog
 from rhythmd.hub.clock import now_ms
 from rhythmd.hub.cursors import CursorBoard
 from rhythmd.hub.fanout import Fanout
-from rhythmd.hub.member import Member, Profile
+from rhythmd.hub.member import Member, Occupant
 from rhythmd.hub.notes import ChannelMessage
 from rhythmd.hub.pacer import Pacer
 from rhythmd.hub.packet import Packet
 from rhythmd.hub.password import PasswordHash
-from rhythmd.hub.peer import Encoding
 from rhythmd.hub.quota import NoteQuota
+from rhythmd.hub.seats import Reservations
 
-__all__ = ["Room"]
+__all__ = ["KeptState", "Room"]
 
 FIRST_SLOT: Final = 1  # 0 is the server's own
 LAST_SLOT: Final = 0xFFFF
+
+
+class KeptState:
+    """What a room has that is kept in the store: its owner's account and its hashed password."""
+
+    __slots__ = ("owner_id", "password_hash")
+
+    def __init__(self, owner_id: str | None, password_hash: str | None) -> None:
+        self.owner_id = owner_id
+        self.password_hash = password_hash
 
 
 class Room:
@@ -58,6 +68,8 @@ class Room:
         self.name = name
         self.settings = settings
         self.password: PasswordHash | None = None
+        self.kept: KeptState | None = None
+        self.seats = Reservations()
         self.owner: Member | None = None
         self.members: dict[int, Member] = {}  # by slot, the longest present first
         self.bans = BanList()
@@ -73,18 +85,17 @@ class Room:
 
     # Who is here
 
-    def add(
-        self, profile: Profile, encoding: Encoding, write: Callable[[bytes], None], *, as_owner: bool = False
-    ) -> Member:
-        """Give `profile` a slot. The room is told, after it has heard what was played before."""
+    def add(self, occupant: Occupant, *, as_owner: bool = False) -> Member:
+        """Give `occupant` a slot. The room is told, after it has heard what was played before."""
         quota = NoteQuota(*self._rates(is_owner=as_owner), self.period())
-        member = Member(profile, self._free_slot(), quota, encoding, write)
+        member = Member(occupant, self._free_slot(), quota)
         if as_owner:
             self.owner = member
         if len(self.members) < self._presence_limit:
             self.announce(member)
         self.fanout.add(member)
         self.members[member.slot] = member
+        self.seats.release(member.profile.id)
         self._on_change()
         return member
 
@@ -97,8 +108,12 @@ class Room:
         if member.announced:
             self.broadcast("user-left", UserLeft(member.slot, member.profile.id, reason))
         if self.owner is member:
-            self.set_owner(next(iter(self.members.values()), None))
+            self.set_owner(self._heir())
         self._on_change()
+
+    def _heir(self) -> Member | None:
+        """The longest present; but a kept room waits for its own owner."""
+        return None if self.kept is not None else next(iter(self.members.values()), None)
 
     def announce(self, member: Member) -> None:
         """Tell the room of `member`. In a big room that happens when they first do something."""
@@ -115,11 +130,15 @@ class Room:
                 self.announce(owner)
             self.changed()
 
+    def of_user(self, user_id: str) -> Member | None:
+        """The member who is this user, if one is."""
+        return next((member for member in self.members.values() if member.profile.id == user_id), None)
+
     def find(self, reference: str) -> Member:
         """The member with this id or, if only one has it, this name in any case. Raises Refused."""
-        for member in self.members.values():
-            if member.profile.id == reference:
-                return member
+        member = self.of_user(reference)
+        if member is not None:
+            return member
         folded = reference.casefold()
         named = [member for member in self.members.values() if member.profile.name.casefold() == folded]
         if len(named) != 1:
@@ -175,6 +194,11 @@ class Room:
         if self.owner is not member:
             raise Refused(ErrorCode.NOT_OWNER, "only the room's owner may do this")
 
+    def require_authority(self, member: Member) -> None:
+        """Raise Refused unless `member` owns the room or is one of the server's moderators."""
+        if not member.profile.is_moderator:
+            self.require_owner(member)
+
     def change_settings(self, settings: RoomSettings, name: str, password: PasswordHash | None) -> None:
         """Put new rules in force at once: who may not play any more is released."""
         self.settings, self.name, self.password = settings, name, password
@@ -221,12 +245,16 @@ class Room:
             return quota.lobby_allowance, quota.lobby_maximum
         return quota.room_allowance, quota.room_maximum
 
+    @property
+    def has_password(self) -> bool:
+        return self.password is not None or (self.kept is not None and self.kept.password_hash is not None)
+
     def info(self) -> RoomInfo:
         return RoomInfo(
             id=self.id,
             name=self.name,
             settings=self.settings,
-            has_password=self.password is not None,
+            has_password=self.has_password,
             players=len(self.members),
             owner=self.owner.profile.id if self.owner else None,
         )

@@ -1,6 +1,7 @@
 """From a message to its handler: one table of opcodes, one of message types."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any, Final
 
@@ -49,17 +50,57 @@ def _control(context: Context, session: Session, payload: bytes) -> None:
 
 
 def _dispatch(context: Context, session: Session, envelope: Envelope) -> None:
-    """Run the control message's handler; answer with an `ack` if it asked for one."""
-    # Notes are bounded by their quota: a rate that dropped note-offs would leave notes hanging.
-    if envelope.type != "midi-event" and not _within_rate(context, session, envelope.id):
-        return
+    """Handle a control message, after those of the same session that are still waiting for the store."""
+    if envelope.type in IMMEDIATE:
+        # Notes are bounded by their quota: a rate that dropped note-offs would leave notes hanging.
+        _handle(context, session, envelope)
+    elif _within_rate(context, session, envelope.id):
+        if session.waiting is None:
+            _handle(context, session, envelope)
+        elif len(session.waiting) < MAX_WAITING:
+            session.waiting.append(envelope)
+        else:
+            context.refuse(session, ErrorCode.RATE_LIMITED, "too many messages are waiting", id_=envelope.id)
+
+
+def _handle(context: Context, session: Session, envelope: Envelope) -> None:
+    """Run the message's handler; answer with an `ack` if it asked for one."""
     try:
         message = parse_client(envelope)
         answer = CONTROL[envelope.type](context, session, message)
-        if envelope.id is not None:
-            session.send("ack", {} if answer is None else answer, envelope.id)
     except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
         _refuse(context, session, error, envelope.id)
+    else:
+        if isinstance(answer, Coroutine):
+            session.waiting = deque()
+            context.spawn(_finish(context, session, envelope, answer))
+        else:
+            _acknowledge(session, envelope, answer)
+
+
+async def _finish(context: Context, session: Session, envelope: Envelope, answer: Coroutine[Any, Any, object]) -> None:
+    """Wait for a handler, answer, then handle what came meanwhile, in order."""
+    try:
+        _acknowledge(session, envelope, await answer)
+    except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
+        _refuse(context, session, error, envelope.id)
+    queued = session.waiting or deque()
+    session.waiting = None
+    _resume(context, session, queued)
+
+
+def _resume(context: Context, session: Session, queued: deque[Envelope]) -> None:
+    """Handle what came while a handler waited, until one waits again."""
+    while queued:
+        if session.waiting is not None:
+            session.waiting.extend(queued)
+            return
+        _handle(context, session, queued.popleft())
+
+
+def _acknowledge(session: Session, envelope: Envelope, answer: object) -> None:
+    if envelope.id is not None:
+        session.send("ack", {} if answer is None else answer, envelope.id)
 
 
 def _within_rate(context: Context, session: Session, id_: int | None) -> bool:
@@ -81,6 +122,9 @@ def _refuse(context: Context, session: Session, error: Exception, id_: int | Non
         context.refuse(session, ErrorCode.INTERNAL_ERROR, "the server failed at this message", None, id_)
 
 
+IMMEDIATE: Final = frozenset({"midi-event", "clock", "cursor"})
+MAX_WAITING: Final = 100
+
 FAST: Final[dict[int, Fast]] = {
     OP_MIDI: midi.play,
     OP_CLOCK: clock.clock,
@@ -89,6 +133,7 @@ FAST: Final[dict[int, Fast]] = {
 }
 
 CONTROL: Final[dict[str, Control]] = {
+    "authenticate": users.authenticate,
     "join-room": rooms.join_room,
     "leave-room": rooms.leave_room,
     "room-update": rooms.room_update,

@@ -1,22 +1,29 @@
 """Who may say what in a room, for chat messages and chat commands alike."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatKind
 from rhythmd.errors import Refused
+from rhythmd.hub.context import Context
 from rhythmd.hub.member import Member
 from rhythmd.hub.room import Room
 
 __all__ = ["notice", "say", "whisper"]
 
 
-def say(room: Room, member: Member, kind: ChatKind, content: str) -> None:
-    """A line for everybody. Raises Refused when `member` is muted or only the owner may chat."""
+def say(context: Context, room: Room, member: Member, kind: ChatKind, content: str) -> Coroutine[Any, Any, None] | None:
+    """A line for everybody; in a kept room once it is kept. Raises Refused when `member` may not chat."""
     _check_not_muted(member)
     if room.settings.only_owner_can_chat and room.owner is not member:
         raise Refused(ErrorCode.ONLY_OWNER_CAN_CHAT, "only the owner may chat here")
     if not member.announced:
         room.announce(member)
+    if room.kept is not None:
+        return context.kept.say(room, member.profile, kind, content)
     room.broadcast("chat-message", room.chat.line(kind, content, member.profile))
+    return None
 
 
 def whisper(room: Room, member: Member, to: str, content: str) -> None:
@@ -34,5 +41,5 @@ def notice(room: Room, member: Member, content: str) -> None:
 
 
 def _check_not_muted(member: Member) -> None:
-    if member.chat_muted:
+    if member.chat_muted or member.profile.chat_muted:
         raise Refused(ErrorCode.CHAT_MUTED, "you are muted in this chat")

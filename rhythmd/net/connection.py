@@ -1,4 +1,4 @@
-"""One WebSocket connection: handshake, frames, flow control, close.
+"""One open WebSocket connection: frames, flow control, close.
 
 The fast path stands in front of `websockets`' Sans-I/O state machine: a complete, final, masked binary frame under 126
 bytes, while no fragmented message is open, is decoded in place. Every other frame goes, whole, to the state machine.
@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, cast
+from typing import Final, Generic
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
@@ -17,9 +17,11 @@ from websockets.speedups import apply_mask
 
 from rhythm_protocol.close import INVALID_DATA, SILENT, UNSUPPORTED_DATA, Close, close_rule
 from rhythmd.config import LimitsConfig
+from rhythmd.hub.identity import Authenticator, Identity
 from rhythmd.hub.peer import Encoding, Receiver, SessionT
+from rhythmd.net.ending import CLOSE_S, end_output
 from rhythmd.net.frames import FrameError, frame_size
-from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake, http_error
+from rhythmd.net.handshake import Handshake
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.telemetry import Stats, net_log
 
@@ -30,7 +32,6 @@ MASKED: Final = 0x80
 SHORT: Final = 126
 PING: Final = b"\x89\x00"  # no payload: any pong is a sign of life
 SHORT_HEAD: Final = 6  # two bytes and the mask
-CLOSE_S: Final = 5.0  # for the other side to finish the close handshake
 SEND_BUFFER: Final = 65_536  # the kernel's, which doubles it; more hides a client that does not read
 
 
@@ -41,6 +42,8 @@ class Wiring(Generic[SessionT]):
     loop: asyncio.AbstractEventLoop
     limits: LimitsConfig
     receiver: Receiver[SessionT]
+    authenticator: Authenticator
+    origins: tuple[str, ...]
     stats: Stats
     heartbeat: Heartbeat
 
@@ -49,21 +52,30 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     """Implements `hub.peer.Peer`. `on_gone` is called once, when the transport is lost."""
 
     __slots__ = (
-        "_fast", "_message", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_refused", "_session",
-        "_tail", "_timer", "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
+        "_fast", "_message", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_session", "_tail",
+        "_timer", "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
     )  # fmt: skip
 
-    def __init__(self, wiring: Wiring[SessionT], address: str, on_gone: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        wiring: Wiring[SessionT],
+        transport: asyncio.Transport,
+        protocol: ServerProtocol,
+        handshake: Handshake,
+        address: str,
+        on_gone: Callable[[], None],
+    ) -> None:
         self._wiring = wiring
+        self._transport = transport
+        self._protocol = protocol
         self._on_gone = on_gone
         self.address = address
-        self.encoding = Encoding.TEXT
-        self.bot = False
+        self.encoding = handshake.encoding
+        self.bot = handshake.bot
+        self.write: Callable[[bytes], None] = transport.write
         self.heard = True
         self._quiet = 0
         self._session: SessionT | None = None
-        self._protocol: ServerProtocol | None = None
-        self._refused = False  # the handshake; what still comes in is not looked at
         self._on_binary = wiring.receiver.on_binary
         self._fast: SessionT | None = None  # the session, while the fast path may be taken
         self._tail = b""  # bytes of a frame that is not whole yet
@@ -72,20 +84,26 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._message = bytearray()  # what has come of it
         self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
-        self._transport = transport
-        self.write: Callable[[bytes], None] = transport.write
-        self._set_timer(self._wiring.limits.handshake_s)
+    def begin(self, identity: Identity | None, data: bytes) -> None:
+        """The handshake is answered. `data` came right behind it."""
+        self._transport.set_write_buffer_limits(high=self._wiring.limits.write_buffer_bytes)
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._wiring.heartbeat.add(self)
+        self._wiring.stats.connections_opened += 1
+        net_log.info("%s connected (%s)", self.address, self.encoding.name.lower())
+        self._session = self._wiring.receiver.attach(self, identity)
+        self._set_fast(self._protocol)
+        if data:
+            self._receive(data, 0)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_timer(None)
         self._wiring.heartbeat.discard(self)
         self._detach()
         self._on_gone()
-        if self._protocol is not None:
-            net_log.info("%s disconnected%s", self.address, f" ({exc})" if exc else "")
-            self._protocol = None
+        net_log.info("%s disconnected%s", self.address, f" ({exc})" if exc else "")
 
     def eof_received(self) -> bool | None:
         return None  # the transport closes itself
@@ -101,10 +119,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
                 return
             data = self._tail + data
             self._tail = b""
-        if self._protocol is None:
-            self._shake_hands(data)
-        else:
-            self._receive(data, 0)
+        self._receive(data, 0)
 
     def _receive(self, data: bytes, at: int) -> None:
         """Take the frames out of `data` from index `at` on; keep what is no whole frame."""
@@ -126,7 +141,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     def _receive_frame(self, data: bytes, at: int) -> int:
         """Give the frame at `at` to the state machine. Index after it; 0 when there is nothing to go on with."""
         protocol = self._protocol
-        if protocol is None or protocol.eof_sent:
+        if protocol.eof_sent:
             return 0
         limit = self._wiring.limits.message_bytes - (protocol.current_size or 0)
         try:
@@ -172,50 +187,9 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
             try:
                 text = payload.decode()
             except UnicodeDecodeError:
-                assert self._protocol is not None  # noqa: S101 - there is a session
                 self._fail(self._protocol, INVALID_DATA, "text is not UTF-8")
             else:
                 receiver.on_text(session, text)
-
-    # Opening
-
-    def _shake_hands(self, data: bytes) -> None:
-        if self._refused:
-            return
-        head, separator, rest = data.partition(b"\r\n\r\n")
-        if len(head) > MAX_HEAD_BYTES:
-            self._refuse(http_error("431 Request Header Fields Too Large", "the request is too long"))
-        elif not separator:
-            self._tail = data
-        else:
-            handshake = Handshake(head + separator, self._wiring.limits.message_bytes)
-            if handshake.protocol is None:
-                self._refuse(handshake.answer)
-                return
-            self.write(handshake.answer)
-            self._open(handshake, handshake.protocol)
-            if rest:
-                self._receive(rest, 0)
-
-    def _refuse(self, answer: bytes) -> None:
-        self._refused = True
-        self.write(answer)
-        self._end_output()
-
-    def _open(self, handshake: Handshake, protocol: ServerProtocol) -> None:
-        self._set_timer(None)
-        self._protocol = protocol
-        self.encoding = handshake.encoding
-        self.bot = handshake.bot
-        self._transport.set_write_buffer_limits(high=self._wiring.limits.write_buffer_bytes)
-        raw = self._transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        self._wiring.heartbeat.add(self)
-        self._wiring.stats.connections_opened += 1
-        net_log.info("%s connected (%s)", self.address, self.encoding.name.lower())
-        self._session = self._wiring.receiver.attach(self)
-        self._set_fast(protocol)
 
     def _set_fast(self, protocol: ServerProtocol) -> None:
         possible = self.encoding is Encoding.BINARY and protocol.current_size is None
@@ -243,13 +217,13 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     def close(self, rule: Close) -> None:
         protocol = self._protocol
-        if protocol is None or protocol.state is not OPEN:
+        if protocol.state is not OPEN or self._session is None:
             return
         self._wiring.stats.closes[rule.name] += 1
         protocol.send_close(rule.code, rule.name)
         self._send_pending(protocol)
         self._detach()
-        self._set_timer(CLOSE_S)
+        self._set_timer(self._wiring.loop.call_later(CLOSE_S, self.abort))
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -269,18 +243,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
                 if protocol.close_rcvd is None and protocol.close_sent is not None:
                     self._wiring.stats.closes[close_rule(protocol.close_sent.code).name] += 1
                 self._detach()
-                self._end_output()
-
-    def _end_output(self) -> None:
-        """Close our side, and wait a little for the other to do the same.
-
-        Closing at once while bytes are still coming in would reset the connection, and the close frame could be lost.
-        """
-        if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
-            self._set_timer(CLOSE_S)
-        else:
-            self._transport.close()
+                self._set_timer(end_output(self._transport, self._wiring.loop))
 
     def _detach(self) -> None:
         """From here on nobody hears or writes here."""
@@ -289,8 +252,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         if session is not None:
             self._wiring.receiver.on_lost(session)
 
-    def _set_timer(self, seconds: float | None) -> None:
-        """Abort the connection after `seconds`; None stops the timer."""
+    def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if seconds is None else self._wiring.loop.call_later(seconds, self.abort)
+        self._timer = timer

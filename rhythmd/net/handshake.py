@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from websockets.datastructures import Headers
 from websockets.exceptions import NegotiationError
 from websockets.http11 import Request
 from websockets.protocol import OPEN
@@ -11,11 +12,13 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
+from rhythmd.hub.identity import Credentials
 from rhythmd.hub.peer import Encoding
 
 __all__ = ["MAX_HEAD_BYTES", "Handshake", "http_error"]
 
 MAX_HEAD_BYTES: Final = 16_384
+ACCESS_COOKIES: Final = ("__Host-rhythm_access", "rhythm_access")
 VERSION: Final = "13"
 SUBPROTOCOLS: Final = (Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_JSON))
 
@@ -53,17 +56,19 @@ class Handshake:
     Args:
         head: the request, through its empty line.
         max_size: largest message of the connection that may follow, bytes.
+        origins: Origin values that are allowed beside the server's own.
 
     Attributes:
         answer: bytes to send.
         protocol: the state machine from here on; None when the answer is a refusal.
         encoding: what the client chose.
         bot: whether it called itself one.
+        credentials: what it showed of who it is.
     """
 
-    __slots__ = ("answer", "bot", "encoding", "protocol")
+    __slots__ = ("answer", "bot", "credentials", "encoding", "protocol")
 
-    def __init__(self, head: bytes, max_size: int) -> None:
+    def __init__(self, head: bytes, max_size: int, origins: Sequence[str]) -> None:
         protocol = ServerProtocol(
             subprotocols=SUBPROTOCOLS, select_subprotocol=_select, extensions=None, max_size=max_size
         )
@@ -72,16 +77,46 @@ class Handshake:
         self.protocol: ServerProtocol | None = None
         self.encoding = Encoding.TEXT
         self.bot = False
+        self.credentials = Credentials()
         if not isinstance(request, Request):
             self.answer = b"".join(protocol.data_to_send()) or http_error("400 Bad Request", "not an HTTP request")
-            return
-        if request.headers.get_all("Sec-WebSocket-Version") not in ([], [VERSION]):
+        elif not _origin_allowed(request.headers, origins):
+            self.answer = http_error("403 Forbidden", "this origin is not allowed")
+        elif request.headers.get_all("Sec-WebSocket-Version") not in ([], [VERSION]):
             self.answer = WRONG_VERSION
-            return
-        protocol.send_response(protocol.accept(request))
-        self.answer = b"".join(protocol.data_to_send())
-        if protocol.state is OPEN:
-            self.protocol = protocol
-            if protocol.subprotocol == SUBPROTOCOL_BINARY:
-                self.encoding = Encoding.BINARY
-            self.bot = parse_qs(urlsplit(request.path).query).get("bot") in (["1"], ["true"])
+        else:
+            protocol.send_response(protocol.accept(request))
+            self.answer = b"".join(protocol.data_to_send())
+            if protocol.state is OPEN:
+                self._accepted(protocol, request)
+
+    def _accepted(self, protocol: ServerProtocol, request: Request) -> None:
+        self.protocol = protocol
+        if protocol.subprotocol == SUBPROTOCOL_BINARY:
+            self.encoding = Encoding.BINARY
+        query = parse_qs(urlsplit(request.path).query)
+        self.bot = query.get("bot") in (["1"], ["true"])
+        self.credentials = Credentials(
+            token=_bearer(request.headers) or _cookie(request.headers), ticket=query.get("ticket", [None])[0]
+        )
+
+
+def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
+    """A browser says which page asks: ours, or one from the list. Other clients say nothing."""
+    values = headers.get_all("Origin")
+    if not values:
+        return True
+    own = [host.lower() for host in headers.get_all("Host")]
+    return len(values) == 1 and (values[0] in origins or urlsplit(values[0].lower()).netloc in own)
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, token = next(iter(headers.get_all("Authorization")), "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _cookie(headers: Headers) -> str | None:
+    """The access token that the REST side set. RFC 6265, section 5.4: one header, pairs apart by "; "."""
+    pairs = (pair.strip().partition("=") for header in headers.get_all("Cookie") for pair in header.split(";"))
+    cookies = {name: value for name, _, value in pairs}
+    return next((cookies[name] for name in ACCESS_COOKIES if cookies.get(name)), None)

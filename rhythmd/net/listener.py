@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Final, Generic, cast
 
 from rhythmd.hub.peer import SessionT
-from rhythmd.net.connection import Connection, Wiring
+from rhythmd.net.connection import Wiring
 from rhythmd.net.handshake import http_error
+from rhythmd.net.opening import Opening
 from rhythmd.telemetry import net_log
 
 __all__ = ["Listener"]
@@ -97,7 +98,7 @@ class Listener(Generic[SessionT]):
     def successor(self, doorway: "Doorway[SessionT]", *, is_websocket: bool) -> asyncio.Protocol:
         """The protocol that takes over from `doorway`."""
         if is_websocket:
-            return Connection(self._wiring, doorway.address, doorway.gone)
+            return Opening(self._wiring, doorway.address, doorway.gone)
         return self._http_factory(doorway.gone)
 
     @property

@@ -1,6 +1,7 @@
 """A player whose buffer fills while the room is being written to."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from rhythm_protocol.binary import OP_CONTROL, OP_MIDI, decode_midi_blocks, encode_midi
@@ -10,9 +11,9 @@ from rhythmd.hub.clock import now_ms
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.peer import Encoding
 from rhythmd.hub.session import Session
-from rhythmd.telemetry import Stats
 from tests.client import note_on
 from tests.deadline import until
+from tests.hub.manual import bare_hub
 from tests.server import make_config
 
 
@@ -27,7 +28,7 @@ class NarrowPeer:
         self._hub = hub
         self.is_narrow = False
         self.payloads: list[bytes] = []
-        self.session: Session = hub.attach(self)
+        self.session: Session = hub.attach(self, None)
 
     def write(self, frame: bytes) -> None:
         head = 2 if frame[1] < 126 else 4
@@ -51,11 +52,16 @@ class NarrowPeer:
         return heard
 
 
+def is_in_a_room(session: Session) -> bool:
+    return session.member is not None
+
+
 async def test_player_found_slow_in_a_flush_is_released_after_its_notes(tmp_path: Path) -> None:
-    hub = Hub(make_config(tmp_path), Stats(), asyncio.get_running_loop())
+    hub = bare_hub(make_config(tmp_path), asyncio.get_running_loop())
     peers = [NarrowPeer(hub) for _ in range(4)]
     for peer in peers:
         hub.on_binary(peer.session, encode_binary("join-room", {"room": "room", "create": True}))
+        await until(partial(is_in_a_room, peer.session), "it is in the room")
     first, slow, third, listener = peers
     slow.is_narrow = True
     for player in (first, slow, third):

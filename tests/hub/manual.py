@@ -2,21 +2,44 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any, cast
 
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.close import Close
 from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.config import load_config
+from rhythmd.config import Config, load_config
 from rhythmd.hub.clock import now_ms
+from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.peer import Encoding
+from rhythmd.ports import Store
 from rhythmd.telemetry import Stats
 from tests.client import read_message
 
-__all__ = ["FakePeer", "ManualHub"]
+__all__ = ["FakePeer", "ManualHub", "bare_hub"]
 
 TURNS_TO_SETTLE = 500  # in the slowest room of the tests: thirty steps of three messages in five slices
+
+
+class EmptyRooms:
+    """As much of a `ports.RoomStore` as a hub without kept rooms asks."""
+
+    async def get(self, room_id: str) -> None:
+        return None
+
+    async def by_name(self, name: str) -> None:
+        return None
+
+
+class EmptyStore:
+    rooms = EmptyRooms()
+
+
+def bare_hub(config: Config, loop: asyncio.AbstractEventLoop) -> Hub:
+    """A hub that keeps no rooms, hashes no password and knows nobody."""
+    nobody = cast(Any, None)
+    return Hub(Context(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody))
 
 
 class ManualHub:
@@ -24,7 +47,7 @@ class ManualHub:
 
     def __init__(self, *settings: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self.hub = Hub(load_config(None, {}, settings), Stats(), self._loop)
+        self.hub = bare_hub(load_config(None, {}, settings), self._loop)
 
     def close(self) -> None:
         self._loop.close()
@@ -40,7 +63,7 @@ class ManualHub:
             self.tick()
 
     def connect(self, encoding: Encoding = Encoding.BINARY) -> "FakePeer":
-        return FakePeer(self.hub, encoding)
+        return FakePeer(self, encoding)
 
 
 def _payload(frame: bytes) -> bytes:
@@ -57,15 +80,16 @@ class FakePeer:
         is_full: whether the next write fills its buffer.
     """
 
-    def __init__(self, hub: Hub, encoding: Encoding) -> None:
-        self._hub = hub
+    def __init__(self, manual: ManualHub, encoding: Encoding) -> None:
+        self._manual = manual
+        self._hub = hub = manual.hub
         self.encoding = encoding
         self.address = "127.0.0.1"
         self.bot = False
         self.heard: list[object] = []
         self.closed: Close | None = None
         self.is_full = False
-        self.session = hub.attach(self)
+        self.session = hub.attach(self, None)
 
     def write(self, frame: bytes) -> None:
         self.heard.append(read_message(_payload(frame), is_binary=self.encoding is Encoding.BINARY))
@@ -78,11 +102,13 @@ class FakePeer:
         self._hub.on_lost(self.session)
 
     def say(self, type_: str, data: Mapping[str, object], id_: int | None = None) -> None:
-        """Send one control message."""
+        """Send one control message, and wait until the store, if it was asked, has answered."""
         if self.encoding is Encoding.BINARY:
             self._hub.on_binary(self.session, encode_binary(type_, data, id_))
         else:
             self._hub.on_text(self.session, encode_text(type_, data, id_).decode())
+        while self.session.waiting is not None:
+            self._manual.tick()
 
     def play(self, events: list[MidiEvent]) -> None:
         """Play `events` now."""

@@ -1,11 +1,12 @@
 """A transport and a receiver that write down what a connection does with them."""
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from rhythmd.hub.identity import Credentials, Identity
 from rhythmd.hub.peer import Peer
 
-__all__ = ["RecordingReceiver", "RecordingTransport"]
+__all__ = ["Nobody", "RecordingReceiver", "RecordingTransport"]
 
 
 class RecordingTransport(asyncio.Transport):
@@ -16,6 +17,7 @@ class RecordingTransport(asyncio.Transport):
         self.written = bytearray()
         self.ended = False
         self.gone = False
+        self.protocol = asyncio.Protocol()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.ended, "write after the end of the stream"
@@ -40,11 +42,18 @@ class RecordingTransport(asyncio.Transport):
         pass
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self.protocol = protocol
+        self.protocol = cast(asyncio.Protocol, protocol)
 
 
 class Session(NamedTuple):
     peer: Peer
+
+
+class Nobody:
+    """An authenticator that is never asked."""
+
+    async def identify(self, credentials: Credentials, address: str) -> Identity:
+        raise NotImplementedError
 
 
 class RecordingReceiver:
@@ -54,7 +63,7 @@ class RecordingReceiver:
         self.messages: list[bytes | str] = []
         self.lost = 0
 
-    def attach(self, peer: Peer) -> Session:
+    def attach(self, peer: Peer, identity: Identity | None) -> Session:
         return Session(peer)
 
     def on_binary(self, session: Session, payload: bytes) -> None:

@@ -18,11 +18,12 @@ from websockets.server import ServerProtocol
 from rhythm_protocol.close import INVALID_DATA, PROTOCOL_ERROR, UNSUPPORTED_DATA
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythmd.config import LimitsConfig
-from rhythmd.net.connection import Connection, Wiring
+from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
+from rhythmd.net.opening import Opening
 from rhythmd.telemetry import Stats
 from tests.net.frames import GivenFrame, frames, segments
-from tests.net.recording import RecordingReceiver, RecordingTransport, Session
+from tests.net.recording import Nobody, RecordingReceiver, RecordingTransport, Session
 from tests.raw import upgrade_request
 
 LIMITS: Final = (200, 70_000)
@@ -127,16 +128,23 @@ def connection_effect(parts: list[bytes], limit: int, loop: asyncio.AbstractEven
     """The effect of segments that arrive at a connection, handshake included."""
     receiver, transport = RecordingReceiver(), RecordingTransport()
     wiring: Wiring[Session] = Wiring(
-        loop, LimitsConfig(message_bytes=limit), receiver, Stats(), Heartbeat(loop, 20.0, 40.0)
+        loop,
+        LimitsConfig(message_bytes=limit),
+        receiver,
+        Nobody(),
+        (),
+        Stats(),
+        Heartbeat(loop, 20.0, 40.0),
     )
-    connection = Connection(wiring, "127.0.0.1", lambda: None)
-    connection.connection_made(transport)
+    opening = Opening(wiring, "127.0.0.1", lambda: None)
+    transport.protocol = opening
+    opening.connection_made(transport)
     for part in parts:
-        connection.data_received(part)
+        transport.protocol.data_received(part)
     answer, _, written = bytes(transport.written).partition(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 101 ")
     effect = Effect(receiver.messages, written_frames(written), transport.ended, is_open=not receiver.lost)
-    connection.connection_lost(None)
+    transport.protocol.connection_lost(None)
     assert receiver.lost == 1
     return effect
 

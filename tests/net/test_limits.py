@@ -12,7 +12,7 @@ from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Doorway, Listener
 from rhythmd.telemetry import Stats
 from tests.metrics import connections, until_connections
-from tests.net.recording import RecordingReceiver, RecordingTransport, Session
+from tests.net.recording import Nobody, RecordingReceiver, RecordingTransport, Session
 from tests.raw import ConnectRaw, RawClient, frame, upgrade_request
 from tests.server import Serve
 
@@ -132,7 +132,8 @@ async def listener() -> Listener[Session]:
     """Two connections from one address are allowed, five in all."""
     loop = asyncio.get_running_loop()
     limits = LimitsConfig(connections=5, connections_per_address=2)
-    wiring: Wiring[Session] = Wiring(loop, limits, RecordingReceiver(), Stats(), Heartbeat(loop, 20.0, 40.0))
+    heartbeat = Heartbeat(loop, 20.0, 40.0)
+    wiring: Wiring[Session] = Wiring(loop, limits, RecordingReceiver(), Nobody(), (), Stats(), heartbeat)
     return Listener(wiring, lambda on_gone: asyncio.Protocol())
 
 

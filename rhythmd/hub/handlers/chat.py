@@ -11,17 +11,17 @@ from rhythmd.hub.talk import say, whisper
 __all__ = ["chat_message", "typing"]
 
 
-def chat_message(context: Context, session: Session, message: ChatMessage) -> None:
+def chat_message(context: Context, session: Session, message: ChatMessage) -> object:
     """Say a line to the room, whisper it to one member, or run a `/command`."""
     room, member = context.place(session)
     if not message.content.strip():
         raise Refused(ErrorCode.INVALID_FIELD, "an empty line says nothing", "content")
     if message.to is not None:
         whisper(room, member, message.to, message.content)
-    elif message.content.startswith("/"):
-        run_command(context, session, message.content)
-    else:
-        say(room, member, ChatKind.TEXT, message.content)
+        return None
+    if message.content.startswith("/"):
+        return run_command(context, session, message.content)
+    return say(context, room, member, ChatKind.TEXT, message.content)
 
 
 def typing(context: Context, session: Session, message: Typing) -> None:

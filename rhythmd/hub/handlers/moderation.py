@@ -1,4 +1,7 @@
-"""What a room's owner may do to its members."""
+"""What a room's owner, or a moderator of the server, may do to its members."""
+
+from collections.abc import Coroutine
+from typing import Any
 
 from msgspec import UNSET
 
@@ -13,9 +16,13 @@ from rhythmd.hub.session import Session
 __all__ = ["ban", "clear_chat", "kick", "mute", "unban"]
 
 
-def _owned(context: Context, session: Session) -> Room:
+Later = Coroutine[Any, Any, None]
+"""What a handler returns in a kept room: it is done when the store has it."""
+
+
+def _moderated(context: Context, session: Session) -> Room:
     room, member = context.place(session)
-    room.require_owner(member)
+    room.require_authority(member)
     return room
 
 
@@ -28,28 +35,33 @@ def _other(room: Room, session: Session, reference: str) -> Member:
 
 def kick(context: Context, session: Session, message: Kick) -> None:
     """Put a member out; they may come back."""
-    room = _owned(context, session)
+    room = _moderated(context, session)
     context.expel(room, _other(room, session, message.user), "kicked", message.reason)
 
 
-def ban(context: Context, session: Session, message: Ban) -> None:
-    """Put a member out and keep them out, for some seconds or for as long as the room lives."""
-    room = _owned(context, session)
+def ban(context: Context, session: Session, message: Ban) -> Later | None:
+    """Put a member out and keep them out, for some seconds or for good."""
+    room = _moderated(context, session)
     target = _other(room, session, message.user)
     room.bans.add(target.profile, message.seconds)
     context.expel(room, target, "banned", message.reason, message.seconds)
+    if room.kept is None:
+        return None
+    return context.kept.ban(room, target.profile, message.seconds, message.reason, session.profile.id)
 
 
-def unban(context: Context, session: Session, message: Unban) -> None:
+def unban(context: Context, session: Session, message: Unban) -> Later | None:
     """End a ban, by the user's id."""
-    room = _owned(context, session)
-    if not room.bans.lift(message.user):
+    room = _moderated(context, session)
+    lifted = room.bans.lift(message.user)
+    if not lifted:
         raise Refused(ErrorCode.USER_NOT_FOUND, "nobody with this id is banned", "user")
+    return None if room.kept is None else context.kept.pardon(room, lifted)
 
 
 def mute(context: Context, session: Session, message: Mute) -> None:
     """Silence a member's notes, chat or both, or give them back."""
-    room = _owned(context, session)
+    room = _moderated(context, session)
     target = _other(room, session, message.user)
     if message.notes is not UNSET:
         target.notes_muted = message.notes
@@ -58,8 +70,9 @@ def mute(context: Context, session: Session, message: Mute) -> None:
     room.member_changed(target)
 
 
-def clear_chat(context: Context, session: Session, _message: ClearChat) -> None:
+def clear_chat(context: Context, session: Session, _message: ClearChat) -> Later | None:
     """Forget the room's chat, here and on every screen."""
-    room = _owned(context, session)
+    room = _moderated(context, session)
     room.chat.clear()
     room.broadcast("chat-cleared", ChatCleared())
+    return None if room.kept is None else context.kept.clear_chat(room)

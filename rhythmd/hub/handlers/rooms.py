@@ -1,5 +1,8 @@
 """Coming, going, and the rules of a room."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 from msgspec import UNSET, structs
 
 from rhythm_protocol.errors import ErrorCode
@@ -22,10 +25,10 @@ from rhythmd.hub.registry import LOBBY
 from rhythmd.hub.room import Room
 from rhythmd.hub.session import Session
 
-__all__ = ["join_room", "leave_room", "room_update", "transfer_owner"]
+__all__ = ["check_settings", "join_room", "leave_room", "merge_settings", "room_update", "transfer_owner"]
 
 
-def join_room(context: Context, session: Session, message: JoinRoom) -> JoinAck:
+def join_room(context: Context, session: Session, message: JoinRoom) -> JoinAck | Coroutine[Any, Any, JoinAck]:
     """Move `session` into a room. A refusal leaves it where it is.
 
     Raises:
@@ -33,42 +36,71 @@ def join_room(context: Context, session: Session, message: JoinRoom) -> JoinAck:
     """
     if context.stopping:
         raise Refused(ErrorCode.STOPPING, "the server is going down")
-    room = _find(context, session, message)
-    created = room is None
+    room = _live(context, session, message)
+    if room is None or (room.kept is not None and room.has_password):
+        return _join_later(context, session, message)
+    knows_password = room.password is None or room.password.matches(message.password)
+    return _enter(context, session, room, knows_password=knows_password)
+
+
+async def _join_later(context: Context, session: Session, message: JoinRoom) -> JoinAck:
+    """Join a room that has to be looked for, made, or opened with a slow hash."""
+    room = await context.kept.open(message.room)
     if room is None:
-        room = _create(context, session, message)
+        return await _join_new(context, session, message)
+    knows_password = await context.kept.knows_password(room, message.password)
+    context.require_connected(session)
+    if context.registry.get(room.id) is not room:  # the last member left meanwhile
+        return await _join_later(context, session, message)
+    return _enter(context, session, room, knows_password=knows_password)
+
+
+async def _join_new(context: Context, session: Session, message: JoinRoom) -> JoinAck:
+    """Make the room and enter it as its owner. One of a user with an account is kept."""
+    if not message.create:
+        raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
+    name, settings = message.room.strip(), message.settings or RoomSettings()
+    check_settings(context, settings, has_password=message.password is not None)
+    if session.identity is None or session.identity.guest:
+        room = context.registry.create(name, settings)
+        room.password = PasswordHash(message.password) if message.password is not None else None
     else:
-        if room is session.room:
-            raise Refused(ErrorCode.ALREADY_IN_ROOM, "you are in this room already")
-        check_admission(room, session.profile, message.password)
-    context.leave(session, "left")
-    member = room.add(session.profile, session.encoding, session.write, as_owner=created)
-    session.room, session.member = room, member
-    return _ack(room, member)
+        stored = await context.kept.create(session.identity.user_id, name, settings, message.password)
+        opened = await context.kept.open(stored.id)
+        if opened is None:
+            raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone", "room")
+        room = opened
+    context.require_connected(session)
+    return _enter(context, session, room, knows_password=True, as_owner=True)
 
 
-def _find(context: Context, session: Session, message: JoinRoom) -> Room | None:
-    """The room that is meant; None when it shall be created."""
+def _live(context: Context, session: Session, message: JoinRoom) -> Room | None:
+    """The room that is meant, if somebody is in it or it is a lobby."""
     if message.room.casefold() == LOBBY:
         if session.room is not None and session.room.settings.type is RoomType.LOBBY:
             return session.room
         return context.registry.lobby()
-    room = context.registry.get(message.room)
-    if room is None and not message.create:
-        raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
-    return room
+    return context.registry.get(message.room)
 
 
-def _create(context: Context, session: Session, message: JoinRoom) -> Room:
-    settings = message.settings or RoomSettings()
-    _check_settings(context, settings, has_password=message.password is not None)
-    room = context.registry.create(message.room.strip(), settings)
-    if message.password is not None:
-        room.password = PasswordHash(message.password)
-    return room
+def _enter(context: Context, session: Session, room: Room, *, knows_password: bool, as_owner: bool = False) -> JoinAck:
+    """Take a seat in `room`, and leave the one before."""
+    if room is session.room:
+        raise Refused(ErrorCode.ALREADY_IN_ROOM, "you are in this room already")
+    profile = session.profile
+    other = room.of_user(profile.id)
+    if other is None and not as_owner:
+        check_admission(room, profile, knows_password=knows_password)
+    elif other is not None:
+        context.expel(room, other, "replaced", "you joined from somewhere else")
+    context.leave(session, "left")
+    owns = as_owner or (room.kept is not None and room.kept.owner_id == profile.id)
+    session.room = room
+    session.member = room.add(session, as_owner=owns)
+    return _ack(room, session.member)
 
 
-def _check_settings(context: Context, settings: RoomSettings, *, has_password: bool) -> None:
+def check_settings(context: Context, settings: RoomSettings, *, has_password: bool) -> None:
     most = context.config.rooms.max_players
     if settings.max_players > most:
         raise Refused(ErrorCode.INVALID_FIELD, f"expected at most {most}", "settings.max_players")
@@ -99,17 +131,26 @@ def leave_room(context: Context, session: Session, _message: LeaveRoom) -> None:
     context.leave(session, "left")
 
 
-def room_update(context: Context, session: Session, message: RoomUpdate) -> None:
+def room_update(context: Context, session: Session, message: RoomUpdate) -> Coroutine[Any, Any, None] | None:
     """Change the room's rules; for its owner only."""
     room, member = context.place(session)
     room.require_owner(member)
     update = message.settings
-    password = _new_password(room, update)
-    settings = _merge(room.settings, update)
-    _check_settings(context, settings, has_password=password is not None)
+    settings = merge_settings(room.settings, update)
+    has_password = room.has_password if update.password is UNSET else update.password is not None
+    check_settings(context, settings, has_password=has_password)
     name = room.name if update.name is UNSET else update.name.strip()
+    if room.kept is not None:
+        return _update_kept(context, room, settings, name, update)
     context.registry.rename(room, name)
-    room.change_settings(settings, name, password)
+    room.change_settings(settings, name, _new_password(room, update))
+    return None
+
+
+async def _update_kept(
+    context: Context, room: Room, settings: RoomSettings, name: str, update: RoomSettingsUpdate
+) -> None:
+    await context.kept.change(room.id, name=name, settings=settings, password=update.password)
 
 
 def _new_password(room: Room, update: RoomSettingsUpdate) -> PasswordHash | None:
@@ -118,7 +159,7 @@ def _new_password(room: Room, update: RoomSettingsUpdate) -> PasswordHash | None
     return None if update.password is None else PasswordHash(update.password)
 
 
-def _merge(settings: RoomSettings, update: RoomSettingsUpdate) -> RoomSettings:
+def merge_settings(settings: RoomSettings, update: RoomSettingsUpdate) -> RoomSettings:
     given = structs.asdict(update)
     changes = {key: given[key] for key in RoomSettings.__struct_fields__ if given.get(key, UNSET) is not UNSET}
     return structs.replace(settings, **changes)
@@ -128,4 +169,6 @@ def transfer_owner(context: Context, session: Session, message: TransferOwner) -
     """Make another member the owner; for the owner only."""
     room, member = context.place(session)
     room.require_owner(member)
+    if room.kept is not None:
+        raise Refused(ErrorCode.INVALID_FIELD, "a kept room stays its account's")
     room.set_owner(room.find(message.user))

@@ -2,11 +2,25 @@
 
 from msgspec import UNSET
 
-from rhythm_protocol.messages import UserUpdate
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import Authenticate, UserUpdate
+from rhythmd.errors import Refused
 from rhythmd.hub.context import Context
+from rhythmd.hub.identity import Credentials
 from rhythmd.hub.session import Session
 
-__all__ = ["user_update"]
+__all__ = ["authenticate", "user_update"]
+
+
+async def authenticate(context: Context, session: Session, message: Authenticate) -> None:
+    """Renew the proof of who this is before it expires. It cannot make somebody else of a session."""
+    credentials = Credentials(message.token, message.ticket)
+    if not credentials:
+        raise Refused(ErrorCode.INVALID_FIELD, "expected a token or a ticket", "token")
+    identity = await context.authenticator.identify(credentials, session.profile.address)
+    if session.identity is None or identity.user_id != session.identity.user_id:
+        raise Refused(ErrorCode.INVALID_FIELD, "connect anew to be somebody else", "token")
+    session.identity = identity
 
 
 def user_update(_context: Context, session: Session, message: UserUpdate) -> None:

@@ -1,0 +1,165 @@
+"""Rooms of users with an account: settings, password, bans and chat are in the store, members never.
+
+What is in the store is true; a live room follows it. Everything here waits, so none of it is on the hot path.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from msgspec import UnsetType
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import ChatKind, RoomSettings
+from rhythmd.errors import Refused
+from rhythmd.hub.member import Profile
+from rhythmd.hub.registry import Registry
+from rhythmd.hub.room import KeptState, Room
+from rhythmd.ports import Conflict, NotFound, Store, StoreUnavailable
+from rhythmd.rows import FOREVER, NewChatLine, Sanction, SanctionKind, StoredRoom, StoredRoomChanges
+
+__all__ = ["KeptRooms", "PasswordHasher"]
+
+
+class PasswordHasher(Protocol):
+    """A slow hash, computed beside the loop. Raises Refused (`unavailable`) when too many wait."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, hashed: str, password: str) -> bool: ...
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """A store's errors in the players' words."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
+    except Conflict as error:
+        raise Refused(ErrorCode.INVALID_FIELD, f"this {error.field} is taken", error.field) from error
+    except NotFound as error:
+        raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone") from error
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class KeptRooms:
+    """Opens, makes and changes rooms that outlive their members. Every method may raise Refused."""
+
+    def __init__(self, store: Store, hasher: PasswordHasher, registry: Registry, history: int) -> None:
+        self._store = store
+        self._hasher = hasher
+        self._registry = registry
+        self._history = history
+
+    async def find(self, reference: str) -> StoredRoom | None:
+        """The room with this id or name."""
+        with _translated():
+            return await self._store.rooms.get(reference) or await self._store.rooms.by_name(reference)
+
+    async def open(self, reference: str) -> Room | None:
+        """The live room for an id or name, fetched from the store if nobody is in it."""
+        stored = None if self._registry.get(reference) else await self.find(reference)
+        if stored is None:
+            return self._registry.get(reference)
+        with _translated():
+            lines = await self._store.chat.last(stored.id, self._history)
+            sanctions = await self._store.rooms.sanctions(stored.id, _now_ms())
+        room = self._registry.get(stored.id)
+        if room is None:
+            room = self._registry.adopt(stored)
+            room.chat.restore(lines)
+            for sanction in sanctions:
+                if sanction.kind is SanctionKind.BAN:
+                    room.bans.restore(sanction.subject, (sanction.until - _now_ms()) / 1000)
+        return room
+
+    async def create(self, owner_id: str, name: str, settings: RoomSettings, password: str | None) -> StoredRoom:
+        """Keep a new room."""
+        self._registry.check_name(name, "room")
+        now = _now_ms()
+        room = StoredRoom(
+            id=self._registry.new_id(),
+            name=name,
+            owner_id=owner_id,
+            settings=settings,
+            created=now,
+            updated=now,
+            password_hash=None if password is None else await self._hasher.hash(password),
+        )
+        with _translated():
+            await self._store.rooms.create(room)
+        return room
+
+    async def knows_password(self, room: Room, password: str | None) -> bool:
+        """Whether `password` opens `room`."""
+        if room.kept is None or room.kept.password_hash is None:
+            return room.password is None or room.password.matches(password)
+        return password is not None and await self._hasher.verify(room.kept.password_hash, password)
+
+    async def change(
+        self, room_id: str, *, name: str, settings: RoomSettings, password: str | UnsetType | None
+    ) -> StoredRoom:
+        """Change what is kept; a live room follows. `password` UNSET stays, None is taken away."""
+        self._registry.check_name(name, "settings.name")
+        hashed = await self._hasher.hash(password) if isinstance(password, str) else password
+        changes = StoredRoomChanges(updated=_now_ms(), name=name, settings=settings, password_hash=hashed)
+        with _translated():
+            stored = await self._store.rooms.update(room_id, changes)
+        room = self._registry.get(room_id)
+        if room is not None and room.kept is not None:
+            self._registry.rename(room, stored.name)
+            room.kept = KeptState(stored.owner_id, stored.password_hash)
+            room.change_settings(stored.settings, stored.name, None)
+        return stored
+
+    async def delete(self, room_id: str) -> bool:
+        """Forget the room and its chat; whether there was one. Who is in it stays, in a room that is not kept."""
+        with _translated():
+            return await self._store.rooms.delete(room_id)
+
+    async def say(self, room: Room, author: Profile, kind: ChatKind, content: str) -> None:
+        """Keep a line of chat, then say it: who hears it, or is told that it was said, can rely on it."""
+        line = NewChatLine(
+            time=_now_ms(),
+            kind=kind,
+            content=content,
+            user_id=author.id,
+            name=author.name,
+            colour=author.colour,
+        )
+        with _translated():
+            (kept,) = await self._store.chat.append(room.id, [line], self._history)
+        room.chat.add(kept)
+        room.broadcast("chat-message", kept)
+
+    async def clear_chat(self, room: Room) -> None:
+        with _translated():
+            await self._store.chat.clear(room.id)
+
+    async def ban(self, room: Room, target: Profile, seconds: int | None, reason: str, by: str) -> None:
+        """Keep a ban of `target`."""
+        now = _now_ms()
+        with _translated():
+            for subject in target.ban_keys():
+                await self._store.rooms.sanction(
+                    Sanction(
+                        room_id=room.id,
+                        subject=subject,
+                        kind=SanctionKind.BAN,
+                        until=FOREVER if seconds is None else now + seconds * 1000,
+                        created=now,
+                        reason=reason,
+                        by=by,
+                    )
+                )
+
+    async def pardon(self, room: Room, subjects: tuple[str, ...]) -> None:
+        """End a kept ban."""
+        with _translated():
+            for subject in subjects:
+                await self._store.rooms.pardon(room.id, subject, SanctionKind.BAN)
