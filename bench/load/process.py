@@ -5,8 +5,8 @@ A load process reads its spec, joins, says that it is ready, is told when to sta
 
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Final, NoReturn
@@ -28,43 +28,38 @@ class LoadFailed(Exception):
     """The load process gave up: the server refused it or went away."""
 
 
-class _LoadProcess:
-    """One load process, as far as ready to start. Used as a context, which ends it if it still runs."""
+def _fail(process: subprocess.Popen[bytes]) -> NoReturn:
+    raise LoadFailed(f"the load process ended with {process.wait()}; its reason stands above")
 
-    def __init__(self, spec: LoadSpec, core: int | None) -> None:
-        with pinned(core):
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.load"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-        self._say(msgspec.json.encode(spec))
-        assert self._process.stdout is not None
-        if self._process.stdout.readline() != READY:
-            self._fail()
 
-    def __enter__(self) -> "_LoadProcess":
-        return self
+def _say(process: subprocess.Popen[bytes], line: bytes) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line + b"\n")
+    process.stdin.flush()
 
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
 
-    def start(self, moment: float) -> None:
-        """Begin the timetable at `moment` (monotonic clock, s)."""
-        self._say(msgspec.json.encode(moment))
+@contextmanager
+def _joined(spec: LoadSpec, core: int | None) -> Iterator[subprocess.Popen[bytes]]:
+    """A load process that waits for the moment to start; it is ended with the block."""
+    command = [sys.executable, "-m", "bench.load"]
+    with pinned(core):
+        process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with process:
+        try:
+            _say(process, msgspec.json.encode(spec))
+            assert process.stdout is not None
+            if process.stdout.readline() != READY:
+                _fail(process)
+            yield process
+        finally:
+            process.kill()
 
-    def result(self) -> LoadResult:
-        output, _ = self._process.communicate()
-        if self._process.returncode:
-            self._fail()
-        return msgspec.json.decode(output, type=LoadResult)
 
-    def _say(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + b"\n")
-        self._process.stdin.flush()
-
-    def _fail(self) -> NoReturn:
-        raise LoadFailed(f"the load process ended with {self._process.wait()}; its reason stands above")
+def _result(process: subprocess.Popen[bytes]) -> LoadResult:
+    output, _ = process.communicate()
+    if process.returncode:
+        _fail(process)
+    return msgspec.json.decode(output, type=LoadResult)
 
 
 def run_loads(specs: Sequence[LoadSpec], core: int | None = None) -> list[LoadResult]:
@@ -73,11 +68,11 @@ def run_loads(specs: Sequence[LoadSpec], core: int | None = None) -> list[LoadRe
     Progress goes to standard error. Raises LoadFailed.
     """
     with ExitStack() as stack:
-        loads = [stack.enter_context(_LoadProcess(spec, core)) for spec in specs]
+        loads = [stack.enter_context(_joined(spec, core)) for spec in specs]
         start = monotonic() + _LEAD_S
         for load in loads:
-            load.start(start)
-        return [load.result() for load in loads]
+            _say(load, msgspec.json.encode(start))
+        return [_result(load) for load in loads]
 
 
 def run_load(spec: LoadSpec, core: int | None = None) -> LoadResult:
