@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,8 @@ from rhythmd.auth.email import LogMailer
 from rhythmd.auth.service import Auth, load_keys
 from rhythmd.auth.values import unix_ms
 from rhythmd.bridges import AccountWatcher, RoomPasswords, SocketAuthenticator
-from rhythmd.config import Config
+from rhythmd.config import Config, ServerConfig
+from rhythmd.errors import ConfigError
 from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.session import Session
@@ -51,6 +53,19 @@ def _open_cache(config: Config) -> Cache:
     return RedisCache(config.redis.url, timeout_s=config.redis.timeout_s)
 
 
+def _load_tls(config: ServerConfig) -> ssl.SSLContext | None:
+    """What the port is encrypted with. Raises ConfigError."""
+    if not config.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"server.tls_cert, server.tls_key: {error}") from error
+    return context
+
+
 class Server:
     """One rhythmd process. Build it inside the event loop that it shall run in."""
 
@@ -65,9 +80,8 @@ class Server:
         passwords = RoomPasswords(self._auth.passwords)
         self._hub = Hub(Context(config, stats, loop, self._store, passwords, authenticator))
         self._auth.changes.watch(AccountWatcher(self._hub))
-        self._rest = RestSide(
-            self._hub.context.registry, self._is_ready, self._metrics(stats), config.server.stop_s / 2
-        )
+        context = self._hub.context
+        self._rest = RestSide(config, context, self._auth, self._store, self._is_ready, self._metrics(stats))
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
             loop, config.limits, self._hub, authenticator, tuple(config.server.allowed_origins), stats, heartbeat
@@ -76,6 +90,7 @@ class Server:
         self._stopped = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._store_answers = False
+        self._tls = _load_tls(config.server)
         self.port = 0
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
@@ -98,7 +113,7 @@ class Server:
         self._auth.start()
         await self._rest.start()
         self._hub.start()
-        self.port = await self._listener.start(self._config.server.host, self._config.server.port)
+        self.port = await self._listener.start(self._config.server.host, self._config.server.port, self._tls)
         server_log.info("listening on %s", self.url)
 
     def request_stop(self) -> None:
@@ -120,7 +135,8 @@ class Server:
     @property
     def url(self) -> str:
         host = self._config.server.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     async def _start_store(self) -> None:
         """A database that is away is no reason not to play; `_keep_store` goes on trying."""

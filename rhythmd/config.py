@@ -7,6 +7,7 @@ each; a test holds the two equal.
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -17,6 +18,7 @@ from rhythmd.errors import ConfigError
 __all__ = [
     "AuthConfig",
     "Config",
+    "ErrorsConfig",
     "HubConfig",
     "LimitsConfig",
     "QuotaConfig",
@@ -44,6 +46,10 @@ class ServerConfig(Section, frozen=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stop_s: Annotated[float, Meta(gt=0, le=10)] = 8.0
     allowed_origins: list[str] = field(default_factory=list)
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?\Z")] = ""
+    trusted_proxies: list[str] = field(default_factory=list)
+    tls_cert: str = ""
+    tls_key: str = ""
 
 
 class LimitsConfig(Section, frozen=True):
@@ -56,6 +62,12 @@ class LimitsConfig(Section, frozen=True):
     write_buffer_bytes: Annotated[int, Meta(ge=16_384)] = 262_144
     messages_per_s: Seconds = 50.0
     messages_burst: Positive = 200
+    requests_per_minute: Positive = 100
+    auth_requests_per_minute: Positive = 10
+    uploads_per_minute: Positive = 5
+    rate_entries: Positive = 50_000
+    body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
+    body_s: Seconds = 10.0
 
 
 class HubConfig(Section, frozen=True):
@@ -134,6 +146,11 @@ class AuthConfig(Section, frozen=True):
     github_api_url: str = "https://api.github.com"
 
 
+class ErrorsConfig(Section, frozen=True):
+    webhook_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?\Z")] = ""
+    webhook_queue: Positive = 100
+
+
 class Config(Section, frozen=True):
     """Every setting of the server."""
 
@@ -146,6 +163,7 @@ class Config(Section, frozen=True):
     mongo: MongoConfig = field(default_factory=MongoConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
+    errors: ErrorsConfig = field(default_factory=ErrorsConfig)
 
 
 class _Layers:
@@ -269,6 +287,7 @@ def _check_relations(config: Config) -> None:
     if config.rooms.lobby_players > config.rooms.max_players:
         raise ConfigError("rooms.lobby_players must be at most rooms.max_players")
     _check_auth(config.auth)
+    _check_server(config)
 
 
 def _check_auth(auth: AuthConfig) -> None:
@@ -279,3 +298,16 @@ def _check_auth(auth: AuthConfig) -> None:
     for name in ("discord", "github"):
         if bool(getattr(auth, f"{name}_client_id")) != bool(getattr(auth, f"{name}_client_secret")):
             raise ConfigError(f"auth.{name}_client_id and auth.{name}_client_secret go together")
+
+
+def _check_server(config: Config) -> None:
+    server, auth = config.server, config.auth
+    if bool(server.tls_cert) != bool(server.tls_key):
+        raise ConfigError("server.tls_cert and server.tls_key go together")
+    if (auth.discord_client_id or auth.github_client_id) and not server.public_url:
+        raise ConfigError("server.public_url must be set for logins through other sites: they send the browser there")
+    for text in server.trusted_proxies:
+        try:
+            ip_network(text, strict=False)
+        except ValueError as error:
+            raise ConfigError(f"server.trusted_proxies: {error}") from error

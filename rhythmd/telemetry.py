@@ -7,6 +7,7 @@ import logging
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -21,6 +22,7 @@ __all__ = [
     "auth_log",
     "hub_log",
     "net_log",
+    "request_id",
     "rest_log",
     "server_log",
     "setup_logging",
@@ -38,9 +40,20 @@ LATENCY_BOUNDS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 
 FLUSH_BOUNDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
+request_id: Final = ContextVar("request_id", default="-")
+"""The id of the HTTP request that is being answered; a dash elsewhere."""
+
+
+def _add_request_id(record: logging.LogRecord) -> bool:
+    record.request_id = request_id.get()
+    return True
+
+
 def setup_logging(level: str) -> None:
-    """Log to standard error at `level` (a name of the logging module)."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    """Log to standard error at `level` (a name of the logging module), each line with its request's id."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_add_request_id)
     # Its per-connection lines repeat ours.
     logging.getLogger("websockets").setLevel(logging.WARNING)
 

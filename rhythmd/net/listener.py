@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, cast
@@ -50,9 +51,19 @@ class Listener(Generic[SessionT]):
         """Connections open now, HTTP included."""
         return len(self._open)
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; the port, which the system chose when `port` is 0. Raises OSError."""
-        server = await self._wiring.loop.create_server(lambda: Doorway(self), host, port, backlog=BACKLOG)
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen; the port, which the system chose when `port` is 0. With `tls` everything is encrypted.
+
+        Raises OSError.
+        """
+        server = await self._wiring.loop.create_server(
+            lambda: Doorway(self),
+            host,
+            port,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else self.handshake_s,
+        )
         self._server = server
         self._wiring.heartbeat.start()
         bound: int = server.sockets[0].getsockname()[1]

@@ -7,19 +7,29 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestHandler
 from prometheus_client import CollectorRegistry
 
-from rhythmd.hub.registry import Registry
-from rhythmd.rest.envelope import error_middleware
+from rhythmd.auth.service import Auth
+from rhythmd.config import Config
+from rhythmd.hub.context import Context
+from rhythmd.ports import Store
+from rhythmd.rest.around import around
+from rhythmd.rest.docs import DocsResource
+from rhythmd.rest.endpoint import Endpoint, Gate
+from rhythmd.rest.handover import Handover
 from rhythmd.rest.health import HealthResource
+from rhythmd.rest.origins import Origins
 from rhythmd.rest.pages import PagesResource
-from rhythmd.rest.rooms import RoomsResource
+from rhythmd.rest.rates import Rates
+from rhythmd.rest.reports import Reports
+from rhythmd.rest.routes import Table, routes
+from rhythmd.rest.urls import Urls
+from rhythmd.rest.visitors import Visitors
 from rhythmd.telemetry import rest_log
 
 __all__ = ["RestSide"]
 
-MAX_BODY_BYTES: Final = 1_048_576
+KEEPALIVE_S: Final = 75.0
 
 
 def _is_our_mistake(record: logging.LogRecord) -> bool:
@@ -31,70 +41,78 @@ http_log: Final = rest_log.getChild("http")
 http_log.addFilter(_is_our_mistake)
 
 
-class _Handover(asyncio.Protocol):
-    """Passes everything on to aiohttp's protocol, and tells when the connection is gone."""
-
-    def __init__(self, protocol: RequestHandler, on_gone: Callable[[], None]) -> None:
-        self._protocol = protocol
-        self._on_gone = on_gone
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._protocol.connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._protocol.data_received(data)
-
-    def eof_received(self) -> None:
-        self._protocol.eof_received()
-
-    def pause_writing(self) -> None:
-        self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._protocol.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._protocol.connection_lost(exc)
-        self._on_gone()
-
-
 class RestSide:
     """The HTTP half of the process.
 
     Args:
-        registry: the hub's rooms.
+        config: all of it.
+        context: the hub's rooms and sessions.
+        auth: the services around accounts.
+        store: of accounts, rooms and the audit.
         is_ready: whether the server takes new players.
         metrics: what `/metrics` shows.
-        stop_s: seconds that requests under way get when the server stops.
     """
 
     def __init__(
-        self, registry: Registry, is_ready: Callable[[], bool], metrics: CollectorRegistry, stop_s: float
+        self,
+        config: Config,
+        context: Context,
+        auth: Auth,
+        store: Store,
+        is_ready: Callable[[], bool],
+        metrics: CollectorRegistry,
     ) -> None:
-        application = web.Application(middlewares=[error_middleware], client_max_size=MAX_BODY_BYTES)
-        rooms, health, pages = RoomsResource(registry), HealthResource(is_ready, metrics), PagesResource()
-        application.add_routes(
-            [
-                web.get("/", pages.index),
-                web.get("/static/{name}", pages.static),
-                web.get("/api/v1/rooms/active", rooms.active),
-                web.get("/api/v1/rooms/{id}", rooms.one),
-                web.get("/health/live", health.live),
-                web.get("/health/ready", health.ready),
-                web.get("/metrics", health.metrics),
-            ]
+        visitors, origins = Visitors(config.server.trusted_proxies), Origins(config.server.allowed_origins)
+        self._reports = Reports(config.errors)
+        self._head_s = config.limits.handshake_s
+        table = routes(context, auth, store, Urls(config.server.public_url, visitors))
+        gate = Gate(auth.authenticator, Rates(config.limits), origins, visitors, config.limits)
+        application = web.Application(
+            middlewares=[around(origins, visitors, self._reports)], client_max_size=config.limits.body_bytes
         )
-        self._runner = web.AppRunner(application, access_log=None, logger=http_log, shutdown_timeout=stop_s)
+        application.add_routes([*_api(table, gate), *_pages(table, HealthResource(is_ready, metrics))])
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            logger=http_log,
+            shutdown_timeout=config.server.stop_s / 2,
+            keepalive_timeout=KEEPALIVE_S,
+        )
 
     async def start(self) -> None:
+        self._reports.start()
         await self._runner.setup()
 
     async def stop(self) -> None:
         """Finish the requests under way, close the rest."""
         await self._runner.cleanup()
+        await self._reports.stop()
 
     def protocol(self, on_gone: Callable[[], None]) -> asyncio.Protocol:
         """aiohttp's protocol for one accepted connection; `on_gone` is called when it is lost."""
         server = self._runner.server
         assert server is not None, "start() comes first"  # noqa: S101
-        return _Handover(server(), on_gone)
+        return Handover(server(), on_gone, self._head_s)
+
+
+def _api(table: Table, gate: Gate) -> list[web.RouteDef]:
+    return [
+        web.get(route.path, Endpoint(route, gate).handle)
+        if route.method == "GET"
+        else web.route(route.method, route.path, Endpoint(route, gate).handle)
+        for route in table
+    ]
+
+
+def _pages(table: Table, health: HealthResource) -> list[web.RouteDef]:
+    pages, docs = PagesResource(), DocsResource(table)
+    return [
+        web.get("/", pages.index),
+        web.get("/static/{name}", pages.static),
+        web.get("/api/v1/openapi.json", docs.openapi),
+        web.get("/api/v1/docs", docs.page),
+        web.get("/api/v1/docs/{name}", docs.file),
+        web.get("/health/live", health.live),
+        web.get("/health/ready", health.ready),
+        web.get("/metrics", health.metrics),
+    ]

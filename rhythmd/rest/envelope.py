@@ -1,76 +1,105 @@
-"""The one shape of a REST error: `{"error": {"code", "message", "field"}}`."""
+"""The one shape of a REST error: `{"error": {"code", "message", "field", "request_id"}}`."""
 
-from enum import StrEnum
-from http import HTTPStatus
+from math import ceil
 from typing import Final
 
-import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from msgspec import Struct, json
 
-from rhythmd.errors import RhythmdError
-from rhythmd.telemetry import rest_log
+from rhythmd.auth.errors import AuthError, Busy, LockedOut
+from rhythmd.errors import Refused, RhythmdError
+from rhythmd.ports import Conflict, InvalidCursor, NotFound, StoreUnavailable
+from rhythmd.rest.codes import STATUS, ApiErrorCode, from_auth, from_hub
 
-__all__ = ["ApiError", "ApiErrorCode", "error_middleware"]
+__all__ = ["ApiError", "ErrorEnvelope", "translate"]
 
-
-class ApiErrorCode(StrEnum):
-    """Every `error.code` of the REST side."""
-
-    BAD_REQUEST = "bad-request"
-    INVALID_FIELD = "invalid-field"
-    NOT_FOUND = "not-found"
-    METHOD_NOT_ALLOWED = "method-not-allowed"
-    TOO_LARGE = "too-large"
-    INTERNAL_ERROR = "internal-error"
+RETRY_SOON_S: Final = 2
 
 
-STATUS: Final = {
-    ApiErrorCode.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
-    ApiErrorCode.INVALID_FIELD: HTTPStatus.BAD_REQUEST,
-    ApiErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
-    ApiErrorCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
-    ApiErrorCode.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    ApiErrorCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
+class ErrorDetails(Struct, frozen=True):
+    """`code` is for programs and never changes, `message` is for people, `field` the request's that is wrong."""
+
+    code: ApiErrorCode
+    message: str
+    field: str | None
+    request_id: str
+
+
+class ErrorEnvelope(Struct, frozen=True):
+    error: ErrorDetails
 
 
 class ApiError(RhythmdError):
-    """A request that is answered with an error."""
+    """A request that is answered with an error.
 
-    def __init__(self, code: ApiErrorCode, message: str, field: str | None = None) -> None:
+    Args:
+        code: says the status, too.
+        message: for people; they see it.
+        field: of the request that stands in the way.
+        headers: of the answer.
+    """
+
+    def __init__(
+        self, code: ApiErrorCode, message: str, field: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.field = field
+        self.headers = headers or {}
 
-    def response(self) -> web.Response:
-        body = {"error": {"code": self.code, "message": self.message, "field": self.field}}
-        return web.Response(body=orjson.dumps(body), status=STATUS[self.code], content_type="application/json")
+    def response(self, request_id: str) -> web.Response:
+        envelope = ErrorEnvelope(ErrorDetails(self.code, self.message, self.field, request_id))
+        return web.Response(
+            body=json.encode(envelope),
+            status=STATUS[self.code],
+            headers={"Content-Type": "application/json", "Cache-Control": "no-store", **self.headers},
+        )
+
+
+def translate(error: Exception) -> ApiError:
+    """Any failure as what is told of it. Of what nobody expected that is only that it happened."""
+    match error:
+        case ApiError():
+            return error
+        case AuthError():
+            return _from_auth(error)
+        case Refused():
+            return ApiError(from_hub(error.code), error.message, error.field)
+        case web.HTTPException():
+            return _from_http(error)
+        case StoreUnavailable():
+            message = "the server cannot reach its database, try again later"
+            return ApiError(ApiErrorCode.UNAVAILABLE, message, headers=_retry_after(RETRY_SOON_S))
+        case InvalidCursor():
+            return ApiError(ApiErrorCode.INVALID_FIELD, "this cursor was not given out here", "cursor")
+        case Conflict():
+            return ApiError(ApiErrorCode.TAKEN, f"this {error.field} is taken", error.field)
+        case NotFound():
+            return ApiError(ApiErrorCode.NOT_FOUND, "this is gone")
+    return ApiError(ApiErrorCode.INTERNAL_ERROR, "the server failed at this request")
+
+
+def _retry_after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(ceil(seconds))}
+
+
+def _from_auth(error: AuthError) -> ApiError:
+    headers = {}
+    if isinstance(error, LockedOut):
+        headers = _retry_after(error.retry_after_s)
+    elif isinstance(error, Busy):
+        headers = _retry_after(RETRY_SOON_S)
+    return ApiError(from_auth(error.code), error.message, error.field, headers)
 
 
 def _from_http(error: web.HTTPException) -> ApiError:
-    """aiohttp's own refusals in our words."""
-    for code, status in STATUS.items():
-        if status == error.status and code is not ApiErrorCode.INVALID_FIELD:
-            return ApiError(code, error.reason.lower())
-    return ApiError(ApiErrorCode.BAD_REQUEST, error.reason.lower())
-
-
-@web.middleware
-async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every failure into the envelope; what we did not expect is logged whole and shown to nobody."""
-    try:
-        return await handler(request)
-    except ApiError as error:
-        return error.response()
-    except web.HTTPException as error:
-        if error.status < HTTPStatus.BAD_REQUEST:
-            raise
-        response = _from_http(error).response()
-        if "Allow" in error.headers:  # a 405 must have it (RFC 9110, 15.5.6)
-            response.headers["Allow"] = error.headers["Allow"]
-        return response
-    except Exception:  # noqa: BLE001 - the one place where a request's failure ends
-        rest_log.exception("%s %s failed", request.method, request.path)
-        return ApiError(ApiErrorCode.INTERNAL_ERROR, "the server failed at this request").response()
+    """aiohttp's own refusals in our words. A 405 has the methods that are allowed (RFC 9110, 15.5.6)."""
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    codes = {
+        404: ApiErrorCode.NOT_FOUND,
+        405: ApiErrorCode.METHOD_NOT_ALLOWED,
+        413: ApiErrorCode.TOO_LARGE,
+        415: ApiErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    }
+    return ApiError(codes.get(error.status, ApiErrorCode.BAD_REQUEST), error.reason.lower(), None, headers)

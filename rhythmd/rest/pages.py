@@ -6,9 +6,10 @@ from typing import Final
 
 from aiohttp import web
 
-from rhythmd.rest.envelope import ApiError, ApiErrorCode
+from rhythmd.rest.codes import ApiErrorCode
+from rhythmd.rest.envelope import ApiError
 
-__all__ = ["PagesResource"]
+__all__ = ["PAGE_HEADERS", "TYPES", "PagesResource"]
 
 TYPES: Final = {
     "html": "text/html; charset=utf-8",
@@ -16,10 +17,8 @@ TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
 }
-SECURITY_HEADERS: Final = {
+PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
 
@@ -42,7 +41,7 @@ class PagesResource:
         if body is None:
             raise ApiError(ApiErrorCode.NOT_FOUND, "there is no such file")
         content_type = TYPES[name.rpartition(".")[2]]
-        return web.Response(body=body, headers={**SECURITY_HEADERS, "Content-Type": content_type})
+        return web.Response(body=body, headers={**PAGE_HEADERS, "Content-Type": content_type})
 
 
 def _load(folder: Traversable) -> list[tuple[str, bytes]]:

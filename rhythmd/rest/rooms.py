@@ -1,84 +1,103 @@
-"""`GET /api/v1/rooms/active` and `GET /api/v1/rooms/{id}`."""
+"""`rooms/active` and `rooms/{id}`: what rooms there are."""
 
 from collections import OrderedDict
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Final
 
-import msgspec
-import orjson
 from aiohttp import web
+from msgspec import Struct, json
 
-from rhythm_protocol.messages import RoomType
+from rhythm_protocol.messages import RoomInfo, RoomType
+from rhythmd.hub.kept import KeptRooms
 from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import Room
-from rhythmd.rest.envelope import ApiError, ApiErrorCode
+from rhythmd.rest.codes import ApiErrorCode
+from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.inputs import ActiveRooms
+from rhythmd.rest.routing import Call, Nothing
+from rhythmd.rows import StoredRoom
 
-__all__ = ["RoomsResource"]
+__all__ = ["RoomList", "RoomsResource", "info_of"]
 
 LISTED: Final = frozenset({RoomType.LOBBY, RoomType.PUBLIC})
-PAGE_SIZE: Final = 20
-MAX_PAGE_SIZE: Final = 100
 CACHED_QUERIES: Final = 64
+JSON: Final = "application/json"
 
 
-class _Query(msgspec.Struct, frozen=True):
-    """What the list is filtered and cut by."""
+class RoomList(Struct, frozen=True):
+    """One page of the rooms that can be found; `total` of them are on all pages."""
 
-    type: RoomType | None
-    text: str
+    rooms: list[RoomInfo]
+    total: int
     page: int
     size: int
+
+
+def info_of(stored: StoredRoom) -> RoomInfo:
+    """A kept room that nobody is in."""
+    return RoomInfo(
+        id=stored.id,
+        name=stored.name,
+        settings=stored.settings,
+        has_password=stored.password_hash is not None,
+        players=0,
+        owner=None,
+    )
 
 
 class RoomsResource:
     """Reads the hub's registry. Pages are kept as bytes until a room changes."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, kept: KeptRooms) -> None:
         self._registry = registry
+        self._kept = kept
         self._version = -1
-        self._pages: OrderedDict[_Query, tuple[bytes, str]] = OrderedDict()
+        self._pages: OrderedDict[ActiveRooms, tuple[bytes, str]] = OrderedDict()
 
-    async def active(self, request: web.Request) -> web.Response:
-        """The rooms that can be found: `?type=&text=&page=&size=`, the fullest first."""
-        body, etag = self._page(_read_query(request))
+    async def active(self, call: Call[ActiveRooms]) -> web.Response:
+        """The rooms that can be found, the fullest first."""
+        body, etag = self._page(call.input)
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        if _is_known(request, etag):
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=body, content_type="application/json", headers=headers)
+        if _is_known(call.request, etag):
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return web.Response(body=body, headers={"Content-Type": JSON, **headers})
 
-    async def one(self, request: web.Request) -> web.Response:
-        """One room by its id, whoever knows it; private ones only say that they exist not."""
-        room = self._registry.get(request.match_info["id"])
-        if room is None or room.settings.type is RoomType.PRIVATE:
-            raise ApiError(ApiErrorCode.NOT_FOUND, "there is no such room")
-        return web.Response(body=_encode(room.info()), content_type="application/json")
+    async def one(self, call: Call[Nothing]) -> RoomInfo:
+        """One room by its id or name. A private one is only there for its owner."""
+        live = self._registry.get(call.path("id"))
+        stored = None if live else await self._kept.find(call.path("id"))
+        viewer = call.principal.user_id if call.principal else None
+        if live is not None:
+            owner = live.kept.owner_id if live.kept else None
+            info: RoomInfo | None = live.info()
+        else:
+            owner = stored.owner_id if stored else None
+            info = info_of(stored) if stored else None
+        if info is None or (info.settings.type is RoomType.PRIVATE and (viewer is None or viewer != owner)):
+            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        return info
 
-    def _page(self, query: _Query) -> tuple[bytes, str]:
+    def _page(self, query: ActiveRooms) -> tuple[bytes, str]:
         if self._version != self._registry.version:
             self._version = self._registry.version
             self._pages.clear()
         page = self._pages.get(query)
         if page is None:
-            body = self._render(query)
+            body = json.encode(self._select(query))
             page = self._pages[query] = body, f'"{blake2b(body, digest_size=12).hexdigest()}"'
             if len(self._pages) > CACHED_QUERIES:
                 self._pages.popitem(last=False)
         return page
 
-    def _render(self, query: _Query) -> bytes:
+    def _select(self, query: ActiveRooms) -> RoomList:
+        text = query.text.casefold()
         rooms = sorted(
-            (room for room in self._registry if _matches(room, query)),
+            (room for room in self._registry if _matches(room, query.type, text)),
             key=lambda room: (-len(room.members), room.name.casefold(), room.id),
         )
         start = query.page * query.size
-        return _encode(
-            {
-                "rooms": [room.info() for room in rooms[start : start + query.size]],
-                "total": len(rooms),
-                "page": query.page,
-                "size": query.size,
-            }
-        )
+        return RoomList([room.info() for room in rooms[start : start + query.size]], len(rooms), query.page, query.size)
 
 
 def _is_known(request: web.Request, etag: str) -> bool:
@@ -86,36 +105,7 @@ def _is_known(request: web.Request, etag: str) -> bool:
     return any(tag.value == "*" or f'"{tag.value}"' == etag for tag in request.if_none_match or ())
 
 
-def _encode(value: object) -> bytes:
-    return orjson.dumps(msgspec.to_builtins(value))
-
-
-def _matches(room: Room, query: _Query) -> bool:
-    settings = room.settings
-    if settings.type not in LISTED or (query.type is not None and settings.type is not query.type):
+def _matches(room: Room, kind: str | None, text: str) -> bool:
+    if room.settings.type not in LISTED or (kind is not None and room.settings.type != kind):
         return False
-    return query.text in room.name.casefold()
-
-
-def _read_query(request: web.Request) -> _Query:
-    values = request.query
-    return _Query(
-        type=_room_type(values.get("type")),
-        text=values.get("text", "").casefold()[:50],
-        page=_number(values.get("page", "0"), "page", 0, 10_000),
-        size=_number(values.get("size", str(PAGE_SIZE)), "size", 1, MAX_PAGE_SIZE),
-    )
-
-
-def _room_type(text: str | None) -> RoomType | None:
-    if text is None:
-        return None
-    if text not in LISTED:
-        raise ApiError(ApiErrorCode.INVALID_FIELD, f"expected one of {', '.join(sorted(LISTED))}", "type")
-    return RoomType(text)
-
-
-def _number(text: str, field: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 9 and least <= int(text) <= most):
-        raise ApiError(ApiErrorCode.INVALID_FIELD, f"expected a number from {least} to {most}", field)
-    return int(text)
+    return text in room.name.casefold()

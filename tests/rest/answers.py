@@ -15,6 +15,7 @@ class ApiFailure(NamedTuple):
     code: str
     message: str
     field: str | None
+    request_id: str
 
 
 async def get(http: aiohttp.ClientSession, path: str, **params: str) -> Any:

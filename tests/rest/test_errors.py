@@ -20,9 +20,9 @@ async def test_unknown_path_is_not_found(http: aiohttp.ClientSession) -> None:
 
 async def test_unknown_method_is_refused_with_those_allowed(http: aiohttp.ClientSession) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
-        refusal = await failure(http, "/api/v1/rooms/active", method)
+        refusal = await failure(http, "/api/v1/auth/providers", method)
         assert (refusal.status, refusal.code) == (405, "method-not-allowed"), method
-        async with http.request(method, "/api/v1/rooms/active") as answer:
+        async with http.request(method, "/api/v1/auth/providers") as answer:
             assert answer.headers["Allow"] == "GET,HEAD"
 
 

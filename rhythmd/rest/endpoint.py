@@ -1,0 +1,159 @@
+"""What stands before every handler: the row of the table says how far each request gets."""
+
+import asyncio
+import re
+from typing import Final
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from rhythmd.auth.addresses import network
+from rhythmd.auth.authenticator import Authenticator
+from rhythmd.auth.errors import InvalidToken
+from rhythmd.auth.values import Client, Principal
+from rhythmd.config import LimitsConfig
+from rhythmd.rest.around import ALLOWANCE
+from rhythmd.rest.codes import ApiErrorCode
+from rhythmd.rest.cookies import access_token
+from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.origins import Origins
+from rhythmd.rest.rates import Rate, Rates, too_many
+from rhythmd.rest.routing import Call, InputT, Nothing, Route, Who
+from rhythmd.rest.visitors import Visitors
+from rhythmd.rows import Role
+
+__all__ = ["Endpoint", "Gate"]
+
+JSON: Final = "application/json"
+QUERIED: Final = frozenset({"GET", "HEAD"})
+HEADERS: Final = {"Content-Type": JSON, "Cache-Control": "no-store"}
+RIGHTS: Final = {
+    Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
+    Who.ADMIN: frozenset({Role.ADMIN}),
+}
+_NAMED: Final = re.compile(r"(?:missing required|unknown) field `([^`]*)`")
+
+
+class Gate:
+    """What all endpoints share.
+
+    Args:
+        authenticator: knows who shows a token.
+        rates: counts requests.
+        origins: knows other sites' pages.
+        visitors: knows where requests come from.
+        limits: of bodies.
+    """
+
+    def __init__(
+        self, authenticator: Authenticator, rates: Rates, origins: Origins, visitors: Visitors, limits: LimitsConfig
+    ) -> None:
+        self._authenticator = authenticator
+        self._rates = rates
+        self._origins = origins
+        self._visitors = visitors
+        self._limits = limits
+
+    async def admit(self, route: Route[InputT], request: web.Request) -> Call[InputT]:
+        """The call, if the request may have one. Raises ApiError, AuthError and StoreError."""
+        client = self._visitors.client(request)
+        self._origins.check(request)
+        secure = self._visitors.wants_secure_cookies(request)
+        principal = None
+        if route.who is Who.ANYONE:
+            self._count(request, route.rate, client, None)
+        else:
+            principal = await self._identify(route, request, client, secure=secure)
+        return Call(request, await self._read(route.input, request), principal, client, secure=secure)
+
+    async def _identify(
+        self, route: Route[InputT], request: web.Request, client: Client, *, secure: bool
+    ) -> Principal | None:
+        """Who asks. Whatever comes of it, the request is counted."""
+        token = access_token(request, secure=secure)
+        principal = None
+        try:
+            principal = await self._authenticator.by_token(token) if token else None
+        except InvalidToken:
+            if route.who is not Who.VISITOR:
+                raise
+        finally:
+            self._count(request, route.rate, client, principal)
+        _check_rights(route.who, principal)
+        return principal
+
+    def _count(self, request: web.Request, rate: Rate, client: Client, principal: Principal | None) -> None:
+        """By account, if there is one. A guest counts by address: new guests cost nothing."""
+        is_member = principal is not None and not principal.is_guest
+        sender = principal.user_id if principal is not None and is_member else network(client.address)
+        allowance = request[ALLOWANCE] = self._rates.take(rate, sender)
+        if allowance.wait_s:
+            raise too_many(allowance)
+
+    async def _read(self, wanted: type[InputT], request: web.Request) -> InputT:
+        if request.method in QUERIED:
+            return _convert(_query(request), wanted, strict=False)
+        if wanted is Nothing and not request.body_exists:
+            return _convert({}, wanted)
+        if request.content_type != JSON:
+            raise ApiError(ApiErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
+        return _convert(await self._json(request), wanted)
+
+    async def _json(self, request: web.Request) -> object:
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                body = await request.read()
+        except TimeoutError:
+            message = f"the body must be here in {self._limits.body_s:g} s"
+            raise ApiError(ApiErrorCode.TOO_SLOW, message, headers={"Connection": "close"}) from None
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise ApiError(ApiErrorCode.BAD_REQUEST, "the body is not JSON") from None
+
+
+class Endpoint:
+    """A row of the table as a handler of aiohttp's."""
+
+    def __init__(self, route: Route[InputT], gate: Gate) -> None:
+        self._route = route
+        self._gate = gate
+
+    async def handle(self, request: web.Request) -> web.Response:
+        route = self._route
+        answer = await route.handler(await self._gate.admit(route, request))
+        if isinstance(answer, web.Response):
+            return answer
+        if answer is None:
+            return web.Response(status=204)
+        return web.Response(body=msgspec.json.encode(answer), status=route.status, headers=HEADERS)
+
+
+def _check_rights(who: Who, principal: Principal | None) -> None:
+    if who is Who.VISITOR:
+        return
+    if principal is None:
+        headers = {"WWW-Authenticate": "Bearer"}
+        raise ApiError(ApiErrorCode.LOGIN_REQUIRED, "log in first", headers=headers)
+    if who >= Who.MEMBER and principal.is_guest:
+        raise ApiError(ApiErrorCode.NOT_PERMITTED, "this needs an account")
+    if who in RIGHTS and RIGHTS[who].isdisjoint(principal.roles):
+        raise ApiError(ApiErrorCode.NOT_PERMITTED, "your roles do not allow this")
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    query = request.query
+    if len(query) != len(set(query)):
+        raise ApiError(ApiErrorCode.BAD_REQUEST, "a parameter is there twice")
+    return dict(query)
+
+
+def _convert(value: object, wanted: type[InputT], *, strict: bool = True) -> InputT:
+    try:
+        return msgspec.convert(value, wanted, strict=strict)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `")
+        named = _NAMED.search(text)
+        names = (path.strip("$.`"), named[1] if named else "")
+        raise ApiError(ApiErrorCode.INVALID_FIELD, text, ".".join(filter(None, names)) or None) from None

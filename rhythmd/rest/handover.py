@@ -1,0 +1,69 @@
+"""A connection on its way from our listener to aiohttp."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp.web_protocol import RequestHandler
+
+__all__ = ["Handover"]
+
+
+class Handover(asyncio.Protocol):
+    """Passes everything on to aiohttp's protocol, tells when the connection is gone, and does not wait for ever.
+
+    aiohttp gives a client all the time in the world for the head of a request.
+
+    Args:
+        protocol: aiohttp's.
+        on_gone: called when the connection is lost.
+        head_s: seconds from the first byte of a request in which its head must be here.
+    """
+
+    def __init__(self, protocol: RequestHandler, on_gone: Callable[[], None], head_s: float) -> None:
+        self._protocol = protocol
+        self._on_gone = on_gone
+        self._head_s = head_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.BaseTransport | None = None
+        self._answering = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._protocol.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._timer is None and not self._answering:
+            self._timer = asyncio.get_running_loop().call_later(self._head_s, self._give_up)
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> None:
+        self._protocol.eof_received()
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._protocol.connection_lost(exc)
+        self._on_gone()
+
+    def request_began(self) -> None:
+        """The head of a request is here."""
+        self._answering = True
+        self._stop_timer()
+
+    def request_ended(self) -> None:
+        """Its answer is on its way."""
+        self._answering = False
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        if self._transport is not None:
+            self._transport.close()

@@ -1,0 +1,131 @@
+"""`rooms/…` for those who make rooms, change them and take seats in them."""
+
+from typing import Final
+
+from msgspec import UNSET, Struct, structs
+
+from rhythm_protocol.messages import RoomInfo, RoomSettings
+from rhythmd.auth.service import Auth
+from rhythmd.auth.tickets import TICKET_S
+from rhythmd.hub.admission import check_admission
+from rhythmd.hub.context import Context
+from rhythmd.hub.handlers.rooms import check_settings
+from rhythmd.hub.member import Profile
+from rhythmd.hub.registry import LOBBY
+from rhythmd.hub.room import Room
+from rhythmd.rest.codes import ApiErrorCode
+from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.inputs import CreateRoom, JoinRoom, RoomChange
+from rhythmd.rest.rooms import info_of
+from rhythmd.rest.routing import Call, InputT, Nothing
+from rhythmd.rest.urls import Urls
+from rhythmd.rows import StoredRoom
+
+__all__ = ["RoomChangesResource", "SeatView"]
+
+CREATED: Final = "room.created"
+CHANGED: Final = "room.changed"
+DELETED: Final = "room.deleted"
+
+
+class SeatView(Struct, frozen=True):
+    """A seat is yours for `seconds`; `url` is where a socket opens with the ticket, once."""
+
+    room: RoomInfo
+    ticket: str
+    seconds: int
+    url: str
+
+
+class RoomChangesResource:
+    def __init__(self, context: Context, auth: Auth, urls: Urls) -> None:
+        self._context = context
+        self._kept = context.kept
+        self._auth = auth
+        self._urls = urls
+
+    async def create(self, call: Call[CreateRoom]) -> RoomInfo:
+        """Make a room that is kept, also when nobody is in it."""
+        given = call.input
+        check_settings(self._context, given.settings, has_password=given.password is not None)
+        if self._context.registry.get(given.name) is not None:
+            raise ApiError(ApiErrorCode.TAKEN, "another room has this name", "name")
+        stored = await self._kept.create(call.known.user_id, given.name.strip(), given.settings, given.password)
+        self._record(CREATED, call, stored)
+        return info_of(stored)
+
+    async def change(self, call: Call[RoomChange]) -> RoomInfo:
+        """Change a room of yours; who is in it notices at once."""
+        stored, given = await self._own(call), call.input
+        settings = _merge(stored.settings, given)
+        has_password = stored.password_hash is not None if given.password is UNSET else given.password is not None
+        check_settings(self._context, settings, has_password=has_password)
+        name = stored.name if given.name is UNSET else given.name.strip()
+        stored = await self._kept.change(stored.id, name=name, settings=settings, password=given.password)
+        self._record(CHANGED, call, stored)
+        live = self._context.registry.get(stored.id)
+        return live.info() if live else info_of(stored)
+
+    async def delete(self, call: Call[Nothing]) -> None:
+        """Delete a room of yours, with its chat."""
+        stored = await self._own(call)
+        if not await self._kept.delete(stored.id):
+            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        self._record(DELETED, call, stored)
+
+    async def join(self, call: Call[JoinRoom]) -> SeatView:
+        """Reserve a seat, or learn why there is none."""
+        room = await self._find(call.path("id"))
+        user_id = call.known.user_id
+        if room.of_user(user_id) is None:
+            knows_password = await self._kept.knows_password(room, call.input.password)
+            # From here to the seat nothing waits, so that two can never have the last one.
+            check_admission(room, _profile(call), knows_password=knows_password)
+            room.seats.hold(user_id)
+        ticket = await self._auth.tickets.issue(call.known)
+        return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
+
+    async def leave(self, call: Call[Nothing]) -> None:
+        """Give the seat back, and leave the room if you are in it."""
+        user_id = call.known.user_id
+        room = self._context.registry.get(call.path("id"))
+        if room is None:
+            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        member = room.of_user(user_id)
+        if member is None and not room.seats.holds(user_id):
+            raise ApiError(ApiErrorCode.NOT_IN_ROOM, "you are not in this room")
+        room.seats.release(user_id)
+        if member is not None:
+            self._context.leave(self._context.sessions[member.key], "left")
+
+    async def _find(self, reference: str) -> Room:
+        room = self._context.registry.lobby() if reference == LOBBY else await self._kept.open(reference)
+        if room is None:
+            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        return room
+
+    async def _own(self, call: Call[InputT]) -> StoredRoom:
+        """The kept room in the path, if it is the caller's. Who may not know of it learns nothing."""
+        stored = await self._kept.find(call.path("id"))
+        if stored is None:
+            if self._context.registry.get(call.path("id")) is None:
+                raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ApiErrorCode.NOT_OWNER, "this room is not kept: it is changed by those in it")
+        if stored.owner_id != call.known.user_id:
+            raise ApiError(ApiErrorCode.NOT_OWNER, "only the room's owner may do this")
+        return stored
+
+    def _record(self, action: str, call: Call[InputT], room: StoredRoom) -> None:
+        self._auth.auditor.record(action, actor=call.known.user_id, target=room.id, client=call.client, name=room.name)
+
+
+def _merge(settings: RoomSettings, change: RoomChange) -> RoomSettings:
+    given = {name: getattr(change, name) for name in RoomSettings.__struct_fields__}
+    return structs.replace(settings, **{name: value for name, value in given.items() if value is not UNSET})
+
+
+def _profile(call: Call[JoinRoom]) -> Profile:
+    """The caller as the room's rules see them."""
+    principal = call.known
+    name = principal.account.nickname if principal.account else "Guest"
+    return Profile(principal.user_id, name, "#ffffff", call.client.address, guest=principal.is_guest, bot=False)

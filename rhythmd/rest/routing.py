@@ -1,0 +1,112 @@
+"""What a row of the route table says, and what a handler gets and gives."""
+
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
+from msgspec import Struct
+
+from rhythmd.auth.values import Client, Principal
+from rhythmd.rest.codes import ApiErrorCode
+from rhythmd.rest.rates import Rate
+from rhythmd.rows import Account
+
+__all__ = ["Answer", "Call", "Input", "Nothing", "Route", "Who"]
+
+
+class Who(IntEnum):
+    """Who may call: each includes those after it.
+
+    For `ANYONE` nobody is asked who they are; for `VISITOR` a login counts if there is one.
+    """
+
+    ANYONE = 0
+    VISITOR = 1
+    GUEST = 2
+    MEMBER = 3
+    MODERATOR = 4
+    ADMIN = 5
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of what a request brings: the query of a GET, the JSON body of all others."""
+
+
+class Nothing(Input, frozen=True):
+    """A request without anything."""
+
+
+InputT = TypeVar("InputT", bound=Struct)
+
+Answer = Struct | web.Response | None
+"""A struct is sent as JSON, None as 204."""
+
+
+class Call(Generic[InputT]):
+    """A request that has passed everything that stands before its handler.
+
+    Attributes:
+        request: aiohttp's.
+        input: what came with it, checked.
+        principal: who asks; None if nobody knows.
+        client: where from.
+        secure: whether cookies need TLS.
+    """
+
+    __slots__ = ("client", "input", "principal", "request", "secure")
+
+    def __init__(
+        self, request: web.Request, input_: InputT, principal: Principal | None, client: Client, *, secure: bool
+    ) -> None:
+        self.request = request
+        self.input = input_
+        self.principal = principal
+        self.client = client
+        self.secure = secure
+
+    def path(self, name: str) -> str:
+        """A variable part of the path."""
+        return self.request.match_info[name]
+
+    @property
+    def known(self) -> Principal:
+        """Who asks, where the row lets only those in that are known."""
+        assert self.principal is not None, "the route's row asks for a login"  # noqa: S101
+        return self.principal
+
+    @property
+    def account(self) -> Account:
+        """The account of who asks, where the row lets only members in."""
+        account = self.known.account
+        assert account is not None, "the route's row asks for a member"  # noqa: S101
+        return account
+
+
+class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
+    """One row of the table.
+
+    Args:
+        method: of HTTP.
+        path: with variable parts in braces.
+        handler: what answers; its docstring is the description in the API's document.
+        input: type of the query or body.
+        answer: type of the JSON that is sent, or the media type of another answer; None for an empty one.
+        status: when all is well.
+        more: other statuses that are no errors, such as 304.
+        who: may call.
+        rate: how requests are counted.
+        errors: the codes that the handler itself answers with.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[Call[InputT]], Awaitable[Answer]]
+    input: type[InputT]
+    answer: Any = None
+    status: HTTPStatus = HTTPStatus.OK
+    more: tuple[HTTPStatus, ...] = ()
+    who: Who = Who.ANYONE
+    rate: Rate = Rate.GENERAL
+    errors: tuple[ApiErrorCode, ...] = ()

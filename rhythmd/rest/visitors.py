@@ -1,0 +1,73 @@
+"""Where a request comes from, also behind a proxy, if the configuration names it."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from aiohttp import web
+
+from rhythmd.auth.values import Client
+
+__all__ = ["Visitors"]
+
+LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+KNOWN_ADDRESSES: Final = 4_096
+
+Address = IPv4Address | IPv6Address
+
+
+@lru_cache(KNOWN_ADDRESSES)
+def _parse(text: str) -> Address | None:
+    """IPv4 in its own form also when it came through an IPv6 socket."""
+    try:
+        address = ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+class Visitors:
+    """
+    Args:
+        trusted_proxies: networks (CIDR) whose word counts about whom they forward.
+    """
+
+    def __init__(self, trusted_proxies: Sequence[str]) -> None:
+        self._trusted: list[IPv4Network | IPv6Network] = [ip_network(text, strict=False) for text in trusted_proxies]
+
+    def client(self, request: web.Request) -> Client:
+        return Client(self.address(request), request.headers.get("User-Agent", ""))
+
+    def address(self, request: web.Request) -> str:
+        """The IP address of who sent the request: the last one on its way that is no proxy of ours."""
+        peer = _parse(request.remote or "127.0.0.1")
+        if peer is None:
+            return "127.0.0.1"
+        if not self._is_trusted(peer):
+            return str(peer)
+        for text in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
+            hop = _parse(text)
+            if hop is None:
+                break
+            peer = hop
+            if not self._is_trusted(hop):
+                break
+        return str(peer)
+
+    def came_through_tls(self, request: web.Request) -> bool:
+        """Whether the visitor's own connection, to us or to our proxy, is encrypted."""
+        if request.secure:
+            return True
+        peer = _parse(request.remote or "")
+        if peer is None or not self._is_trusted(peer):
+            return False
+        return request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower() == "https"
+
+    def wants_secure_cookies(self, request: web.Request) -> bool:
+        """Whether cookies get `Secure`: always, but on this very machine without TLS."""
+        return self.came_through_tls(request) or request.url.host not in LOCAL_HOSTS
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self._trusted)
