@@ -96,6 +96,7 @@ class QuotaConfig(Section, frozen=True):
     black_midi_maximum: Positive = 24_000
     total_allowance: Positive = 40_000
     total_maximum: Positive = 120_000
+    other_events: Positive = 4_000
 
 
 class StoreConfig(Section, frozen=True):

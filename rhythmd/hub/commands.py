@@ -16,6 +16,9 @@ from rhythmd.hub.talk import notice, say, whisper
 __all__ = ["COMMANDS", "Command", "run_command"]
 
 
+MAX_BAN_S: Final = 365 * 86_400
+
+
 class Command(NamedTuple):
     """What `/help` shows, and what runs with the text after the command's name."""
 
@@ -95,8 +98,11 @@ def _ban(context: Context, session: Session, text: str) -> object:
     usage = "/ban USER [SECONDS] [REASON]"
     user, rest = _split(text, usage)
     first, _, reason = rest.partition(" ")
-    seconds = int(first) if first.isascii() and first.isdigit() and 0 < len(first) < 9 else None
-    return moderation.ban(context, session, Ban(user, seconds or None, (reason if seconds else rest)[:128]))
+    if not (first.isascii() and first.isdigit()):
+        return moderation.ban(context, session, Ban(user, None, rest[:128]))
+    if not 0 < len(first) < 9 or not 0 < int(first) <= MAX_BAN_S:
+        raise Refused(ErrorCode.INVALID_FIELD, f"a ban lasts 1 to {MAX_BAN_S} seconds", "content")
+    return moderation.ban(context, session, Ban(user, int(first), reason[:128]))
 
 
 def _unban(context: Context, session: Session, text: str) -> object:

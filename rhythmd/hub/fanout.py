@@ -106,6 +106,13 @@ class Fanout:
         if not self._jobs:
             self._seal()
 
+    def finish(self) -> None:
+        """Write all that is waiting, slices included, now."""
+        while self._jobs:
+            self._step()
+            self.flush()
+        self.flush()
+
     def _seal(self) -> None:
         """What was played until now goes to those who listen now, in this order."""
         if not self._blocks:
@@ -165,9 +172,12 @@ class Fanout:
 
     def _run_jobs(self) -> None:
         """One slice, then the loop's other callbacks, then the next."""
-        if next(self._jobs[0], self) is self:
-            self._jobs.popleft()
+        self._step()
         if self._jobs:
             self._pacer.soon(self._run_jobs)
         else:
             self._seal()
+
+    def _step(self) -> None:
+        if self._jobs and next(self._jobs[0], self) is self:
+            self._jobs.popleft()

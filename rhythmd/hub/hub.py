@@ -124,7 +124,7 @@ class Hub:
         self.context.stopping = True
         farewell = Packet("stopping", Stopping(round(reconnect_after_s * 1000)))
         for room in self.context.registry:
-            room.fanout.flush()
+            room.fanout.finish()
         for session in list(self.context.sessions.values()):
             session.write(farewell.frame(session.encoding))
             session.peer.close(RESTARTING)

@@ -76,6 +76,8 @@ class Member:
     """A user's place in one room. `slot` is the player's number there, unique among those present."""
 
     __slots__ = (
+        "_events",
+        "_events_period",
         "announced",
         "chat_muted",
         "encoding",
@@ -105,6 +107,8 @@ class Member:
         self.self_muted = False
         self.chat_muted = False
         self.refused_period = -1
+        self._events = 0
+        self._events_period = -1
 
     def as_user(self) -> User:
         """The user as the room sees them."""
@@ -121,6 +125,18 @@ class Member:
             notes_muted=self.notes_muted or self.self_muted,
             chat_muted=self.chat_muted or profile.chat_muted,
         )
+
+    def count_events(self, count: int, period: int, others: int) -> bool:
+        """Count events of any kind; False when there are more than any music needs. On the hot path.
+
+        The bound is what the quota's notes need at most in one refill `period`, press and release, and `others` for
+        controllers. The quota charges note-ons only; what is free must have a bound, too.
+        """
+        if period != self._events_period:
+            self._events_period = period
+            self._events = 0
+        self._events += count
+        return self._events <= 2 * self.quota.maximum + others
 
     def send(self, type_: str, data: object) -> None:
         """Write one message to this member alone."""

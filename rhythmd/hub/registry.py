@@ -1,5 +1,6 @@
 """All rooms of this server, by id and by name, and the lobbies that overflow into one another."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Final
@@ -15,6 +16,7 @@ from rhythmd.rows import StoredRoom, fold
 __all__ = ["LOBBY", "Registry"]
 
 LOBBY: Final = "lobby"
+LOBBY_NAME: Final = re.compile(r"\s*lobby([ -]\d+)?\s*")
 
 
 class Registry:
@@ -74,8 +76,8 @@ class Registry:
     @staticmethod
     def check_name(name: str, field: str) -> None:
         """Raise Refused, naming `field`, when only the server itself may use `name`."""
-        if fold(name).startswith(LOBBY):
-            raise Refused(ErrorCode.INVALID_FIELD, f"names that begin with {LOBBY} are the server's own", field)
+        if LOBBY_NAME.fullmatch(fold(name)):
+            raise Refused(ErrorCode.INVALID_FIELD, "the lobbies' names are the server's own", field)
 
     def rename(self, room: Room, name: str) -> None:
         """Give `room` another name. Raises Refused when a room has it already, or it is a lobby's."""

@@ -78,8 +78,10 @@ class Room:
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
+        self.other_events = config.quota.other_events
         self._presence_limit = config.hub.presence_limit
         self._on_change = on_change
+        self._pacer = pacer
         self._last_slot = FIRST_SLOT - 1
         self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self.period())
 
@@ -108,12 +110,15 @@ class Room:
         if member.announced:
             self.broadcast("user-left", UserLeft(member.slot, member.profile.id, reason))
         if self.owner is member:
-            self.set_owner(self._heir())
+            self.owner = None
+            # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
+            self._pacer.soon(self._crown)
         self._on_change()
 
-    def _heir(self) -> Member | None:
-        """The longest present; but a kept room waits for its own owner."""
-        return None if self.kept is not None else next(iter(self.members.values()), None)
+    def _crown(self) -> None:
+        """Make the longest present the owner, if there is none; but a kept room waits for its own."""
+        if self.owner is None and self.kept is None and self.settings.type is not RoomType.LOBBY:
+            self.set_owner(next(iter(self.members.values()), None))
 
     def announce(self, member: Member) -> None:
         """Tell the room of `member`. In a big room that happens when they first do something."""

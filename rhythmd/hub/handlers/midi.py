@@ -3,6 +3,7 @@
 from typing import Final
 
 from rhythm_protocol.binary import encode_midi
+from rhythm_protocol.close import FLOODING
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
 from rhythm_protocol.messages import MidiInput
 from rhythm_protocol.midi import (
@@ -48,8 +49,11 @@ def play(context: Context, session: Session, payload: bytes) -> None:
         context.place(session)
         return
     now = now_ms()
+    period = now // room.refill_ms
+    if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.other_events):
+        session.peer.close(FLOODING)
+        return
     if notes:
-        period = now // room.refill_ms
         refusal = room.may_play(member)
         if refusal is not None:
             _tell(context, session, member, period, refusal, "your notes are silent here")
