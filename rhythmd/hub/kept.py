@@ -120,7 +120,12 @@ class KeptRooms:
     async def delete(self, room_id: str) -> bool:
         """Forget the room and its chat; whether there was one. Who is in it stays, in a room that is not kept."""
         with _translated():
-            return await self._store.rooms.delete(room_id)
+            deleted = await self._store.rooms.delete(room_id)
+        room = self._registry.get(room_id)
+        if room is not None:
+            room.kept = None
+            room.crown()
+        return deleted
 
     async def say(self, room: Room, author: Profile, kind: ChatKind, content: str) -> None:
         """Keep a line of chat, then say it: who hears it, or is told that it was said, can rely on it."""

@@ -112,10 +112,10 @@ class Room:
         if self.owner is member:
             self.owner = None
             # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
-            self._pacer.soon(self._crown)
+            self._pacer.soon(self.crown)
         self._on_change()
 
-    def _crown(self) -> None:
+    def crown(self) -> None:
         """Make the longest present the owner, if there is none; but a kept room waits for its own."""
         if self.owner is None and self.kept is None and self.settings.type is not RoomType.LOBBY:
             self.set_owner(next(iter(self.members.values()), None))
