@@ -4,6 +4,7 @@ In: a line with a `LoadSpec`, a line with the moment to start. Out: a line that 
 """
 
 import asyncio
+import os
 import sys
 
 import msgspec
@@ -26,6 +27,7 @@ async def _told_to_start() -> float:
 def main() -> None:
     raise_open_files()
     spec = msgspec.json.decode(sys.stdin.buffer.readline(), type=LoadSpec)
+    os.nice(spec.nice)
     result = analyse(spec, uvloop.run(play(spec, _told_to_start)))
     sys.stdout.buffer.write(msgspec.json.encode(result))
 

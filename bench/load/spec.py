@@ -35,7 +35,10 @@ class RoomLoad(Struct, frozen=True):
 
 
 class LoadSpec(Struct, frozen=True):
-    """A whole run. `warmup` seconds of the same load come first: counted for loss, not for latency or CPU."""
+    """A whole run. `warmup` seconds of the same load come first: counted for loss, not for latency or CPU.
+
+    `nice` lets this load step back behind another one on the same core, as nice(1) does.
+    """
 
     host: str
     port: int
@@ -46,6 +49,7 @@ class LoadSpec(Struct, frozen=True):
     server_pid: int | None = None
     label: str = ""
     seed: int = 1
+    nice: int = 0
 
 
 class NoteTiming(Struct, frozen=True):
