@@ -1,11 +1,19 @@
 """What tests of the REST side share."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from rhythmd.app import Server
+from rhythmd.app import Server, open_store
+from rhythmd.rows import AccountChanges, Role
+from tests.rest.api import UNLIMITED, Api, User, open_api
+from tests.server import Serve, make_config
+
+__all__ = ["Promote"]
+
+Promote = Callable[[User, Role], Awaitable[None]]
 
 
 @pytest.fixture
@@ -13,3 +21,30 @@ async def http(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client of the server."""
     async with aiohttp.ClientSession(server.url, timeout=aiohttp.ClientTimeout(20)) as session:
         yield session
+
+
+@pytest.fixture
+async def patient(serve: Serve) -> Server:
+    """A server that counts no requests."""
+    return await serve(*UNLIMITED)
+
+
+@pytest.fixture
+async def api(patient: Server) -> AsyncIterator[Api]:
+    """A client of a server that counts no requests."""
+    async with open_api(patient) as client:
+        yield client
+
+
+@pytest.fixture
+async def promote(tmp_path: Path) -> Promote:
+    """Gives a user a role as an operator would, past the server: `await promote(user, Role.ADMIN)`."""
+
+    async def give(user: User, role: Role) -> None:
+        store = open_store(make_config(tmp_path / "data"))
+        await store.start()
+        roles = frozenset({Role.MEMBER, role})
+        await store.accounts.update(user.id, AccountChanges(updated=0, roles=roles))
+        await store.close()
+
+    return give

@@ -1,0 +1,166 @@
+"""Rooms that are kept: made, changed, deleted, and seats in them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from rhythmd.app import Server
+from tests.client import Connect
+from tests.rest.api import Answer, Api, User
+
+CLIENTS = 200
+SEATS = 16
+
+
+@pytest.fixture
+async def clara(api: Api) -> User:
+    return await api.register("Clara")
+
+
+async def create(api: Api, user: User, **fields: object) -> str:
+    """A new room's id."""
+    answer = await api.call("POST", "/rooms/create", {"name": "Salon", **fields}, token=user.access_token)
+    assert answer.status == 201, answer.body
+    room_id: str = answer.body["id"]
+    return room_id
+
+
+async def test_create_keeps_the_room_while_nobody_is_in_it(api: Api, clara: User) -> None:
+    room_id = await create(api, clara, settings={"max_players": 4, "stage": "terrace"})
+    room = (await api.call("GET", f"/rooms/{room_id}")).body
+    assert (room["name"], room["settings"]["max_players"], room["settings"]["stage"]) == ("Salon", 4, "terrace")
+    assert (room["players"], room["has_password"]) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"settings": {"max_players": 0}}, "settings.max_players"),
+        ({"settings": {"max_players": 51}}, "settings.max_players"),
+        ({"settings": {"type": "lobby"}}, "settings.type"),
+        ({"settings": {"type": "private"}}, "password"),
+        ({"owner": "x"}, "owner"),
+        ({"password": ""}, "password"),
+    ],
+)
+async def test_create_with_a_bad_field_names_it(api: Api, clara: User, fields: dict[str, Any], field: str) -> None:
+    answer = await api.call("POST", "/rooms/create", {"name": "Salon", **fields}, token=clara.access_token)
+    assert (answer.status, answer.code, answer.field) == (400, "invalid-field", field)
+
+
+async def test_create_by_a_guest_is_refused(api: Api) -> None:
+    answer = await api.call("POST", "/rooms/create", {"name": "Salon"}, token=await api.guest())
+    assert (answer.status, answer.code) == (403, "not-permitted")
+
+
+async def test_create_a_name_that_is_taken_is_refused(api: Api, clara: User) -> None:
+    await create(api, clara)
+    answer = await api.call("POST", "/rooms/create", {"name": "SALON"}, token=clara.access_token)
+    assert answer.status in {400, 409}
+    assert answer.field == "name"
+
+
+async def test_private_room_is_there_for_its_owner_only(api: Api, clara: User) -> None:
+    room_id = await create(api, clara, password="secret", settings={"type": "private"})
+    assert (await api.call("GET", f"/rooms/{room_id}", token=clara.access_token)).body["has_password"] is True
+    robert = await api.register("Robert")
+    for token in (None, robert.access_token):
+        assert (await api.call("GET", f"/rooms/{room_id}", token=token)).code == "room-not-found"
+
+
+async def test_change_by_the_owner_reaches_those_inside(
+    api: Api, clara: User, patient: Server, connect: Connect
+) -> None:
+    room_id = await create(api, clara)
+    client = await connect(patient)
+    await client.join(room_id)
+    change = {"name": "Attic", "only_owner_can_play": True}
+    answer = await api.call("PATCH", f"/rooms/{room_id}", change, token=clara.access_token)
+    assert answer.status == 200, answer.body
+    assert (answer.body["name"], answer.body["settings"]["only_owner_can_play"]) == ("Attic", True)
+    (listed,) = (await api.call("GET", "/rooms/active?text=attic")).body["rooms"]
+    assert listed["id"] == room_id
+
+
+async def test_change_and_delete_by_others_is_refused(api: Api, clara: User) -> None:
+    room_id = await create(api, clara)
+    robert = await api.register("Robert")
+    for method, body in (("PATCH", {"name": "Mine"}), ("DELETE", None)):
+        answer = await api.call(method, f"/rooms/{room_id}", body, token=robert.access_token)
+        assert (answer.status, answer.code) == (403, "not-owner")
+        assert (await api.call(method, "/rooms/nowhere", body, token=robert.access_token)).code == "room-not-found"
+
+
+async def test_delete_takes_the_room_away(api: Api, clara: User) -> None:
+    room_id = await create(api, clara)
+    assert (await api.call("DELETE", f"/rooms/{room_id}", token=clara.access_token)).status == 204
+    assert (await api.call("GET", f"/rooms/{room_id}")).status == 404
+
+
+async def test_join_reserves_a_seat_and_opens_the_socket(
+    api: Api, clara: User, patient: Server, connect: Connect
+) -> None:
+    room_id = await create(api, clara, password="secret", settings={"max_players": 1})
+    answer = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=clara.access_token)
+    assert answer.status == 200, answer.body
+    other = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=await api.guest())
+    assert (other.status, other.code) == (409, "room-full")
+    client = await connect(patient, path=f"/ws?ticket={answer.body['ticket']}")
+    ack = await client.join(room_id)
+    assert ack.room.id == room_id
+
+
+@pytest.mark.parametrize(
+    ("settings", "password", "code"),
+    [
+        ({}, None, "wrong-password"),
+        ({}, "wrong", "wrong-password"),
+        ({"allow_guests": False}, "secret", "guests-not-allowed"),
+    ],
+)
+async def test_join_refused_says_why(
+    api: Api, clara: User, settings: dict[str, Any], password: str | None, code: str
+) -> None:
+    room_id = await create(api, clara, password="secret", settings=settings)
+    answer = await api.call("POST", f"/rooms/{room_id}/join", {"password": password}, token=await api.guest())
+    assert (answer.status, answer.code) == (403, code)
+
+
+async def test_join_a_room_that_is_not_there_is_refused(api: Api) -> None:
+    answer = await api.call("POST", "/rooms/nowhere/join", {}, token=await api.guest())
+    assert (answer.status, answer.code) == (404, "room-not-found")
+
+
+async def test_join_by_two_hundred_at_once_gives_every_seat_once(api: Api, clara: User) -> None:
+    room_id = await create(api, clara, settings={"max_players": SEATS})
+    guests = [await api.guest() for _ in range(CLIENTS)]
+
+    async def join(token: str) -> Answer:
+        return await api.call("POST", f"/rooms/{room_id}/join", {}, token=token)
+
+    answers = await asyncio.gather(*map(join, guests))
+    seated = [answer for answer in answers if answer.status == 200]
+    refused = [answer for answer in answers if answer.status != 200]
+    assert len(seated) == SEATS
+    assert {(answer.status, answer.code) for answer in refused} == {(409, "room-full")}
+
+
+async def test_leave_gives_the_seat_back(api: Api, clara: User) -> None:
+    room_id = await create(api, clara, settings={"max_players": 1})
+    first, second = await api.guest(), await api.guest()
+    assert (await api.call("POST", f"/rooms/{room_id}/join", {}, token=first)).status == 200
+    assert (await api.call("POST", f"/rooms/{room_id}/leave", token=second)).code == "not-in-room"
+    assert (await api.call("POST", f"/rooms/{room_id}/leave", token=first)).status == 204
+    assert (await api.call("POST", f"/rooms/{room_id}/join", {}, token=second)).status == 200
+
+
+async def test_leave_takes_the_socket_out_of_the_room(api: Api, clara: User, patient: Server, connect: Connect) -> None:
+    room_id = await create(api, clara)
+    answer = await api.call("POST", f"/rooms/{room_id}/join", {}, token=clara.access_token)
+    client = await connect(patient, path=f"/ws?ticket={answer.body['ticket']}")
+    await client.join(room_id)
+    assert (await api.call("GET", f"/rooms/{room_id}")).body["players"] == 1
+    assert (await api.call("POST", f"/rooms/{room_id}/leave", token=clara.access_token)).status == 204
+    assert (await api.call("GET", f"/rooms/{room_id}")).body["players"] == 0
