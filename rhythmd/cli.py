@@ -8,6 +8,7 @@ from pathlib import Path
 
 import uvloop
 
+from rhythmd.admin import Shared, add_admin_commands
 from rhythmd.app import Server
 from rhythmd.client.commands import add_client_commands
 from rhythmd.client.errors import ClientError
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_config_options(check)
     check.set_defaults(run=_check_config)
     add_client_commands(commands)
+    add_admin_commands(commands, Shared(_add_config_options, _load))
     return parser
 
 

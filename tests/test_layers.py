@@ -19,6 +19,7 @@ RANKS: Final = (
     ("rhythmd.net", "rhythmd.store", "rhythmd.cluster", "rhythmd.rest"),
     ("rhythmd.bridges",),
     ("rhythmd.app", "rhythmd.client"),
+    ("rhythmd.admin",),
     ("rhythmd.cli",),
     ("rhythmd.__main__",),
 )
