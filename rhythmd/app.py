@@ -30,7 +30,6 @@ from rhythmd.telemetry import Stats, StatsCollector, server_log
 __all__ = ["Server", "open_store"]
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-RECONNECT_AFTER_S: Final = 2.0
 PING_S: Final = 1.0
 SQLITE_FILE: Final = "rhythmd.sqlite3"
 
@@ -124,7 +123,7 @@ class Server:
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
         await self._hub.settle(self._config.server.stop_s / 4)
-        self._hub.stop(RECONNECT_AFTER_S)
+        self._hub.stop()
         await asyncio.gather(self._rest.stop(), self._listener.drain(self._config.server.stop_s / 2))
         if self._keeper is not None:
             self._keeper.cancel()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Collection
 from typing import Final
@@ -12,7 +13,6 @@ from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.hub.clock import now_us
 from rhythmd.hub.context import Context
 from rhythmd.hub.identity import Identity
-from rhythmd.hub.packet import Packet
 from rhythmd.hub.peer import Peer
 from rhythmd.hub.router import route_binary, route_text
 from rhythmd.hub.session import Session
@@ -25,6 +25,12 @@ TIDY_S: Final = 1.0
 
 def _ignore(_frame: bytes) -> None:
     """Where messages to a client that is gone end."""
+
+
+def _moment_ms() -> int:
+    """When one client shall come back: each at another moment, or the next server would meet them all at once."""
+    first, last = RESTARTING.reconnect_after or (0.0, 0.0)
+    return round(random.uniform(first, last) * 1000)  # noqa: S311 - spreads load, guards nothing
 
 
 class Hub:
@@ -119,14 +125,13 @@ class Hub:
             async with asyncio.timeout(seconds):
                 await self.context.finish_tasks()
 
-    def stop(self, reconnect_after_s: float) -> None:
-        """Tell everybody, write out what is waiting, start every close handshake."""
+    def stop(self) -> None:
+        """Tell everybody when to come back, write out what is waiting, start every close handshake."""
         self.context.stopping = True
-        farewell = Packet("stopping", Stopping(round(reconnect_after_s * 1000)))
         for room in self.context.registry:
             room.fanout.finish()
         for session in list(self.context.sessions.values()):
-            session.write(farewell.frame(session.encoding))
+            session.send("stopping", Stopping(_moment_ms()))
             session.peer.close(RESTARTING)
         self.context.pacer.stop()
         if self._tidier is not None:
