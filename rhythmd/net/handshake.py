@@ -107,7 +107,15 @@ def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
     if not values:
         return True
     own = [host.lower() for host in headers.get_all("Host")]
-    return len(values) == 1 and (values[0] in origins or urlsplit(values[0].lower()).netloc in own)
+    return len(values) == 1 and (values[0] in origins or _host(values[0]) in own)
+
+
+def _host(origin: str) -> str | None:
+    """Host and port of an origin (RFC 6454, section 6.2), in lower case; None if it is no URL."""
+    try:
+        return urlsplit(origin.lower()).netloc or None
+    except ValueError:
+        return None
 
 
 def _bearer(headers: Headers) -> str | None:
