@@ -52,8 +52,7 @@ def _control(context: Context, session: Session, payload: bytes) -> None:
 def _dispatch(context: Context, session: Session, envelope: Envelope) -> None:
     """Handle a control message, after those of the same session that are still waiting for the store."""
     if envelope.type in IMMEDIATE:
-        # Notes are bounded by their quota: a rate that dropped note-offs would leave notes hanging.
-        _handle(context, session, envelope)
+        _handle_now(context, session, envelope)
     elif _within_rate(context, session, envelope.id):
         if session.waiting is None:
             _handle(context, session, envelope)
@@ -61,6 +60,20 @@ def _dispatch(context: Context, session: Session, envelope: Envelope) -> None:
             session.waiting.append(envelope)
         else:
             context.refuse(session, ErrorCode.RATE_LIMITED, "too many messages are waiting", id_=envelope.id)
+
+
+def _handle_now(context: Context, session: Session, envelope: Envelope) -> None:
+    """Handle what waits for nothing. Only a broken one is charged.
+
+    Notes are bounded by their quota: a rate that dropped note-offs would leave notes hanging.
+    """
+    try:
+        answer = CONTROL[envelope.type](context, session, parse_client(envelope))
+    except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
+        if _within_rate(context, session, envelope.id):
+            _refuse(context, session, error, envelope.id)
+    else:
+        _acknowledge(session, envelope, answer)
 
 
 def _handle(context: Context, session: Session, envelope: Envelope) -> None:
@@ -90,8 +103,8 @@ async def _finish(context: Context, session: Session, envelope: Envelope, answer
 
 
 def _resume(context: Context, session: Session, queued: deque[Envelope]) -> None:
-    """Handle what came while a handler waited, until one waits again."""
-    while queued:
+    """Handle what came while a handler waited, until one waits again or the client is gone."""
+    while queued and session.key in context.sessions:
         if session.waiting is not None:
             session.waiting.extend(queued)
             return
