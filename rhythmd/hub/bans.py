@@ -38,13 +38,16 @@ class BanList:
         """Put a kept ban back in force, with what is left of it."""
         self._bans[key] = _Ban((key,), monotonic() + seconds)
 
-    def lift(self, key: str) -> tuple[str, ...]:
-        """End the ban of a user's id or an address, under both; the keys it stood under, none if there was none."""
-        lifted = self._bans.get(key)
-        if lifted is None or lifted.until <= monotonic():
-            return ()
-        self._bans = {key: ban for key, ban in self._bans.items() if ban is not lifted}
-        return lifted.keys
+    def keys_of(self, key: str) -> tuple[str, ...]:
+        """What the ban of a user's id or an address stands under, that among it; nothing if there is none."""
+        ban = self._bans.get(key)
+        return ban.keys if ban is not None and ban.until > monotonic() else ()
+
+    def lift(self, key: str) -> bool:
+        """End the ban of a user's id or an address, under both; whether there was one."""
+        keys = self.keys_of(key)
+        self._bans = {key: ban for key, ban in self._bans.items() if key not in keys}
+        return bool(keys)
 
     def holds(self, profile: Profile) -> bool:
         now = monotonic()

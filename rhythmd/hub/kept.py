@@ -19,7 +19,7 @@ from rhythmd.hub.room import KeptState, Room
 from rhythmd.ports import Conflict, NotFound, Store, StoreUnavailable
 from rhythmd.rows import FOREVER, NewChatLine, Sanction, SanctionKind, StoredRoom, StoredRoomChanges
 
-__all__ = ["KeptRooms", "PasswordHasher"]
+__all__ = ["KeptRooms", "NameTaken", "PasswordHasher"]
 
 
 class PasswordHasher(Protocol):
@@ -30,15 +30,22 @@ class PasswordHasher(Protocol):
     async def verify(self, hashed: str, password: str) -> bool: ...
 
 
+class NameTaken(Refused):
+    """Another kept room has this name. `field` is where it stands in the message."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(ErrorCode.INVALID_FIELD, "another room has this name", field)
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
-    """A store's errors in the players' words."""
+def _translated(name_field: str = "name") -> Iterator[None]:
+    """A store's errors in the players' words. `name_field` is where the room's name stands in the message."""
     try:
         yield
     except StoreUnavailable as error:
         raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
     except Conflict as error:
-        raise Refused(ErrorCode.INVALID_FIELD, f"this {error.field} is taken", error.field) from error
+        raise NameTaken(name_field) from error
     except NotFound as error:
         raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone") from error
 
@@ -57,9 +64,9 @@ class KeptRooms:
         self._history = history
 
     async def find(self, reference: str) -> StoredRoom | None:
-        """The room with this id or name."""
+        """The room with this id or, in any case and with any space around it, this name."""
         with _translated():
-            return await self._store.rooms.get(reference) or await self._store.rooms.by_name(reference)
+            return await self._store.rooms.get(reference) or await self._store.rooms.by_name(reference.strip())
 
     async def open(self, reference: str) -> Room | None:
         """The live room for an id or name, fetched from the store if nobody is in it."""
@@ -79,7 +86,7 @@ class KeptRooms:
         return room
 
     async def create(self, owner_id: str, name: str, settings: RoomSettings, password: str | None) -> StoredRoom:
-        """Keep a new room."""
+        """Keep a new room. Raises NameTaken."""
         self._registry.check_name(name, "room")
         now = _now_ms()
         room = StoredRoom(
@@ -105,10 +112,10 @@ class KeptRooms:
         self, room_id: str, *, name: str, settings: RoomSettings, password: str | UnsetType | None
     ) -> StoredRoom:
         """Change what is kept; a live room follows. `password` UNSET stays, None is taken away."""
-        self._registry.check_name(name, "settings.name")
+        self._registry.check_free(name, room_id)
         hashed = await self._hasher.hash(password) if isinstance(password, str) else password
         changes = StoredRoomChanges(updated=_now_ms(), name=name, settings=settings, password_hash=hashed)
-        with _translated():
+        with _translated("settings.name"):
             stored = await self._store.rooms.update(room_id, changes)
         room = self._registry.get(room_id)
         if room is not None and room.kept is not None:
@@ -142,9 +149,18 @@ class KeptRooms:
         room.chat.add(kept)
         room.broadcast("chat-message", kept)
 
+    async def check_free(self, name: str) -> None:
+        """Raise Refused when a kept room has this name, whether somebody is in it or not."""
+        with _translated():
+            taken = await self._store.rooms.by_name(name)
+        if taken is not None:
+            raise NameTaken("settings.name")
+
     async def clear_chat(self, room: Room) -> None:
+        """Forget the chat; on the screens once the store has forgotten it."""
         with _translated():
             await self._store.chat.clear(room.id)
+        room.clear_chat()
 
     async def ban(self, room: Room, target: Profile, seconds: int | None, reason: str, by: str) -> None:
         """Keep a ban of `target`."""
@@ -163,8 +179,9 @@ class KeptRooms:
                     )
                 )
 
-    async def pardon(self, room: Room, subjects: tuple[str, ...]) -> None:
-        """End a kept ban."""
+    async def pardon(self, room: Room, key: str) -> None:
+        """End a kept ban; one that the store cannot forget now stays, so that it can be ended later."""
         with _translated():
-            for subject in subjects:
+            for subject in room.bans.keys_of(key):
                 await self._store.rooms.pardon(room.id, subject, SanctionKind.BAN)
+        room.bans.lift(key)

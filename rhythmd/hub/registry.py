@@ -53,7 +53,7 @@ class Registry:
             room = self._rooms.get(_lobby_id(number))
             if room is None:
                 return self._open_lobby(number)
-            if len(room.members) < room.settings.max_players:
+            if len(room.members) + len(room.seats) < room.settings.max_players:
                 return room
             number += 1
 
@@ -79,14 +79,17 @@ class Registry:
         if LOBBY_NAME.fullmatch(fold(name)):
             raise Refused(ErrorCode.INVALID_FIELD, "the lobbies' names are the server's own", field)
 
-    def rename(self, room: Room, name: str) -> None:
-        """Give `room` another name. Raises Refused when a room has it already, or it is a lobby's."""
+    def check_free(self, name: str, room_id: str) -> None:
+        """Raise Refused unless the room with this id, live or not, may be called `name`."""
         self.check_name(name, "settings.name")
         taken = self.get(name)
-        if taken is not None and taken is not room:
+        if taken is not None and taken.id != room_id:
             raise Refused(ErrorCode.INVALID_FIELD, "another room has this name", "settings.name")
+
+    def rename(self, room: Room, name: str) -> None:
+        """Find `room` under another name from now on."""
         self._forget_name(room)
-        self._ids_by_name[fold(name)] = room.id
+        self._ids_by_name.setdefault(fold(name), room.id)
 
     def free(self, room: Room) -> None:
         """Forget `room` if nobody is left in it."""
@@ -114,7 +117,7 @@ class Registry:
         return room
 
     def _forget_name(self, room: Room) -> None:
-        """A kept room may go live under a name that a room of guests took while it was not."""
+        """A kept room may have a name that a room of guests took while the store was asked."""
         if self._ids_by_name.get(fold(room.name)) == room.id:
             del self._ids_by_name[fold(room.name)]
 

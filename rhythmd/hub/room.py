@@ -5,6 +5,7 @@ from typing import Final
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
+    ChatCleared,
     ChatKind,
     ChatLine,
     RoomInfo,
@@ -91,13 +92,14 @@ class Room:
         """Give `occupant` a slot. The room is told, after it has heard what was played before."""
         quota = NoteQuota(*self._rates(is_owner=as_owner), self.period())
         member = Member(occupant, self._free_slot(), quota)
-        if as_owner:
-            self.owner = member
-        if len(self.members) < self._presence_limit:
+        if as_owner or len(self.members) < self._presence_limit:
             self.announce(member)
-        self.fanout.add(member)
         self.members[member.slot] = member
         self.seats.release(member.profile.id)
+        if as_owner:
+            self.owner = member
+            self.changed()
+        self.fanout.add(member)
         self._on_change()
         return member
 
@@ -117,7 +119,11 @@ class Room:
 
     def crown(self) -> None:
         """Make the longest present the owner, if there is none; but a kept room waits for its own."""
-        if self.owner is None and self.kept is None and self.settings.type is not RoomType.LOBBY:
+        if self.owner is not None or self.settings.type is RoomType.LOBBY:
+            return
+        if self.kept is not None:
+            self.changed()
+        else:
             self.set_owner(next(iter(self.members.values()), None))
 
     def announce(self, member: Member) -> None:
@@ -164,6 +170,11 @@ class Room:
 
     def broadcast(self, type_: str, data: object, skip: Member | None = None) -> None:
         self.fanout.broadcast(Packet(type_, data), () if skip is None else (skip,))
+
+    def clear_chat(self) -> None:
+        """Forget the chat, here and on every screen."""
+        self.chat.clear()
+        self.broadcast("chat-cleared", ChatCleared())
 
     def release(self, member: Member) -> None:
         """End whatever `member` holds, for all listeners."""

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Ban, ChatCleared, ClearChat, Kick, Mute, Unban
+from rhythm_protocol.messages import Ban, ClearChat, Kick, Mute, Unban
 from rhythmd.errors import Refused
 from rhythmd.hub.context import Context
 from rhythmd.hub.member import Member
@@ -53,10 +53,12 @@ def ban(context: Context, session: Session, message: Ban) -> Later | None:
 def unban(context: Context, session: Session, message: Unban) -> Later | None:
     """End a ban, by the user's id."""
     room = _moderated(context, session)
-    lifted = room.bans.lift(message.user)
-    if not lifted:
+    if not room.bans.keys_of(message.user):
         raise Refused(ErrorCode.USER_NOT_FOUND, "nobody with this id is banned", "user")
-    return None if room.kept is None else context.kept.pardon(room, lifted)
+    if room.kept is not None:
+        return context.kept.pardon(room, message.user)
+    room.bans.lift(message.user)
+    return None
 
 
 def mute(context: Context, session: Session, message: Mute) -> None:
@@ -73,6 +75,7 @@ def mute(context: Context, session: Session, message: Mute) -> None:
 def clear_chat(context: Context, session: Session, _message: ClearChat) -> Later | None:
     """Forget the room's chat, here and on every screen."""
     room = _moderated(context, session)
-    room.chat.clear()
-    room.broadcast("chat-cleared", ChatCleared())
-    return None if room.kept is None else context.kept.clear_chat(room)
+    if room.kept is not None:
+        return context.kept.clear_chat(room)
+    room.clear_chat()
+    return None

@@ -19,11 +19,13 @@ from rhythm_protocol.messages import (
 from rhythmd.errors import Refused
 from rhythmd.hub.admission import check_admission
 from rhythmd.hub.context import Context
+from rhythmd.hub.kept import NameTaken
 from rhythmd.hub.member import Member
 from rhythmd.hub.password import PasswordHash
 from rhythmd.hub.registry import LOBBY
 from rhythmd.hub.room import Room
 from rhythmd.hub.session import Session
+from rhythmd.rows import fold
 
 __all__ = ["check_settings", "join_room", "leave_room", "merge_settings", "room_update", "transfer_owner"]
 
@@ -48,15 +50,17 @@ async def _join_later(context: Context, session: Session, message: JoinRoom) -> 
     room = await context.kept.open(message.room)
     if room is None:
         return await _join_new(context, session, message)
+    kept = room.kept
     knows_password = await context.kept.knows_password(room, message.password)
     context.require_connected(session)
-    if context.registry.get(room.id) is not room:  # the last member left meanwhile
+    if context.registry.get(room.id) is not room or room.kept is not kept:  # freed, or changed, meanwhile
         return await _join_later(context, session, message)
     return _enter(context, session, room, knows_password=knows_password)
 
 
 async def _join_new(context: Context, session: Session, message: JoinRoom) -> JoinAck:
     """Make the room and enter it as its owner. One of a user with an account is kept."""
+    context.require_connected(session)
     if not message.create:
         raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
     name, settings = message.room.strip(), message.settings or RoomSettings()
@@ -65,12 +69,15 @@ async def _join_new(context: Context, session: Session, message: JoinRoom) -> Jo
         room = context.registry.create(name, settings)
         room.password = PasswordHash(message.password) if message.password is not None else None
     else:
-        stored = await context.kept.create(session.identity.user_id, name, settings, message.password)
+        try:
+            stored = await context.kept.create(session.identity.user_id, name, settings, message.password)
+        except NameTaken:
+            return await _join_later(context, session, message)  # somebody was quicker
         opened = await context.kept.open(stored.id)
         if opened is None:
             raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone", "room")
         room = opened
-    context.require_connected(session)
+        context.require_connected(session)
     return _enter(context, session, room, knows_password=True, as_owner=True)
 
 
@@ -89,15 +96,23 @@ def _enter(context: Context, session: Session, room: Room, *, knows_password: bo
         raise Refused(ErrorCode.ALREADY_IN_ROOM, "you are in this room already")
     profile = session.profile
     other = room.of_user(profile.id)
+    owns = as_owner or _owns(room, profile.id)
     if other is None and not as_owner:
         check_admission(room, profile, knows_password=knows_password)
     elif other is not None:
+        room.seats.hold(profile.id)  # so that the room stays, if nobody else is in it
         context.expel(room, other, "replaced", "you joined from somewhere else")
     context.leave(session, "left")
-    owns = as_owner or (room.kept is not None and room.kept.owner_id == profile.id)
     session.room = room
     session.member = room.add(session, as_owner=owns)
     return _ack(room, session.member)
+
+
+def _owns(room: Room, user_id: str) -> bool:
+    """Whether this user owns `room` once they are in it: it is kept for them, or their older socket's."""
+    if room.kept is not None:
+        return room.kept.owner_id == user_id
+    return room.owner is not None and room.owner.profile.id == user_id
 
 
 def check_settings(context: Context, settings: RoomSettings, *, has_password: bool) -> None:
@@ -142,7 +157,8 @@ def room_update(context: Context, session: Session, message: RoomUpdate) -> Coro
     name = room.name if update.name is UNSET else update.name.strip()
     if room.kept is not None:
         return _update_kept(context, room, settings, name, update)
-    context.registry.rename(room, name)
+    if fold(name) != fold(room.name):
+        return _update_name(context, room, settings, name, update)
     room.change_settings(settings, name, _new_password(room, update))
     return None
 
@@ -151,6 +167,16 @@ async def _update_kept(
     context: Context, room: Room, settings: RoomSettings, name: str, update: RoomSettingsUpdate
 ) -> None:
     await context.kept.change(room.id, name=name, settings=settings, password=update.password)
+
+
+async def _update_name(
+    context: Context, room: Room, settings: RoomSettings, name: str, update: RoomSettingsUpdate
+) -> None:
+    """Change a room that is not kept; no other room, live or only kept, may have its new name."""
+    await context.kept.check_free(name)
+    context.registry.check_free(name, room.id)
+    context.registry.rename(room, name)
+    room.change_settings(settings, name, _new_password(room, update))
 
 
 def _new_password(room: Room, update: RoomSettingsUpdate) -> PasswordHash | None:
