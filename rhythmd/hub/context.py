@@ -9,7 +9,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Error, RoomLeft
 from rhythmd.config import Config
 from rhythmd.errors import Refused
-from rhythmd.hub.identity import Authenticator, Identity
+from rhythmd.hub.identity import Authenticator, EndedLogins, Identity
 from rhythmd.hub.kept import KeptRooms, PasswordHasher
 from rhythmd.hub.member import Member, Profile
 from rhythmd.hub.pacer import Pacer
@@ -49,6 +49,7 @@ class Context:
         self.registry = Registry(config, self.pacer)
         self.kept = KeptRooms(store, hasher, self.registry, config.rooms.chat_history)
         self.sessions: dict[str, Session] = {}  # by session key
+        self.ended_logins = EndedLogins()
         self.stopping = False
 
     def new_session(self, peer: Peer, identity: Identity | None) -> Session:

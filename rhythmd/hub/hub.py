@@ -66,6 +66,7 @@ class Hub:
 
     def end_logins(self, login_ids: Collection[str], rule: Close = LOGIN_REVOKED) -> None:
         """Close the sockets of logins that are no longer good."""
+        self.context.ended_logins.add(login_ids)
         for session in list(self.context.sessions.values()):
             if session.identity is not None and session.identity.login_id in login_ids:
                 session.peer.close(rule)
@@ -99,7 +100,14 @@ class Hub:
                 limits=self._limits,
             ),
         )
+        if self.context.stopping:
+            self._close_soon(session, RESTARTING)
+        elif identity is not None and identity.login_id in self.context.ended_logins:
+            self._close_soon(session, LOGIN_REVOKED)
         return session
+
+    def _close_soon(self, session: Session, rule: Close) -> None:
+        self.context.pacer.soon(lambda: session.peer.close(rule))
 
     def on_binary(self, session: Session, payload: bytes) -> None:
         route_binary(self.context, session, payload)
@@ -112,7 +120,7 @@ class Hub:
 
         Not at once: its room is in the middle of writing, and whom it has not reached would hear of the leaving first.
         """
-        self.context.pacer.soon(lambda: session.peer.close(SLOW))
+        self._close_soon(session, SLOW)
 
     def on_lost(self, session: Session) -> None:
         session.write = _ignore

@@ -1,9 +1,13 @@
 """Who a client proved to be, and the port to whoever can tell."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from time import monotonic
+from typing import Final, Protocol
 
-__all__ = ["Authenticator", "Credentials", "Identity"]
+__all__ = ["Authenticator", "Credentials", "EndedLogins", "Identity"]
+
+REMEMBERED_S: Final = 60.0  # longer than any identification takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +48,24 @@ class Authenticator(Protocol):
 
     async def identify(self, credentials: Credentials, address: str) -> Identity:
         """Raises Refused: `login-expired`, `login-invalid`, `user-banned` or `unavailable`."""
+
+
+class EndedLogins:
+    """The ids of logins that ended a moment ago.
+
+    Whoever identifies a client may have asked the store just before the end, and have the answer just after it.
+    """
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}  # the oldest first
+
+    def add(self, login_ids: Iterable[str]) -> None:
+        now = monotonic()
+        while self._until and next(iter(self._until.values())) <= now:
+            del self._until[next(iter(self._until))]
+        self._until |= dict.fromkeys(login_ids, now + REMEMBERED_S)
+
+    def __contains__(self, login_id: str) -> bool:
+        return login_id in self._until

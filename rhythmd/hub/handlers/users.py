@@ -20,6 +20,8 @@ async def authenticate(context: Context, session: Session, message: Authenticate
     identity = await context.authenticator.identify(credentials, session.profile.address)
     if session.identity is None or identity.user_id != session.identity.user_id:
         raise Refused(ErrorCode.INVALID_FIELD, "connect anew to be somebody else", "token")
+    if identity.login_id in context.ended_logins:
+        raise Refused(ErrorCode.LOGIN_INVALID, "this login has ended")
     session.identity = identity
 
 
