@@ -74,13 +74,14 @@ class Server:
         stats = Stats()
         self._store = open_store(config)
         keys = load_keys(config.auth, Path(config.server.data_dir))
-        self._auth = Auth(config.auth, keys, self._store, _open_cache(config), LogMailer())
+        self._cache = _open_cache(config)
+        self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer())
         authenticator = SocketAuthenticator(self._auth.authenticator)
         passwords = RoomPasswords(self._auth.passwords)
         self._hub = Hub(Context(config, stats, loop, self._store, passwords, authenticator))
         self._auth.changes.watch(AccountWatcher(self._hub))
         context = self._hub.context
-        self._rest = RestSide(config, context, self._auth, self._store, self._is_ready, self._metrics(stats))
+        self._rest = RestSide(config, context, self._auth, self._store, self._why_not_ready, self._metrics(stats))
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
             loop, config.limits, self._hub, authenticator, tuple(config.server.allowed_origins), stats, heartbeat
@@ -128,8 +129,14 @@ class Server:
         if self._keeper is not None:
             self._keeper.cancel()
         await self._auth.stop(self._config.server.stop_s / 4)
+        await self._cache.close()
         await self._store.close()
         server_log.info("stopped")
+
+    @property
+    def auth(self) -> Auth:
+        """The services behind accounts and logins."""
+        return self._auth
 
     @property
     def url(self) -> str:
@@ -162,8 +169,10 @@ class Server:
                 self._store_answers = False
             await asyncio.sleep(PING_S)
 
-    def _is_ready(self) -> bool:
-        return self._store_answers and not self._hub.context.stopping
+    def _why_not_ready(self) -> str | None:
+        if self._hub.context.stopping:
+            return "stopping"
+        return None if self._store_answers else "store-away"
 
     def _metrics(self, stats: Stats) -> CollectorRegistry:
         registry = CollectorRegistry()
