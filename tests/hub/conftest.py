@@ -1,9 +1,13 @@
 """What tests of the hub share."""
 
+from pathlib import Path
+
 import pytest
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
-from rhythmd.app import Server
+from rhythmd.app import SQLITE_FILE, Server
+from tests.client import Connect
+from tests.hub.people import ORIGIN, PASSWORD, Person, Register
 from tests.server import Serve
 
 
@@ -17,3 +21,20 @@ async def server(serve: Serve) -> Server:
 def subprotocol(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
+
+
+@pytest.fixture
+def register(connect: Connect) -> Register:
+    """Makes accounts: `await register(server, "clara")`."""
+
+    async def make(server: Server, usertag: str) -> Person:
+        login = await server.auth.accounts.register(usertag, PASSWORD, None, ORIGIN)
+        return Person(server, connect, login.account, login.grant)
+
+    return make
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """The SQLite file of the servers that `serve` starts."""
+    return tmp_path / "data" / SQLITE_FILE
