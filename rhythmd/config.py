@@ -72,7 +72,7 @@ class LimitsConfig(Section, frozen=True):
 
 class HubConfig(Section, frozen=True):
     flush_max_ms: Annotated[float, Meta(ge=0, le=50)] = 4.0
-    yield_after: Positive = 256
+    yield_after: Positive = 128
     presence_limit: Positive = 100
     cursor_interval_ms: Annotated[float, Meta(ge=1, le=1000)] = 40.0
 

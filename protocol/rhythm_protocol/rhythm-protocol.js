@@ -404,6 +404,9 @@ export const CLOSE_RULES = {
   4000: { name: "silent", reconnectAfter: [0.5, 2] },
   4001: { name: "slow", reconnectAfter: [1, 5] },
   4002: { name: "flooding", reconnectAfter: [10, 30] },
+  4003: { name: "login-expired", reconnectAfter: null },
+  4004: { name: "login-revoked", reconnectAfter: null },
+  4005: { name: "user-banned", reconnectAfter: null },
 };
 
 const LONGEST_WAIT_S = 60;
