@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import pytest
@@ -21,7 +21,7 @@ from rhythmd.app import SQLITE_FILE
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import open_client
 from tests.deadline import within
-from tests.members import UNLIMITED, Member, Rest, open_rest
+from tests.rest.api import UNLIMITED, Api, User, open_api
 from tests.server import running_process, server_environment
 
 ROUNDS: Final = 50
@@ -29,6 +29,8 @@ LOAD_S: Final = (0.05, 0.35)
 REGISTERING: Final = 3  # at once, as hashing their passwords takes a while
 SETTINGS: Final = (
     *UNLIMITED,
+    "limits.messages_per_s=100000",
+    "limits.messages_burst=100000",
     "rooms.chat_history=10000",
     "limits.write_buffer_bytes=16777216",  # for all of that history
 )
@@ -38,20 +40,24 @@ KILLED: Final = (aiohttp.ClientError, WebSocketException, OSError)
 
 
 class Victims:
-    """Servers on one data directory, one after the other."""
+    """Servers on one data directory, one after the other. `url` and `port` are the last one's."""
 
     def __init__(self, process: asyncio.subprocess.Process, data: Path) -> None:
         self._process = process
         self._arguments = ["serve", "--port", "0", "--data", str(data)]
         self._arguments += [part for setting in SETTINGS for part in ("--set", setting)]
         self._pid = 0
+        self.url = ""
 
-    async def start(self) -> int:
-        """Start one: its port."""
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def start(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(" ".join(self._arguments).encode() + b"\n")
         self._pid = int(await self._line())
-        return int((await self._line()).rpartition(":")[2])
+        self.url = (await self._line()).removeprefix("rhythmd listening on ")
 
     async def kill(self) -> None:
         os.kill(self._pid, signal.SIGKILL)
@@ -96,35 +102,43 @@ def new_name() -> str:
     return uuid.uuid4().hex[:20]
 
 
+async def done(api: Api, method: str, path: str, body: object = None, *, token: str | None = None) -> Any:
+    """What the server answers to a request. A refusal fails the test."""
+    answer = await api.call(method, path, body, token=token)
+    assert answer.status < 300, answer.body
+    return answer.body
+
+
 class Load:
     """What people do until the server is gone. Each job waits for its answers, so one thing of each is in the air."""
 
-    def __init__(self, port: int, rest: Rest, ledger: Ledger) -> None:
+    def __init__(self, port: int, api: Api, ledger: Ledger) -> None:
         self._port = port
-        self._rest = rest
+        self._api = api
         self._ledger = ledger
 
-    def jobs(self, members: list[Member]) -> list[Awaitable[None]]:
+    def jobs(self, members: list[User]) -> list[Awaitable[None]]:
         each = [job(member) for member in members for job in (self._talk, self._change_profile)]
         return [*(self._register() for _ in range(REGISTERING)), self._create_rooms(members[0]), *each]
 
     async def _register(self) -> None:
         while True:
-            member = await self._rest.register(new_name())
-            self._ledger.accounts.append(member.usertag)
+            user = await self._api.register(new_name())
+            self._ledger.accounts.append(user.usertag)
 
-    async def _create_rooms(self, member: Member) -> None:
+    async def _create_rooms(self, owner: User) -> None:
         while True:
-            room = await self._rest.done("POST", "/rooms/create", {"name": new_name()}, token=member.token)
+            room = await done(self._api, "POST", "/rooms/create", {"name": new_name()}, token=owner.access_token)
             self._ledger.rooms.append(room["id"])
 
-    async def _change_profile(self, member: Member) -> None:
+    async def _change_profile(self, member: User) -> None:
         for number in itertools.count(self._ledger.bios[member.usertag] + 1):
-            await self._rest.done("PATCH", "/users/profile", {"bio": str(number)}, token=member.token)
+            await done(self._api, "PATCH", "/users/profile", {"bio": str(number)}, token=member.access_token)
             self._ledger.bios[member.usertag] = number
 
-    async def _talk(self, member: Member) -> None:
-        async with open_client(self._port, path=await self._rest.socket_path(member)) as client:
+    async def _talk(self, member: User) -> None:
+        path = await self._api.socket_path(member.access_token)
+        async with open_client(self._port, path=path) as client:
             await client.ask("join-room", {"room": SALON})
             while True:
                 line = new_name()
@@ -137,52 +151,51 @@ async def until_killed(job: Awaitable[None]) -> None:
         await job
 
 
-async def apply_and_kill(victims: Victims, load: Load, members: list[Member], seconds: float) -> None:
+async def apply_and_kill(victims: Victims, load: Load, members: list[User], seconds: float) -> None:
     jobs = [asyncio.create_task(until_killed(job)) for job in load.jobs(members)]
     await asyncio.sleep(seconds)  # The moment is what is tried out.
     await victims.kill()
     await within(asyncio.gather(*jobs))
 
 
-async def assert_kept(port: int, rest: Rest, members: list[Member], ledger: Ledger) -> None:
+async def assert_kept(port: int, api: Api, members: list[User], ledger: Ledger) -> None:
     """All of `ledger` is there, and nobody is in a room."""
     for usertag in ledger.accounts:
-        await rest.done("GET", f"/users/{usertag}")
-    for room_id in (*ledger.rooms, SALON):
-        assert (await rest.done("GET", f"/rooms/{room_id}"))["players"] == 0
+        await done(api, "GET", f"/users/{usertag}")
+    for room in (*ledger.rooms, SALON):
+        assert (await done(api, "GET", f"/rooms/{room}"))["players"] == 0
     for member in members:
-        profile = (await rest.done("GET", "/users/profile", token=member.token))["profile"]
-        bio = int(profile["bio"] or 0)
-        assert bio - ledger.bios[member.usertag] in (0, 1), "one more may have been in the air"
+        profile = (await done(api, "GET", "/users/profile", token=member.access_token))["profile"]
+        ahead = int(profile["bio"] or 0) - ledger.bios[member.usertag]
+        assert ahead in (0, 1), "one more may have been in the air"
     async with open_client(port) as guest:
         joined = await guest.join(SALON)
         assert [user.slot for user in joined.members] == [joined.slot]
         assert set(ledger.lines) <= {line.content for line in joined.chat}
 
 
-async def prepare(rest: Rest) -> list[Member]:
+async def prepare(victims: Victims) -> list[User]:
     """Members, and the room that they talk in."""
-    members = [await rest.register(f"talker-{number}") for number in range(3)]
-    await rest.done("POST", "/rooms/create", {"name": SALON}, token=members[0].token)
+    await victims.start()
+    async with open_api(victims) as api:
+        members = [await api.register(f"talker-{number}") for number in range(3)]
+        await done(api, "POST", "/rooms/create", {"name": SALON}, token=members[0].access_token)
+    await victims.kill()
     return members
 
 
 async def test_kill_under_load_loses_nothing_acknowledged(victims: Victims, tmp_path: Path) -> None:
     moments = random.Random(1)
-    port = await victims.start()
-    async with open_rest(port) as rest:
-        members = await prepare(rest)
-    await victims.kill()
-    ledger = Ledger(bios=dict.fromkeys((member.usertag for member in members), 0))
-    known = (0, 0)
+    members = await prepare(victims)
+    ledger, seen = Ledger(bios={member.usertag: 0 for member in members}), (0, 0)
     for _ in range(ROUNDS):
-        port = await victims.start()
-        async with open_rest(port) as rest:
-            await assert_kept(port, rest, members, ledger.later_than(*known))
-            known = len(ledger.accounts), len(ledger.rooms)
-            await apply_and_kill(victims, Load(port, rest, ledger), members, moments.uniform(*LOAD_S))
-    async with running_process(tmp_path, SETTINGS) as server, open_rest(server.port) as rest:
-        await assert_kept(server.port, rest, members, ledger)
+        await victims.start()
+        async with open_api(victims) as api:
+            await assert_kept(victims.port, api, members, ledger.later_than(*seen))
+            seen = len(ledger.accounts), len(ledger.rooms)
+            await apply_and_kill(victims, Load(victims.port, api, ledger), members, moments.uniform(*LOAD_S))
+    async with running_process(tmp_path, SETTINGS) as server, open_api(server) as api:
+        await assert_kept(server.port, api, members, ledger)
         server.signal(signal.SIGTERM)
         assert await server.wait() == 0
     assert await problems(tmp_path / "data" / SQLITE_FILE) == []

@@ -3,13 +3,12 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from http.cookies import SimpleCookie
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import aiohttp
 import orjson
 from multidict import CIMultiDictProxy
 
-from rhythmd.app import Server
 from tests.deadline import within
 
 __all__ = ["PASSWORD", "UNLIMITED", "Answer", "Api", "User", "open_api"]
@@ -113,9 +112,22 @@ class Api:
         token: str = answer.body["access_token"]
         return token
 
+    async def socket_path(self, token: str) -> str:
+        """Where a socket opens, once, with a ticket that is bought with this access token."""
+        answer = await self.call("POST", "/auth/ticket", token=token)
+        assert answer.status == 200, answer.body
+        return f"/ws?ticket={answer.body['ticket']}"
+
+
+class Addressed(Protocol):
+    """A server, wherever it runs."""
+
+    @property
+    def url(self) -> str: ...
+
 
 @contextlib.asynccontextmanager
-async def open_api(server: Server, ssl: aiohttp.Fingerprint | bool = True) -> AsyncIterator[Api]:
+async def open_api(server: Addressed, ssl: aiohttp.Fingerprint | bool = True) -> AsyncIterator[Api]:
     """A client for as long as the block lasts. `ssl` says which certificate is accepted."""
     connector = aiohttp.TCPConnector(limit=0, ssl=ssl)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
