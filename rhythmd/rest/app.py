@@ -49,7 +49,7 @@ class RestSide:
         context: the hub's rooms and sessions.
         auth: the services around accounts.
         store: of accounts, rooms and the audit.
-        is_ready: whether the server takes new players.
+        why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
     """
 
@@ -59,7 +59,7 @@ class RestSide:
         context: Context,
         auth: Auth,
         store: Store,
-        is_ready: Callable[[], bool],
+        why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
     ) -> None:
         visitors, origins = Visitors(config.server.trusted_proxies), Origins(config.server.allowed_origins)
@@ -70,7 +70,7 @@ class RestSide:
         application = web.Application(
             middlewares=[around(origins, visitors, self._reports)], client_max_size=config.limits.body_bytes
         )
-        application.add_routes([*_api(table, gate), *_pages(table, HealthResource(is_ready, metrics))])
+        application.add_routes([*_api(table, gate), *_pages(table, HealthResource(why_not_ready, metrics))])
         self._runner = web.AppRunner(
             application,
             access_log=None,

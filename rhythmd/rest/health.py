@@ -10,19 +10,18 @@ __all__ = ["HealthResource"]
 
 
 class HealthResource:
-    """Live while the loop answers; ready until the server begins to stop."""
+    """Live while the loop answers; ready while the store does, too, until the server begins to stop."""
 
-    def __init__(self, is_ready: Callable[[], bool], metrics: CollectorRegistry) -> None:
-        self._is_ready = is_ready
+    def __init__(self, why_not_ready: Callable[[], str | None], metrics: CollectorRegistry) -> None:
+        self._why_not_ready = why_not_ready
         self._metrics = metrics
 
     async def live(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "live"})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        if self._is_ready():
-            return web.json_response({"status": "ready"})
-        return web.json_response({"status": "stopping"}, status=503)
+        reason = self._why_not_ready()
+        return web.json_response({"status": reason or "ready"}, status=503 if reason else 200)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
