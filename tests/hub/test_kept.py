@@ -1,0 +1,348 @@
+"""Rooms of users with an account: they outlive their members, the server and the absence of the database."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from rhythm_protocol.messages import ChatCleared, ChatLine, JoinAck, RoomLeft, RoomUpdated, UserLeft
+from rhythmd.app import Server
+from tests.client import Client, Connect, note_on, open_client
+from tests.conftest import ErrorLog
+from tests.deadline import DEADLINE_S, POLL_S
+from tests.hub.people import Person, Register, locked, socket_path
+from tests.metrics import metrics
+from tests.server import Serve, make_config, running_process, running_server
+
+SECRET: Final = "open-sesame-8421"
+IMPATIENT: Final = "store.timeout_s=0.2"
+
+Run = Callable[[], Awaitable[Server]]
+
+
+@pytest.fixture
+async def clara(server: Server, register: Register) -> Person:
+    return await register(server, "clara")
+
+
+@pytest.fixture
+async def robert(server: Server, register: Register) -> Person:
+    return await register(server, "robert")
+
+
+@pytest.fixture
+async def salon(clara: Person) -> Client:
+    """A socket of Clara's, who has made the room "Salon"."""
+    client = await clara.open()
+    await client.join("Salon")
+    return client
+
+
+@contextlib.asynccontextmanager
+async def restarts(tmp_path: Path) -> AsyncIterator[Run]:
+    """Starts a server on the same data, after stopping the one before."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def run() -> Server:
+            await stack.aclose()
+            return await stack.enter_async_context(running_server(make_config(tmp_path / "data")))
+
+        yield run
+
+
+async def find(client: Client, room: str, **options: object) -> JoinAck:
+    """Join a room that must be there already."""
+    return msgspec.convert(await client.ask("join-room", {"room": room, **options}), JoinAck)
+
+
+async def until_asleep(server: Server) -> None:
+    """Wait until no room is live but the lobby."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            if (await metrics(server))["rhythmd_rooms"] == 1:
+                return
+            await asyncio.sleep(POLL_S)
+
+
+async def owner_of(client: Client) -> str | None:
+    return (await client.expect(RoomUpdated)).room.owner
+
+
+# Outliving
+
+
+async def test_room_of_a_member_outlives_its_members_and_one_of_a_guest_does_not(
+    server: Server, connect: Connect, salon: Client, subprotocol: str
+) -> None:
+    guest = await connect(server, subprotocol)
+    await guest.join("Attic")
+    await guest.ask("leave-room")
+    await salon.ask("leave-room")
+    assert (await guest.refused("join-room", {"room": "Attic"})).code == "room-not-found"
+    ack = await find(guest, "  sALON ")
+    assert (ack.room.name, ack.room.owner) == ("Salon", None)
+    await guest.ask("leave-room")
+    assert (await find(guest, ack.room.id)).room.id == ack.room.id
+
+
+async def test_room_outlives_the_server(tmp_path: Path, register: Register) -> None:
+    async with restarts(tmp_path) as run:
+        server = await run()
+        clara, robert = await register(server, "clara"), await register(server, "robert")
+        owner, banned = await clara.open(), await robert.open()
+        ack = await owner.join("Salon", password=SECRET, settings={"max_players": 7, "welcome_message": "Hello"})
+        await find(banned, "Salon", password=SECRET)
+        await banned.ask("chat-message", {"content": "/me plays"})
+        await owner.ask("ban", {"user": robert.id, "reason": "noise"})
+        await owner.ask("room-update", {"settings": {"name": "Grand Salon", "stage": "cave"}})
+        clara, robert = clara._replace(server=server), robert._replace(server=server)
+        server = await run()
+        assert all(SECRET.encode() not in path.read_bytes() for path in (tmp_path / "data").iterdir())
+        guest, banned = await clara.connect(server), await (await robert.log_in(server)).open()
+        assert (await banned.refused("join-room", {"room": "grand salon", "password": SECRET})).code == "banned"
+        assert (await guest.refused("join-room", {"room": "Salon", "password": SECRET})).code == "room-not-found"
+        for password in (None, "wrong"):
+            error = await guest.refused("join-room", {"room": ack.room.id, "password": password})
+            assert (error.code, error.field) == ("wrong-password", "password")
+        again = await find(guest, "grand salon", password=SECRET)
+        assert (again.room.id, again.room.has_password, again.room.owner) == (ack.room.id, True, None)
+        assert (again.room.settings.max_players, again.room.settings.stage) == (7, "cave")
+        assert [(line.content, line.name) for line in again.chat] == [("plays", "robert"), ("Hello", None)]
+        owner = await (await clara.log_in(server)).open()
+        assert (await find(owner, "Grand Salon", password=SECRET)).room.owner == clara.id
+        await owner.ask("unban", {"user": robert.id})
+        await find(banned, "Grand Salon", password=SECRET)
+
+
+async def test_chat_is_stored_when_it_is_acknowledged(tmp_path: Path, register: Register) -> None:
+    async with restarts(tmp_path) as run:
+        clara = await register(await run(), "clara")
+        await (await clara.open()).join("Salon")
+    async with running_process(tmp_path) as process, open_client(process.port) as client:
+        await find(client, "Salon")
+        await client.ask("chat-message", {"content": "remember this"})
+        process.signal(signal.SIGKILL)
+        assert (await client.closed()).code == 1006
+    async with restarts(tmp_path) as run:
+        client = await clara.connect(await run())
+        assert [line.content for line in (await find(client, "Salon")).chat] == ["remember this"]
+
+
+async def test_sleeping_room_gets_chat_ids_that_go_on(server: Server, salon: Client) -> None:
+    ids: list[int] = []
+    for _ in range(2):
+        await salon.ask("chat-message", {"content": "hello"})
+        ids.append((await salon.expect(ChatLine)).id)
+        await salon.ask("leave-room")
+        assert [line.id for line in (await find(salon, "Salon")).chat] == ids
+    assert ids == sorted(set(ids))
+
+
+# Owning
+
+
+async def test_owner_owns_the_room_while_present_and_nobody_does_otherwise(
+    server: Server, connect: Connect, clara: Person, salon: Client, subprotocol: str
+) -> None:
+    guest = await connect(server, subprotocol)
+    assert (await find(guest, "Salon")).room.owner == clara.id
+    await salon.ask("leave-room")
+    assert await owner_of(guest) is None
+    assert (await guest.refused("room-update", {"settings": {"stage": "cave"}})).code == "not-owner"
+    ack = await find(salon, "Salon")
+    assert (ack.room.owner, ack.quota.maximum) == (clara.id, 1_800)
+    assert await owner_of(guest) == clara.id
+    assert (await salon.refused("transfer-owner", {"user": guest.welcome.user.id})).code == "invalid-field"
+    await salon.ask("room-update", {"settings": {"stage": "cave"}})
+    assert (await guest.expect(RoomUpdated)).room.settings.stage == "cave"
+
+
+async def test_owner_by_the_name_of_another_member_owns_nothing(
+    server: Server, clara: Person, robert: Person, salon: Client
+) -> None:
+    await salon.ask("leave-room")
+    other = await robert.open()
+    await other.ask("user-update", {"name": "clara"})
+    assert (await find(other, "Salon")).room.owner is None
+
+
+# Changing
+
+
+async def test_room_update_of_a_kept_room_is_stored(
+    server: Server, connect: Connect, salon: Client, subprotocol: str
+) -> None:
+    guest = await connect(server, subprotocol)
+    await salon.ask("room-update", {"settings": {"name": "Attic", "password": SECRET, "max_players": 3}})
+    await salon.ask("leave-room")
+    assert (await guest.refused("join-room", {"room": "Salon"})).code == "room-not-found"
+    assert (await guest.refused("join-room", {"room": "Attic"})).code == "wrong-password"
+    assert (await find(guest, "attic", password=SECRET)).room.settings.max_players == 3
+    await find(salon, "attic", password=SECRET)
+    await salon.ask("room-update", {"settings": {"password": None}})
+    for client in (salon, guest):
+        await client.ask("leave-room")
+    assert not (await find(guest, "attic")).room.has_password
+
+
+async def test_name_of_another_room_is_refused_and_changes_nothing(
+    server: Server, connect: Connect, clara: Person, salon: Client
+) -> None:
+    second, guest, other = await clara.open(), await connect(server), await connect(server)
+    await second.join("Attic")
+    await second.ask("leave-room")
+    await guest.join("Cellar")
+    for client, name in ((salon, "ATTIC"), (salon, "cellar"), (guest, "attic"), (guest, "Salon"), (salon, "Lobby 3")):
+        error = await client.refused("room-update", {"settings": {"name": name, "stage": "cave"}})
+        assert (error.code, error.field) == ("invalid-field", "settings.name")
+    await salon.ask("leave-room")
+    for name in ("Salon", "Cellar"):
+        ack = await find(other, name)
+        assert (ack.room.name, ack.room.settings.stage) == (name, "")
+    await guest.ask("room-update", {"settings": {"name": "Barn"}})
+    assert (await find(guest, "salon")).room.name == "Salon"
+
+
+async def test_create_with_the_name_of_a_room_joins_it(
+    server: Server, connect: Connect, clara: Person, robert: Person, salon: Client
+) -> None:
+    guest, member = await connect(server), await robert.open()
+    await salon.ask("leave-room")
+    ids = {(await client.join(" Salon", settings={"stage": "cave"})).room.id for client in (guest, member, salon)}
+    assert len(ids) == 1
+    assert (await find(await connect(server), "Salon")).room.owner == clara.id
+
+
+# At once
+
+
+@pytest.mark.parametrize("password", [None, SECRET])
+async def test_two_who_create_a_name_at_once_meet_in_one_room(
+    server: Server, clara: Person, robert: Person, password: str | None
+) -> None:
+    for number in range(5):
+        clients = [await clara.open(), await robert.open()]
+        name = f"Salon {number}"
+        acks = await asyncio.gather(*(client.join(name, password=password) for client in clients))
+        assert len({ack.room.id for ack in acks}) == 1
+        last = max(acks, key=lambda ack: ack.room.players)
+        assert (last.room.players, last.room.owner in {clara.id, robert.id}) == (2, True)
+        for client in clients:
+            await client.close()
+
+
+async def test_many_who_wake_a_room_at_once_meet_in_one_room(server: Server, connect: Connect, salon: Client) -> None:
+    await salon.ask("room-update", {"settings": {"max_players": 50}})
+    await salon.ask("leave-room")
+    clients = [await connect(server) for _ in range(51)]
+    await until_asleep(server)
+    answers = await asyncio.gather(*(client.answer("join-room", {"room": "Salon"}) for client in clients))
+    refusals = [answer.error.code for answer in answers if answer.error]
+    slots = {answer.data["slot"] for answer in answers if not answer.error}
+    assert (refusals, len(slots)) == (["room-full"], 50)
+
+
+# Twice in one room
+
+
+async def test_newer_socket_of_a_member_takes_the_place_of_the_older(
+    server: Server, connect: Connect, clara: Person, salon: Client, subprotocol: str
+) -> None:
+    guest = await connect(server, subprotocol)
+    await find(guest, "Salon")
+    await salon.play([note_on()])
+    await guest.events(1)
+    newer = await clara.open(subprotocol)
+    ack = await find(newer, "Salon")
+    left = await salon.expect(RoomLeft)
+    assert (left.room, left.reason) == (ack.room.id, "replaced")
+    assert (await guest.expect(UserLeft)).reason == "replaced"
+    assert len(await guest.events(1)) == 1
+    assert (ack.room.players, ack.room.owner) == (2, clara.id)
+    await salon.join("lobby")
+
+
+async def test_newer_socket_of_the_only_member_is_in_the_same_room(
+    server: Server, connect: Connect, clara: Person, subprotocol: str
+) -> None:
+    older, newer, guest = await clara.open(subprotocol), await clara.open(), await connect(server)
+    first = await older.join("Salon")
+    assert (await newer.join("Salon")).room.id == first.room.id
+    assert (await older.expect(RoomLeft)).reason == "replaced"
+    assert (await find(guest, "Salon")).room.players == 2
+    await newer.play([note_on()])
+    await guest.events(1)
+
+
+async def test_newer_socket_of_a_guest_keeps_the_ownership(server: Server, connect: Connect) -> None:
+    token = server.auth.sessions.guest().access_token
+    principal = await server.auth.authenticator.by_token(token)
+    older, newer = [await connect(server, path=await socket_path(server, principal)) for _ in range(2)]
+    other = await connect(server)
+    await older.join("Salon")
+    await other.join("Salon")
+    assert (await newer.join("Salon")).room.owner == principal.user_id
+    await newer.ask("kick", {"user": other.welcome.user.id})
+
+
+# While the database is away
+
+
+async def test_database_that_takes_nothing_stops_chat_but_not_music(
+    serve: Serve, connect: Connect, register: Register, database: Path, errors_logged: ErrorLog
+) -> None:
+    server = await serve("hub.flush_max_ms=0", IMPATIENT)
+    clara = await register(server, "clara")
+    owner, guest, other = await clara.open(), await connect(server), await connect(server)
+    await owner.join("Salon")
+    await find(guest, "Salon")
+    await owner.ask("chat-message", {"content": "before"})
+    with locked(database):
+        for type_, data in (
+            ("chat-message", {"content": "lost"}),
+            ("room-update", {"settings": {"name": "Attic"}}),
+            ("clear-chat", {}),
+        ):
+            assert (await owner.refused(type_, data)).code == "unavailable"
+        await guest.play([note_on()])
+        await owner.events(1)
+        for client in (other, guest):
+            await client.join("lobby")
+        await other.ask("chat-message", {"content": "still here"})
+    assert not any(isinstance(message, ChatCleared) for message in await owner.received())
+    while (await owner.answer("chat-message", {"content": "after"})).error:
+        pass
+    ack = await find(guest, "Salon")
+    assert (ack.room.name, [line.content for line in ack.chat]) == ("Salon", ["before", "after"])
+    errors_logged.records.clear()
+
+
+async def test_unban_that_cannot_be_stored_can_be_repeated(
+    serve: Serve, connect: Connect, register: Register, database: Path, errors_logged: ErrorLog
+) -> None:
+    server = await serve(IMPATIENT)
+    clara, robert = await register(server, "clara"), await register(server, "robert")
+    owner, noisy = await clara.open(), await robert.open()
+    await owner.join("Salon")
+    await find(noisy, "Salon")
+    await owner.ask("ban", {"user": robert.id})
+    with locked(database):
+        assert (await owner.refused("unban", {"user": robert.id})).code == "unavailable"
+        assert (await noisy.refused("join-room", {"room": "Salon"})).code == "banned"
+    while (await owner.answer("unban", {"user": robert.id})).error:
+        pass
+    await find(noisy, "Salon")
+    errors_logged.records.clear()
+
+
+async def test_chat_that_is_cleared_is_forgotten_for_good(server: Server, salon: Client) -> None:
+    await salon.ask("chat-message", {"content": "hello"})
+    await salon.ask("clear-chat")
+    await salon.expect(ChatCleared)
+    await salon.ask("leave-room")
+    assert (await find(salon, "Salon")).chat == []
