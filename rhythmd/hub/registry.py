@@ -46,14 +46,15 @@ class Registry:
             room = self._rooms.get(self._ids_by_name.get(fold(reference.strip()), ""))
         return room
 
-    def lobby(self) -> Room:
-        """The first lobby with a free seat; a new one when all are full."""
+    def lobby(self, user_id: str | None = None) -> Room:
+        """The first lobby with a free seat, or one that is held for this user; a new one when all are full."""
         number = 1
         while True:
             room = self._rooms.get(_lobby_id(number))
             if room is None:
                 return self._open_lobby(number)
-            if len(room.members) + len(room.seats) < room.settings.max_players:
+            is_held = user_id is not None and room.seats.holds(user_id)
+            if is_held or len(room.members) + len(room.seats) < room.settings.max_players:
                 return room
             number += 1
 

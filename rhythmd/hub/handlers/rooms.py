@@ -86,7 +86,7 @@ def _live(context: Context, session: Session, message: JoinRoom) -> Room | None:
     if message.room.casefold() == LOBBY:
         if session.room is not None and session.room.settings.type is RoomType.LOBBY:
             return session.room
-        return context.registry.lobby()
+        return context.registry.lobby(session.profile.id)
     return context.registry.get(message.room)
 
 
