@@ -108,10 +108,9 @@ class Fanout:
 
     def finish(self) -> None:
         """Write all that is waiting, slices included, now."""
+        self._seal()
         while self._jobs:
             self._step()
-            self.flush()
-        self.flush()
 
     def _seal(self) -> None:
         """What was played until now goes to those who listen now, in this order."""

@@ -190,3 +190,32 @@ def test_discard_during_slices_hears_nothing_more(manual: ManualHub, fanout: Fan
     manual.settle()
     assert gone.take() == []
     assert stays.take() == [music(1)]
+
+
+def test_finish_writes_slices_and_blocks_that_are_waiting(manual: ManualHub, fanout: Fanout) -> None:
+    peers = listen(manual, fanout, 7)
+    fanout.broadcast(Packet("chat-cleared", ChatCleared()))
+    fanout.play(peers[0], block(1))
+    fanout.broadcast(Packet("stopping", Stopping(1)))
+    fanout.play(peers[0], block(1))
+    fanout.finish()
+    heard = [ChatCleared(), music(1), Stopping(1), music(1)]
+    assert [peer.take() for peer in peers] == [[ChatCleared(), Stopping(1)], *[heard] * 6]
+    manual.settle()
+    assert [peer.take() for peer in peers] == [[]] * 7
+
+
+def test_stop_of_the_hub_writes_what_is_waiting_before_the_farewell() -> None:
+    small = ManualHub("hub.yield_after=2")
+    peers = [small.connect() for _ in range(5)]
+    for peer in peers:
+        peer.say("join-room", {"room": "lobby"})
+    small.settle()
+    for peer in peers:
+        peer.take()
+    peers[0].play([note_on()])
+    small.hub.stop()
+    for peer in peers[1:]:
+        kinds = [type(message) for message in peer.take()]
+        assert kinds.index(Music) < kinds.index(Stopping)
+    small.close()
