@@ -2,10 +2,14 @@
 
 import asyncio
 
-from rhythm_protocol.messages import ChatLine, Error
-from tests.client import Answer, Connect, note_on
+from rhythm_protocol.messages import ChatLine, Error, RoomUpdated, UserLeft
+from rhythm_protocol.midi import MidiEvent
+from tests.client import Answer, Connect, chord, note_off, note_on
+from tests.metrics import until_connections
 from tests.server import Serve
 
+PEDAL_DOWN = MidiEvent(0, 0xB0, 64, 127)
+PEDAL_UP = MidiEvent(0, 0xB0, 64, 0)
 SLOWLY = ("limits.messages_per_s=0.001", "limits.messages_burst=5")
 
 
@@ -72,3 +76,44 @@ async def test_pause_gives_the_rate_back(serve: Serve, connect: Connect) -> None
         if (await client.answer("user-update", {"name": "Clara"})).error is None:
             break
         await asyncio.sleep(0.05)
+
+
+async def test_broken_notes_count_as_well(serve: Serve, connect: Connect, subprotocol: str) -> None:
+    client = await connect(await serve(*SLOWLY), subprotocol)
+    for _ in range(20):
+        await client.send("midi-event", {"time": 0, "events": [[0, 0xF0, 0, 0]]})
+    assert (await client.closed()).code == 4002
+
+
+async def test_more_events_than_any_music_close_and_release(serve: Serve, connect: Connect, subprotocol: str) -> None:
+    server = await serve("quota.refill_s=3600", "quota.room_maximum=10", "quota.other_events=20")
+    listener, flooder, player = await connect(server), await connect(server, subprotocol), await connect(server)
+    for client in (listener, flooder, player):
+        await client.join("Salon")
+    allowed = [note_on(60), *[PEDAL_DOWN] * 19, *[note_off(61)] * 20]
+    await flooder.play(allowed)
+    assert await listener.events(40) == [(flooder.slot, event) for event in allowed]
+    await flooder.play([note_off(60)])
+    assert await flooder.closed() == (4002, "flooding")
+    assert await listener.events(2) == [(flooder.slot, event) for event in (note_off(60), PEDAL_UP)]
+    assert (await listener.expect(UserLeft)).reason == "lost"
+    await player.play(chord(60, 64))
+    assert await listener.events(2) == [(player.slot, event) for event in chord(60, 64)]
+
+
+async def test_room_that_is_lost_all_at_once_leaves_nobody_behind(serve: Serve, connect: Connect) -> None:
+    server = await serve("rooms.max_players=400")
+    settings = {"max_players": 400}
+    crowd = [await connect(server) for _ in range(300)]
+    for client in crowd:
+        await client.join("Hall", settings=settings)
+    last = await connect(server)
+    await last.join("Hall")
+    for client in crowd:
+        client.abort()
+    owners: list[str | None] = []
+    while last.welcome.user.id not in owners:
+        owners.append((await last.expect(RoomUpdated)).room.owner)
+    assert len(owners) < 30, "each of those who went was made the owner"
+    await until_connections(server, 1)
+    assert (await (await connect(server)).join("Hall")).room.players == 2
