@@ -1,10 +1,13 @@
 """Around every request: its id, the headers of its answer, and the end of whatever went wrong."""
 
 import secrets
+from collections.abc import Iterator
+from itertools import count
 from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
 
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import translate
@@ -18,16 +21,19 @@ from rhythmd.telemetry import request_id, rest_log
 __all__ = ["ALLOWANCE", "around"]
 
 ALLOWANCE: Final = web.RequestKey("allowance", Allowance)
-ID_BYTES: Final = 8
-API: Final = "/api/"
 HSTS: Final = "max-age=31536000"
-SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+POLICY: Final = "Content-Security-Policy"
+NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
+"""The policy of answers that are no pages."""
+
+SECURITY: Final = CIMultiDict(
+    {
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+)
 
 
 def around(origins: Origins, visitors: Visitors, reports: Reports) -> Middleware:
@@ -41,13 +47,15 @@ def around(origins: Origins, visitors: Visitors, reports: Reports) -> Middleware
 
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            return (request.path.startswith(API) and origins.preflight(request)) or await handler(request)
+            return origins.preflight(request) or await handler(request)
         except Exception as error:  # noqa: BLE001 - the one place where a request's failure ends
             return _failed(request, error, reports)
 
+    ids = _ids()
+
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        id_ = secrets.token_hex(ID_BYTES)
+        id_ = next(ids)
         reset = request_id.set(id_)
         connection = _handover(request)
         if connection is not None:
@@ -59,18 +67,24 @@ def around(origins: Origins, visitors: Visitors, reports: Reports) -> Middleware
             if connection is not None:
                 connection.request_ended()
         headers = response.headers
-        for name, value in SECURITY.items():
-            headers.setdefault(name, value)
+        headers.extend(SECURITY)
+        if POLICY not in headers:
+            headers[POLICY] = NOTHING
         headers["X-Request-Id"] = id_
-        if request.path.startswith(API):
-            headers.update(origins.headers(request))
+        headers.extend(origins.headers(request))
         if ALLOWANCE in request:
-            headers.update(request[ALLOWANCE].headers())
+            headers.extend(request[ALLOWANCE].headers())
         if visitors.came_through_tls(request):
             headers["Strict-Transport-Security"] = HSTS
         return response
 
     return middleware
+
+
+def _ids() -> Iterator[str]:
+    """Ids that no other request has, here or after a restart: a system call for each would be felt."""
+    process = secrets.token_hex(4)
+    return (f"{process}{number & 0xFFFFFFFF:08x}" for number in count())
 
 
 def _handover(request: web.Request) -> Handover | None:

@@ -8,10 +8,9 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from rhythmd.auth.addresses import network
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import InvalidToken
-from rhythmd.auth.values import Client, Principal
+from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.around import ALLOWANCE
 from rhythmd.rest.codes import ApiErrorCode
@@ -57,21 +56,17 @@ class Gate:
 
     async def admit(self, route: Route[InputT], request: web.Request) -> Call[InputT]:
         """The call, if the request may have one. Raises ApiError, AuthError and StoreError."""
-        client = self._visitors.client(request)
         self._origins.check(request)
-        secure = self._visitors.wants_secure_cookies(request)
         principal = None
         if route.who is Who.ANYONE:
-            self._count(request, route.rate, client, None)
+            self._count(request, route.rate, None)
         else:
-            principal = await self._identify(route, request, client, secure=secure)
-        return Call(request, await self._read(route.input, request), principal, client, secure=secure)
+            principal = await self._identify(route, request)
+        return Call(request, await self._read(route, request), principal, self._visitors)
 
-    async def _identify(
-        self, route: Route[InputT], request: web.Request, client: Client, *, secure: bool
-    ) -> Principal | None:
+    async def _identify(self, route: Route[InputT], request: web.Request) -> Principal | None:
         """Who asks. Whatever comes of it, the request is counted."""
-        token = access_token(request, secure=secure)
+        token = access_token(request, secure=self._visitors.wants_secure_cookies(request))
         principal = None
         try:
             principal = await self._authenticator.by_token(token) if token else None
@@ -79,20 +74,23 @@ class Gate:
             if route.who is not Who.VISITOR:
                 raise
         finally:
-            self._count(request, route.rate, client, principal)
+            self._count(request, route.rate, principal)
         _check_rights(route.who, principal)
         return principal
 
-    def _count(self, request: web.Request, rate: Rate, client: Client, principal: Principal | None) -> None:
+    def _count(self, request: web.Request, rate: Rate, principal: Principal | None) -> None:
         """By account, if there is one. A guest counts by address: new guests cost nothing."""
         is_member = principal is not None and not principal.is_guest
-        sender = principal.user_id if principal is not None and is_member else network(client.address)
+        sender = principal.user_id if principal is not None and is_member else self._visitors.network(request)
         allowance = request[ALLOWANCE] = self._rates.take(rate, sender)
         if allowance.wait_s:
             raise too_many(allowance)
 
-    async def _read(self, wanted: type[InputT], request: web.Request) -> InputT:
+    async def _read(self, route: Route[InputT], request: web.Request) -> InputT:
+        wanted = route.input
         if request.method in QUERIED:
+            if not request.query_string and route.default is not None:
+                return route.default
             return _convert(_query(request), wanted, strict=False)
         if wanted is Nothing and not request.body_exists:
             return _convert({}, wanted)

@@ -102,6 +102,8 @@ class RoomsResource:
 
 def _is_known(request: web.Request, etag: str) -> bool:
     """Whether the client has this version already (If-None-Match of RFC 9110, 13.1.2)."""
+    if "If-None-Match" not in request.headers:
+        return False
     return any(tag.value == "*" or f'"{tag.value}"' == etag for tag in request.if_none_match or ())
 
 

@@ -185,7 +185,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
     return (
         Route(
             method="GET", path=f"{V1}/rooms/active", handler=rooms.active, input=ActiveRooms, answer=RoomList,
-            more=NOT_MODIFIED,
+            more=NOT_MODIFIED, default=ActiveRooms(),
         ),
         Route(
             method="POST", path=f"{V1}/rooms/create", handler=changes.create, input=CreateRoom, answer=RoomInfo,

@@ -11,6 +11,7 @@ from msgspec import Struct
 from rhythmd.auth.values import Client, Principal
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.rates import Rate
+from rhythmd.rest.visitors import Visitors
 from rhythmd.rows import Account
 
 __all__ = ["Answer", "Call", "Input", "Nothing", "Route", "Who"]
@@ -51,20 +52,25 @@ class Call(Generic[InputT]):
         request: aiohttp's.
         input: what came with it, checked.
         principal: who asks; None if nobody knows.
-        client: where from.
-        secure: whether cookies need TLS.
     """
 
-    __slots__ = ("client", "input", "principal", "request", "secure")
+    __slots__ = ("_visitors", "input", "principal", "request")
 
-    def __init__(
-        self, request: web.Request, input_: InputT, principal: Principal | None, client: Client, *, secure: bool
-    ) -> None:
+    def __init__(self, request: web.Request, input_: InputT, principal: Principal | None, visitors: Visitors) -> None:
         self.request = request
         self.input = input_
         self.principal = principal
-        self.client = client
-        self.secure = secure
+        self._visitors = visitors
+
+    @property
+    def client(self) -> Client:
+        """Where the request comes from."""
+        return self._visitors.client(self.request)
+
+    @property
+    def secure(self) -> bool:
+        """Whether cookies need TLS."""
+        return self._visitors.wants_secure_cookies(self.request)
 
     def path(self, name: str) -> str:
         """A variable part of the path."""
@@ -98,6 +104,7 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
         who: may call.
         rate: how requests are counted.
         errors: the codes that the handler itself answers with.
+        default: the input of a request that brings nothing, for rows that are in a hurry.
     """
 
     method: str
@@ -110,3 +117,4 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
     who: Who = Who.ANYONE
     rate: Rate = Rate.GENERAL
     errors: tuple[ApiErrorCode, ...] = ()
+    default: InputT | None = None

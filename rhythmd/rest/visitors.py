@@ -7,10 +7,12 @@ from typing import Final
 
 from aiohttp import web
 
+from rhythmd.auth.addresses import network
 from rhythmd.auth.values import Client
 
 __all__ = ["Visitors"]
 
+LOCAL: Final = "127.0.0.1"
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 KNOWN_ADDRESSES: Final = 4_096
 
@@ -28,6 +30,9 @@ def _parse(text: str) -> Address | None:
     return mapped or address
 
 
+_network = lru_cache(KNOWN_ADDRESSES)(network)
+
+
 class Visitors:
     """
     Args:
@@ -42,10 +47,10 @@ class Visitors:
 
     def address(self, request: web.Request) -> str:
         """The IP address of who sent the request: the last one on its way that is no proxy of ours."""
-        peer = _parse(request.remote or "127.0.0.1")
+        peer = _parse(request.remote or LOCAL)
         if peer is None:
-            return "127.0.0.1"
-        if not self._is_trusted(peer):
+            return LOCAL
+        if not self._trusted or not self._is_trusted(peer):
             return str(peer)
         for text in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
             hop = _parse(text)
@@ -56,10 +61,18 @@ class Visitors:
                 break
         return str(peer)
 
+    def network(self, request: web.Request) -> str:
+        """The network of who sent the request: what one customer has."""
+        if self._trusted:
+            return _network(self.address(request))
+        return _network(request.remote or LOCAL)
+
     def came_through_tls(self, request: web.Request) -> bool:
         """Whether the visitor's own connection, to us or to our proxy, is encrypted."""
         if request.secure:
             return True
+        if not self._trusted:
+            return False
         peer = _parse(request.remote or "")
         if peer is None or not self._is_trusted(peer):
             return False
