@@ -241,7 +241,7 @@ class Cache(Protocol):
         """None also when the cache is away."""
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
-        """Does nothing when the cache is away."""
+        """Raises StoreUnavailable when the cache is away: what was sold on it, a ticket, would be worth nothing."""
 
     async def delete(self, key: str) -> None:
         """Raises StoreUnavailable when the cache is away: it may still hold the value."""

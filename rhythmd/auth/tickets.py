@@ -43,7 +43,7 @@ class Tickets:
         self._cache = cache
 
     async def issue(self, principal: Principal, room: str | None = None, seat: str | None = None) -> str:
-        """A ticket, good once and for 30 s."""
+        """A ticket, good once and for 30 s. Raises StoreUnavailable."""
         ticket = new_secret()
         content = Ticket(
             user_id=principal.user_id,

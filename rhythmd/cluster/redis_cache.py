@@ -1,7 +1,7 @@
 """The cache that several nodes share, in Redis or Valkey."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -39,7 +39,7 @@ class RedisCache:
             return None
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
-        with suppress(StoreUnavailable), self._translated():
+        with self._translated():
             await self._redis.set(self._prefix + key, value, px=max(1, round(ttl_s * 1000)))
 
     async def delete(self, key: str) -> None:

@@ -241,6 +241,8 @@ async def test_valkey_killed_refuses_tickets_and_nothing_else(spawn: Spawn, conn
         path = await api.socket_path(member.access_token)
         valkey.kill()
         assert await socket_status(server, path) == 503
+        sold = await api.call("POST", "/auth/ticket", token=member.access_token)
+        assert sold.status == 503, "a ticket that nobody can redeem is not sold"
         assert await socket_status(server, "/ws", member.access_token) == 101
         assert (await api.call("GET", "/users/profile", token=member.access_token)).status == 200
         await api.register("another")
