@@ -15,6 +15,7 @@ WRITE_BUFFER: Final = 65_536
 KERNEL_BUFFERS: Final = 2 * 65_536 + 3 * 65_536  # sending side, and what a receiving side may have taken
 BATCH: Final = 1_000
 BATCHES: Final = 400  # 2 MB on the wire
+ANY_EVENTS: Final = "quota.other_events=1000000"
 
 
 async def join_raw(client: RawClient, room: str) -> None:
@@ -56,7 +57,7 @@ async def received_until_close(client: RawClient) -> tuple[int, int]:
 async def test_client_that_stops_reading_is_closed_as_slow(
     serve: Serve, connect: Connect, connect_raw: ConnectRaw
 ) -> None:
-    server = await serve(f"limits.write_buffer_bytes={WRITE_BUFFER}")
+    server = await serve(ANY_EVENTS, f"limits.write_buffer_bytes={WRITE_BUFFER}")
     player, listener = await connect(server), await connect(server)
     await player.join("room")
     await listener.join("room")
@@ -79,7 +80,7 @@ async def test_client_that_stops_reading_is_closed_as_slow(
 async def test_client_that_never_reads_again_is_dropped(
     serve: Serve, connect: Connect, connect_raw: ConnectRaw
 ) -> None:
-    server = await serve(f"limits.write_buffer_bytes={WRITE_BUFFER}")
+    server = await serve(ANY_EVENTS, f"limits.write_buffer_bytes={WRITE_BUFFER}")
     player = await connect(server)
     await player.join("room")
     slow = await connect_raw(server, receive_buffer=4_096)
