@@ -70,14 +70,16 @@ class KeptRooms:
 
     async def open(self, reference: str) -> Room | None:
         """The live room for an id or name, fetched from the store if nobody is in it."""
-        stored = None if self._registry.get(reference) else await self.find(reference)
-        if stored is None:
+        found = None if self._registry.get(reference) else await self.find(reference)
+        if found is None:
             return self._registry.get(reference)
         with _translated():
-            lines = await self._store.chat.last(stored.id, self._history)
-            sanctions = await self._store.rooms.sanctions(stored.id, _now_ms())
-        room = self._registry.get(stored.id)
-        if room is None:
+            lines = await self._store.chat.last(found.id, self._history)
+            sanctions = await self._store.rooms.sanctions(found.id, _now_ms())
+            # Last and once more: a change that is stored before this answer is in it, a later one finds the live room.
+            stored = await self._store.rooms.get(found.id)
+        room = self._registry.get(found.id)
+        if room is None and stored is not None:
             room = self._registry.adopt(stored)
             room.chat.restore(lines)
             for sanction in sanctions:
