@@ -18,7 +18,7 @@ from rhythmd.rest.cookies import access_token
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.origins import Origins
 from rhythmd.rest.rates import Rate, Rates, too_many
-from rhythmd.rest.routing import Call, InputT, Nothing, Route, Who
+from rhythmd.rest.routing import Call, InputT, Nothing, Route, Who, as_json
 from rhythmd.rest.visitors import Visitors
 from rhythmd.rows import Role
 
@@ -26,7 +26,6 @@ __all__ = ["Endpoint", "Gate"]
 
 JSON: Final = "application/json"
 QUERIED: Final = frozenset({"GET", "HEAD"})
-HEADERS: Final = {"Content-Type": JSON, "Cache-Control": "no-store"}
 RIGHTS: Final = {
     Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
     Who.ADMIN: frozenset({Role.ADMIN}),
@@ -125,7 +124,7 @@ class Endpoint:
             return answer
         if answer is None:
             return web.Response(status=204)
-        return web.Response(body=msgspec.json.encode(answer), status=route.status, headers=HEADERS)
+        return as_json(answer, route.status)
 
 
 def _check_rights(who: Who, principal: Principal | None) -> None:

@@ -23,17 +23,21 @@ class Handover(asyncio.Protocol):
         self._protocol = protocol
         self._on_gone = on_gone
         self._head_s = head_s
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.BaseTransport | None = None
         self._answering = False
+        self._head_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._protocol.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._timer is None and not self._answering:
-            self._timer = asyncio.get_running_loop().call_later(self._head_s, self._give_up)
+        if self._head_since is None and not self._answering:
+            self._head_since = self._loop.time()
+            if self._timer is None:
+                self._timer = self._loop.call_later(self._head_s, self._look)
         self._protocol.data_received(data)
 
     def eof_received(self) -> None:
@@ -46,24 +50,30 @@ class Handover(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         self._protocol.connection_lost(exc)
         self._on_gone()
 
     def request_began(self) -> None:
         """The head of a request is here."""
         self._answering = True
-        self._stop_timer()
+        self._head_since = None
 
     def request_ended(self) -> None:
         """Its answer is on its way."""
         self._answering = False
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _look(self) -> None:
+        """Close the connection if it has been sending a head for too long.
 
-    def _give_up(self) -> None:
-        if self._transport is not None:
+        One timer for many requests: one for each would be felt.
+        """
+        self._timer = None
+        if self._head_since is None or self._transport is None:
+            return
+        left_s = self._head_since + self._head_s - self._loop.time()
+        if left_s > 0:
+            self._timer = self._loop.call_later(left_s, self._look)
+        else:
             self._transport.close()

@@ -1,9 +1,7 @@
 """`auth/…`: registering, logging in and out, sessions, passwords and tickets."""
 
-from typing import Final
-
 from aiohttp import web
-from msgspec import Struct, json
+from msgspec import Struct
 
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
@@ -12,13 +10,11 @@ from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.cookies import access_token, clear_login, refresh_cookie, set_guest, set_login
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.inputs import Credentials, GuestLogin, NewPassword, PageQuery, Refresh, Register
-from rhythmd.rest.routing import Call, Nothing
+from rhythmd.rest.routing import Call, Nothing, as_json
 from rhythmd.rest.urls import Urls
 from rhythmd.rest.views import SessionList, login_view, session_view
 
 __all__ = ["GuestView", "LoginResource", "TicketView"]
-
-HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 class GuestView(Struct, frozen=True, kw_only=True):
@@ -35,10 +31,6 @@ class TicketView(Struct, frozen=True):
     ticket: str
     seconds: int
     url: str
-
-
-def _json(view: Struct, status: int = 200) -> web.Response:
-    return web.Response(body=json.encode(view), status=status, headers=HEADERS)
 
 
 class LoginResource:
@@ -81,7 +73,7 @@ class LoginResource:
         guest = self._auth.sessions.guest(access_token(call.request, secure=call.secure))
         cookies = call.input.cookies
         token = None if cookies else guest.access_token
-        response = _json(GuestView(id=guest.id, access_token=token, access_expires=guest.access_expires))
+        response = as_json(GuestView(id=guest.id, access_token=token, access_expires=guest.access_expires))
         if cookies:
             set_guest(response, guest, secure=call.secure)
         return response
@@ -109,7 +101,7 @@ class LoginResource:
 
 
 def _logged_in(login: Login, *, cookies: bool, secure: bool, status: int = 200) -> web.Response:
-    response = _json(login_view(login, tokens=not cookies), status)
+    response = as_json(login_view(login, tokens=not cookies), status)
     if cookies:
         set_login(response, login.grant, secure=secure)
     return response

@@ -1,5 +1,7 @@
 """`rooms/…` for those who make rooms, change them and take seats in them."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from msgspec import UNSET, Struct, structs
@@ -7,13 +9,14 @@ from msgspec import UNSET, Struct, structs
 from rhythm_protocol.messages import RoomInfo, RoomSettings
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
+from rhythmd.errors import Refused
 from rhythmd.hub.admission import check_admission
 from rhythmd.hub.context import Context
 from rhythmd.hub.handlers.rooms import check_settings
 from rhythmd.hub.member import Profile
 from rhythmd.hub.registry import LOBBY
 from rhythmd.hub.room import Room
-from rhythmd.rest.codes import ApiErrorCode
+from rhythmd.rest.codes import ApiErrorCode, from_hub
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.inputs import CreateRoom, JoinRoom, RoomChange
 from rhythmd.rest.rooms import info_of
@@ -47,10 +50,11 @@ class RoomChangesResource:
     async def create(self, call: Call[CreateRoom]) -> RoomInfo:
         """Make a room that is kept, also when nobody is in it."""
         given = call.input
-        check_settings(self._context, given.settings, has_password=given.password is not None)
-        if self._context.registry.get(given.name) is not None:
+        if self._context.registry.get(given.name) or await self._kept.find(given.name):
             raise ApiError(ApiErrorCode.TAKEN, "another room has this name", "name")
-        stored = await self._kept.create(call.known.user_id, given.name.strip(), given.settings, given.password)
+        with _fields_of({"room": "name"}):
+            check_settings(self._context, given.settings, has_password=given.password is not None)
+            stored = await self._kept.create(call.known.user_id, given.name.strip(), given.settings, given.password)
         self._record(CREATED, call, stored)
         return info_of(stored)
 
@@ -59,9 +63,10 @@ class RoomChangesResource:
         stored, given = await self._own(call), call.input
         settings = _merge(stored.settings, given)
         has_password = stored.password_hash is not None if given.password is UNSET else given.password is not None
-        check_settings(self._context, settings, has_password=has_password)
         name = stored.name if given.name is UNSET else given.name.strip()
-        stored = await self._kept.change(stored.id, name=name, settings=settings, password=given.password)
+        with _fields_of({f"settings.{field}": field for field in RoomChange.__struct_fields__}):
+            check_settings(self._context, settings, has_password=has_password)
+            stored = await self._kept.change(stored.id, name=name, settings=settings, password=given.password)
         self._record(CHANGED, call, stored)
         live = self._context.registry.get(stored.id)
         return live.info() if live else info_of(stored)
@@ -117,6 +122,16 @@ class RoomChangesResource:
 
     def _record(self, action: str, call: Call[InputT], room: StoredRoom) -> None:
         self._auth.auditor.record(action, actor=call.known.user_id, target=room.id, client=call.client, name=room.name)
+
+
+@contextmanager
+def _fields_of(names: Mapping[str, str]) -> Iterator[None]:
+    """Refusals name the hub's messages' fields; `names` says which ones of the request these are."""
+    try:
+        yield
+    except Refused as refused:
+        field = names.get(refused.field or "", refused.field)
+        raise ApiError(from_hub(refused.code), refused.message, field) from refused
 
 
 def _merge(settings: RoomSettings, change: RoomChange) -> RoomSettings:

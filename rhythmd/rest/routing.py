@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Struct, json
 
 from rhythmd.auth.values import Client, Principal
 from rhythmd.rest.codes import ApiErrorCode
@@ -14,7 +14,10 @@ from rhythmd.rest.rates import Rate
 from rhythmd.rest.visitors import Visitors
 from rhythmd.rows import Account
 
-__all__ = ["Answer", "Call", "Input", "Nothing", "Route", "Who"]
+__all__ = ["Answer", "Call", "Input", "Nothing", "Route", "Who", "as_json"]
+
+
+JSON_HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 class Who(IntEnum):
@@ -43,6 +46,11 @@ InputT = TypeVar("InputT", bound=Struct)
 
 Answer = Struct | web.Response | None
 """A struct is sent as JSON, None as 204."""
+
+
+def as_json(answer: Struct, status: int = HTTPStatus.OK) -> web.Response:
+    """An answer that nobody on its way keeps."""
+    return web.Response(body=json.encode(answer), status=status, headers=JSON_HEADERS)
 
 
 class Call(Generic[InputT]):

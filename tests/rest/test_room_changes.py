@@ -58,8 +58,9 @@ async def test_create_by_a_guest_is_refused(api: Api) -> None:
 async def test_create_a_name_that_is_taken_is_refused(api: Api, clara: User) -> None:
     await create(api, clara)
     answer = await api.call("POST", "/rooms/create", {"name": "SALON"}, token=clara.access_token)
-    assert answer.status in {400, 409}
-    assert answer.field == "name"
+    assert (answer.status, answer.code, answer.field) == (409, "taken", "name")
+    answer = await api.call("POST", "/rooms/create", {"name": "Lobby 2"}, token=clara.access_token)
+    assert (answer.status, answer.code, answer.field) == (400, "invalid-field", "name")
 
 
 async def test_private_room_is_there_for_its_owner_only(api: Api, clara: User) -> None:
@@ -82,6 +83,13 @@ async def test_change_by_the_owner_reaches_those_inside(
     assert (answer.body["name"], answer.body["settings"]["only_owner_can_play"]) == ("Attic", True)
     (listed,) = (await api.call("GET", "/rooms/active?text=attic")).body["rooms"]
     assert listed["id"] == room_id
+
+
+async def test_change_with_a_bad_field_names_it(api: Api, clara: User) -> None:
+    room_id = await create(api, clara)
+    for field, value in (("max_players", 51), ("type", "lobby"), ("name", "Lobby 2")):
+        answer = await api.call("PATCH", f"/rooms/{room_id}", {field: value}, token=clara.access_token)
+        assert (answer.status, answer.code, answer.field) == (400, "invalid-field", field)
 
 
 async def test_change_and_delete_by_others_is_refused(api: Api, clara: User) -> None:
