@@ -34,9 +34,9 @@ class BanList:
         ban = _Ban(profile.ban_keys(), float("inf") if seconds is None else now + seconds)
         self._bans |= dict.fromkeys(ban.keys, ban)
 
-    def restore(self, key: str, seconds: float) -> None:
-        """Put a kept ban back in force, with what is left of it."""
-        self._bans[key] = _Ban((key,), monotonic() + seconds)
+    def restore(self, keys: tuple[str, ...], seconds: float) -> None:
+        """Put a kept ban back in force under all its keys, with what is left of it."""
+        self._bans |= dict.fromkeys(keys, _Ban(keys, monotonic() + seconds))
 
     def keys_of(self, key: str) -> tuple[str, ...]:
         """What the ban of a user's id or an address stands under, that among it; nothing if there is none."""

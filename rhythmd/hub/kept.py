@@ -6,6 +6,7 @@ What is in the store is true; a live room follows it. Everything here waits, so 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Protocol
 
 from msgspec import UnsetType
@@ -50,6 +51,14 @@ def _translated(name_field: str = "name") -> Iterator[None]:
         raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone") from error
 
 
+def _restore_bans(room: Room, sanctions: list[Sanction]) -> None:
+    """Put kept bans back in force. What one ban stands under was stored with one time and author."""
+    bans = [sanction for sanction in sanctions if sanction.kind is SanctionKind.BAN]
+    for _, group in groupby(bans, key=lambda ban: (ban.created, ban.by, ban.until)):
+        parts = list(group)
+        room.bans.restore(tuple(ban.subject for ban in parts), (parts[0].until - _now_ms()) / 1000)
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -82,9 +91,7 @@ class KeptRooms:
         if room is None and stored is not None:
             room = self._registry.adopt(stored)
             room.chat.restore(lines)
-            for sanction in sanctions:
-                if sanction.kind is SanctionKind.BAN:
-                    room.bans.restore(sanction.subject, (sanction.until - _now_ms()) / 1000)
+            _restore_bans(room, sanctions)
         return room
 
     async def create(self, owner_id: str, name: str, settings: RoomSettings, password: str | None) -> StoredRoom:

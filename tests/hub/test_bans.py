@@ -91,3 +91,11 @@ def test_add_to_a_full_list_is_refused() -> None:
     with pytest.raises(Refused, match="at most") as caught:
         bans.add(profile("one more"), None)
     assert caught.value.code is ErrorCode.INVALID_FIELD
+
+
+def test_lift_by_id_ends_the_address_of_a_restored_ban_too() -> None:
+    bans = BanList()
+    bans.restore(("a", "203.0.113.7"), 60.0)
+    assert bans.keys_of("a") == ("a", "203.0.113.7")
+    assert bans.lift("a")
+    assert not bans.holds(profile("b", "203.0.113.7"))

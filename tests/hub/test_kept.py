@@ -5,16 +5,20 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import pytest
 
-from rhythm_protocol.messages import ChatCleared, ChatLine, JoinAck, RoomLeft, RoomUpdated, UserLeft
+from rhythm_protocol.messages import ChatCleared, ChatLine, JoinAck, RoomLeft, RoomSettings, RoomUpdated, UserLeft
 from rhythmd.app import Server
+from rhythmd.hub.kept import KeptRooms, PasswordHasher
+from rhythmd.hub.member import Profile
+from rhythmd.store.sqlite import SqliteStore
 from tests.client import Client, Connect, note_on, open_client
 from tests.conftest import ErrorLog
 from tests.deadline import DEADLINE_S, POLL_S
+from tests.hub.manual import bare_hub
 from tests.hub.people import Person, Register, locked, socket_path
 from tests.metrics import metrics
 from tests.server import Serve, make_config, running_process, running_server
@@ -288,6 +292,25 @@ async def test_newer_socket_of_a_guest_keeps_the_ownership(server: Server, conne
     await other.join("Salon")
     assert (await newer.join("Salon")).room.owner == principal.user_id
     await newer.ask("kick", {"user": other.welcome.user.id})
+
+
+async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "rooms.sqlite3")
+    await store.start()
+    registry = bare_hub(make_config(tmp_path), asyncio.get_running_loop()).context.registry
+    kept = KeptRooms(store, cast(PasswordHasher, None), registry, 100)
+    room = await kept.open((await kept.create("clara", "Salon", RoomSettings(), None)).id)
+    assert room is not None
+    guest = Profile("guest", "Guest", "#ffffff", "203.0.113.7", guest=True, bot=False)
+    await kept.ban(room, guest, None, "", "clara")
+    registry.free(room)
+    woken = await kept.open("salon")
+    assert woken is not None
+    assert woken is not room
+    assert woken.bans.keys_of("guest") == ("203.0.113.7", "guest")
+    await kept.pardon(woken, "guest")
+    assert await store.rooms.sanctions(room.id, 0) == []
+    await store.close()
 
 
 # While the database is away
