@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -25,28 +26,33 @@ RUN_S: Final = 120.0
 FAREWELLS: Final = ("/api/v1/auth/logout", "/api/v1/auth/sessions/{id}")
 
 
-async def schemathesis(server: Server, *options: str) -> tuple[int, str]:
+async def schemathesis(server: Server, folder: Path, *options: str) -> tuple[int, str]:
     """Exit status and output of a run over the whole document."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/api/v1/openapi.json", "--no-color",
         "--phases", "coverage,fuzzing", "--max-examples", EXAMPLES, "--checks", CHECKS, "--generation-deterministic",
         *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        cwd=folder,  # where it leaves its notes
     )  # fmt: skip
     output, _ = await within(process.communicate(), RUN_S)
     assert process.returncode is not None
     return process.returncode, output.decode()
 
 
-async def test_every_answer_without_a_login_is_documented(patient: Server) -> None:
-    status, output = await schemathesis(patient)
+async def test_every_answer_without_a_login_is_documented(patient: Server, tmp_path: Path) -> None:
+    status, output = await schemathesis(patient, tmp_path)
     assert status == 0, output
 
 
-async def test_every_answer_with_a_login_is_documented(patient: Server, api: Api, promote: Promote) -> None:
+async def test_every_answer_with_a_login_is_documented(
+    patient: Server, api: Api, promote: Promote, tmp_path: Path
+) -> None:
     admin = await api.register("Admin")
     await promote(admin, Role.ADMIN)
     excluded = [option for path in FAREWELLS for option in ("--exclude-path", path)]
-    status, output = await schemathesis(patient, "-H", f"Authorization: Bearer {admin.access_token}", *excluded)
+    status, output = await schemathesis(
+        patient, tmp_path, "-H", f"Authorization: Bearer {admin.access_token}", *excluded
+    )
     assert status == 0, output
     assert (await api.call("GET", "/users/profile", token=admin.access_token)).status == 200
 
