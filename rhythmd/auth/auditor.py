@@ -1,4 +1,4 @@
-"""Who did what to whom, from where: taken at once, written in batches beside the requests."""
+"""Who did what to whom, from where: taken at once, written in batches, and there before the request is answered."""
 
 import asyncio
 import contextlib
@@ -20,6 +20,7 @@ __all__ = ["Auditor", "AuthAction", "Detail"]
 
 BATCH: Final = 200
 RETRY_S: Final = 0.5
+SETTLE_S: Final = 2.0
 DAY_MS: Final = 86_400_000
 
 
@@ -63,6 +64,9 @@ class Auditor:
         self._clock = clock
         self._retry_s = retry_s
         self._waiting: deque[AuditEntry] = deque()
+        self._taken = 0
+        self._written = 0
+        self._progress = asyncio.Event()
         self._news = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -109,7 +113,21 @@ class Auditor:
             details=details,
         )
         self._waiting.append(entry)
+        self._taken += 1
         self._news.set()
+
+    async def settle(self) -> None:
+        """Wait until what was taken so far is written, so that an answer given after this can be relied on.
+
+        While the store is away only for `SETTLE_S`: the entries go on waiting for it.
+        """
+        taken = self._taken
+        if self._written >= taken:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                while self._written < taken:
+                    await self._progress.wait()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="auditor")
@@ -146,6 +164,9 @@ class Auditor:
         else:
             for _ in batch:
                 self._waiting.popleft()
+            self._written += len(batch)
+            self._progress.set()
+            self._progress.clear()
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -66,7 +66,7 @@ class RestSide:
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
         table = routes(context, auth, store, Urls(config.server.public_url, visitors))
-        gate = Gate(auth.authenticator, Rates(config.limits), origins, visitors, config.limits)
+        gate = Gate(auth.authenticator, Rates(config.limits), origins, visitors, config.limits, auth.auditor)
         application = web.Application(
             middlewares=[around(origins, visitors, self._reports)], client_max_size=config.limits.body_bytes
         )

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
+from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.values import Principal
@@ -42,16 +43,24 @@ class Gate:
         origins: knows other sites' pages.
         visitors: knows where requests come from.
         limits: of bodies.
+        auditor: what it took during a call is written before the answer.
     """
 
     def __init__(
-        self, authenticator: Authenticator, rates: Rates, origins: Origins, visitors: Visitors, limits: LimitsConfig
+        self,
+        authenticator: Authenticator,
+        rates: Rates,
+        origins: Origins,
+        visitors: Visitors,
+        limits: LimitsConfig,
+        auditor: Auditor,
     ) -> None:
         self._authenticator = authenticator
         self._rates = rates
         self._origins = origins
         self._visitors = visitors
         self._limits = limits
+        self.settle = auditor.settle
 
     async def admit(self, route: Route[InputT], request: web.Request) -> Call[InputT]:
         """The call, if the request may have one. Raises ApiError, AuthError and StoreError."""
@@ -120,6 +129,7 @@ class Endpoint:
     async def handle(self, request: web.Request) -> web.Response:
         route = self._route
         answer = await route.handler(await self._gate.admit(route, request))
+        await self._gate.settle()
         if isinstance(answer, web.Response):
             return answer
         if answer is None:

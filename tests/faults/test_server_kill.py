@@ -18,6 +18,8 @@ import pytest
 from websockets.exceptions import WebSocketException
 
 from rhythmd.app import SQLITE_FILE
+from rhythmd.auth.values import unix_ms
+from rhythmd.rows import AuditFilter
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import open_client
 from tests.deadline import within
@@ -199,6 +201,8 @@ async def test_kill_under_load_loses_nothing_acknowledged(victims: Victims, tmp_
         server.signal(signal.SIGTERM)
         assert await server.wait() == 0
     assert await problems(tmp_path / "data" / SQLITE_FILE) == []
+    assert {*ledger.rooms} <= await audited(tmp_path / "data" / SQLITE_FILE, "room.created")
+    assert len(await audited(tmp_path / "data" / SQLITE_FILE, "account.registered")) >= len(ledger.accounts)
     assert min(len(ledger.lines), len(ledger.rooms), *ledger.bios.values()) > ROUNDS / 2
     assert ledger.accounts
 
@@ -210,3 +214,19 @@ async def problems(path: Path) -> list[str]:
     found = await store.check()
     await store.close()
     return found
+
+
+async def audited(path: Path, action: str) -> set[str | None]:
+    """Targets of all audit entries of an action."""
+    store = SqliteStore(path)
+    await store.start()
+    targets: set[str | None] = set()
+    cursor: str | None = None
+    while True:
+        page = await store.audit.page(unix_ms(), 100, cursor, AuditFilter(action=action))
+        targets |= {entry.target for entry in page.items}
+        cursor = page.next
+        if cursor is None:
+            break
+    await store.close()
+    return targets
