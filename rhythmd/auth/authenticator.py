@@ -50,7 +50,8 @@ class Authenticator:
         now = self._clock()
         session = await self._store.sessions.get(session_id, now)
         account = await self._store.accounts.get(user_id)
+        if account is not None:
+            check_ban(account, now)  # First: a ban ends all sessions, and is what its user should be told.
         if session is None or account is None or session.user_id != user_id:
             raise InvalidToken("the session has ended")
-        check_ban(account, now)
         return Principal(user_id=user_id, session_id=session_id, expires=expires, account=account)
