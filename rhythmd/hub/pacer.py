@@ -15,8 +15,8 @@ __all__ = ["Flushable", "Pacer"]
 
 SAMPLE_S: Final = 0.05
 SMOOTHING: Final = 0.25
-IDLE: Final = 0.30
-FULL: Final = 0.45
+IDLE: Final = 0.20
+FULL: Final = 0.35
 
 
 class Flushable(Protocol):
