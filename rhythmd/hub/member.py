@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from msgspec import structs
+
 from rhythm_protocol.messages import Status, User
 from rhythmd.hub.notes import NoteState
 from rhythmd.hub.packet import Packet
@@ -112,18 +114,11 @@ class Member:
 
     def as_user(self) -> User:
         """The user as the room sees them."""
-        profile = self.profile
-        return User(
-            id=profile.id,
-            name=profile.name,
-            colour=profile.colour,
-            status=profile.status,
-            status_text=profile.status_text,
-            guest=profile.guest,
-            bot=profile.bot,
+        return structs.replace(
+            self.profile.as_user(),
             slot=self.slot,
             notes_muted=self.notes_muted or self.self_muted,
-            chat_muted=self.chat_muted or profile.chat_muted,
+            chat_muted=self.chat_muted or self.profile.chat_muted,
         )
 
     def count_events(self, count: int, period: int, others: int) -> bool:

@@ -7,13 +7,11 @@ from msgspec import UNSET, Meta, UnsetType
 from rhythm_protocol.messages import (
     Colour,
     Line,
-    Mode,
     Name,
     Password,
     RoomName,
     RoomSettings,
-    RoomType,
-    Seats,
+    RoomSettingsUpdate,
 )
 from rhythmd.rest.routing import Input
 from rhythmd.rows import Privacy, Role
@@ -172,21 +170,8 @@ class CreateRoom(Input, frozen=True):
     settings: RoomSettings = RoomSettings()
 
 
-class RoomChange(Input, frozen=True):
+class RoomChange(RoomSettingsUpdate, frozen=True, forbid_unknown_fields=True):
     """What is left out stays. `password: null` takes the password away."""
-
-    name: RoomName | UnsetType = UNSET
-    password: Password | UnsetType | None = UNSET
-    type: RoomType | UnsetType = UNSET
-    max_players: Seats | UnsetType = UNSET
-    stage: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
-    mode: Mode | UnsetType = UNSET
-    welcome_message: Annotated[str, Meta(max_length=500)] | UnsetType = UNSET
-    only_owner_can_chat: bool | UnsetType = UNSET
-    only_owner_can_play: bool | UnsetType = UNSET
-    allow_guests: bool | UnsetType = UNSET
-    allow_bots: bool | UnsetType = UNSET
-    allow_black_midi: bool | UnsetType = UNSET
 
 
 class JoinRoom(Input, frozen=True):

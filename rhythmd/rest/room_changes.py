@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct
 
-from rhythm_protocol.messages import RoomInfo, RoomSettings
+from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
 from rhythmd.hub.admission import check_admission
 from rhythmd.hub.context import Context
-from rhythmd.hub.handlers.rooms import check_settings
+from rhythmd.hub.handlers.rooms import check_settings, merge_settings
 from rhythmd.hub.member import Profile
 from rhythmd.hub.registry import LOBBY
 from rhythmd.hub.room import Room
@@ -61,7 +61,7 @@ class RoomChangesResource:
     async def change(self, call: Call[RoomChange]) -> RoomInfo:
         """Change a room of yours; who is in it notices at once."""
         stored, given = await self._own(call), call.input
-        settings = _merge(stored.settings, given)
+        settings = merge_settings(stored.settings, given)
         has_password = stored.password_hash is not None if given.password is UNSET else given.password is not None
         name = stored.name if given.name is UNSET else given.name.strip()
         with _fields_of({f"settings.{field}": field for field in RoomChange.__struct_fields__}):
@@ -132,11 +132,6 @@ def _fields_of(names: Mapping[str, str]) -> Iterator[None]:
     except Refused as refused:
         field = names.get(refused.field or "", refused.field)
         raise ApiError(from_hub(refused.code), refused.message, field) from refused
-
-
-def _merge(settings: RoomSettings, change: RoomChange) -> RoomSettings:
-    given = {name: getattr(change, name) for name in RoomSettings.__struct_fields__}
-    return structs.replace(settings, **{name: value for name, value in given.items() if value is not UNSET})
 
 
 def _profile(call: Call[JoinRoom]) -> Profile:
