@@ -20,6 +20,7 @@ __all__ = [
     "RESTARTING",
     "SILENT",
     "SLOW",
+    "TAKEN_OVER",
     "TRY_AGAIN_LATER",
     "UNSUPPORTED_DATA",
     "USER_BANNED",
@@ -60,6 +61,7 @@ FLOODING: Final = Close(4002, "flooding", (10.0, 30.0))
 LOGIN_EXPIRED: Final = Close(4003, "login-expired", None)
 LOGIN_REVOKED: Final = Close(4004, "login-revoked", None)
 USER_BANNED: Final = Close(4005, "user-banned", None)
+TAKEN_OVER: Final = Close(4006, "taken-over", None)
 
 CLOSE_RULES: Final[dict[int, Close]] = {
     rule.code: rule
@@ -80,6 +82,7 @@ CLOSE_RULES: Final[dict[int, Close]] = {
         LOGIN_EXPIRED,
         LOGIN_REVOKED,
         USER_BANNED,
+        TAKEN_OVER,
     )
 }
 

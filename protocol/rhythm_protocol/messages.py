@@ -5,7 +5,7 @@ are ignored. Times called `time` in chat are Unix milliseconds; those of music a
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -36,14 +36,27 @@ __all__ = [
     "Limits",
     "Line",
     "Message",
+    "Metronome",
+    "MetronomeState",
+    "MetronomeUpdate",
     "MidiBlockData",
     "MidiInput",
     "MidiOutput",
     "Mode",
     "Mute",
     "Name",
+    "Notes",
     "Password",
+    "Playout",
+    "PlayoutMs",
     "QuotaState",
+    "Record",
+    "RecordLast",
+    "RecordingInfo",
+    "RecordingReady",
+    "RecordingState",
+    "Resume",
+    "ResumeAck",
     "RoomInfo",
     "RoomLeft",
     "RoomName",
@@ -57,6 +70,7 @@ __all__ = [
     "SlotState",
     "Status",
     "Stopping",
+    "Timing",
     "TransferOwner",
     "Typing",
     "Unban",
@@ -83,6 +97,10 @@ U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
 Seconds = Annotated[int, Meta(ge=1, le=365 * 86_400)]
 Seats = Annotated[int, Meta(ge=1, le=65_535)]
+PlayoutMs = Annotated[int, Meta(ge=10, le=1_000)]
+Tempo = Annotated[float, Meta(ge=20, le=400)]
+Beats = Annotated[int, Meta(ge=1, le=32)]
+BeatUnit = Literal[1, 2, 4, 8, 16, 32]
 
 
 class Message(Struct, frozen=True, omit_defaults=False):
@@ -121,7 +139,10 @@ class ChatKind(StrEnum):
 
 
 class User(Message, frozen=True):
-    """A user as the others in the room see them. `slot` is their number in the room."""
+    """A user as the others in the room see them. `slot` is their number in the room.
+
+    `reconnecting`: the connection is lost, and the seat is held for a while.
+    """
 
     id: str
     name: str
@@ -133,10 +154,11 @@ class User(Message, frozen=True):
     slot: int | None = None
     notes_muted: bool = False
     chat_muted: bool = False
+    reconnecting: bool = False
 
 
 class RoomSettings(Message, frozen=True):
-    """What the owner of a room decides."""
+    """What the owner of a room decides. `playout_ms` of None: the server measures it."""
 
     type: RoomType = RoomType.PUBLIC
     max_players: Seats = 16
@@ -148,6 +170,8 @@ class RoomSettings(Message, frozen=True):
     allow_guests: bool = True
     allow_bots: bool = True
     allow_black_midi: bool = False
+    allow_replay: bool = False
+    playout_ms: PlayoutMs | None = None
 
 
 class RoomSettingsUpdate(Message, frozen=True):
@@ -165,10 +189,24 @@ class RoomSettingsUpdate(Message, frozen=True):
     allow_guests: bool | UnsetType = UNSET
     allow_bots: bool | UnsetType = UNSET
     allow_black_midi: bool | UnsetType = UNSET
+    allow_replay: bool | UnsetType = UNSET
+    playout_ms: PlayoutMs | UnsetType | None = UNSET
+
+
+class Metronome(Message, frozen=True):
+    """A running metronome: `bpm` counts beats of a `unit`-th note, `beats` of them are a bar.
+
+    Beat n, from 0 on, falls on `start_us` + n x 60,000,000 / bpm, microseconds of the server's clock.
+    """
+
+    bpm: float
+    beats: int
+    unit: int
+    start_us: int
 
 
 class RoomInfo(Message, frozen=True):
-    """A room as its members, and the lobby's list, see it."""
+    """A room as its members, and the lobby's list, see it. `playout_ms` is the playout delay in force."""
 
     id: str
     name: str
@@ -176,6 +214,9 @@ class RoomInfo(Message, frozen=True):
     has_password: bool
     players: int
     owner: str | None
+    playout_ms: int = 50
+    metronome: Metronome | None = None
+    recording: bool = False
 
 
 class ChatLine(Message, frozen=True):
@@ -216,6 +257,7 @@ class Limits(Message, frozen=True):
     silence_s: float
     messages_per_s: float
     quota_refill_s: float
+    resume_s: float = 30.0
 
 
 # Client to server
@@ -261,6 +303,41 @@ class UserUpdate(Message, frozen=True):
 
 class RoomUpdate(Message, frozen=True):
     settings: RoomSettingsUpdate
+
+
+class Resume(Message, frozen=True):
+    """Go on with an earlier session. `received`: how many of its counted control messages have come."""
+
+    session: Annotated[str, Meta(min_length=1, max_length=64)]
+    received: Annotated[int, Meta(ge=0)]
+
+
+class Timing(Message, frozen=True):
+    """How late the notes of the last seconds came in, at their 95th percentile, by the server's clock."""
+
+    late_ms: Annotated[int, Meta(ge=0, le=60_000)]
+
+
+class MetronomeUpdate(Message, frozen=True):
+    """Start the metronome, change it or stop it. What is left out stays, or is 120 and 4/4."""
+
+    running: bool
+    bpm: Tempo | UnsetType = UNSET
+    beats: Beats | UnsetType = UNSET
+    unit: BeatUnit | UnsetType = UNSET
+
+
+class Record(Message, frozen=True):
+    """Begin or end a recording of the room. `name` is its title."""
+
+    on: bool
+    name: RoomName | UnsetType = UNSET
+
+
+class RecordLast(Message, frozen=True):
+    """Keep the last minutes as a recording."""
+
+    name: RoomName | UnsetType = UNSET
 
 
 class TransferOwner(Message, frozen=True):
@@ -340,6 +417,62 @@ class JoinAck(Message, frozen=True):
     chat: list[ChatLine] = field(default_factory=list)
 
 
+class ResumeAck(Message, frozen=True):
+    """The session goes on. `user` and `session` are the old ones again.
+
+    `recovered`: the `missed` counted control messages follow, in order. Otherwise they are lost, and `join` has the
+    room as it is now, unless the session was in none. The music follows as `notes` either way, in a room.
+    """
+
+    user: User
+    session: str
+    recovered: bool
+    missed: int
+    join: JoinAck | None = None
+
+
+class Notes(Message, frozen=True):
+    """What every player holds now; takes the place of all that was known of it."""
+
+    notes: list[SlotState]
+
+
+class Playout(Message, frozen=True):
+    """The playout delay in force from now on."""
+
+    delay_ms: int
+
+
+class MetronomeState(Message, frozen=True):
+    """The metronome as it runs from now on; None when it stands still."""
+
+    metronome: Metronome | None
+
+
+class RecordingState(Message, frozen=True):
+    """Whether the room is being recorded, and by whom (a user's id)."""
+
+    on: bool
+    by: str | None = None
+
+
+class RecordingInfo(Message, frozen=True):
+    """A finished recording. `created` is Unix milliseconds, `url` a path on this server."""
+
+    id: str
+    name: str
+    room: str
+    created: int
+    duration_ms: int
+    bytes: int
+    players: int
+    url: str
+
+
+class RecordingReady(Message, frozen=True):
+    recording: RecordingInfo
+
+
 class Error(Message, frozen=True):
     code: str
     message: str
@@ -351,7 +484,7 @@ class UserJoined(Message, frozen=True):
 
 
 class UserLeft(Message, frozen=True):
-    """`reason`: left, lost, kicked or banned."""
+    """`reason`: left, lost, replaced, kicked or banned."""
 
     slot: int
     user_id: str
@@ -433,6 +566,11 @@ CLIENT_MESSAGES: Final[dict[str, type[Message]]] = {
     "midi-event": MidiInput,
     "clock": ClockQuestion,
     "cursor": CursorPosition,
+    "resume": Resume,
+    "timing": Timing,
+    "metronome": MetronomeUpdate,
+    "record": Record,
+    "record-last": RecordLast,
 }
 
 SERVER_MESSAGES: Final[dict[str, type[Any]]] = {
@@ -452,4 +590,9 @@ SERVER_MESSAGES: Final[dict[str, type[Any]]] = {
     "clock": ClockAnswer,
     "cursor": Cursors,
     "stopping": Stopping,
+    "notes": Notes,
+    "playout": Playout,
+    "metronome": MetronomeState,
+    "recording": RecordingState,
+    "recording-ready": RecordingReady,
 }
