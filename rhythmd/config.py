@@ -60,6 +60,7 @@ class LimitsConfig(Section, frozen=True):
     ping_interval_s: Seconds = 20.0
     silence_s: Seconds = 40.0
     write_buffer_bytes: Annotated[int, Meta(ge=16_384)] = 262_144
+    music_buffer_bytes: Annotated[int, Meta(ge=1_024)] = 16_384
     messages_per_s: Seconds = 50.0
     messages_burst: Positive = 200
     requests_per_minute: Positive = 100
@@ -75,6 +76,10 @@ class HubConfig(Section, frozen=True):
     yield_after: Positive = 128
     presence_limit: Positive = 100
     cursor_interval_ms: Annotated[float, Meta(ge=1, le=1000)] = 40.0
+    slow_close_s: Seconds = 10.0
+    resume_s: Annotated[float, Meta(ge=0)] = 30.0
+    resume_messages: Positive = 500
+    live_mb: Annotated[int, Meta(ge=0, le=65_536)] = 64
 
 
 class RoomsConfig(Section, frozen=True):

@@ -5,10 +5,12 @@ import secrets
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from rhythm_protocol.close import SLOW, Close
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Error, RoomLeft
 from rhythmd.config import Config
 from rhythmd.errors import Refused
+from rhythmd.hub.away import Away
 from rhythmd.hub.identity import Authenticator, EndedLogins, Identity
 from rhythmd.hub.kept import KeptRooms, PasswordHasher
 from rhythmd.hub.member import Member, Profile
@@ -49,10 +51,11 @@ class Context:
         self.registry = Registry(config, self.pacer)
         self.kept = KeptRooms(store, hasher, self.registry, config.rooms.chat_history)
         self.sessions: dict[str, Session] = {}  # by session key
+        self.away = Away(config.hub.resume_s, config.limits.connections, config.limits.connections_per_address)
         self.ended_logins = EndedLogins()
         self.stopping = False
 
-    def new_session(self, peer: Peer, identity: Identity | None) -> Session:
+    def new_session(self, peer: Peer[Session], identity: Identity | None) -> Session:
         """A session for a known user or for a new guest. Guests are given a name and a colour."""
         name = identity.name if identity else None
         colour = identity.colour if identity else None
@@ -68,9 +71,28 @@ class Context:
             profile.roles = identity.roles
             profile.status_text = identity.status_text
             profile.muted_until = identity.muted_until
-        session = Session(profile, peer, self.config.limits, identity)
+        session = Session(profile, identity, self.config, self._close_as_slow)
+        session.bind(peer)
+        session.speak()
         self.sessions[session.key] = session
         return session
+
+    def _close_as_slow(self, session: Session) -> None:
+        """Not at once: its room is in the middle of writing, and whom it has not reached would hear of it first."""
+        self.pacer.soon(lambda: self.close(session, SLOW))
+
+    def close(self, session: Session, rule: Close) -> None:
+        """Close the socket of `session`; one whose client is away ends."""
+        if session.peer is not None:
+            session.peer.close(rule)
+        else:
+            self.end(session, "lost")
+
+    def end(self, session: Session, reason: str) -> None:
+        """`session` is over."""
+        self.leave(session, reason)
+        self.away.discard(session)
+        self.sessions.pop(session.key, None)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what has to wait beside the loop's other work. `work` handles its own failures."""
@@ -93,6 +115,16 @@ class Context:
         """Raise Refused when `session` was lost while its message waited."""
         if session.key not in self.sessions:
             raise Refused(ErrorCode.STOPPING, "the connection is gone")
+
+    def seat(self, session: Session, room: Room, *, as_owner: bool) -> Member:
+        """Give `session` a place in `room`, as its connection is at this moment."""
+        session.room = room
+        session.member = member = room.add(session, as_owner=as_owner)
+        if session.peer is None:
+            room.part(member)
+        elif session.is_held:
+            room.fanout.hold(member)
+        return member
 
     def leave(self, session: Session, reason: str) -> None:
         """Take `session` out of its room, if it is in one; an empty room is freed."""

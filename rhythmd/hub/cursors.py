@@ -53,4 +53,4 @@ class CursorBoard:
         self._timer = None
         if self._positions:
             positions, self._positions = list(self._positions.values()), {}
-            self._fanout.broadcast(_Positions(positions))
+            self._fanout.show(_Positions(positions))

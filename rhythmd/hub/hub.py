@@ -5,10 +5,23 @@ import contextlib
 import random
 import time
 from collections.abc import Collection
+from time import monotonic
 from typing import Final
 
 import rhythm_protocol
-from rhythm_protocol.close import LOGIN_EXPIRED, LOGIN_REVOKED, RESTARTING, SLOW, USER_BANNED, Close
+from rhythm_protocol.close import (
+    ABNORMAL,
+    GOING_AWAY,
+    LOGIN_EXPIRED,
+    LOGIN_REVOKED,
+    NORMAL,
+    RESTARTING,
+    SILENT,
+    SLOW,
+    TAKEN_OVER,
+    USER_BANNED,
+    Close,
+)
 from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.hub.clock import now_us
 from rhythmd.hub.context import Context
@@ -21,10 +34,8 @@ __all__ = ["Hub"]
 
 CHAT_LENGTH: Final = 500
 TIDY_S: Final = 1.0
-
-
-def _ignore(_frame: bytes) -> None:
-    """Where messages to a client that is gone end."""
+PLACE_HELD_AFTER: Final = frozenset({ABNORMAL, SILENT, SLOW, RESTARTING, TAKEN_OVER})
+LEFT_BY: Final = frozenset({NORMAL, GOING_AWAY})
 
 
 def _moment_ms() -> int:
@@ -49,32 +60,41 @@ class Hub:
             silence_s=limits.silence_s,
             messages_per_s=limits.messages_per_s,
             quota_refill_s=config.quota.refill_s,
+            resume_s=config.hub.resume_s,
         )
+        self._slow_close_s = config.hub.slow_close_s
 
     def start(self) -> None:
         self.context.pacer.start()
         self._tidy()
 
     def _tidy(self) -> None:
-        """Every second: end the logins that expired, free the rooms that nobody came to."""
-        now = time.time()
+        """Every second: end what is over its time, free the rooms that nobody came to."""
         for session in list(self.context.sessions.values()):
-            if session.identity is not None and session.identity.expires <= now:
-                session.peer.close(LOGIN_EXPIRED)
+            self._check_time(session)
+        for session in self.context.away.overdue():
+            self.context.end(session, "lost")
         self.context.registry.sweep()
         self._tidier = self.context.pacer.later(TIDY_S, self._tidy)
+
+    def _check_time(self, session: Session) -> None:
+        """Close a session whose login expired, or whose client has not caught up for too long."""
+        if session.identity is not None and session.identity.expires <= time.time():
+            self.context.close(session, LOGIN_EXPIRED)
+        elif monotonic() - session.held_since > self._slow_close_s:
+            self.context.close(session, SLOW)
 
     def end_logins(self, login_ids: Collection[str], rule: Close = LOGIN_REVOKED) -> None:
         """Close the sockets of logins that are no longer good."""
         self.context.ended_logins.add(login_ids)
         for session in list(self.context.sessions.values()):
             if session.identity is not None and session.identity.login_id in login_ids:
-                session.peer.close(rule)
+                self.context.close(session, rule)
 
     def end_user(self, user_id: str, rule: Close = USER_BANNED) -> None:
         """Close all sockets of a user."""
         for session in self._sessions_of(user_id):
-            session.peer.close(rule)
+            self.context.close(session, rule)
 
     def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
         """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
@@ -87,10 +107,10 @@ class Hub:
     def _sessions_of(self, user_id: str) -> list[Session]:
         return [session for session in self.context.sessions.values() if session.profile.id == user_id]
 
-    def attach(self, peer: Peer, identity: Identity | None) -> Session:
+    def attach(self, peer: Peer[Session], identity: Identity | None) -> Session:
         """A new client: it gets a user and the `welcome`."""
         session = self.context.new_session(peer, identity)
-        session.send(
+        session.send_uncounted(
             "welcome",
             Welcome(
                 user=session.profile.as_user(),
@@ -107,7 +127,7 @@ class Hub:
         return session
 
     def _close_soon(self, session: Session, rule: Close) -> None:
-        self.context.pacer.soon(lambda: session.peer.close(rule))
+        self.context.pacer.soon(lambda: self.context.close(session, rule))
 
     def on_binary(self, session: Session, payload: bytes) -> None:
         route_binary(self.context, session, payload)
@@ -116,16 +136,40 @@ class Hub:
         route_text(self.context, session, payload)
 
     def on_pause(self, session: Session) -> None:
-        """A client that stopped reading: it comes back to music that is right rather than late.
+        """A client that reads too slowly: its music waits, what is said does not."""
+        self.context.stats.held_back += 1
+        session.hold()
+        if session.room is not None and session.member is not None:
+            session.room.fanout.hold(session.member)
 
-        Not at once: its room is in the middle of writing, and whom it has not reached would hear of the leaving first.
-        """
-        self._close_soon(session, SLOW)
+    def on_drain(self, session: Session) -> None:
+        session.drain()
+        if session.room is not None and session.member is not None:
+            session.room.fanout.resume(session.member)
 
-    def on_lost(self, session: Session) -> None:
-        session.write = _ignore
-        self.context.leave(session, "lost")
-        self.context.sessions.pop(session.key, None)
+    def unconfirmed(self, session: Session) -> int | None:
+        return session.log.to_confirm()
+
+    def on_confirm(self, session: Session, number: int) -> None:
+        session.log.confirm(number)
+
+    def on_lost(self, session: Session, rule: Close) -> None:
+        """The place of a client that may come back is held for a while."""
+        session.unbind()
+        if rule in PLACE_HELD_AFTER and self._is_worth_waiting_for(session):
+            self._wait_for(session)
+        else:
+            self.context.end(session, "left" if rule in LEFT_BY else "lost")
+
+    def _is_worth_waiting_for(self, session: Session) -> bool:
+        return self.context.config.hub.resume_s > 0 and (session.room is not None or session.waiting is not None)
+
+    def _wait_for(self, session: Session) -> None:
+        if session.room is not None and session.member is not None and not self.context.stopping:
+            session.room.part(session.member)
+        gives_way = self.context.away.add(session)
+        if gives_way is not None:
+            self.context.end(gives_way, "lost")
 
     async def settle(self, seconds: float) -> None:
         """Let the handlers that wait for the store finish, for at most so long."""
@@ -139,8 +183,9 @@ class Hub:
         for room in self.context.registry:
             room.fanout.finish()
         for session in list(self.context.sessions.values()):
-            session.send("stopping", Stopping(_moment_ms()))
-            session.peer.close(RESTARTING)
+            if session.peer is not None:
+                session.send("stopping", Stopping(_moment_ms()))
+                session.peer.close(RESTARTING)
         self.context.pacer.stop()
         if self._tidier is not None:
             self._tidier.cancel()

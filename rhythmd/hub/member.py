@@ -9,7 +9,7 @@ from msgspec import structs
 
 from rhythm_protocol.messages import Status, User
 from rhythmd.hub.notes import NoteState
-from rhythmd.hub.packet import Packet
+from rhythmd.hub.packet import Message, Packet
 from rhythmd.hub.peer import Encoding
 from rhythmd.hub.quota import NoteQuota
 
@@ -73,9 +73,15 @@ class Occupant(Protocol):
     encoding: Encoding
     write: Callable[[bytes], None]
 
+    def tell(self, message: Message) -> None: ...
+
 
 class Member:
-    """A user's place in one room. `slot` is the player's number there, unique among those present."""
+    """A user's place in one room. `slot` is the player's number there, unique among those present.
+
+    Attributes:
+        reconnecting: the connection is lost; the place is held for a while.
+    """
 
     __slots__ = (
         "_events",
@@ -88,29 +94,37 @@ class Member:
         "notes_muted",
         "profile",
         "quota",
+        "reconnecting",
         "refused_period",
         "self_muted",
         "slot",
         "slot_bytes",
+        "tell",
         "write",
     )
 
     def __init__(self, occupant: Occupant, slot: int, quota: NoteQuota) -> None:
         self.profile = occupant.profile
         self.key = occupant.key
-        self.encoding = occupant.encoding
-        self.write = occupant.write
+        self.bind(occupant)
         self.slot = slot
         self.slot_bytes = slot.to_bytes(2, "little")
         self.quota = quota
         self.notes: NoteState | None = None  # made with the first note: most members of a concert only listen
         self.announced = False
+        self.reconnecting = False
         self.notes_muted = False
         self.self_muted = False
         self.chat_muted = False
         self.refused_period = -1
         self._events = 0
         self._events_period = -1
+
+    def bind(self, occupant: Occupant) -> None:
+        """Write where `occupant` writes now."""
+        self.encoding = occupant.encoding
+        self.write = occupant.write
+        self.tell = occupant.tell
 
     def as_user(self) -> User:
         """The user as the room sees them."""
@@ -119,6 +133,7 @@ class Member:
             slot=self.slot,
             notes_muted=self.notes_muted or self.self_muted,
             chat_muted=self.chat_muted or self.profile.chat_muted,
+            reconnecting=self.reconnecting,
         )
 
     def count_events(self, count: int, period: int, others: int) -> bool:
@@ -134,5 +149,5 @@ class Member:
         return self._events <= 2 * self.quota.maximum + others
 
     def send(self, type_: str, data: object) -> None:
-        """Write one message to this member alone."""
-        self.write(Packet(type_, data).frame(self.encoding))
+        """Tell this member alone."""
+        self.tell(Packet(type_, data))

@@ -14,6 +14,7 @@ __all__ = ["Encoding", "Peer", "Receiver"]
 
 
 SessionT = TypeVar("SessionT")
+SaidBy = TypeVar("SaidBy", contravariant=True)
 
 
 class Encoding(IntEnum):
@@ -23,7 +24,7 @@ class Encoding(IntEnum):
     TEXT = 1
 
 
-class Peer(Protocol):
+class Peer(Protocol[SaidBy]):
     """One open WebSocket connection."""
 
     @property
@@ -44,15 +45,23 @@ class Peer(Protocol):
         """Sends whole frames; never blocks, never raises."""
         ...
 
+    def waiting_bytes(self) -> int:
+        """How much waits for the client to read."""
+        ...
+
     def close(self, rule: Close) -> None:
         """Start the close handshake; nothing is written afterwards. Idempotent."""
+        ...
+
+    def hand_to(self, session: SaidBy) -> None:
+        """From now on, what comes in is said by `session`."""
         ...
 
 
 class Receiver(Protocol[SessionT]):
     """Where a connection takes what happens to it. Every method is plain `def` and returns at once."""
 
-    def attach(self, peer: Peer, identity: Identity | None) -> SessionT:
+    def attach(self, peer: Peer[SessionT], identity: Identity | None) -> SessionT:
         """A new client: a user with an account, or a guest."""
         ...
 
@@ -61,7 +70,16 @@ class Receiver(Protocol[SessionT]):
     def on_text(self, session: SessionT, payload: str) -> None: ...
 
     def on_pause(self, session: SessionT) -> None:
-        """The peer's write buffer is over its limit."""
+        """More waits for the client than music may."""
 
-    def on_lost(self, session: SessionT) -> None:
-        """The peer is gone; called once."""
+    def on_drain(self, session: SessionT) -> None:
+        """The client has read most of it."""
+
+    def unconfirmed(self, session: SessionT) -> int | None:
+        """A number to ask the client for in a ping, when it shall confirm what it got."""
+
+    def on_confirm(self, session: SessionT, number: int) -> None:
+        """The client got all that was written before the ping with this number."""
+
+    def on_lost(self, session: SessionT, rule: Close) -> None:
+        """The peer is gone, for this reason; called once."""

@@ -8,6 +8,7 @@ from rhythm_protocol.messages import (
     ChatCleared,
     ChatKind,
     ChatLine,
+    Notes,
     RoomInfo,
     RoomSettings,
     RoomType,
@@ -24,11 +25,11 @@ from rhythmd.hub.bans import BanList
 from rhythmd.hub.chatlog import ChatLog
 from rhythmd.hub.clock import now_ms
 from rhythmd.hub.cursors import CursorBoard
-from rhythmd.hub.fanout import Fanout
+from rhythmd.hub.fanout import Fanout, Listener
 from rhythmd.hub.member import Member, Occupant
 from rhythmd.hub.notes import ChannelMessage
 from rhythmd.hub.pacer import Pacer
-from rhythmd.hub.packet import Packet
+from rhythmd.hub.packet import Message, Packet
 from rhythmd.hub.password import PasswordHash
 from rhythmd.hub.quota import NoteQuota
 from rhythmd.hub.seats import Reservations
@@ -75,7 +76,7 @@ class Room:
         self.members: dict[int, Member] = {}  # by slot, the longest present first
         self.bans = BanList()
         self.chat = ChatLog(config.rooms.chat_history)
-        self.fanout = Fanout(pacer, config.hub.yield_after)
+        self.fanout = Fanout(pacer, self, config.hub.yield_after, config.limits.music_buffer_bytes)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
@@ -116,6 +117,22 @@ class Room:
             # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
             self._pacer.soon(self.crown)
         self._on_change()
+
+    def part(self, member: Member) -> None:
+        """The connection of `member` is lost: nothing of theirs goes on sounding, their place is held."""
+        self.release(member)
+        self.fanout.suspend(member)
+        self.cursors.forget(member.slot)
+        self._set_reconnecting(member, reconnecting=True)
+
+    def regain(self, member: Member) -> None:
+        """`member` is back."""
+        self._set_reconnecting(member, reconnecting=False)
+
+    def _set_reconnecting(self, member: Member, *, reconnecting: bool) -> None:
+        if member.reconnecting is not reconnecting:
+            member.reconnecting = reconnecting
+            self.member_changed(member)
 
     def crown(self) -> None:
         """Make the longest present the owner, if there is none; but a kept room waits for its own."""
@@ -181,10 +198,16 @@ class Room:
         if member.notes is not None:
             self._play_messages(member, member.notes.release())
 
-    def notes(self) -> list[SlotState]:
-        """What every player holds now."""
+    def snapshot(self, listener: Listener) -> Message:
+        """What everybody but `listener` holds now."""
+        return Packet("notes", Notes(self.notes(listener)))
+
+    def notes(self, skip: Listener | None = None) -> list[SlotState]:
+        """What every player but `skip` holds now."""
         states = (
-            (member.slot, member.notes.snapshot()) for member in self.members.values() if member.notes is not None
+            (member.slot, member.notes.snapshot())
+            for member in self.members.values()
+            if member.notes is not None and member is not skip
         )
         return [SlotState(slot, state) for slot, state in states if state]
 

@@ -11,7 +11,7 @@ from rhythm_protocol.control import Envelope, decode_binary, decode_text, parse_
 from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
 from rhythmd.errors import Refused
 from rhythmd.hub.context import Context
-from rhythmd.hub.handlers import chat, clock, cursor, midi, moderation, rooms, users
+from rhythmd.hub.handlers import chat, clock, cursor, midi, moderation, resume, rooms, users
 from rhythmd.hub.session import Session
 from rhythmd.telemetry import hub_log
 
@@ -99,10 +99,12 @@ async def _finish(context: Context, session: Session, envelope: Envelope, answer
         _refuse(context, session, error, envelope.id)
     queued = session.waiting or deque()
     session.waiting = None
-    _resume(context, session, queued)
+    _go_on(context, session, queued)
+    if session.waiting is None:
+        session.settle()
 
 
-def _resume(context: Context, session: Session, queued: deque[Envelope]) -> None:
+def _go_on(context: Context, session: Session, queued: deque[Envelope]) -> None:
     """Handle what came while a handler waited, until one waits again or the client is gone."""
     while queued and session.key in context.sessions:
         if session.waiting is not None:
@@ -113,6 +115,7 @@ def _resume(context: Context, session: Session, queued: deque[Envelope]) -> None
 
 def _acknowledge(session: Session, envelope: Envelope, answer: object) -> None:
     if envelope.id is not None:
+        session.last_id = envelope.id
         session.send("ack", {} if answer is None else answer, envelope.id)
 
 
@@ -121,13 +124,15 @@ def _within_rate(context: Context, session: Session, id_: int | None) -> bool:
     if session.bucket.take(monotonic()):
         return True
     if session.bucket.exhausted:
-        session.peer.close(FLOODING)
+        context.close(session, FLOODING)
     elif id_ is not None or session.bucket.balance >= -1.0:  # the first of a row
         context.refuse(session, ErrorCode.RATE_LIMITED, "too many messages, slow down", id_=id_)
     return False
 
 
 def _refuse(context: Context, session: Session, error: Exception, id_: int | None) -> None:
+    if id_ is not None:
+        session.last_id = id_
     if isinstance(error, ProtocolError | Refused):
         context.refuse(session, error.code, error.message, error.field, id_)
     else:
@@ -147,6 +152,7 @@ FAST: Final[dict[int, Fast]] = {
 
 CONTROL: Final[dict[str, Control]] = {
     "authenticate": users.authenticate,
+    "resume": resume.resume,
     "join-room": rooms.join_room,
     "leave-room": rooms.leave_room,
     "room-update": rooms.room_update,

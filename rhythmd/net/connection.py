@@ -5,7 +5,6 @@ bytes, while no fragmented message is open, is decoded in place. Every other fra
 """
 
 import asyncio
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic
@@ -15,11 +14,13 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
-from rhythm_protocol.close import INVALID_DATA, SILENT, UNSUPPORTED_DATA, Close, close_rule
+from rhythm_protocol.close import ABNORMAL, INVALID_DATA, NORMAL, SILENT, UNSUPPORTED_DATA, Close, close_rule
+from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
 from rhythmd.hub.identity import Authenticator, Identity
 from rhythmd.hub.peer import Encoding, Receiver, SessionT
 from rhythmd.net.ending import CLOSE_S, end_output
+from rhythmd.net.buffers import keep_little_unsent
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.handshake import Handshake
 from rhythmd.net.heartbeat import Heartbeat
@@ -32,7 +33,8 @@ MASKED: Final = 0x80
 SHORT: Final = 126
 PING: Final = b"\x89\x00"  # no payload: any pong is a sign of life
 SHORT_HEAD: Final = 6  # two bytes and the mask
-SEND_BUFFER: Final = 65_536  # the kernel's, which doubles it; more hides a client that does not read
+PING_OPCODE: Final = 0x9
+NUMBER_SIZE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,10 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     def begin(self, identity: Identity | None, data: bytes) -> None:
         """The handshake is answered. `data` came right behind it."""
-        self._transport.set_write_buffer_limits(high=self._wiring.limits.write_buffer_bytes)
+        self._transport.set_write_buffer_limits(high=self._wiring.limits.music_buffer_bytes)
         raw = self._transport.get_extra_info("socket")
         if raw is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            keep_little_unsent(raw)
         self._wiring.heartbeat.add(self)
         self._wiring.stats.connections_opened += 1
         net_log.info("%s connected (%s)", self.address, self.encoding.name.lower())
@@ -101,7 +103,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     def connection_lost(self, exc: Exception | None) -> None:
         self._set_timer(None)
         self._wiring.heartbeat.discard(self)
-        self._detach()
+        self._detach(ABNORMAL)
         self._on_gone()
         net_log.info("%s disconnected%s", self.address, f" ({exc})" if exc else "")
 
@@ -159,7 +161,11 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     def _take_events(self, protocol: ServerProtocol) -> None:
         for frame in protocol.events_received():
-            if isinstance(frame, Frame) and self._session is not None:
+            if not isinstance(frame, Frame) or self._session is None:
+                continue
+            if frame.opcode is Opcode.PONG:
+                self._take_pong(bytes(frame.data))
+            else:
                 self._take_frame(frame)
         self._set_fast(protocol)
         self._send_pending(protocol)
@@ -197,12 +203,24 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     # Flow control and silence
 
+    def waiting_bytes(self) -> int:
+        return self._transport.get_write_buffer_size()
+
     def pause_writing(self) -> None:
         if self._session is not None:
             self._wiring.receiver.on_pause(self._session)
 
+    def resume_writing(self) -> None:
+        if self._session is not None:
+            self._wiring.receiver.on_drain(self._session)
+
+    def hand_to(self, session: SessionT) -> None:
+        self._session = session
+        self._set_fast(self._protocol)
+
     def check_silence(self, sweeps_to_ping: int, sweeps_to_close: int) -> None:
         """One visit of the heartbeat: ping, or close, when nothing was heard for so many visits."""
+        self._ask_to_confirm()
         if self.heard:
             self.heard = False
             self._quiet = 0
@@ -213,6 +231,16 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         elif self._quiet % sweeps_to_ping == 0 and self._session is not None:
             self.write(PING)
 
+    def _ask_to_confirm(self) -> None:
+        """A pong brings a ping's payload back (RFC 6455, 5.5.3), from behind all that was written before the ping."""
+        number = None if self._session is None else self._wiring.receiver.unconfirmed(self._session)
+        if number is not None:
+            self.write(server_frame(PING_OPCODE, number.to_bytes(NUMBER_SIZE, "big")))
+
+    def _take_pong(self, payload: bytes) -> None:
+        if self._session is not None and len(payload) == NUMBER_SIZE:
+            self._wiring.receiver.on_confirm(self._session, int.from_bytes(payload, "big"))
+
     # Closing
 
     def close(self, rule: Close) -> None:
@@ -222,7 +250,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._wiring.stats.closes[rule.name] += 1
         protocol.send_close(rule.code, rule.name)
         self._send_pending(protocol)
-        self._detach()
+        self._detach(rule)
         self._set_timer(self._wiring.loop.call_later(CLOSE_S, self.abort))
 
     def abort(self) -> None:
@@ -237,20 +265,30 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     def _send_pending(self, protocol: ServerProtocol) -> None:
         """Write what the state machine wants written; its end of stream ends ours."""
         for data in protocol.data_to_send():
-            if data:
+            if self.waiting_bytes() > self._wiring.limits.write_buffer_bytes:
+                self.abort()  # it asks for pongs and does not read them
+            elif data:
                 self.write(data)
             else:
-                if protocol.close_rcvd is None and protocol.close_sent is not None:
-                    self._wiring.stats.closes[close_rule(protocol.close_sent.code).name] += 1
-                self._detach()
+                self._detach(self._end(protocol))
                 self._set_timer(end_output(self._transport, self._wiring.loop))
 
-    def _detach(self) -> None:
+    def _end(self, protocol: ServerProtocol) -> Close:
+        """Why the state machine ends the stream: the client closed, or broke the rules."""
+        if protocol.close_rcvd is not None:
+            return NORMAL
+        if protocol.close_sent is None:
+            return ABNORMAL
+        rule = close_rule(protocol.close_sent.code)
+        self._wiring.stats.closes[rule.name] += 1
+        return rule
+
+    def _detach(self, rule: Close) -> None:
         """From here on nobody hears or writes here."""
         self._fast = None
         session, self._session = self._session, None
         if session is not None:
-            self._wiring.receiver.on_lost(session)
+            self._wiring.receiver.on_lost(session, rule)
 
     def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:
         if self._timer is not None:

@@ -51,7 +51,7 @@ def play(context: Context, session: Session, payload: bytes) -> None:
     now = now_ms()
     period = now // room.refill_ms
     if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.other_events):
-        session.peer.close(FLOODING)
+        context.close(session, FLOODING)
         return
     if notes:
         refusal = room.may_play(member)

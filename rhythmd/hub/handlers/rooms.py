@@ -27,7 +27,7 @@ from rhythmd.hub.room import Room
 from rhythmd.hub.session import Session
 from rhythmd.rows import fold
 
-__all__ = ["check_settings", "join_room", "leave_room", "merge_settings", "room_update", "transfer_owner"]
+__all__ = ["check_settings", "full_state", "join_room", "leave_room", "merge_settings", "room_update", "transfer_owner"]
 
 
 def join_room(context: Context, session: Session, message: JoinRoom) -> JoinAck | Coroutine[Any, Any, JoinAck]:
@@ -103,9 +103,7 @@ def _enter(context: Context, session: Session, room: Room, *, knows_password: bo
         room.seats.hold(profile.id)  # so that the room stays, if nobody else is in it
         context.expel(room, other, "replaced", "you joined from somewhere else")
     context.leave(session, "left")
-    session.room = room
-    session.member = room.add(session, as_owner=owns)
-    return _ack(room, session.member)
+    return full_state(room, context.seat(session, room, as_owner=owns))
 
 
 def _owns(room: Room, user_id: str) -> bool:
@@ -125,8 +123,8 @@ def check_settings(context: Context, settings: RoomSettings, *, has_password: bo
         raise Refused(ErrorCode.INVALID_FIELD, "a private room needs a password", "password")
 
 
-def _ack(room: Room, member: Member) -> JoinAck:
-    """What the newcomer has to know. Everything written to it later comes after."""
+def full_state(room: Room, member: Member) -> JoinAck:
+    """What a newcomer has to know. Everything written to it later comes after."""
     members = [other.as_user() for other in room.members.values() if other.announced or other is member]
     chat = room.chat.history()
     line = room.welcome_line(member)
