@@ -2,7 +2,7 @@
 
 - `rhythm_protocol.binary`     the fast layouts: MIDI, clock, cursor
 - `rhythm_protocol.control`    control messages, as msgpack and as JSON
-- `rhythm_protocol.messages`   their types
+- `rhythm_protocol.messages`   their types: the tables of both directions
 - `rhythm_protocol.midi`       MIDI channel messages
 - `rhythm_protocol.errors`     what can be wrong, with the published codes
 - `rhythm_protocol.close`      close codes and what a client does after each
