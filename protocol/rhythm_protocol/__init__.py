@@ -7,6 +7,8 @@
 - `rhythm_protocol.errors`     what can be wrong, with the published codes
 - `rhythm_protocol.close`      close codes and what a client does after each
 - `rhythm_protocol.clock`      the server's clock, estimated by a client
+- `rhythm_protocol.resume`     what a client counts, so that its session goes on after a lost connection
+- `rhythm_protocol.playout`    how late notes come in, measured by a listener
 - `rhythm_protocol.websocket`  whole WebSocket frames
 
 `rhythm-protocol.js` is the same wire for browsers; `PROTOCOL.md` beside the package is the reference of both.
