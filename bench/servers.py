@@ -1,5 +1,6 @@
-"""Start a server for a measurement and stop it again: rhythmd itself or one of the peers."""
+"""Start a server for a measurement and stop it again: rhythmd, an earlier rhythmd, or one of the peers."""
 
+import os
 import re
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from bench.load.spec import Dialect
 from bench.peers import PEERS
 from bench.system import pinned
 
-__all__ = ["RHYTHMD", "Running", "remote", "running", "title_of"]
+__all__ = ["RHYTHMD", "Running", "earlier", "is_rhythmd", "remote", "running", "title_of"]
 
 RHYTHMD: Final = "rhythmd"
+_EARLIER: Final = f"{RHYTHMD} at "
 _READY: Final = re.compile(r"listening on (http://\S+)")
 _STOP_S: Final = 15.0
 
@@ -46,12 +48,22 @@ def remote(url: str) -> Running:
     return Running(RHYTHMD, url, Dialect.RHYTHMD, None, None)
 
 
+def earlier(revision: str) -> str:
+    """The name of the rhythmd of another commit."""
+    return _EARLIER + revision
+
+
+def is_rhythmd(name: str) -> bool:
+    """Whether it is rhythmd, of this commit or of another."""
+    return name == RHYTHMD or name.startswith(_EARLIER)
+
+
 def title_of(name: str) -> str:
-    return name if name == RHYTHMD else PEERS[name].title
+    return name if is_rhythmd(name) else PEERS[name].title
 
 
 def _command(name: str, settings: Sequence[str], folder: Path) -> list[str]:
-    if name != RHYTHMD:
+    if not is_rhythmd(name):
         return list(PEERS[name].command)
     sets = [word for setting in settings for word in ("--set", setting)]
     return [sys.executable, "-m", "rhythmd", "serve", "--port", "0", "--data", str(folder), *sets]
@@ -75,31 +87,41 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _spawn(command: list[str], core: int | None, log: IO[str]) -> subprocess.Popen[str]:
+def _environment(source: Path | None) -> dict[str, str]:
+    """With `source` its packages come before those that are installed; `rhythmd` itself comes from the work folder."""
+    return dict(os.environ) if source is None else {**os.environ, "PYTHONPATH": str(source / "protocol")}
+
+
+def _spawn(command: list[str], core: int | None, source: Path | None, log: IO[str]) -> subprocess.Popen[str]:
     with pinned(core):
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=source, env=_environment(source)
+        )
 
 
 @contextmanager
-def running(name: str, settings: Sequence[str] = (), core: int | None = None) -> Iterator[Running]:
+def running(
+    name: str, settings: Sequence[str] = (), core: int | None = None, source: Path | None = None
+) -> Iterator[Running]:
     """Run a server on a free port, on `core` alone if given, for as long as the block lasts.
 
     Args:
-        name: "rhythmd" or a key of `PEERS`.
+        name: "rhythmd", `earlier(revision)` or a key of `PEERS`.
         settings: `section.key=value`, for rhythmd only.
         core: number of the only core that it may use.
+        source: a checkout of rhythmd to run instead of this one.
 
     Raises:
         PeerMissing: the peer cannot run here.
         RuntimeError: the server did not come up; the text has the end of its log.
     """
-    if name != RHYTHMD:
+    if not is_rhythmd(name):
         PEERS[name].prepare()
-    dialect = Dialect.RHYTHMD if name == RHYTHMD else Dialect.RELAY
+    dialect = Dialect.RHYTHMD if is_rhythmd(name) else Dialect.RELAY
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = Path(folder) / "server.log"
         command = _command(name, settings, Path(folder) / "data")
-        with path.open("w") as log, _spawn(command, core, log) as process:
+        with path.open("w") as log, _spawn(command, core, source, log) as process:
             try:
                 url = _wait_until_ready(process, path)
                 yield Running(name, url, dialect, process.pid, path)

@@ -2,19 +2,22 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from math import nan
+from pathlib import Path
 from statistics import median
 from typing import Final
 
 from tqdm import tqdm
 
+from bench.baseline import checkout
 from bench.load.spec import LoadResult
 from bench.options import METHOD, Cores, add_duration, add_rooms, add_settings, conditions, even_rooms, play_on
 from bench.peers import PEERS, PeerMissing
 from bench.report import Chart, Curve, Measurement, Report, Table, Target
 from bench.rows import milliseconds
-from bench.servers import RHYTHMD, running, title_of
+from bench.servers import RHYTHMD, earlier, is_rhythmd, running, title_of
 
 __all__ = ["HELP", "Comparison", "add_arguments", "cost_table", "run", "targets_of"]
 
@@ -22,6 +25,7 @@ HELP: Final = "CPU and latency beside websockets, aiohttp, Node ws and Bun"
 
 _LOADS: Final = (24_000, 96_000, 240_000)
 _COST_BOUNDS: Final = ((24_000, "websockets", 0.7), (24_000, "node", 0.85), (24_000, "bun", 1.35), (96_000, "bun", 1.0))
+_GROWTH_BOUND: Final = 1.10
 _P99_BELOW: Final = (96_000, "node")
 _LOSSLESS: Final = (96_000, 240_000)
 _HELD_SHARE: Final = 0.99  # of the offered deliveries must arrive within the window, or a queue is growing
@@ -34,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loads", type=int, nargs="+", default=_LOADS, help="deliveries a second, each in turn")
     parser.add_argument("--rounds", type=int, default=3, help="times through everything (%(default)s)")
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS), help="whom to compare with")
+    parser.add_argument("--baseline", metavar="COMMIT", help="compare with rhythmd at this commit too")
     add_settings(parser)
 
 
@@ -125,6 +130,16 @@ def _cost_targets(comparison: Comparison) -> Iterator[Target]:
             yield Target(what, f"at most {bound:.2f}", f"{ratio:.2f}", ratio <= bound)
 
 
+def _growth_targets(comparison: Comparison) -> Iterator[Target]:
+    """Beside an earlier rhythmd, at each load."""
+    for server in comparison.servers:
+        if server != RHYTHMD and is_rhythmd(server):
+            for load in comparison.loads:
+                ratio = comparison.cost_ratio(load, server)
+                what = f"{load:,}/s: CPU a delivery over that of {title_of(server)}"
+                yield Target(what, f"at most {_GROWTH_BOUND:.2f}", f"{ratio:.2f}", ratio <= _GROWTH_BOUND)
+
+
 def _p99_target(comparison: Comparison) -> Iterator[Target]:
     load, peer = _P99_BELOW
     if comparison.of(load, peer):
@@ -145,16 +160,23 @@ def _loss_targets(comparison: Comparison) -> Iterator[Target]:
 
 def targets_of(comparison: Comparison) -> list[Target]:
     """What rhythmd must reach, as far as this comparison has the loads and peers for it."""
-    return [*_cost_targets(comparison), *_p99_target(comparison), *_loss_targets(comparison)]
+    return [
+        *_cost_targets(comparison),
+        *_growth_targets(comparison),
+        *_p99_target(comparison),
+        *_loss_targets(comparison),
+    ]
 
 
-def _play_all(arguments: argparse.Namespace, cores: Cores, servers: list[str]) -> Comparison:
+def _play_all(arguments: argparse.Namespace, cores: Cores, servers: list[str], baseline: Path | None) -> Comparison:
     comparison = Comparison()
     fan_out = arguments.rooms * arguments.players * (arguments.players - 1)
     turns = [(load, server) for _ in range(arguments.rounds) for load in arguments.loads for server in servers]
     for load, name in tqdm(turns, desc="compare", unit="run", disable=None):
         rooms = even_rooms(arguments.rooms, arguments.players, load / fan_out)
-        with running(name, arguments.settings if name == RHYTHMD else (), cores.server) as server:
+        settings = arguments.settings if is_rhythmd(name) else ()
+        source = baseline if is_rhythmd(name) and name != RHYTHMD else None
+        with running(name, settings, cores.server, source) as server:
             result = play_on(server, rooms, arguments, cores, f"{name} {load:,}/s")
         comparison.add(load, name, result)
     return comparison
@@ -170,7 +192,10 @@ def _chart(comparison: Comparison, load: int) -> Chart:
 def run(arguments: argparse.Namespace) -> Report:
     cores = Cores.of(arguments)
     peers, reasons = _usable(arguments.peers)
-    comparison = _play_all(arguments, cores, [RHYTHMD, *peers])
+    revision = arguments.baseline
+    servers = [RHYTHMD, *([earlier(revision)] if revision else []), *peers]
+    with checkout(revision) if revision else nullcontext() as baseline:
+        comparison = _play_all(arguments, cores, servers, baseline)
     measurements = [
         Measurement(server, f"{load:,}/s, round {number}", result)
         for (load, server), results in comparison.results.items()

@@ -1,4 +1,5 @@
 from bench.commands.compare import Comparison, cost_table, targets_of
+from bench.servers import earlier
 from tests.bench.results import load_result
 
 LOW, MIDDLE, HIGH = 24_000, 96_000, 240_000
@@ -19,6 +20,15 @@ def test_targets_of_compare_only_with_who_was_there() -> None:
     (target,) = targets_of(comparison)
     assert not target.held
     assert target.measured == "0.80"
+
+
+def test_targets_of_a_baseline_want_little_growth_at_each_load() -> None:
+    comparison = Comparison()
+    for load, ours in ((LOW, 11.0), (HIGH, 11.5)):
+        comparison.add(load, "rhythmd", load_result(cost_us=ours, delivered=load))
+        comparison.add(load, earlier("v1"), load_result(cost_us=10.0, delivered=load))
+    growth = [target for target in targets_of(comparison) if "rhythmd at v1" in target.what]
+    assert [(target.measured, target.held) for target in growth] == [("1.10", True), ("1.15", False)]
 
 
 def test_targets_of_middle_load_want_no_loss_and_a_lower_p99_than_node() -> None:

@@ -47,6 +47,10 @@ def _integer(kind: kinds.IntType) -> st.SearchStrategy[Any]:
     return st.integers(low, 2**53 if kind.le is None else kind.le)
 
 
+def _number(kind: kinds.FloatType) -> st.SearchStrategy[Any]:
+    return st.floats(kind.ge, kind.le, allow_nan=False, allow_infinity=False)
+
+
 def _list(kind: kinds.ListType) -> st.SearchStrategy[Any]:
     return st.lists(_of(kind.item_type), min_size=kind.min_length or 0, max_size=5)
 
@@ -60,9 +64,10 @@ def _struct(kind: kinds.StructType) -> st.SearchStrategy[Any]:
 _STRATEGIES: dict[type[kinds.Type], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.NoneType: lambda _kind: st.none(),
     kinds.BoolType: lambda _kind: st.booleans(),
-    kinds.FloatType: lambda _kind: _NUMBERS,
+    kinds.FloatType: _number,
     kinds.StrType: _text,
     kinds.IntType: _integer,
+    kinds.LiteralType: lambda kind: st.sampled_from(kind.values),
     kinds.EnumType: lambda kind: st.sampled_from([member.value for member in kind.cls]),
     kinds.UnionType: lambda kind: st.one_of([_of(member) for member in kind.types]),
     kinds.ListType: _list,

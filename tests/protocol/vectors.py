@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["Direction", "FastLayout", "Layout", "Refusal", "Subprotocol", "Vector", "load", "title"]
+__all__ = ["Direction", "FastLayout", "Layout", "Refusal", "Run", "Subprotocol", "Vector", "load", "load_runs", "title"]
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
 
@@ -46,6 +46,18 @@ class Vector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return not isinstance(self.value, UnsetType)
 
 
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Steps that a client's bookkeeping is put through: the name of each first, then its arguments."""
+
+    name: str
+    steps: list[list[object]]
+
+
+class _Runs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    about: str
+    runs: list[Run]
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     about: str
     layout: Layout
@@ -56,6 +68,11 @@ def load(layout: Layout) -> list[Vector]:
     """Every vector of one layout, from all files that hold some."""
     files = [msgspec.json.decode(path.read_bytes(), type=_File) for path in sorted(VECTORS.glob("*.json"))]
     return [vector for file in files if file.layout == layout for vector in file.vectors]
+
+
+def load_runs(name: str) -> list[Run]:
+    """Every run of one file of `steps/`."""
+    return msgspec.json.decode((VECTORS / "steps" / f"{name}.json").read_bytes(), type=_Runs).runs
 
 
 def title(vector: Vector) -> str:

@@ -1,0 +1,62 @@
+"""Which session to go on with after a lost connection, and how much of it has come: PROTOCOL.md, "Resuming"."""
+
+from typing import Final
+
+from rhythm_protocol.messages import Resume, ResumeAck
+
+__all__ = ["UNCOUNTED", "SessionCounter"]
+
+UNCOUNTED: Final = frozenset({"welcome", "notes", "midi-event", "clock", "cursor"})
+"""The types that say how things are now, and are not sent again. The ack of a resume does not count either."""
+
+
+class SessionCounter:
+    """Counts what comes in a session, and carries the session over to the next socket.
+
+    It is told of every control message in the order in which they come. A client that comes back and does not want
+    to resume calls `forget` first.
+
+    Attributes:
+        session: the token of the session that this socket speaks for; None before the first welcome.
+        received: how many counted control messages of it have come.
+    """
+
+    __slots__ = ("_earlier", "received", "session")
+
+    def __init__(self) -> None:
+        self.session: str | None = None
+        self.received = 0
+        self._earlier: Resume | None = None
+
+    @property
+    def resume(self) -> Resume | None:
+        """What to send first of all on a socket that was just welcomed; None when there is nothing to go on with."""
+        return self._earlier
+
+    def welcomed(self, session: str) -> None:
+        """A new socket got its `welcome`, with this token."""
+        # An earlier session that no answer has settled yet goes before the one that this socket replaces.
+        if self._earlier is None and self.session is not None:
+            self._earlier = Resume(self.session, self.received)
+        self.session = session
+        self.received = 0
+
+    def heard(self, type_: str) -> None:
+        """A control message came. The ack of a resume may be told here too: `resumed` sets the count anew."""
+        if type_ not in UNCOUNTED:
+            self.received += 1
+
+    def resumed(self, ack: ResumeAck) -> None:
+        """The server answered the `resume`: this socket speaks for the earlier session."""
+        self.session = ack.session
+        self.received = self._earlier.received if self._earlier is not None and ack.recovered else 0
+        self._earlier = None
+
+    def refused(self) -> None:
+        """An error answered the `resume`: what began with this socket's welcome goes on."""
+        self._earlier = None
+
+    def forget(self) -> None:
+        """The session is over; the next socket starts afresh."""
+        self.session = None
+        self._earlier = None

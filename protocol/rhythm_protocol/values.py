@@ -1,0 +1,191 @@
+"""The values that messages are made of: bounded strings and numbers, users, rooms, lines of chat."""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+__all__ = [
+    "U16",
+    "U32",
+    "BeatUnit",
+    "Beats",
+    "Byte",
+    "ChatKind",
+    "ChatLine",
+    "ChatText",
+    "Colour",
+    "Limits",
+    "Line",
+    "Message",
+    "Metronome",
+    "Mode",
+    "Name",
+    "Password",
+    "PlayoutMs",
+    "QuotaState",
+    "RoomInfo",
+    "RoomName",
+    "RoomSettings",
+    "RoomType",
+    "Seats",
+    "Seconds",
+    "SlotState",
+    "Status",
+    "Tempo",
+    "User",
+]
+
+# No control characters, and something that is no space. `\Z`, because `$` would let a final line break pass.
+_ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
+
+Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=_ONE_LINE)]
+RoomName = Annotated[str, Meta(min_length=1, max_length=50, pattern=_ONE_LINE)]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
+Password = Annotated[str, Meta(min_length=1, max_length=128)]
+ChatText = Annotated[str, Meta(min_length=1, max_length=500)]
+Line = Annotated[str, Meta(max_length=128)]
+Byte = Annotated[int, Meta(ge=0, le=0xFF)]
+U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
+U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+Seconds = Annotated[int, Meta(ge=1, le=365 * 86_400)]
+Seats = Annotated[int, Meta(ge=1, le=65_535)]
+PlayoutMs = Annotated[int, Meta(ge=10, le=1_000)]
+Tempo = Annotated[float, Meta(ge=20, le=400)]
+Beats = Annotated[int, Meta(ge=1, le=32)]
+BeatUnit = Literal[1, 2, 4, 8, 16, 32]
+
+
+class Message(Struct, frozen=True, omit_defaults=False):
+    """Base of everything that stands in `data`."""
+
+
+class RoomType(StrEnum):
+    """Lobby and public rooms are listed; unlisted ones need their id or name, private ones a password too."""
+
+    LOBBY = "lobby"
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class Mode(StrEnum):
+    NORMAL = "normal"
+    ORCHESTRA = "orchestra"
+
+
+class Status(StrEnum):
+    ONLINE = "online"
+    AWAY = "away"
+    BUSY = "busy"
+    INVISIBLE = "invisible"
+
+
+class ChatKind(StrEnum):
+    TEXT = "text"
+    ME = "me"
+    WHISPER = "whisper"
+    SYSTEM = "system"
+
+
+class User(Message, frozen=True):
+    """A user as the others in the room see them. `slot` is their number in the room.
+
+    `reconnecting`: the connection is lost, and the seat is held for a while.
+    """
+
+    id: str
+    name: str
+    colour: str
+    status: Status = Status.ONLINE
+    status_text: str = ""
+    guest: bool = True
+    bot: bool = False
+    slot: int | None = None
+    notes_muted: bool = False
+    chat_muted: bool = False
+    reconnecting: bool = False
+
+
+class RoomSettings(Message, frozen=True):
+    """What the owner of a room decides. `playout_ms` of None: the server measures it."""
+
+    type: RoomType = RoomType.PUBLIC
+    max_players: Seats = 16
+    stage: Annotated[str, Meta(max_length=64)] = ""
+    mode: Mode = Mode.NORMAL
+    welcome_message: Annotated[str, Meta(max_length=500)] = ""
+    only_owner_can_chat: bool = False
+    only_owner_can_play: bool = False
+    allow_guests: bool = True
+    allow_bots: bool = True
+    allow_black_midi: bool = False
+    allow_replay: bool = False
+    playout_ms: PlayoutMs | None = None
+
+
+class Metronome(Message, frozen=True):
+    """A running metronome: `bpm` counts beats of a `unit`-th note, `beats` of them are a bar.
+
+    Beat n, from 0 on, falls on `start_us` + n x 60,000,000 / bpm, microseconds of the server's clock.
+    """
+
+    bpm: float
+    beats: int
+    unit: int
+    start_us: int
+
+
+class RoomInfo(Message, frozen=True):
+    """A room as its members, and the lobby's list, see it. `playout_ms` is the playout delay in force."""
+
+    id: str
+    name: str
+    settings: RoomSettings
+    has_password: bool
+    players: int
+    owner: str | None
+    playout_ms: int = 50
+    metronome: Metronome | None = None
+    recording: bool = False
+
+
+class ChatLine(Message, frozen=True):
+    """One line of chat, live or from the history. `id` grows within a room; `to` stands on a whisper."""
+
+    id: int
+    time: int
+    kind: ChatKind
+    content: str
+    user_id: str | None = None
+    name: str | None = None
+    colour: str | None = None
+    to: str | None = None
+
+
+class SlotState(Message, frozen=True):
+    """What one player holds: the channel messages that, played in order, bring a synthesizer there."""
+
+    slot: int
+    state: list[tuple[int, int, int]]
+
+
+class QuotaState(Message, frozen=True):
+    """The note quota in force: `points` left, `allowance` refilled every 2 s, up to `maximum`."""
+
+    points: int
+    allowance: int
+    maximum: int
+
+
+class Limits(Message, frozen=True):
+    """The limits a client has to know."""
+
+    message_bytes: int
+    chat_length: int
+    chat_history: int
+    ping_interval_s: float
+    silence_s: float
+    messages_per_s: float
+    quota_refill_s: float
+    resume_s: float = 30.0
