@@ -30,7 +30,10 @@ class Away:
         """`session` is away from now on; one that has to give way for it."""
         self._since[session] = monotonic()
         self._per_address[session.profile.address] += 1
-        if not _is_loopback(session.profile.address) and self._per_address[session.profile.address] > self._limit_per_address:
+        if (
+            not _is_loopback(session.profile.address)
+            and self._per_address[session.profile.address] > self._limit_per_address
+        ):
             return next(other for other in self._since if other.profile.address == session.profile.address)
         return next(iter(self._since)) if len(self._since) > self._limit else None
 

@@ -66,8 +66,18 @@ class Fanout:
     """
 
     __slots__ = (
-        "_backlog_bytes", "_blocks", "_held", "_hot", "_jobs", "_lists", "_listeners", "_pacer", "_returning",
-        "_score", "_senders", "_slice_size",
+        "_backlog_bytes",
+        "_blocks",
+        "_held",
+        "_hot",
+        "_jobs",
+        "_listeners",
+        "_lists",
+        "_pacer",
+        "_returning",
+        "_score",
+        "_senders",
+        "_slice_size",
     )  # fmt: skip
 
     def __init__(self, pacer: Pacer, score: Score, slice_size: int, backlog_bytes: int) -> None:

@@ -14,7 +14,7 @@ __all__ = ["Encoding", "Peer", "Receiver"]
 
 
 SessionT = TypeVar("SessionT")
-SaidBy = TypeVar("SaidBy", contravariant=True)
+Session_contra = TypeVar("Session_contra", contravariant=True)
 
 
 class Encoding(IntEnum):
@@ -24,7 +24,7 @@ class Encoding(IntEnum):
     TEXT = 1
 
 
-class Peer(Protocol[SaidBy]):
+class Peer(Protocol[Session_contra]):
     """One open WebSocket connection."""
 
     @property
@@ -53,7 +53,7 @@ class Peer(Protocol[SaidBy]):
         """Start the close handshake; nothing is written afterwards. Idempotent."""
         ...
 
-    def hand_to(self, session: SaidBy) -> None:
+    def hand_to(self, session: Session_contra) -> None:
         """From now on, what comes in is said by `session`."""
         ...
 

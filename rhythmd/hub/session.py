@@ -43,8 +43,8 @@ class Session:
     """
 
     __slots__ = (
-        "_idle", "_is_silent", "_limit", "_on_overflow", "bucket", "encoding", "held_since", "identity", "is_restored", "key", "last_id", "log", "member", "peer",
-        "profile", "room", "waiting", "write",
+        "_idle", "_is_silent", "_limit", "_on_overflow", "bucket", "encoding", "held_since", "identity", "is_restored",
+        "key", "last_id", "log", "member", "peer", "profile", "room", "waiting", "write",
     )  # fmt: skip
 
     def __init__(

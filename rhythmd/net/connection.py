@@ -19,8 +19,8 @@ from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
 from rhythmd.hub.identity import Authenticator, Identity
 from rhythmd.hub.peer import Encoding, Receiver, SessionT
-from rhythmd.net.ending import CLOSE_S, end_output
 from rhythmd.net.buffers import keep_little_unsent
+from rhythmd.net.ending import CLOSE_S, end_output
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.handshake import Handshake
 from rhythmd.net.heartbeat import Heartbeat

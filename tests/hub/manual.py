@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from rhythm_protocol.binary import encode_midi
-from rhythm_protocol.close import Close
+from rhythm_protocol.close import ABNORMAL, NORMAL, Close
 from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.config import Config, load_config
 from rhythmd.hub.clock import now_ms
 from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
+from rhythmd.hub.packet import Message
 from rhythmd.hub.peer import Encoding
+from rhythmd.hub.session import Session
 from rhythmd.ports import Store
 from rhythmd.telemetry import Stats
 from tests.client import read_message
@@ -72,34 +74,68 @@ def _payload(frame: bytes) -> bytes:
 
 
 class FakePeer:
-    """A client without a socket. Implements `hub.peer.Peer`.
+    """A client without a socket. Implements `hub.peer.Peer`, and `hub.fanout.Listener` for a listener alone.
 
     Attributes:
         heard: the server's messages that nobody has taken, as `tests.client.read_message` gives them.
         closed: the rule by which the server closed it.
-        is_full: whether the next write fills its buffer.
+        is_stalled: whether what is written stays on its way. The first such write says that the buffer is full.
     """
 
     def __init__(self, manual: ManualHub, encoding: Encoding) -> None:
         self._manual = manual
         self._hub = hub = manual.hub
+        self._on_its_way: list[bytes] = []
         self.encoding = encoding
         self.address = "127.0.0.1"
         self.bot = False
         self.heard: list[object] = []
         self.closed: Close | None = None
-        self.is_full = False
+        self.is_stalled = False
         self.session = hub.attach(self, None)
 
     def write(self, frame: bytes) -> None:
-        self.heard.append(read_message(_payload(frame), is_binary=self.encoding is Encoding.BINARY))
-        if self.is_full:
-            self.is_full = False
+        if not self.is_stalled:
+            self._hear(frame)
+            return
+        self._on_its_way.append(frame)
+        if len(self._on_its_way) == 1:
             self._hub.on_pause(self.session)
 
+    def tell(self, message: Message) -> None:
+        self.write(message.frame(self.encoding))
+
+    def _hear(self, frame: bytes) -> None:
+        self.heard.append(read_message(_payload(frame), is_binary=self.encoding is Encoding.BINARY))
+
+    def waiting_bytes(self) -> int:
+        return sum(map(len, self._on_its_way))
+
+    def read_on(self) -> None:
+        """Take in what is on its way, and stall no more."""
+        self.is_stalled = False
+        frames, self._on_its_way = self._on_its_way, []
+        for frame in frames:
+            self._hear(frame)
+        if frames and self.closed is None:
+            self._hub.on_drain(self.session)
+
     def close(self, rule: Close) -> None:
-        self.closed = rule
-        self._hub.on_lost(self.session)
+        if self.closed is None:
+            self.closed = rule
+            self._hub.on_lost(self.session, rule)
+
+    def drop(self) -> None:
+        """Lose the connection, with what is on its way."""
+        self._on_its_way.clear()
+        self.close(ABNORMAL)
+
+    def leave(self) -> None:
+        """Close the socket as a client does that will not come back."""
+        self.close(NORMAL)
+
+    def hand_to(self, session: Session) -> None:
+        self.session = session
 
     def say(self, type_: str, data: Mapping[str, object], id_: int | None = None) -> None:
         """Send one control message, and wait until the store, if it was asked, has answered."""

@@ -5,15 +5,25 @@ from collections.abc import Iterator
 import pytest
 
 from rhythm_protocol.binary import MidiBlock
-from rhythm_protocol.messages import ChatCleared, Stopping
+from rhythm_protocol.messages import ChatCleared, Notes, Stopping
 from rhythm_protocol.midi import pack_events
-from rhythmd.hub.fanout import Fanout
-from rhythmd.hub.packet import Packet
+from rhythmd.hub.fanout import Fanout, Listener
+from rhythmd.hub.packet import Message, Packet
 from rhythmd.hub.peer import Encoding
 from tests.client import Music, note_on
 from tests.hub.manual import FakePeer, ManualHub
 
 SLICE = 2
+BACKLOG = 10_000
+
+
+class Silence:
+    """A score with nothing in it."""
+
+    playout_ms = 1_000
+
+    def snapshot(self, listener: Listener) -> Message:
+        return Packet("notes", Notes([]))
 
 
 @pytest.fixture
@@ -25,13 +35,13 @@ def manual() -> Iterator[ManualHub]:
 
 @pytest.fixture
 def fanout(manual: ManualHub) -> Fanout:
-    return Fanout(manual.hub.context.pacer, SLICE)
+    return Fanout(manual.hub.context.pacer, Silence(), SLICE, BACKLOG)
 
 
 @pytest.fixture
 def whole(manual: ManualHub) -> Fanout:
     """A fan-out that never needs slices."""
-    return Fanout(manual.hub.context.pacer, 100)
+    return Fanout(manual.hub.context.pacer, Silence(), 100, BACKLOG)
 
 
 def listen(manual: ManualHub, fanout: Fanout, count: int) -> list[FakePeer]:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import NamedTuple, cast
 
+from rhythm_protocol.close import Close
 from rhythmd.hub.identity import Credentials, Identity
 from rhythmd.hub.peer import Peer
 
@@ -38,6 +39,9 @@ class RecordingTransport(asyncio.Transport):
     def abort(self) -> None:
         self.gone = True
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
 
@@ -46,7 +50,7 @@ class RecordingTransport(asyncio.Transport):
 
 
 class Session(NamedTuple):
-    peer: Peer
+    peer: "Peer[Session]"
 
 
 class Nobody:
@@ -63,7 +67,7 @@ class RecordingReceiver:
         self.messages: list[bytes | str] = []
         self.lost = 0
 
-    def attach(self, peer: Peer, identity: Identity | None) -> Session:
+    def attach(self, peer: Peer[Session], identity: Identity | None) -> Session:
         return Session(peer)
 
     def on_binary(self, session: Session, payload: bytes) -> None:
@@ -75,5 +79,14 @@ class RecordingReceiver:
     def on_pause(self, session: Session) -> None:
         pass
 
-    def on_lost(self, session: Session) -> None:
+    def on_drain(self, session: Session) -> None:
+        pass
+
+    def unconfirmed(self, session: Session) -> int | None:
+        return None
+
+    def on_confirm(self, session: Session, number: int) -> None:
+        pass
+
+    def on_lost(self, session: Session, rule: Close) -> None:
         self.lost += 1
