@@ -13,8 +13,18 @@ from rhythmd.app import Server
 from rhythmd.config import Config, load_config
 from tests.deadline import until, within
 
-__all__ = ["Serve", "ServerProcess", "Spawn", "make_config", "running_process", "running_server", "server_environment"]
+__all__ = [
+    "AT_ONCE",
+    "Serve",
+    "ServerProcess",
+    "Spawn",
+    "make_config",
+    "running_process",
+    "running_server",
+    "server_environment",
+]
 
+AT_ONCE: Final = "hub.resume_s=0"  # who is lost leaves at once
 INODE: Final = 9  # column of /proc/net/tcp
 READY: Final = "rhythmd listening on http://127.0.0.1:"
 

@@ -84,6 +84,7 @@ class Room:
         self._presence_limit = config.hub.presence_limit
         self._on_change = on_change
         self._pacer = pacer
+        self.playout_ms = 50
         self._last_slot = FIRST_SLOT - 1
         self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self.period())
 

@@ -1,7 +1,7 @@
 """A hub without sockets, on a loop whose ticks the test turns by hand."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from rhythm_protocol.binary import encode_midi
@@ -68,9 +68,14 @@ class ManualHub:
         return FakePeer(self, encoding)
 
 
-def _payload(frame: bytes) -> bytes:
-    """The payload of a whole, unmasked WebSocket frame (RFC 6455, 5.2)."""
-    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+def _payloads(frames: bytes) -> Iterator[bytes]:
+    """The payloads of whole, unmasked WebSocket frames (RFC 6455, 5.2)."""
+    at = 0
+    while at < len(frames):
+        start = at + {126: 4, 127: 10}.get(frames[at + 1], 2)
+        length = frames[at + 1] if start == at + 2 else int.from_bytes(frames[at + 2 : start], "big")
+        at = start + length
+        yield frames[start:at]
 
 
 class FakePeer:
@@ -105,8 +110,9 @@ class FakePeer:
     def tell(self, message: Message) -> None:
         self.write(message.frame(self.encoding))
 
-    def _hear(self, frame: bytes) -> None:
-        self.heard.append(read_message(_payload(frame), is_binary=self.encoding is Encoding.BINARY))
+    def _hear(self, frames: bytes) -> None:
+        is_binary = self.encoding is Encoding.BINARY
+        self.heard += [read_message(payload, is_binary=is_binary) for payload in _payloads(frames)]
 
     def waiting_bytes(self) -> int:
         return sum(map(len, self._on_its_way))

@@ -95,6 +95,9 @@ def test_frame_is_one_object_for_all_listeners_of_an_encoding(manual: ManualHub,
         def write(self, frame: bytes) -> None:
             frames.append(frame)
 
+        def tell(self, message: Message) -> None:
+            raise NotImplementedError
+
     sender, *_ = listen(manual, whole, 1)
     for _ in range(3):
         whole.add(Recorder())

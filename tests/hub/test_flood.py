@@ -6,7 +6,7 @@ from rhythm_protocol.messages import ChatLine, Error, RoomUpdated, UserLeft
 from rhythm_protocol.midi import MidiEvent
 from tests.client import Answer, Connect, chord, note_off, note_on
 from tests.metrics import until_connections
-from tests.server import Serve
+from tests.server import AT_ONCE, Serve
 
 PEDAL_DOWN = MidiEvent(0, 0xB0, 64, 127)
 PEDAL_UP = MidiEvent(0, 0xB0, 64, 0)
@@ -102,7 +102,7 @@ async def test_more_events_than_any_music_close_and_release(serve: Serve, connec
 
 
 async def test_room_that_is_lost_all_at_once_leaves_nobody_behind(serve: Serve, connect: Connect) -> None:
-    server = await serve("rooms.max_players=400")
+    server = await serve("rooms.max_players=400", AT_ONCE)
     settings = {"max_players": 400}
     crowd = [await connect(server) for _ in range(300)]
     for client in crowd:

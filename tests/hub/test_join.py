@@ -8,7 +8,7 @@ from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import RoomType, UserJoined, UserLeft
 from rhythmd.app import Server
 from tests.client import Client, Connect
-from tests.server import Serve
+from tests.server import AT_ONCE, Serve
 
 
 @pytest.fixture
@@ -154,8 +154,11 @@ async def test_leave_room_frees_an_empty_room(visitor: Client, host: Client) -> 
     assert (await visitor.refused("leave-room")).code == "not-in-room"
 
 
-async def test_lost_connection_leaves_the_room(visitor: Client, host: Client) -> None:
-    await host.join("Home")
+async def test_lost_connection_leaves_the_room(serve: Serve, connect: Connect) -> None:
+    server = await serve(AT_ONCE)
+    host, visitor = await connect(server), await connect(server)
+    for client in (host, visitor):
+        await client.join("Home")
     visitor.abort()
     left = await host.expect(UserLeft)
     assert (left.user_id, left.reason) == (visitor.welcome.user.id, "lost")

@@ -113,7 +113,7 @@ class RoomMachine(RuleBasedStateMachine):
 
     @rule(listener=consumes(listeners))
     def drop(self, listener: Listener) -> None:
-        self.manual.hub.on_lost(listener.peer.session)
+        listener.peer.leave()
         listener.listen()
         if listener in self.present:
             self._gone(listener)

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rhythm_protocol.close import SLOW
-from rhythm_protocol.messages import UserLeft
+from rhythm_protocol.midi import MidiEvent
 from rhythmd.hub.peer import Encoding
 from tests.client import Music, note_off, note_on
 from tests.hub.manual import FakePeer, ManualHub
@@ -27,15 +26,30 @@ def three_in_a_room(manual: ManualHub) -> list[FakePeer]:
     return peers
 
 
-def test_pause_in_a_flush_releases_after_what_was_played(manual: ManualHub) -> None:
+def heard_events(peer: FakePeer) -> list[MidiEvent]:
+    return [event for each in peer.take() if isinstance(each, Music) for block in each.blocks for event in block.events]
+
+
+def test_pause_in_a_flush_holds_nobody_else_back(manual: ManualHub) -> None:
     player, slow, listener = three_in_a_room(manual)
     slow.play([note_on(60)])
     player.play([note_on(64)])
-    slow.is_full = True
+    slow.is_stalled = True
     manual.settle()
-    assert slow.closed is SLOW
-    for peer, keys in ((player, [60]), (listener, [60, 64])):
-        *music, left = peer.take()
-        assert isinstance(left, UserLeft)
-        heard = [event for each in music if isinstance(each, Music) for block in each.blocks for event in block.events]
-        assert heard == [*map(note_on, keys), note_off(60)]
+    assert heard_events(player) == [note_on(60)]
+    assert heard_events(listener) == [note_on(60), note_on(64)]
+    slow.read_on()
+    assert heard_events(slow) == [note_on(64)]
+
+
+def test_drain_within_the_playout_delay_brings_all_that_was_played(manual: ManualHub) -> None:
+    player, slow, _ = three_in_a_room(manual)
+    slow.is_stalled = True
+    for key in range(60, 66):
+        player.play([note_on(key), note_off(key)])
+        manual.tick()
+    slow.read_on()
+    assert heard_events(slow) == [event for key in range(60, 66) for event in (note_on(key), note_off(key))]
+    player.play([note_on(70)])
+    manual.settle()
+    assert heard_events(slow) == [note_on(70)]

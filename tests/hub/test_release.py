@@ -10,6 +10,7 @@ from rhythm_protocol.midi import MidiEvent
 from rhythmd.app import Server
 from tests.client import Client, Connect, Music, note_on
 from tests.hub.synthesizer import Synthesizer
+from tests.server import AT_ONCE, Serve
 
 HELD = [
     note_on(60), note_on(64), MidiEvent(0, 0x99, 36, 90), MidiEvent(0, 0xB0, 64, 127), MidiEvent(0, 0xB0, 66, 127),
@@ -82,11 +83,12 @@ async def heard_until_gone(listener: Client, player: Client) -> str:
 
 @pytest.mark.parametrize(
     ("act", "reason"),
-    [(leave, "left"), (move, "left"), (drop, "lost"), (say_goodbye, "lost"), (kick, "kicked"), (ban, "banned")],
+    [(leave, "left"), (move, "left"), (drop, "lost"), (say_goodbye, "left"), (kick, "kicked"), (ban, "banned")],
 )
 async def test_who_is_gone_is_released_before_the_room_is_told(
-    server: Server, connect: Connect, act: Act, reason: str
+    serve: Serve, connect: Connect, act: Act, reason: str
 ) -> None:
+    server = await serve(AT_ONCE)
     owner, player, listener = await play_and_listen(server, connect)
     await act(owner, player)
     for client in (owner, listener):

@@ -13,12 +13,12 @@ from tests.deadline import DEADLINE_S, POLL_S, within
 from tests.hub.people import Person, Register, stalled
 from tests.metrics import metrics, until_connections
 from tests.raw import ConnectRaw, upgrade_request
-from tests.server import Serve, make_config
+from tests.server import AT_ONCE, Serve, make_config
 
 
 @pytest.fixture
 async def server(serve: Serve) -> Server:
-    return await serve("hub.flush_max_ms=0", "store.timeout_s=60")
+    return await serve("hub.flush_max_ms=0", "store.timeout_s=60", AT_ONCE)
 
 
 @pytest.fixture

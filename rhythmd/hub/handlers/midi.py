@@ -60,6 +60,8 @@ def play(context: Context, session: Session, payload: bytes) -> None:
             return
         paid = room.quota.spend(member.quota.spend(notes, period), period)
         if paid < notes:
+            if member.refused_period != period:
+                room.release(member)  # cut off: what it holds may otherwise sound until it has points again
             _tell(context, session, member, period, ErrorCode.QUOTA_EXCEEDED, "too many notes, some are dropped")
             payload = _without_note_ons(payload, paid)
             if len(payload) == HEAD_SIZE:
