@@ -26,10 +26,12 @@ from rhythmd.hub.clock import now_ms
 from rhythmd.hub.cursors import CursorBoard
 from rhythmd.hub.fanout import Fanout
 from rhythmd.hub.member import Member, Occupant
+from rhythmd.hub.metronome import RoomMetronome
 from rhythmd.hub.notes import ChannelMessage
 from rhythmd.hub.pacer import Pacer
 from rhythmd.hub.packet import Packet
 from rhythmd.hub.password import PasswordHash
+from rhythmd.hub.playout import PlayoutDelay
 from rhythmd.hub.quota import NoteQuota
 from rhythmd.hub.seats import Reservations
 
@@ -77,6 +79,8 @@ class Room:
         self.chat = ChatLog(config.rooms.chat_history)
         self.fanout = Fanout(pacer, config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
+        self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, on_change)
+        self.metronome = RoomMetronome(self.fanout, on_change)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.other_events = config.quota.other_events
@@ -108,6 +112,7 @@ class Room:
         self.release(member)
         self.fanout.discard(member)
         self.cursors.forget(member.slot)
+        self.playout.forget(member.slot)
         del self.members[member.slot]
         if member.announced:
             self.broadcast("user-left", UserLeft(member.slot, member.profile.id, reason))
@@ -218,6 +223,7 @@ class Room:
     def change_settings(self, settings: RoomSettings, name: str, password: PasswordHash | None) -> None:
         """Put new rules in force at once: who may not play any more is released."""
         self.settings, self.name, self.password = settings, name, password
+        self.playout.fix(settings.playout_ms)
         for member in list(self.members.values()):
             self._apply_rules(member)
         self.changed()
@@ -265,6 +271,11 @@ class Room:
     def has_password(self) -> bool:
         return self.password is not None or (self.kept is not None and self.kept.password_hash is not None)
 
+    @property
+    def playout_ms(self) -> int:
+        """How long after its time a note sounds."""
+        return self.playout.delay_ms
+
     def info(self) -> RoomInfo:
         return RoomInfo(
             id=self.id,
@@ -273,6 +284,8 @@ class Room:
             has_password=self.has_password,
             players=len(self.members),
             owner=self.owner.profile.id if self.owner else None,
+            playout_ms=self.playout_ms,
+            metronome=self.metronome.state,
         )
 
     def welcome_line(self, member: Member) -> ChatLine | None:

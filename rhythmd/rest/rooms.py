@@ -10,6 +10,7 @@ from msgspec import Struct, json
 
 from rhythm_protocol.messages import RoomInfo, RoomType
 from rhythmd.hub.kept import KeptRooms
+from rhythmd.hub.playout import FIRST_MS
 from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import Room
 from rhythmd.rest.codes import ApiErrorCode
@@ -43,6 +44,7 @@ def info_of(stored: StoredRoom) -> RoomInfo:
         has_password=stored.password_hash is not None,
         players=0,
         owner=None,
+        playout_ms=stored.settings.playout_ms or FIRST_MS,
     )
 
 
