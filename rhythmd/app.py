@@ -111,7 +111,7 @@ class Server:
         await self._start_store()
         self._keeper = self._loop.create_task(self._keep_store())
         self._auth.start()
-        await self._rest.start()
+        self._rest.start()
         self._hub.start()
         self.port = await self._listener.start(self._config.server.host, self._config.server.port, self._tls)
         server_log.info("listening on %s", self.url)

@@ -2,21 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Final
 
-from mido import Message, MetaMessage, MidiFile, MidiTrack
-
-from rhythm_protocol.midi import CHANNEL_PRESSURE, NOTE_ON, PROGRAM_CHANGE
+from rhythm_protocol.midi import NOTE_ON
+from rhythmd import smf
 from rhythmd.client.errors import FileError
 from rhythmd.client.held import ChannelMessage, HeldNotes
 
 __all__ = ["Recording", "check_writable"]
-
-# A quarter of 480 ticks and 480,000 us: a tick is a millisecond, the wire's unit, and no time is rounded.
-_TICKS_PER_QUARTER: Final = 480
-_TEMPO_US: Final = 480_000
-
-_ONE_DATA_BYTE: Final = frozenset({PROGRAM_CHANGE, CHANNEL_PRESSURE})
 
 
 class _Track:
@@ -37,15 +29,6 @@ class _Track:
             held.apply(message)
             at_ms = max(at_ms, event_ms)
         self.events += [(at_ms, message) for message in held.release()]
-
-    def as_midi(self, origin_ms: int) -> MidiTrack:
-        track = MidiTrack([MetaMessage("track_name", name=self.name)])
-        now_ms = origin_ms
-        for at_ms, (status, data1, data2) in self.in_order():
-            data = (data1,) if status & 0xF0 in _ONE_DATA_BYTE else (data1, data2)
-            track.append(Message.from_bytes([status, *data], time=at_ms - now_ms))
-            now_ms = at_ms
-        return track
 
 
 class Recording:
@@ -86,17 +69,15 @@ class Recording:
         """Write the file (format 1), whole or not at all. Raises FileError."""
         partial = path.with_name(f"{path.name}.part")
         try:
-            self._as_midi().save(partial)
+            partial.write_bytes(self._as_midi())
             partial.replace(path)
         except OSError as error:
             raise FileError(f"cannot write {path}: {error.strerror}") from None
 
-    def _as_midi(self) -> MidiFile:
+    def _as_midi(self) -> bytes:
         times = [at_ms for track in self._tracks.values() for at_ms, _ in track.events]
-        origin_ms = min(times, default=0)
-        head = [MetaMessage("track_name", name=self._title), MetaMessage("set_tempo", tempo=_TEMPO_US)]
-        tracks = [MidiTrack(head), *(track.as_midi(origin_ms) for track in self._tracks.values())]
-        return MidiFile(type=1, ticks_per_beat=_TICKS_PER_QUARTER, charset="utf-8", tracks=tracks)
+        tracks = [(track.name, track.in_order()) for track in self._tracks.values()]
+        return smf.encode(self._title, tracks, min(times, default=0))
 
 
 def check_writable(path: Path) -> None:

@@ -2,11 +2,26 @@
 
 from typing import Final
 
-from rhythm_protocol.messages import QuotaState
+from rhythm_protocol.messages import QuotaState, RoomSettings, RoomType
+from rhythmd.config import QuotaConfig
 
-__all__ = ["NoteQuota", "TokenBucket"]
+__all__ = ["NoteQuota", "Rates", "TokenBucket", "note_rates"]
 
 HISTORY: Final = 3
+
+Rates = tuple[int, int]
+"""Allowance and maximum."""
+
+
+def note_rates(config: QuotaConfig, settings: RoomSettings, *, is_owner: bool) -> Rates:
+    """The note quota of a member of a room with these settings."""
+    if settings.allow_black_midi:
+        return config.black_midi_allowance, config.black_midi_maximum
+    if is_owner:
+        return config.owner_allowance, config.owner_maximum
+    if settings.type is RoomType.LOBBY:
+        return config.lobby_allowance, config.lobby_maximum
+    return config.room_allowance, config.room_maximum
 
 
 class NoteQuota:

@@ -27,11 +27,13 @@ from rhythmd.hub.clock import now_ms
 from rhythmd.hub.cursors import CursorBoard
 from rhythmd.hub.fanout import Fanout, Listener
 from rhythmd.hub.member import Member, Occupant
+from rhythmd.hub.metronome import RoomMetronome
 from rhythmd.hub.notes import ChannelMessage
 from rhythmd.hub.pacer import Pacer
 from rhythmd.hub.packet import Message, Packet
 from rhythmd.hub.password import PasswordHash
-from rhythmd.hub.quota import NoteQuota
+from rhythmd.hub.playout import PlayoutDelay
+from rhythmd.hub.quota import NoteQuota, Rates, note_rates
 from rhythmd.hub.seats import Reservations
 
 __all__ = ["KeptState", "Room"]
@@ -78,13 +80,14 @@ class Room:
         self.chat = ChatLog(config.rooms.chat_history)
         self.fanout = Fanout(pacer, self, config.hub.yield_after, config.limits.music_buffer_bytes)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
+        self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, on_change)
+        self.metronome = RoomMetronome(self.fanout, on_change)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.other_events = config.quota.other_events
         self._presence_limit = config.hub.presence_limit
         self._on_change = on_change
         self._pacer = pacer
-        self.playout_ms = 50
         self._last_slot = FIRST_SLOT - 1
         self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self.period())
 
@@ -110,6 +113,7 @@ class Room:
         self.release(member)
         self.fanout.discard(member)
         self.cursors.forget(member.slot)
+        self.playout.forget(member.slot)
         del self.members[member.slot]
         if member.announced:
             self.broadcast("user-left", UserLeft(member.slot, member.profile.id, reason))
@@ -242,6 +246,7 @@ class Room:
     def change_settings(self, settings: RoomSettings, name: str, password: PasswordHash | None) -> None:
         """Put new rules in force at once: who may not play any more is released."""
         self.settings, self.name, self.password = settings, name, password
+        self.playout.fix(settings.playout_ms)
         for member in list(self.members.values()):
             self._apply_rules(member)
         self.changed()
@@ -275,19 +280,17 @@ class Room:
             member.quota.set_rates(*rates)
             member.send("quota", member.quota.state())
 
-    def _rates(self, *, is_owner: bool) -> tuple[int, int]:
-        quota = self._quota_config
-        if self.settings.allow_black_midi:
-            return quota.black_midi_allowance, quota.black_midi_maximum
-        if is_owner:
-            return quota.owner_allowance, quota.owner_maximum
-        if self.settings.type is RoomType.LOBBY:
-            return quota.lobby_allowance, quota.lobby_maximum
-        return quota.room_allowance, quota.room_maximum
+    def _rates(self, *, is_owner: bool) -> Rates:
+        return note_rates(self._quota_config, self.settings, is_owner=is_owner)
 
     @property
     def has_password(self) -> bool:
         return self.password is not None or (self.kept is not None and self.kept.password_hash is not None)
+
+    @property
+    def playout_ms(self) -> int:
+        """How long after its time a note sounds."""
+        return self.playout.delay_ms
 
     def info(self) -> RoomInfo:
         return RoomInfo(
@@ -297,6 +300,8 @@ class Room:
             has_password=self.has_password,
             players=len(self.members),
             owner=self.owner.profile.id if self.owner else None,
+            playout_ms=self.playout_ms,
+            metronome=self.metronome.state,
         )
 
     def welcome_line(self, member: Member) -> ChatLine | None:

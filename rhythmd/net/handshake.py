@@ -14,6 +14,7 @@ from websockets.typing import Subprotocol
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythmd.hub.identity import Credentials
 from rhythmd.hub.peer import Encoding
+from rhythmd.origins import is_allowed
 
 __all__ = ["MAX_HEAD_BYTES", "Handshake", "http_error"]
 
@@ -106,16 +107,7 @@ def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
     values = headers.get_all("Origin")
     if not values:
         return True
-    own = [host.lower() for host in headers.get_all("Host")]
-    return len(values) == 1 and (values[0] in origins or _host(values[0]) in own)
-
-
-def _host(origin: str) -> str | None:
-    """Host and port of an origin (RFC 6454, section 6.2), in lower case; None if it is no URL."""
-    try:
-        return urlsplit(origin.lower()).netloc or None
-    except ValueError:
-        return None
+    return len(values) == 1 and is_allowed(values[0], headers.get_all("Host"), origins)
 
 
 def _bearer(headers: Headers) -> str | None:

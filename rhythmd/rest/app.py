@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from rhythmd.auth.service import Auth
 from rhythmd.config import Config
 from rhythmd.hub.context import Context
 from rhythmd.ports import Store
-from rhythmd.rest.around import around
+from rhythmd.rest.around import Around
 from rhythmd.rest.docs import DocsResource
 from rhythmd.rest.endpoint import Endpoint, Gate
 from rhythmd.rest.handover import Handover
@@ -22,6 +23,7 @@ from rhythmd.rest.origins import Origins
 from rhythmd.rest.pages import PagesResource
 from rhythmd.rest.rates import Rates
 from rhythmd.rest.reports import Reports
+from rhythmd.rest.router import Router, Row
 from rhythmd.rest.routes import Table, routes
 from rhythmd.rest.urls import Urls
 from rhythmd.rest.visitors import Visitors
@@ -42,7 +44,7 @@ http_log.addFilter(_is_our_mistake)
 
 
 class RestSide:
-    """The HTTP half of the process.
+    """The HTTP half of the process. Build it inside the event loop that it shall run in.
 
     Args:
         config: all of it.
@@ -67,52 +69,43 @@ class RestSide:
         self._head_s = config.limits.handshake_s
         table = routes(context, auth, store, Urls(config.server.public_url, visitors))
         gate = Gate(auth.authenticator, Rates(config.limits), origins, visitors, config.limits, auth.auditor)
-        application = web.Application(
-            middlewares=[around(origins, visitors, self._reports)], client_max_size=config.limits.body_bytes
-        )
-        application.add_routes([*_api(table, gate), *_pages(table, HealthResource(why_not_ready, metrics))])
-        self._runner = web.AppRunner(
-            application,
+        router = Router([*_api(table, gate), *_pages(table, HealthResource(why_not_ready, metrics))])
+        self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
+        self._server = web.Server(
+            Around(router, origins, visitors, self._reports).answer,
+            request_factory=partial(web.BaseRequest, loop=loop, client_max_size=config.limits.body_bytes),
             access_log=None,
             logger=http_log,
-            shutdown_timeout=config.server.stop_s / 2,
             keepalive_timeout=KEEPALIVE_S,
         )
 
-    async def start(self) -> None:
+    def start(self) -> None:
         self._reports.start()
-        await self._runner.setup()
 
     async def stop(self) -> None:
         """Finish the requests under way, close the rest."""
-        await self._runner.cleanup()
+        self._server.pre_shutdown()
+        await self._server.shutdown(self._stop_s)
         await self._reports.stop()
 
     def protocol(self, on_gone: Callable[[], None]) -> asyncio.Protocol:
         """aiohttp's protocol for one accepted connection; `on_gone` is called when it is lost."""
-        server = self._runner.server
-        assert server is not None, "start() comes first"  # noqa: S101
-        return Handover(server(), on_gone, self._head_s)
+        return Handover(self._server(), on_gone, self._head_s)
 
 
-def _api(table: Table, gate: Gate) -> list[web.RouteDef]:
-    return [
-        web.get(route.path, Endpoint(route, gate).handle)
-        if route.method == "GET"
-        else web.route(route.method, route.path, Endpoint(route, gate).handle)
-        for route in table
-    ]
+def _api(table: Table, gate: Gate) -> Iterator[Row]:
+    return ((route.method, route.path, Endpoint(route, gate).handle) for route in table)
 
 
-def _pages(table: Table, health: HealthResource) -> list[web.RouteDef]:
+def _pages(table: Table, health: HealthResource) -> tuple[Row, ...]:
     pages, docs = PagesResource(), DocsResource(table)
-    return [
-        web.get("/", pages.index),
-        web.get("/static/{name}", pages.static),
-        web.get("/api/v1/openapi.json", docs.openapi),
-        web.get("/api/v1/docs", docs.page),
-        web.get("/api/v1/docs/{name}", docs.file),
-        web.get("/health/live", health.live),
-        web.get("/health/ready", health.ready),
-        web.get("/metrics", health.metrics),
-    ]
+    return (
+        ("GET", "/", pages.index),
+        ("GET", "/static/{name}", pages.static),
+        ("GET", "/api/v1/openapi.json", docs.openapi),
+        ("GET", "/api/v1/docs", docs.page),
+        ("GET", "/api/v1/docs/{name}", docs.file),
+        ("GET", "/health/live", health.live),
+        ("GET", "/health/ready", health.ready),
+        ("GET", "/metrics", health.metrics),
+    )

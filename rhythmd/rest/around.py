@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
-from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
 from rhythmd.rest.codes import ApiErrorCode
@@ -14,71 +13,79 @@ from rhythmd.rest.envelope import translate
 from rhythmd.rest.handover import Handover
 from rhythmd.rest.origins import Origins
 from rhythmd.rest.rates import Allowance
+from rhythmd.rest.ready import SECURITY, Ready
 from rhythmd.rest.reports import Reports
+from rhythmd.rest.router import Router
 from rhythmd.rest.visitors import Visitors
 from rhythmd.telemetry import request_id, rest_log
 
-__all__ = ["ALLOWANCE", "around"]
+__all__ = ["ALLOWANCE", "Around"]
 
 ALLOWANCE: Final = web.RequestKey("allowance", Allowance)
 HSTS: Final = "max-age=31536000"
-POLICY: Final = "Content-Security-Policy"
-NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
-"""The policy of answers that are no pages."""
-
-SECURITY: Final = CIMultiDict(
-    {
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Embedder-Policy": "require-corp",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
-)
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def around(origins: Origins, visitors: Visitors, reports: Reports) -> Middleware:
-    """The only middleware.
+class Around:
+    """Where aiohttp's part ends: `answer` gets every request.
 
     Args:
+        router: knows who answers.
         origins: of pages that may read answers.
         visitors: tells who came through TLS.
         reports: of failures that nobody expected.
     """
 
-    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return origins.preflight(request) or await handler(request)
-        except Exception as error:  # noqa: BLE001 - the one place where a request's failure ends
-            return _failed(request, error, reports)
+    def __init__(self, router: Router, origins: Origins, visitors: Visitors, reports: Reports) -> None:
+        self._router = router
+        self._origins = origins
+        self._visitors = visitors
+        self._reports = reports
+        self._ids = _ids()
 
-    ids = _ids()
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        id_ = next(ids)
-        reset = request_id.set(id_)
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        id_ = next(self._ids)
+        request_id.set(id_)  # for this request alone: aiohttp gives each one a task, and so a context
         connection = _handover(request)
         if connection is not None:
             connection.request_began()
         try:
-            response = await answer(request, handler)
+            response = await self._handle(request)
+        except Exception as error:  # noqa: BLE001 - the one place where a request's failure ends
+            response = self._failed(request, error)
         finally:
-            request_id.reset(reset)
             if connection is not None:
                 connection.request_ended()
-        headers = response.headers
-        headers.extend(SECURITY)
-        if POLICY not in headers:
-            headers[POLICY] = NOTHING
-        headers["X-Request-Id"] = id_
-        headers.extend(origins.headers(request))
-        if ALLOWANCE in request:
-            headers.extend(request[ALLOWANCE].headers())
-        if visitors.came_through_tls(request):
-            headers["Strict-Transport-Security"] = HSTS
+        if not isinstance(response, Ready):
+            _secure(response.headers)
+        self._add_headers(response.headers, request, id_)
         return response
 
-    return middleware
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == hdrs.METH_OPTIONS:
+            preflight = self._origins.preflight(request)
+            if preflight is not None:
+                return preflight
+        handler = self._router.handler(request)
+        if hdrs.EXPECT in request.headers:
+            await _continue(request)
+        return await handler(request)
+
+    def _add_headers(self, headers: CIMultiDict[str], request: web.BaseRequest, id_: str) -> None:
+        headers["X-Request-Id"] = id_
+        headers.extend(self._origins.headers(request))
+        if ALLOWANCE in request:
+            headers.extend(request[ALLOWANCE].headers())
+        if self._visitors.came_through_tls(request):
+            headers["Strict-Transport-Security"] = HSTS
+
+    def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
+        """What the visitor is told. What we did not expect is logged whole, and shown to nobody."""
+        told = translate(error)
+        if told.code is ApiErrorCode.INTERNAL_ERROR:
+            rest_log.error("%s %s failed", request.method, request.path, exc_info=error)
+            self._reports.report(request.method, request.path, error)
+        return told.response(request_id.get())
 
 
 def _ids() -> Iterator[str]:
@@ -87,17 +94,19 @@ def _ids() -> Iterator[str]:
     return (f"{process}{number & 0xFFFFFFFF:08x}" for number in count())
 
 
-def _handover(request: web.Request) -> Handover | None:
+def _handover(request: web.BaseRequest) -> Handover | None:
     """What stands between the request's connection and aiohttp; None when the connection is gone."""
     transport = request.transport
     protocol = None if transport is None else transport.get_protocol()
     return protocol if isinstance(protocol, Handover) else None
 
 
-def _failed(request: web.Request, error: Exception, reports: Reports) -> web.Response:
-    """What the visitor is told. What we did not expect is logged whole, and shown to nobody."""
-    told = translate(error)
-    if told.code is ApiErrorCode.INTERNAL_ERROR:
-        rest_log.error("%s %s failed", request.method, request.path, exc_info=error)
-        reports.report(request.method, request.path, error)
-    return told.response(request_id.get())
+def _secure(headers: CIMultiDict[str]) -> None:
+    for name, value in SECURITY.items():
+        headers.setdefault(name, value)
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Let a client send its body that waits to be asked for it (RFC 9110, 10.1.1)."""
+    if request.version >= HttpVersion11 and request.headers[hdrs.EXPECT].lower() == "100-continue":
+        await request.writer.write(CONTINUE)

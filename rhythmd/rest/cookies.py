@@ -30,12 +30,12 @@ OAUTH_S: Final = 600
 OURS: Final = (ACCESS, ACCESS_SECURE, REFRESH, REFRESH_SECURE)
 
 
-def has_cookies(request: web.Request) -> bool:
+def has_cookies(request: web.BaseRequest) -> bool:
     """Whether a browser sent along what proves somebody's login."""
     return any(name in request.cookies for name in OURS)
 
 
-def access_token(request: web.Request, *, secure: bool) -> str | None:
+def access_token(request: web.BaseRequest, *, secure: bool) -> str | None:
     """The access token of a request, from the header before the cookie.
 
     Args:
@@ -48,11 +48,11 @@ def access_token(request: web.Request, *, secure: bool) -> str | None:
     return request.cookies.get(ACCESS_SECURE if secure else ACCESS) or None
 
 
-def refresh_cookie(request: web.Request, *, secure: bool) -> str | None:
+def refresh_cookie(request: web.BaseRequest, *, secure: bool) -> str | None:
     return request.cookies.get(REFRESH_SECURE if secure else REFRESH) or None
 
 
-def browser_secret(request: web.Request, *, secure: bool) -> str:
+def browser_secret(request: web.BaseRequest, *, secure: bool) -> str:
     """What tells this browser from others while it logs in at another site; nothing when it was never set."""
     return request.cookies.get(BROWSER_SECURE if secure else BROWSER, "")
 

@@ -11,6 +11,7 @@ from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.openapi import document
 from rhythmd.rest.pages import PAGE_HEADERS, TYPES
+from rhythmd.rest.router import VARIABLES
 from rhythmd.rest.routing import Route
 
 __all__ = ["DocsResource"]
@@ -25,14 +26,14 @@ class DocsResource:
         self._document = orjson.dumps(document(table))
         self._files = {file.name: file.read_bytes() for file in (files("rhythmd") / "web" / FOLDER).iterdir()}
 
-    async def openapi(self, _request: web.Request) -> web.Response:
+    async def openapi(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(body=self._document, content_type="application/json")
 
-    async def page(self, _request: web.Request) -> web.Response:
+    async def page(self, _request: web.BaseRequest) -> web.Response:
         return self._answer("docs.html")
 
-    async def file(self, request: web.Request) -> web.Response:
-        return self._answer(request.match_info["name"])
+    async def file(self, request: web.BaseRequest) -> web.Response:
+        return self._answer(request[VARIABLES]["name"])
 
     def _answer(self, name: str) -> web.Response:
         body = self._files.get(name)

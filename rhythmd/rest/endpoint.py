@@ -62,7 +62,7 @@ class Gate:
         self._limits = limits
         self.settle = auditor.settle
 
-    async def admit(self, route: Route[InputT], request: web.Request) -> Call[InputT]:
+    async def admit(self, route: Route[InputT], request: web.BaseRequest) -> Call[InputT]:
         """The call, if the request may have one. Raises ApiError, AuthError and StoreError."""
         self._origins.check(request)
         principal = None
@@ -72,7 +72,7 @@ class Gate:
             principal = await self._identify(route, request)
         return Call(request, await self._read(route, request), principal, self._visitors)
 
-    async def _identify(self, route: Route[InputT], request: web.Request) -> Principal | None:
+    async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
         """Who asks. Whatever comes of it, the request is counted."""
         token = access_token(request, secure=self._visitors.wants_secure_cookies(request))
         principal = None
@@ -86,7 +86,7 @@ class Gate:
         _check_rights(route.who, principal)
         return principal
 
-    def _count(self, request: web.Request, rate: Rate, principal: Principal | None) -> None:
+    def _count(self, request: web.BaseRequest, rate: Rate, principal: Principal | None) -> None:
         """By account, if there is one. A guest counts by address: new guests cost nothing."""
         is_member = principal is not None and not principal.is_guest
         sender = principal.user_id if principal is not None and is_member else self._visitors.network(request)
@@ -94,7 +94,7 @@ class Gate:
         if allowance.wait_s:
             raise too_many(allowance)
 
-    async def _read(self, route: Route[InputT], request: web.Request) -> InputT:
+    async def _read(self, route: Route[InputT], request: web.BaseRequest) -> InputT:
         wanted = route.input
         if request.method in QUERIED:
             if not request.query_string and route.default is not None:
@@ -106,7 +106,7 @@ class Gate:
             raise ApiError(ApiErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
         return _convert(await self._json(request), wanted)
 
-    async def _json(self, request: web.Request) -> object:
+    async def _json(self, request: web.BaseRequest) -> object:
         try:
             async with asyncio.timeout(self._limits.body_s):
                 body = await request.read()
@@ -126,11 +126,11 @@ class Endpoint:
         self._route = route
         self._gate = gate
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         route = self._route
         answer = await route.handler(await self._gate.admit(route, request))
         await self._gate.settle()
-        if isinstance(answer, web.Response):
+        if isinstance(answer, web.StreamResponse):
             return answer
         if answer is None:
             return web.Response(status=204)
@@ -149,7 +149,7 @@ def _check_rights(who: Who, principal: Principal | None) -> None:
         raise ApiError(ApiErrorCode.NOT_PERMITTED, "your roles do not allow this")
 
 
-def _query(request: web.Request) -> dict[str, str]:
+def _query(request: web.BaseRequest) -> dict[str, str]:
     query = request.query
     if len(query) != len(set(query)):
         raise ApiError(ApiErrorCode.BAD_REQUEST, "a parameter is there twice")

@@ -1,5 +1,6 @@
 """The one shape of a REST error: `{"error": {"code", "message", "field", "request_id"}}`."""
 
+from http import HTTPStatus
 from math import ceil
 from typing import Final
 
@@ -94,12 +95,6 @@ def _from_auth(error: AuthError) -> ApiError:
 
 
 def _from_http(error: web.HTTPException) -> ApiError:
-    """aiohttp's own refusals in our words. A 405 has the methods that are allowed (RFC 9110, 15.5.6)."""
-    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    codes = {
-        404: ApiErrorCode.NOT_FOUND,
-        405: ApiErrorCode.METHOD_NOT_ALLOWED,
-        413: ApiErrorCode.TOO_LARGE,
-        415: ApiErrorCode.UNSUPPORTED_MEDIA_TYPE,
-    }
-    return ApiError(codes.get(error.status, ApiErrorCode.BAD_REQUEST), error.reason.lower(), None, headers)
+    """aiohttp's own refusals, of bodies, in our words."""
+    is_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return ApiError(ApiErrorCode.TOO_LARGE if is_large else ApiErrorCode.BAD_REQUEST, error.reason.lower())

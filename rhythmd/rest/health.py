@@ -16,12 +16,12 @@ class HealthResource:
         self._why_not_ready = why_not_ready
         self._metrics = metrics
 
-    async def live(self, _request: web.Request) -> web.Response:
+    async def live(self, _request: web.BaseRequest) -> web.Response:
         return web.json_response({"status": "live"})
 
-    async def ready(self, _request: web.Request) -> web.Response:
+    async def ready(self, _request: web.BaseRequest) -> web.Response:
         reason = self._why_not_ready()
         return web.json_response({"status": reason or "ready"}, status=503 if reason else 200)
 
-    async def metrics(self, _request: web.Request) -> web.Response:
+    async def metrics(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from rhythmd.origins import is_allowed
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.cookies import has_cookies
 from rhythmd.rest.envelope import ApiError
@@ -29,7 +29,7 @@ class Origins:
     def __init__(self, allowed: Sequence[str]) -> None:
         self._allowed = frozenset(allowed)
 
-    def check(self, request: web.Request) -> None:
+    def check(self, request: web.BaseRequest) -> None:
         """Raise ApiError (`cross-site`) if a page of another site may have made this request to change something.
 
         A browser says which page asks. What carries a cookie and says nothing is refused; what has neither, such as
@@ -39,7 +39,7 @@ class Origins:
             return
         origin, fetch_site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
         if origin is not None:
-            fine = self._is_ours(request, origin) or origin in self._allowed
+            fine = is_allowed(origin, request.headers.getall(hdrs.HOST, ()), self._allowed)
         elif fetch_site is not None:
             fine = fetch_site in OURS
         else:
@@ -47,11 +47,7 @@ class Origins:
         if not fine:
             raise ApiError(ApiErrorCode.CROSS_SITE, "a page of another site may not ask for this")
 
-    @staticmethod
-    def _is_ours(request: web.Request, origin: str) -> bool:
-        return urlsplit(origin.lower()).netloc == request.host.lower()
-
-    def headers(self, request: web.Request) -> dict[str, str]:
+    def headers(self, request: web.BaseRequest) -> dict[str, str]:
         """The headers that let a page of an allowed origin read the answer."""
         if not self._allowed:
             return {}
@@ -65,9 +61,13 @@ class Origins:
             "Access-Control-Expose-Headers": EXPOSED,
         }
 
-    def preflight(self, request: web.Request) -> web.Response | None:
-        """The answer to a browser's question before a request from another site; None if this is no such question."""
-        if request.method != hdrs.METH_OPTIONS or "Access-Control-Request-Method" not in request.headers:
+    def preflight(self, request: web.BaseRequest) -> web.Response | None:
+        """The answer to a browser's question before a request from another site; None if this is no such question.
+
+        Args:
+            request: with the method OPTIONS.
+        """
+        if "Access-Control-Request-Method" not in request.headers:
             return None
         if request.headers.get("Origin") not in self._allowed:
             raise ApiError(ApiErrorCode.CROSS_SITE, "pages of this origin may not use the API")

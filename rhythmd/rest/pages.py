@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.router import VARIABLES
 
 __all__ = ["PAGE_HEADERS", "TYPES", "PagesResource"]
 
@@ -30,11 +31,11 @@ class PagesResource:
         self._files = dict(_load(files("rhythmd") / "web"))
         self._files |= {name: body for name, body in _load(files("rhythm_protocol")) if name.endswith(".js")}
 
-    async def index(self, _request: web.Request) -> web.Response:
+    async def index(self, _request: web.BaseRequest) -> web.Response:
         return self._answer("index.html")
 
-    async def static(self, request: web.Request) -> web.Response:
-        return self._answer(request.match_info["name"])
+    async def static(self, request: web.BaseRequest) -> web.Response:
+        return self._answer(request[VARIABLES]["name"])
 
     def _answer(self, name: str) -> web.Response:
         body = self._files.get(name)

@@ -10,11 +10,13 @@ from msgspec import Struct, json
 
 from rhythm_protocol.messages import RoomInfo, RoomType
 from rhythmd.hub.kept import KeptRooms
+from rhythmd.hub.playout import FIRST_MS
 from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import Room
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.inputs import ActiveRooms
+from rhythmd.rest.ready import Bytes, Ready
 from rhythmd.rest.routing import Call, Nothing
 from rhythmd.rows import StoredRoom
 
@@ -22,7 +24,7 @@ __all__ = ["RoomList", "RoomsResource", "info_of"]
 
 LISTED: Final = frozenset({RoomType.LOBBY, RoomType.PUBLIC})
 CACHED_QUERIES: Final = 64
-JSON: Final = "application/json"
+REVALIDATED: Final = {"Cache-Control": "no-cache"}
 
 
 class RoomList(Struct, frozen=True):
@@ -43,6 +45,7 @@ def info_of(stored: StoredRoom) -> RoomInfo:
         has_password=stored.password_hash is not None,
         players=0,
         owner=None,
+        playout_ms=stored.settings.playout_ms or FIRST_MS,
     )
 
 
@@ -53,15 +56,14 @@ class RoomsResource:
         self._registry = registry
         self._kept = kept
         self._version = -1
-        self._pages: OrderedDict[ActiveRooms, tuple[bytes, str]] = OrderedDict()
+        self._pages: OrderedDict[ActiveRooms, tuple[Bytes, str]] = OrderedDict()
 
-    async def active(self, call: Call[ActiveRooms]) -> web.Response:
+    async def active(self, call: Call[ActiveRooms]) -> web.StreamResponse:
         """The rooms that can be found, the fullest first."""
-        body, etag = self._page(call.input)
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        page, etag = self._page(call.input)
         if _is_known(call.request, etag):
-            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return web.Response(body=body, headers={"Content-Type": JSON, **headers})
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, **REVALIDATED})
+        return Ready(page)
 
     async def one(self, call: Call[Nothing]) -> RoomInfo:
         """One room by its id or name. A private one is only there for its owner."""
@@ -78,14 +80,16 @@ class RoomsResource:
             raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return info
 
-    def _page(self, query: ActiveRooms) -> tuple[bytes, str]:
+    def _page(self, query: ActiveRooms) -> tuple[Bytes, str]:
         if self._version != self._registry.version:
             self._version = self._registry.version
             self._pages.clear()
         page = self._pages.get(query)
         if page is None:
             body = json.encode(self._select(query))
-            page = self._pages[query] = body, f'"{blake2b(body, digest_size=12).hexdigest()}"'
+            etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+            headers = {"Content-Type": "application/json", "ETag": etag, **REVALIDATED}
+            page = self._pages[query] = Bytes(headers, body), etag
             if len(self._pages) > CACHED_QUERIES:
                 self._pages.popitem(last=False)
         return page
@@ -100,7 +104,7 @@ class RoomsResource:
         return RoomList([room.info() for room in rooms[start : start + query.size]], len(rooms), query.page, query.size)
 
 
-def _is_known(request: web.Request, etag: str) -> bool:
+def _is_known(request: web.BaseRequest, etag: str) -> bool:
     """Whether the client has this version already (If-None-Match of RFC 9110, 13.1.2)."""
     if "If-None-Match" not in request.headers:
         return False

@@ -11,6 +11,7 @@ from msgspec import Struct, json
 from rhythmd.auth.values import Client, Principal
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.rates import Rate
+from rhythmd.rest.router import VARIABLES
 from rhythmd.rest.visitors import Visitors
 from rhythmd.rows import Account
 
@@ -44,7 +45,7 @@ class Nothing(Input, frozen=True):
 
 InputT = TypeVar("InputT", bound=Struct)
 
-Answer = Struct | web.Response | None
+Answer = Struct | web.StreamResponse | None
 """A struct is sent as JSON, None as 204."""
 
 
@@ -64,7 +65,9 @@ class Call(Generic[InputT]):
 
     __slots__ = ("_visitors", "input", "principal", "request")
 
-    def __init__(self, request: web.Request, input_: InputT, principal: Principal | None, visitors: Visitors) -> None:
+    def __init__(
+        self, request: web.BaseRequest, input_: InputT, principal: Principal | None, visitors: Visitors
+    ) -> None:
         self.request = request
         self.input = input_
         self.principal = principal
@@ -82,7 +85,7 @@ class Call(Generic[InputT]):
 
     def path(self, name: str) -> str:
         """A variable part of the path."""
-        return self.request.match_info[name]
+        return self.request[VARIABLES][name]
 
     @property
     def known(self) -> Principal:

@@ -24,7 +24,7 @@ class Urls:
         self._public = public
         self._visitors = visitors
 
-    def socket(self, request: web.Request, ticket: str) -> str:
+    def socket(self, request: web.BaseRequest, ticket: str) -> str:
         """Where a socket opens with `ticket`, as the one who asks reaches it."""
         base = self._public or f"{'https' if self._visitors.came_through_tls(request) else 'http'}://{request.host}"
         return f"{base.replace('http', 'ws', 1)}{SOCKET}?ticket={ticket}"

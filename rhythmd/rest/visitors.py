@@ -42,10 +42,10 @@ class Visitors:
     def __init__(self, trusted_proxies: Sequence[str]) -> None:
         self._trusted: list[IPv4Network | IPv6Network] = [ip_network(text, strict=False) for text in trusted_proxies]
 
-    def client(self, request: web.Request) -> Client:
+    def client(self, request: web.BaseRequest) -> Client:
         return Client(self.address(request), request.headers.get("User-Agent", ""))
 
-    def address(self, request: web.Request) -> str:
+    def address(self, request: web.BaseRequest) -> str:
         """The IP address of who sent the request: the last one on its way that is no proxy of ours."""
         peer = _parse(request.remote or LOCAL)
         if peer is None:
@@ -61,13 +61,13 @@ class Visitors:
                 break
         return str(peer)
 
-    def network(self, request: web.Request) -> str:
+    def network(self, request: web.BaseRequest) -> str:
         """The network of who sent the request: what one customer has."""
         if self._trusted:
             return _network(self.address(request))
         return _network(request.remote or LOCAL)
 
-    def came_through_tls(self, request: web.Request) -> bool:
+    def came_through_tls(self, request: web.BaseRequest) -> bool:
         """Whether the visitor's own connection, to us or to our proxy, is encrypted."""
         if request.secure:
             return True
@@ -78,7 +78,7 @@ class Visitors:
             return False
         return request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower() == "https"
 
-    def wants_secure_cookies(self, request: web.Request) -> bool:
+    def wants_secure_cookies(self, request: web.BaseRequest) -> bool:
         """Whether cookies get `Secure`: always, but on this very machine without TLS."""
         return self.came_through_tls(request) or request.url.host not in LOCAL_HOSTS
 

@@ -270,6 +270,13 @@ async def test_javascript_module_passes_every_vector(page: Page, server: ServerP
     assert result == {"checked": sum(len(file["vectors"]) for file in files), "failures": []}
 
 
+async def test_javascript_module_follows_the_shared_steps(page: Page, server: ServerProcess) -> None:
+    await load_script(page, server.url, "vectors.js")
+    files = {path.stem: json.loads(path.read_text()) for path in VECTORS.glob("steps/*.json")}
+    result = await page.evaluate("async (files) => (await import('/static/vectors.js')).follow(files)", files)
+    assert result == {"made": sum(len(file["runs"]) for file in files.values()), "failures": []}
+
+
 async def test_javascript_module_closes_and_waits_by_the_same_table(page: Page, server: ServerProcess) -> None:
     await page.goto(server.url)
     rules = await page.evaluate("async () => (await import('/static/rhythm-protocol.js')).CLOSE_RULES")

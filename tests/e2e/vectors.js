@@ -1,4 +1,4 @@
-/** Runs the golden vectors against the JavaScript module. */
+/** Runs the golden vectors and the shared steps against the JavaScript module. */
 
 import * as protocol from "/static/rhythm-protocol.js";
 
@@ -92,4 +92,38 @@ export function check(files) {
     checked: files.reduce((count, { vectors }) => count + vectors.length, 0),
     failures: files.flatMap(problems),
   };
+}
+
+function sessionSteps() {
+  const counter = new protocol.SessionCounter();
+  return {
+    is: (expected) => same(counter, expected),
+    resumed: (session, recovered) => counter.resumed({ session, recovered }),
+    ...Object.fromEntries(
+      ["welcomed", "heard", "refused", "forget"].map((name) => [name, (value) => counter[name](value)]),
+    ),
+  };
+}
+
+function latenessSteps() {
+  const meter = new protocol.LatenessMeter();
+  return {
+    add: (lateMs, nowMs) => meter.add(lateMs, nowMs),
+    report: (nowMs, expected) => meter.report(nowMs) === expected,
+  };
+}
+
+const STEPS = { resume: sessionSteps, lateness: latenessSteps };
+
+/** Where the module does not do what the run `steps/<file>.json` says; null when it does. */
+function stray(file, { name, steps }) {
+  const actions = STEPS[file]();
+  const at = steps.findIndex(([action, ...values]) => actions[action](...values) === false);
+  return at < 0 ? null : `${file}, ${name}: ${JSON.stringify(steps[at])}`;
+}
+
+/** How many runs of `files` (by name) were made, and a line for each that the module leaves. */
+export function follow(files) {
+  const results = Object.entries(files).flatMap(([file, { runs }]) => runs.map((run) => stray(file, run)));
+  return { made: results.length, failures: results.filter((result) => result !== null) };
 }

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import msgpack
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhythm_protocol import binary, control
@@ -14,7 +15,7 @@ from rhythm_protocol.errors import MalformedMessage, ProtocolError
 from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from rhythm_protocol.midi import EVENT_SIZE
 from tests.protocol.codecs import FAST_DECODERS, check_control, decode_control
-from tests.protocol.generated import trees
+from tests.protocol.generated import data_of, trees
 from tests.protocol.vectors import Direction, FastLayout, Subprotocol, Vector, load, title
 
 Decoder = Callable[[bytes], object]
@@ -43,7 +44,13 @@ WHOLE_FAST = [
 ]
 WHOLE_CONTROL = [vector for vector in SHORT_CONTROL if vector.decodes]
 
-FIELDS = st.sampled_from(sorted({name for struct in CLIENT_MESSAGES.values() for name in struct.__struct_fields__}))
+TYPES: list[tuple[Direction, str, type[Any]]] = [
+    *(("client", type_, struct) for type_, struct in CLIENT_MESSAGES.items()),
+    *(("server", type_, struct) for type_, struct in SERVER_MESSAGES.items()),
+]
+STRUCTS = [struct for _, _, struct in TYPES if struct is not dict]
+FIELDS = st.sampled_from(sorted({name for struct in STRUCTS for name in struct.__struct_fields__}))
+ODD_NUMBERS = st.sampled_from([float("nan"), float("inf"), -0.0, 2**53, 2**64 - 1, -(2**63)])
 
 any_bytes = st.binary(max_size=64) | st.builds(
     lambda opcode, rest: bytes((opcode,)) + rest, st.sampled_from(OPCODES), st.binary(max_size=64)
@@ -89,6 +96,18 @@ def test_check_any_data_raises_only_protocol_error(type_: str, data: dict[str, o
     envelope = control.Envelope(type_, data)
     decode_or_refuse(lambda _payload: check_control("client", envelope), b"")
     decode_or_refuse(lambda _payload: check_control("server", envelope), b"")
+
+
+@pytest.mark.parametrize(("direction", "type_", "struct"), TYPES)
+@settings(max_examples=40)
+@given(values=st.data())
+def test_check_data_with_one_wrong_value_raises_only_protocol_error(
+    direction: Direction, type_: str, struct: type[Any], values: st.DataObject
+) -> None:
+    data = values.draw(data_of(struct))
+    spoilt = values.draw(st.sampled_from(sorted(data)) if data else FIELDS)
+    envelope = control.Envelope(type_, data | {spoilt: values.draw(trees | ODD_NUMBERS)})
+    decode_or_refuse(lambda _payload: check_control(direction, envelope), b"")
 
 
 @pytest.mark.parametrize(("decode", "layout", "vector"), WHOLE_FAST)

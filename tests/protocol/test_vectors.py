@@ -5,7 +5,7 @@ import pytest
 
 from rhythm_protocol.control import Envelope
 from rhythm_protocol.errors import MalformedMessage, ProtocolError
-from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, JoinAck
+from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, JoinAck, Message, ResumeAck
 from tests.protocol.codecs import (
     FAST_DECODERS,
     FAST_ENCODERS,
@@ -95,10 +95,13 @@ def test_control_struct_encodes_to_the_golden_bytes(vector: Vector) -> None:
     assert encode_control(vector.subprotocol, envelope.type, struct, envelope.id) == vector.payload
 
 
-@pytest.mark.parametrize("vector", [v for v in CONTROL if v.name.startswith("ack of a join")], ids=title)
-def test_join_ack_is_typed(vector: Vector) -> None:
-    data = decode_control(vector.subprotocol, vector.payload).data
-    assert plain(msgspec.convert(data, JoinAck)) == data
+@pytest.mark.parametrize(("name", "struct"), [("ack of a join", JoinAck), ("ack of a resume", ResumeAck)])
+def test_ack_with_data_is_typed(name: str, struct: type[Message]) -> None:
+    vectors = [vector for vector in CONTROL if vector.name.startswith(name)]
+    assert len(vectors) >= 4
+    for vector in vectors:
+        data = decode_control(vector.subprotocol, vector.payload).data
+        assert plain(msgspec.convert(data, struct)) == data, title(vector)
 
 
 @pytest.mark.parametrize("direction", ["client", "server"])

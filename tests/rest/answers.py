@@ -1,11 +1,13 @@
 """Requests, and what their answers must look like."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import orjson
 
-__all__ = ["ApiFailure", "failure", "get"]
+__all__ = ["RATE_HEADERS", "ApiFailure", "failure", "get"]
+
+RATE_HEADERS: Final = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 class ApiFailure(NamedTuple):

@@ -68,6 +68,12 @@ async def test_answers_are_not_readable_by_other_sites(api: Api) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://]/", "//", "", "http://[::1", "\xff"])
+async def test_origin_that_is_no_url_is_refused(api: Api, origin: str) -> None:
+    answer = await api.call("POST", "/auth/guest", {}, headers={"Origin": origin})
+    assert (answer.status, answer.code) == (403, "cross-site")
+
+
 async def test_socket_with_a_foreign_origin_is_refused(patient: Server, connect_raw: ConnectRaw) -> None:
     client = await connect_raw(patient)
     client.write(upgrade_request("/ws", {"Origin": EVIL}))

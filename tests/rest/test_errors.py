@@ -23,7 +23,19 @@ async def test_unknown_method_is_refused_with_those_allowed(http: aiohttp.Client
         refusal = await failure(http, "/api/v1/auth/providers", method)
         assert (refusal.status, refusal.code) == (405, "method-not-allowed"), method
         async with http.request(method, "/api/v1/auth/providers") as answer:
-            assert answer.headers["Allow"] == "GET,HEAD"
+            assert answer.headers["Allow"] == "GET, HEAD"
+
+
+async def test_unknown_method_of_a_fixed_path_is_not_a_room_or_user(http: aiohttp.ClientSession) -> None:
+    for path in ("rooms/active", "users/settings", "rooms/%61ctive", "rooms/active?page=1"):
+        refusal = await failure(http, f"/api/v1/{path}", "DELETE")
+        assert (refusal.status, refusal.code) == (405, "method-not-allowed"), path
+
+
+async def test_variable_part_of_a_path_is_decoded_once(http: aiohttp.ClientSession) -> None:
+    for name in ("a%2Fb", "100%25", "%2525"):
+        refusal = await failure(http, f"/api/v1/rooms/{name}")
+        assert (refusal.status, refusal.code) == (404, "room-not-found"), name
 
 
 async def test_failure_inside_is_logged_and_not_shown(

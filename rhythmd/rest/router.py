@@ -1,0 +1,65 @@
+"""Which handler a request is for."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
+from urllib.parse import unquote
+
+from aiohttp import hdrs, web
+
+from rhythmd.rest.codes import ApiErrorCode
+from rhythmd.rest.envelope import ApiError
+
+__all__ = ["VARIABLES", "Handler", "Router", "Row"]
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Methods = dict[str, Handler]
+Row = tuple[str, str, Handler]
+"""A method of HTTP, a path with variable parts in braces, and who answers."""
+
+VARIABLES: Final = web.RequestKey("variables", Mapping[str, str])
+"""What stands in the path's variable parts, decoded."""
+_VARIABLE: Final = re.compile(r"{(\w+)}")
+
+
+class Router:
+    """A path without variable parts comes before one with, whatever the method. Who answers GET answers HEAD.
+
+    Args:
+        rows: of two that fit a path the first one counts.
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._fixed: dict[str, Methods] = {}
+        self._variable: dict[str, Methods] = {}
+        for method, path, handler in rows:
+            methods = (self._variable if "{" in path else self._fixed).setdefault(path, {})
+            methods[method] = handler
+            if method == hdrs.METH_GET:
+                methods[hdrs.METH_HEAD] = handler
+        self._patterns = [(_pattern(path), methods) for path, methods in self._variable.items()]
+
+    def handler(self, request: web.BaseRequest) -> Handler:
+        """Raises ApiError: `not-found`, `method-not-allowed`."""
+        methods = self._fixed.get(request.raw_path) or self._methods(request)
+        handler = methods.get(request.method)
+        if handler is None:
+            headers = {"Allow": ", ".join(sorted(methods))}
+            raise ApiError(ApiErrorCode.METHOD_NOT_ALLOWED, "this cannot be asked for here", headers=headers)
+        return handler
+
+    def _methods(self, request: web.BaseRequest) -> Methods:
+        # Decoded, but for an encoded slash and percent sign: these are no part of the path's form.
+        path = request.rel_url.path_safe
+        if path in self._fixed:
+            return self._fixed[path]
+        for pattern, methods in self._patterns:
+            found = pattern.fullmatch(path)
+            if found is not None:
+                request[VARIABLES] = {name: unquote(value) for name, value in found.groupdict().items()}
+                return methods
+        raise ApiError(ApiErrorCode.NOT_FOUND, "there is nothing here")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(_VARIABLE.sub(r"(?P<\1>[^/]+)", path))
