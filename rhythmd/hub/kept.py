@@ -14,9 +14,10 @@ from msgspec import UnsetType
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatKind, RoomSettings
 from rhythmd.errors import Refused
+from rhythmd.hub.keptstate import KeptState
 from rhythmd.hub.member import Profile
 from rhythmd.hub.registry import Registry
-from rhythmd.hub.room import KeptState, Room
+from rhythmd.hub.room import Room
 from rhythmd.ports import Conflict, NotFound, Store, StoreUnavailable
 from rhythmd.rows import FOREVER, NewChatLine, Sanction, SanctionKind, StoredRoom, StoredRoomChanges
 

@@ -9,8 +9,9 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomSettings, RoomType
 from rhythmd.config import Config
 from rhythmd.errors import Refused
+from rhythmd.hub.keptstate import KeptState
 from rhythmd.hub.pacer import Pacer
-from rhythmd.hub.room import KeptState, Room
+from rhythmd.hub.room import Room
 from rhythmd.rows import StoredRoom, fold
 
 __all__ = ["LOBBY", "Registry"]

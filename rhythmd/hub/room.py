@@ -26,6 +26,7 @@ from rhythmd.hub.chatlog import ChatLog
 from rhythmd.hub.clock import now_ms
 from rhythmd.hub.cursors import CursorBoard
 from rhythmd.hub.fanout import Fanout, Listener
+from rhythmd.hub.keptstate import KeptState
 from rhythmd.hub.member import Member, Occupant
 from rhythmd.hub.metronome import RoomMetronome
 from rhythmd.hub.notes import ChannelMessage
@@ -36,20 +37,10 @@ from rhythmd.hub.playout import PlayoutDelay
 from rhythmd.hub.quota import NoteQuota, Rates, note_rates
 from rhythmd.hub.seats import Reservations
 
-__all__ = ["KeptState", "Room"]
+__all__ = ["Room"]
 
 FIRST_SLOT: Final = 1  # 0 is the server's own
 LAST_SLOT: Final = 0xFFFF
-
-
-class KeptState:
-    """What a room has that is kept in the store: its owner's account and its hashed password."""
-
-    __slots__ = ("owner_id", "password_hash")
-
-    def __init__(self, owner_id: str | None, password_hash: str | None) -> None:
-        self.owner_id = owner_id
-        self.password_hash = password_hash
 
 
 class Room:
