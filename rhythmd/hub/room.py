@@ -17,7 +17,6 @@ from rhythm_protocol.messages import (
     UserLeft,
     UserUpdated,
 )
-from rhythm_protocol.midi import MAX_BLOCK_EVENTS
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.bans import BanList
@@ -27,13 +26,14 @@ from rhythmd.hub.cursors import CursorBoard
 from rhythmd.hub.fanout import Fanout
 from rhythmd.hub.member import Member, Occupant
 from rhythmd.hub.metronome import RoomMetronome
-from rhythmd.hub.notes import ChannelMessage
+from rhythmd.hub.notes import as_blocks
 from rhythmd.hub.pacer import Pacer
 from rhythmd.hub.packet import Packet
 from rhythmd.hub.password import PasswordHash
 from rhythmd.hub.playout import PlayoutDelay
 from rhythmd.hub.quota import NoteQuota
 from rhythmd.hub.seats import Reservations
+from rhythmd.hub.tape import Deck
 
 __all__ = ["KeptState", "Room"]
 
@@ -81,6 +81,7 @@ class Room:
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
         self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, on_change)
         self.metronome = RoomMetronome(self.fanout, on_change)
+        self.deck = Deck(self.members, allow_replay=settings.allow_replay)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.other_events = config.quota.other_events
@@ -104,6 +105,7 @@ class Room:
             self.owner = member
             self.changed()
         self.fanout.add(member)
+        self.deck.seat(member)
         self._on_change()
         return member
 
@@ -113,6 +115,7 @@ class Room:
         self.fanout.discard(member)
         self.cursors.forget(member.slot)
         self.playout.forget(member.slot)
+        self.deck.leave(member)
         del self.members[member.slot]
         if member.announced:
             self.broadcast("user-left", UserLeft(member.slot, member.profile.id, reason))
@@ -181,10 +184,17 @@ class Room:
         self.chat.clear()
         self.broadcast("chat-cleared", ChatCleared())
 
+    def play(self, member: Member, block: bytes) -> None:
+        """Everybody else hears `block`, a tape that runs has it. On the hot path."""
+        for tape in self.deck.running:
+            tape.blocks += block
+        self.fanout.play(member, block)
+
     def release(self, member: Member) -> None:
         """End whatever `member` holds, for all listeners."""
         if member.notes is not None:
-            self._play_messages(member, member.notes.release())
+            for block in as_blocks(member.slot_bytes, member.notes.release()):
+                self.play(member, block)
 
     def notes(self) -> list[SlotState]:
         """What every player holds now."""
@@ -192,13 +202,6 @@ class Room:
             (member.slot, member.notes.snapshot()) for member in self.members.values() if member.notes is not None
         )
         return [SlotState(slot, state) for slot, state in states if state]
-
-    def _play_messages(self, member: Member, messages: list[ChannelMessage]) -> None:
-        base = (now_ms() & 0xFFFFFFFF).to_bytes(4, "little")
-        for start in range(0, len(messages), MAX_BLOCK_EVENTS):
-            chunk = messages[start : start + MAX_BLOCK_EVENTS]
-            events = b"".join(bytes((0, 0, *message)) for message in chunk)
-            self.fanout.play(member, b"".join((member.slot_bytes, bytes((len(chunk),)), base, events)))
 
     # Its rules
 
@@ -224,6 +227,7 @@ class Room:
         """Put new rules in force at once: who may not play any more is released."""
         self.settings, self.name, self.password = settings, name, password
         self.playout.fix(settings.playout_ms)
+        self.deck.allow_replay(allowed=settings.allow_replay)
         for member in list(self.members.values()):
             self._apply_rules(member)
         self.changed()
@@ -286,6 +290,7 @@ class Room:
             owner=self.owner.profile.id if self.owner else None,
             playout_ms=self.playout_ms,
             metronome=self.metronome.state,
+            recording=self.deck.recorded_by is not None,
         )
 
     def welcome_line(self, member: Member) -> ChatLine | None:
