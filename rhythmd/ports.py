@@ -1,4 +1,4 @@
-"""What the core needs from the outside, as ports: the stores that keep rows, and a cache.
+"""What the core needs from the outside, as ports: the stores that keep rows, one that keeps files, and a cache.
 
 Adapters live in `rhythmd.store` and `rhythmd.cluster`; one suite (`tests/contracts`) holds them equal.
 
@@ -17,7 +17,7 @@ Every method may raise StoreUnavailable; the others of these errors are named wh
     +-- SchemaTooNew       the database was written by a newer version of this program
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from rhythm_protocol.messages import ChatLine, RoomType
@@ -31,6 +31,7 @@ from rhythmd.rows import (
     LoginSession,
     NewChatLine,
     Page,
+    Recording,
     Rotation,
     Sanction,
     SanctionKind,
@@ -41,12 +42,14 @@ from rhythmd.rows import (
 __all__ = [
     "AccountStore",
     "AuditStore",
+    "BlobStore",
     "Cache",
     "ChatStore",
     "Conflict",
     "IdentityStore",
     "InvalidCursor",
     "NotFound",
+    "RecordingStore",
     "RoomStore",
     "SchemaTooNew",
     "SessionStore",
@@ -187,6 +190,30 @@ class ChatStore(Protocol):
     async def clear(self, room_id: str) -> None: ...
 
 
+class RecordingStore(Protocol):
+    """What is known of recordings. `expire` of the store leaves them: their files have to go first."""
+
+    async def create(self, recording: Recording, present: Collection[str]) -> None:
+        """Add a recording, and the ids of the users who were present. Raises Conflict (`id`)."""
+
+    async def get(self, recording_id: str, now: int) -> Recording | None:
+        """One that has not expired."""
+
+    async def was_present(self, recording_id: str, user_id: str) -> bool: ...
+
+    async def page(self, user_id: str, now: int, limit: int, cursor: str | None = None) -> Page[Recording]:
+        """Those by creation that this user was present at, and that have not expired. Raises InvalidCursor."""
+
+    async def count(self, now: int, *, owner_id: str | None = None, room_id: str | None = None) -> int:
+        """How many have not expired; of one owner or room if given."""
+
+    async def expired(self, now: int, limit: int) -> list[Recording]:
+        """Those that have, the oldest first."""
+
+    async def delete(self, recording_id: str) -> bool:
+        """Whether there was one."""
+
+
 class AuditStore(Protocol):
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries. One whose id is there already is left alone, so that a failed call can be repeated."""
@@ -216,6 +243,9 @@ class Store(Protocol):
     def chat(self) -> ChatStore: ...
 
     @property
+    def recordings(self) -> RecordingStore: ...
+
+    @property
     def audit(self) -> AuditStore: ...
 
     async def start(self) -> None:
@@ -232,6 +262,25 @@ class Store(Protocol):
 
     async def expire(self, now: int) -> None:
         """Remove the rows whose time is over. They are on no list before that either."""
+
+
+class BlobStore(Protocol):
+    """Files by key, whole or not at all: who reads one sees all of one version.
+
+    A key is parts of small letters, digits, `-`, `_` and single dots, joined by `/`; ValueError for others.
+    """
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Keep `content`, in place of what was there."""
+
+    async def get(self, key: str) -> AsyncIterator[bytes]:
+        """The content, in parts. Raises NotFound."""
+        ...
+
+    async def exists(self, key: str) -> bool: ...
+
+    async def delete(self, key: str) -> bool:
+        """Whether there was one."""
 
 
 class Cache(Protocol):
