@@ -13,6 +13,7 @@ Every method may raise StoreUnavailable; the others of these errors are named wh
     +-- StoreUnavailable   the database is away, full or too slow; try again later
     +-- Conflict           another row has that value already
     +-- NotFound           the row that is to be changed, or that another one refers to, is not there
+    +-- LastIdentity       the account could not be logged in to any more
     +-- InvalidCursor      a page's cursor is not one that a store gave out
     +-- SchemaTooNew       the database was written by a newer version of this program
 """
@@ -48,6 +49,7 @@ __all__ = [
     "Conflict",
     "IdentityStore",
     "InvalidCursor",
+    "LastIdentity",
     "NotFound",
     "RecordingStore",
     "RoomStore",
@@ -81,6 +83,10 @@ class Conflict(StoreError):
 
 class NotFound(StoreError):
     """The row is not there. The text says which kind."""
+
+
+class LastIdentity(StoreError):
+    """The account has no password and no other identity."""
 
 
 class InvalidCursor(StoreError):
@@ -121,7 +127,7 @@ class IdentityStore(Protocol):
         """The account's identities by provider."""
 
     async def unlink(self, user_id: str, provider: str) -> bool:
-        """Whether there was one."""
+        """Whether there was one. Raises LastIdentity, also for the second of two at once."""
 
 
 class SessionStore(Protocol):

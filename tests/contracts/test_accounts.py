@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec import structs
 
-from rhythmd.ports import Conflict, NotFound, Store
+from rhythmd.ports import Conflict, LastIdentity, NotFound, Store
 from rhythmd.rows import FOREVER, Account, AccountChanges, Preferences, Privacy, Profile, Role
 from tests.contracts.rows import NOW, make_account, make_identity
 from tests.contracts.texts import AWKWARD_TEXTS
@@ -200,7 +200,7 @@ async def test_create_with_taken_identity_adds_neither(store: Store) -> None:
 
 
 async def test_link_and_unlink(store: Store) -> None:
-    account = make_account()
+    account = make_account(password_hash="$argon2id$")
     await store.accounts.create(account)
     discord, github = make_identity(account, "discord"), make_identity(account, "github")
     await store.identities.link(github)
@@ -210,6 +210,30 @@ async def test_link_and_unlink(store: Store) -> None:
     assert not await store.identities.unlink(account.id, "github")
     assert await store.identities.of_user(account.id) == [discord]
     assert await store.identities.find("github", github.subject) is None
+
+
+async def test_unlink_of_the_only_way_to_log_in_is_refused(store: Store) -> None:
+    account = make_account()
+    await store.accounts.create(account, make_identity(account, "github"))
+    with pytest.raises(LastIdentity):
+        await store.identities.unlink(account.id, "github")
+    assert not await store.identities.unlink(account.id, "discord")
+    await store.accounts.update(account.id, AccountChanges(updated=NOW, password_hash="$argon2id$"))
+    assert await store.identities.unlink(account.id, "github")
+    assert not await store.identities.unlink("nobody", "github")
+
+
+async def test_unlink_all_at_once_leaves_one(store: Store) -> None:
+    account = make_account()
+    providers = [f"provider-{number}" for number in range(5)]
+    await store.accounts.create(account)
+    for provider in providers:
+        await store.identities.link(make_identity(account, provider))
+    unlinks = (store.identities.unlink(account.id, provider) for provider in providers)
+    outcomes = await asyncio.gather(*unlinks, return_exceptions=True)
+    assert outcomes.count(True) == 4
+    assert [type(outcome) for outcome in outcomes if outcome is not True] == [LastIdentity]
+    assert len(await store.identities.of_user(account.id)) == 1
 
 
 async def test_link_same_subject_at_other_provider_is_another(store: Store) -> None:
