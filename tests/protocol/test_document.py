@@ -129,4 +129,4 @@ def test_session_bytes_decode(arrow: str, line: str) -> None:
 
 def test_session_and_examples_are_found() -> None:
     assert len(SESSION) >= 9
-    assert len(EXAMPLES) >= 20
+    assert len(EXAMPLES) >= 17
