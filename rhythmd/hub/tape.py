@@ -135,6 +135,19 @@ class Deck:
         self.replay.append(Tape(self._members.values()))
         self._run()
 
+    def replay_since(self, since_ms: int) -> list[Tape]:
+        """What there is of the time from `since_ms` on, on tapes that nobody appends to."""
+        latest = self.replay[-1]
+        return [*(tape for tape in self.replay if tape is not latest and latest.began_ms > since_ms), latest.copy()]
+
+    def forget(self) -> int:
+        """Begin the replay anew, if there is one; how many bytes that gives back."""
+        before = len(self)
+        if self.replay:
+            self.replay.clear()
+            self.turn()
+        return before - len(self)
+
     def seat(self, member: Member) -> None:
         for tape in self.running:
             tape.seat(member)

@@ -56,7 +56,8 @@ def transcribe(title: str, tapes: Sequence[Tape], since_ms: int, until_ms: int) 
 def _with_rests(items: Iterable[T]) -> Iterator[T]:
     """The same items, the thread asleep for a moment after every few.
 
-    A thread that only computes keeps the event loop waiting, at each of its turns for CPython's switch interval of 5 ms.
+    A thread that only computes keeps the event loop waiting: at each of its turns, for CPython's switch interval of
+    5 ms.
     """
     for number, item in enumerate(items):
         if not number % REST_EVERY:
