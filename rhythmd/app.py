@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from rhythmd.auth.email import LogMailer
 from rhythmd.auth.service import Auth, load_keys
 from rhythmd.auth.values import unix_ms
-from rhythmd.bridges import AccountWatcher, RoomPasswords, SocketAuthenticator
+from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketAuthenticator
 from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
 from rhythmd.hub.context import Context
@@ -82,7 +82,9 @@ class Server:
         passwords = RoomPasswords(self._auth.passwords)
         blobs = DirectoryBlobs(Path(config.server.data_dir) / BLOBS_FOLDER)
         self._hub = Hub(Context(config, stats, loop, self._store, blobs, passwords, authenticator))
-        self._auth.changes.watch(AccountWatcher(self._hub))
+        watcher = AccountWatcher(self._hub)
+        self._auth.changes.watch(watcher)
+        self._recheck = Recheck(self._store, self._hub, watcher)
         context = self._hub.context
         self._rest = RestSide(config, context, self._auth, self._store, self._why_not_ready, self._metrics(stats))
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
@@ -162,12 +164,13 @@ class Server:
             server_log.warning("the store is away: %s", error)
 
     async def _keep_store(self) -> None:
-        """Notice when the store goes away, start it when it comes, and sweep out the rows whose time is over."""
+        """Notice when the store goes away and comes, and what others changed in it; sweep out what is over."""
         swept = -self._config.store.expire_every_s
         while True:
             try:
                 await (self._store.ping() if self._store_answers else self._store.start())
                 self._store_answers = True
+                await self._recheck.run()
                 if self._loop.time() - swept >= self._config.store.expire_every_s:
                     await self._store.expire(unix_ms())
                     await self._hub.context.recordings.sweep()

@@ -116,6 +116,9 @@ class AccountStore(Protocol):
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         """All accounts by creation. Raises InvalidCursor."""
 
+    async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
+        """Those of these accounts that have changed after `since`, in any order."""
+
 
 class IdentityStore(Protocol):
     async def link(self, identity: Identity) -> None:
@@ -148,6 +151,9 @@ class SessionStore(Protocol):
 
     async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
         """Revoke the user's sessions, but for `keep`; the ids of those that this ended."""
+
+    async def revoked(self, session_ids: Sequence[str]) -> list[str]:
+        """Those of these sessions that are revoked, in any order."""
 
 
 class RoomStore(Protocol):

@@ -159,6 +159,17 @@ async def test_update_different_fields_at_once_keeps_all(store: Store) -> None:
     assert await store.accounts.get(account.id) == expected
 
 
+async def test_updated_tells_which_of_many_have_changed_since(store: Store) -> None:
+    before, after, other = make_account(updated=NOW), make_account(updated=NOW), make_account(updated=NOW + 9)
+    for account in (before, after, other):
+        await store.accounts.create(account)
+    changed = await store.accounts.update(after.id, AccountChanges(updated=NOW + 1, roles=frozenset({Role.PRO})))
+    asked = [before.id, after.id, "nobody", *AWKWARD_TEXTS]
+    assert await store.accounts.updated(asked, NOW) == [changed]
+    assert await store.accounts.updated(asked, NOW + 1) == []
+    assert await store.accounts.updated([], 0) == []
+
+
 async def test_texts_come_back_as_they_were(store: Store) -> None:
     for text in AWKWARD_TEXTS:
         account = make_account(username=text, status_text=text, ban_reason=text, profile=Profile(bio=text))

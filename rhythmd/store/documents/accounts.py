@@ -1,5 +1,6 @@
 """Accounts, with the identities that log in to them inside: both are then added in one step."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -64,6 +65,10 @@ class MongoAccounts:
 
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         return await find_page(self._accounts, _account, {}, limit, cursor)
+
+    async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
+        where = {"_id": {"$in": list(user_ids)}, "updated": {"$gt": since}}
+        return [_account(document) for document in await self._accounts.find(where, [("_id", 1)])]
 
     async def _find(self, where: Document) -> Account | None:
         document = await self._accounts.find_one(where)

@@ -1,8 +1,10 @@
 """Accounts, and the identities that log in to them."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
+import orjson
 from msgspec import structs
 
 from rhythmd.ports import Conflict, LastIdentity, NotFound
@@ -81,6 +83,10 @@ class SqliteAccounts:
 
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         return await self._engine.read(_ACCOUNTS.page, limit, cursor, {})
+
+    async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
+        where = "WHERE id IN (SELECT value FROM json_each(?)) AND updated > ?"
+        return await self._engine.read(_ACCOUNTS.select, where, orjson.dumps(user_ids).decode(), since)
 
 
 class SqliteIdentities:
