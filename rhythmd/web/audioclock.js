@@ -27,9 +27,14 @@ export class AudioClock {
     this.readings.push(reading);
   }
 
+  /** Seconds of the context less seconds of `performance.now()`. */
+  get offset() {
+    return this.readings[0].offset;
+  }
+
   /** The context's time, in seconds, at which `performance.now()` shows `dueMs`; now, if that is past. */
   at(dueMs) {
     this.read(performance.now());
-    return Math.max(this.context.currentTime, dueMs / 1000 + this.readings[0].offset);
+    return Math.max(this.context.currentTime, dueMs / 1000 + this.offset);
   }
 }
