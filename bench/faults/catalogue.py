@@ -15,7 +15,7 @@ __all__ = ["FAULTS", "Fault"]
 Act = Callable[[Proxy, Musician, Random], Awaitable[None]]
 
 _STALL_S: Final = (0.5, 1.5)
-_FLOODED_S: Final = 4.0  # longer than what the server buffers for one listener lasts
+_FLOODED_S: Final = 6.0  # longer than what the server buffers for one listener lasts
 
 
 async def nothing(_proxy: Proxy, _musician: Musician, _random: Random) -> None:
