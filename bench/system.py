@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["cpu_seconds", "describe_machine", "machine_cpu_seconds", "pinned", "raise_open_files", "resident_bytes"]
+__all__ = [
+    "cpu_seconds",
+    "describe_machine",
+    "forget_peak",
+    "machine_cpu_seconds",
+    "peak_resident_bytes",
+    "pinned",
+    "raise_open_files",
+    "resident_bytes",
+]
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _KIB: Final = 1024
@@ -29,8 +38,23 @@ def machine_cpu_seconds() -> float:
 
 def resident_bytes(pid: int) -> int:
     """Resident memory of `pid` (VmRSS)."""
+    return _status_bytes(pid, "VmRSS:")
+
+
+def peak_resident_bytes(pid: int) -> int:
+    """The most resident memory that `pid` had since it started or `forget_peak` was called (VmHWM)."""
+    return _status_bytes(pid, "VmHWM:")
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak begin at what `pid` has now (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _status_bytes(pid: int, field: str) -> int:
+    """A size from /proc/PID/status (proc(5)), which has none once the process has ended."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(field):
             return int(line.split()[1]) * _KIB
     raise ProcessLookupError(f"process {pid} has no resident memory: it has ended")
 

@@ -1,7 +1,7 @@
 """The operator's commands: `rhythmd user …`, `rhythmd keys rotate` and `rhythmd db …`.
 
 They work on the store and the key file themselves, beside a running server or without one. A server sees what they
-change at the next request; a socket that is open then lives until its access token ends.
+change at the next request, and within seconds for a socket that is open then.
 """
 
 import argparse

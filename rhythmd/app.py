@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from rhythmd.auth.email import LogMailer
 from rhythmd.auth.service import Auth, load_keys
 from rhythmd.auth.values import unix_ms
-from rhythmd.bridges import AccountWatcher, RoomPasswords, SocketAuthenticator
+from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketAuthenticator
 from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
 from rhythmd.hub.context import Context
@@ -23,6 +23,7 @@ from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
 from rhythmd.ports import Cache, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
+from rhythmd.store.blobs import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
 from rhythmd.store.sqlite.store import SqliteStore
 from rhythmd.telemetry import Stats, StatsCollector, server_log
@@ -32,6 +33,7 @@ __all__ = ["Server", "open_store"]
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 PING_S: Final = 1.0
 SQLITE_FILE: Final = "rhythmd.sqlite3"
+BLOBS_FOLDER: Final = "blobs"
 
 
 def open_store(config: Config) -> Store:
@@ -78,8 +80,11 @@ class Server:
         self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer())
         authenticator = SocketAuthenticator(self._auth.authenticator)
         passwords = RoomPasswords(self._auth.passwords)
-        self._hub = Hub(Context(config, stats, loop, self._store, passwords, authenticator))
-        self._auth.changes.watch(AccountWatcher(self._hub))
+        blobs = DirectoryBlobs(Path(config.server.data_dir) / BLOBS_FOLDER)
+        self._hub = Hub(Context(config, stats, loop, self._store, blobs, passwords, authenticator))
+        watcher = AccountWatcher(self._hub)
+        self._auth.changes.watch(watcher)
+        self._recheck = Recheck(self._store, self._hub, watcher)
         context = self._hub.context
         self._rest = RestSide(config, context, self._auth, self._store, self._why_not_ready, self._metrics(stats))
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
@@ -113,6 +118,7 @@ class Server:
         self._auth.start()
         self._rest.start()
         self._hub.start()
+        self._hub.context.recorder.start()
         self.port = await self._listener.start(self._config.server.host, self._config.server.port, self._tls)
         server_log.info("listening on %s", self.url)
 
@@ -123,9 +129,14 @@ class Server:
         """No new connections, members told, buffers flushed, code 1012, out within `server.stop_s`."""
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
+        self._hub.context.recorder.stop()
         await self._hub.settle(self._config.server.stop_s / 4)
         self._hub.stop()
-        await asyncio.gather(self._rest.stop(), self._listener.drain(self._config.server.stop_s / 2))
+        await asyncio.gather(
+            self._rest.stop(),
+            self._listener.drain(self._config.server.stop_s / 2),
+            self._hub.settle(self._config.server.stop_s / 2),
+        )
         if self._keeper is not None:
             self._keeper.cancel()
         await self._auth.stop(self._config.server.stop_s / 4)
@@ -153,14 +164,16 @@ class Server:
             server_log.warning("the store is away: %s", error)
 
     async def _keep_store(self) -> None:
-        """Notice when the store goes away, start it when it comes, and sweep out the rows whose time is over."""
+        """Notice when the store goes away and comes, and what others changed in it; sweep out what is over."""
         swept = -self._config.store.expire_every_s
         while True:
             try:
                 await (self._store.ping() if self._store_answers else self._store.start())
                 self._store_answers = True
+                await self._recheck.run()
                 if self._loop.time() - swept >= self._config.store.expire_every_s:
                     await self._store.expire(unix_ms())
+                    await self._hub.context.recordings.sweep()
                     swept = self._loop.time()
             except StoreUnavailable:
                 self._store_answers = False
@@ -181,6 +194,7 @@ class Server:
             "connections": ("Open connections, HTTP included", lambda: self._listener.connections),
             "sessions": ("Connected WebSocket clients", lambda: len(context.sessions)),
             "rooms": ("Rooms", lambda: len(context.registry)),
+            "recordings": ("Rooms that are recorded", lambda: len(context.recorder)),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in context.registry)),
         }
         registry.register(StatsCollector(stats, gauges))

@@ -1,6 +1,7 @@
 """Where the hub's ports meet the authentication: small adapters, built by `rhythmd.app`."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from rhythm_protocol.close import USER_BANNED
 from rhythm_protocol.errors import ErrorCode
@@ -11,10 +12,14 @@ from rhythmd.auth.values import Principal, unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.identity import Credentials, Identity
-from rhythmd.ports import StoreUnavailable
+from rhythmd.ports import Store, StoreUnavailable
 from rhythmd.rows import Account
 
-__all__ = ["AccountWatcher", "RoomPasswords", "SocketAuthenticator"]
+__all__ = ["AccountWatcher", "Recheck", "RoomPasswords", "SocketAuthenticator"]
+
+CHUNK: Final = 500
+CLOCKS_DIFFER_MS: Final = 60_000
+"""How far the clocks of those who write to one store may be apart."""
 
 
 class SocketAuthenticator:
@@ -73,6 +78,40 @@ class AccountWatcher:
             self._hub.end_user(account.id, USER_BANNED)
         else:
             self._hub.change_user(account.id, frozenset(account.roles), (account.muted_until or 0) / 1000)
+
+
+class Recheck:
+    """Finds what others did to connected users: the operator at the command line, another server.
+
+    What this server does itself, `AccountWatcher` hears at once.
+
+    Args:
+        store: of accounts and sessions.
+        hub: that holds the sockets.
+        watcher: told of accounts that have changed.
+    """
+
+    def __init__(self, store: Store, hub: Hub, watcher: AccountWatcher) -> None:
+        self._store = store
+        self._hub = hub
+        self._watcher = watcher
+        self._since = unix_ms() - CLOCKS_DIFFER_MS
+
+    async def run(self) -> None:
+        """Ask about everybody who is connected. Raises StoreUnavailable."""
+        began = unix_ms()
+        members = self._hub.members()
+        for first in range(0, len(members), CHUNK):
+            await self._ask(members[first : first + CHUNK])
+        self._since = began - CLOCKS_DIFFER_MS
+
+    async def _ask(self, members: Sequence[Identity]) -> None:
+        # In this order: a ban is there before the sessions that it ends, and is what its user should be told.
+        ended = await self._store.sessions.revoked([member.login_id for member in members])
+        for account in await self._store.accounts.updated([member.user_id for member in members], self._since):
+            self._watcher.account_changed(account)
+        if ended:
+            self._hub.end_logins(ended)
 
 
 class RoomPasswords:

@@ -22,6 +22,7 @@ __all__ = [
     "HubConfig",
     "LimitsConfig",
     "QuotaConfig",
+    "RecordingConfig",
     "RoomsConfig",
     "ServerConfig",
     "load_config",
@@ -104,6 +105,18 @@ class QuotaConfig(Section, frozen=True):
     other_events: Positive = 4_000
 
 
+class RecordingConfig(Section, frozen=True):
+    max_minutes: Annotated[float, Meta(gt=0, le=1_440)] = 60.0
+    max_bytes: Annotated[int, Meta(ge=1_024)] = 4_194_304
+    replay_minutes: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    replay_bytes: Annotated[int, Meta(ge=1_024)] = 1_048_576
+    memory_bytes: Annotated[int, Meta(ge=1_024)] = 67_108_864
+    per_user: Positive = 20
+    per_room: Positive = 50
+    limit: Positive = 10_000
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 30
+
+
 class StoreConfig(Section, frozen=True):
     backend: Literal["sqlite", "mongo"] = "sqlite"
     timeout_s: Seconds = 5.0
@@ -165,6 +178,7 @@ class Config(Section, frozen=True):
     hub: HubConfig = field(default_factory=HubConfig)
     rooms: RoomsConfig = field(default_factory=RoomsConfig)
     quota: QuotaConfig = field(default_factory=QuotaConfig)
+    recording: RecordingConfig = field(default_factory=RecordingConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     mongo: MongoConfig = field(default_factory=MongoConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)

@@ -1,4 +1,4 @@
-"""What the core needs from the outside, as ports: the stores that keep rows, and a cache.
+"""What the core needs from the outside, as ports: the stores that keep rows, one that keeps files, and a cache.
 
 Adapters live in `rhythmd.store` and `rhythmd.cluster`; one suite (`tests/contracts`) holds them equal.
 
@@ -13,11 +13,12 @@ Every method may raise StoreUnavailable; the others of these errors are named wh
     +-- StoreUnavailable   the database is away, full or too slow; try again later
     +-- Conflict           another row has that value already
     +-- NotFound           the row that is to be changed, or that another one refers to, is not there
+    +-- LastIdentity       the account could not be logged in to any more
     +-- InvalidCursor      a page's cursor is not one that a store gave out
     +-- SchemaTooNew       the database was written by a newer version of this program
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from rhythm_protocol.messages import ChatLine, RoomType
@@ -31,6 +32,7 @@ from rhythmd.rows import (
     LoginSession,
     NewChatLine,
     Page,
+    Recording,
     Rotation,
     Sanction,
     SanctionKind,
@@ -41,12 +43,15 @@ from rhythmd.rows import (
 __all__ = [
     "AccountStore",
     "AuditStore",
+    "BlobStore",
     "Cache",
     "ChatStore",
     "Conflict",
     "IdentityStore",
     "InvalidCursor",
+    "LastIdentity",
     "NotFound",
+    "RecordingStore",
     "RoomStore",
     "SchemaTooNew",
     "SessionStore",
@@ -80,6 +85,10 @@ class NotFound(StoreError):
     """The row is not there. The text says which kind."""
 
 
+class LastIdentity(StoreError):
+    """The account has no password and no other identity."""
+
+
 class InvalidCursor(StoreError):
     """The text is not a cursor that a store gave out."""
 
@@ -107,6 +116,9 @@ class AccountStore(Protocol):
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         """All accounts by creation. Raises InvalidCursor."""
 
+    async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
+        """Those of these accounts that have changed after `since`, in any order."""
+
 
 class IdentityStore(Protocol):
     async def link(self, identity: Identity) -> None:
@@ -118,7 +130,7 @@ class IdentityStore(Protocol):
         """The account's identities by provider."""
 
     async def unlink(self, user_id: str, provider: str) -> bool:
-        """Whether there was one."""
+        """Whether there was one. Raises LastIdentity, also for the second of two at once."""
 
 
 class SessionStore(Protocol):
@@ -139,6 +151,9 @@ class SessionStore(Protocol):
 
     async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
         """Revoke the user's sessions, but for `keep`; the ids of those that this ended."""
+
+    async def revoked(self, session_ids: Sequence[str]) -> list[str]:
+        """Those of these sessions that are revoked, in any order."""
 
 
 class RoomStore(Protocol):
@@ -187,6 +202,30 @@ class ChatStore(Protocol):
     async def clear(self, room_id: str) -> None: ...
 
 
+class RecordingStore(Protocol):
+    """What is known of recordings. `expire` of the store leaves them: their files have to go first."""
+
+    async def create(self, recording: Recording, present: Collection[str]) -> None:
+        """Add a recording, and the ids of the users who were present. Raises Conflict (`id`)."""
+
+    async def get(self, recording_id: str, now: int) -> Recording | None:
+        """One that has not expired."""
+
+    async def was_present(self, recording_id: str, user_id: str) -> bool: ...
+
+    async def page(self, user_id: str, now: int, limit: int, cursor: str | None = None) -> Page[Recording]:
+        """Those by creation that this user was present at, and that have not expired. Raises InvalidCursor."""
+
+    async def count(self, now: int, *, owner_id: str | None = None, room_id: str | None = None) -> int:
+        """How many have not expired; of one owner or room if given."""
+
+    async def expired(self, now: int, limit: int) -> list[Recording]:
+        """Those that have, the oldest first."""
+
+    async def delete(self, recording_id: str) -> bool:
+        """Whether there was one."""
+
+
 class AuditStore(Protocol):
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries. One whose id is there already is left alone, so that a failed call can be repeated."""
@@ -216,6 +255,9 @@ class Store(Protocol):
     def chat(self) -> ChatStore: ...
 
     @property
+    def recordings(self) -> RecordingStore: ...
+
+    @property
     def audit(self) -> AuditStore: ...
 
     async def start(self) -> None:
@@ -232,6 +274,25 @@ class Store(Protocol):
 
     async def expire(self, now: int) -> None:
         """Remove the rows whose time is over. They are on no list before that either."""
+
+
+class BlobStore(Protocol):
+    """Files by key, whole or not at all: who reads one sees all of one version.
+
+    A key is parts of small letters, digits, `-`, `_` and single dots, joined by `/`; ValueError for others.
+    """
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Keep `content`, in place of what was there."""
+
+    async def get(self, key: str) -> AsyncIterator[bytes]:
+        """The content, in parts. Raises NotFound."""
+        ...
+
+    async def exists(self, key: str) -> bool: ...
+
+    async def delete(self, key: str) -> bool:
+        """Whether there was one."""
 
 
 class Cache(Protocol):

@@ -25,6 +25,7 @@ __all__ = [
     "Preferences",
     "Privacy",
     "Profile",
+    "Recording",
     "Role",
     "Rotation",
     "RotationOutcome",
@@ -234,6 +235,29 @@ class NewChatLine(Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     name: str | None = None
     colour: str | None = None
+
+
+# Recordings
+
+
+class Recording(Struct, frozen=True, kw_only=True):
+    """What is known of a recording; the file itself is a blob. It is gone after `expires`.
+
+    `room` is the room's name at the time. `owner_id` is the user who asked for it. `players` is how many tracks it
+    has, `size` the file's bytes. `key_hash` is the digest of the key that opens it to those without a login.
+    """
+
+    id: str
+    name: str
+    room_id: str
+    room: str
+    owner_id: str
+    created: int
+    expires: int
+    duration_ms: int
+    size: int
+    players: int
+    key_hash: bytes
 
 
 # Audit

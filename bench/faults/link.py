@@ -115,7 +115,7 @@ class Link:
 
     async def _write(self, segment: bytes) -> None:
         for piece in self._pieces(segment):
-            if self._ended:
+            if self._ended or self._writer.is_closing():
                 return
             self._writer.write(piece)
             await self._writer.drain()

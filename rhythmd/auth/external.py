@@ -5,7 +5,6 @@ whoever has a mailbox now need not be who made the account. The user logs in her
 LoginAndLink is the answer. An address that the provider has not verified is not looked at at all.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -31,7 +30,7 @@ from rhythmd.auth.providers import Profile, Provider
 from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.values import Client, Clock, Login, Principal
-from rhythmd.ports import Cache, Conflict, Store
+from rhythmd.ports import Cache, Conflict, LastIdentity, Store
 from rhythmd.rows import Account, Identity
 
 __all__ = ["Callback", "External"]
@@ -94,7 +93,6 @@ class External:
         self._sessions = sessions
         self._auditor = auditor
         self._clock = clock
-        self._unlinking = asyncio.Lock()
 
     @property
     def titles(self) -> dict[str, str]:
@@ -166,11 +164,12 @@ class External:
         return state
 
     async def _login(self, provider: str, profile: Profile, client: Client) -> Login:
-        identity = await self._store.identities.find(provider, profile.subject)
-        account = await self._store.accounts.get(identity.user_id) if identity else None
-        if account is None:
-            account = await self._register(provider, profile, client)
+        account = await self._find(provider, profile) or await self._register(provider, profile, client)
         return await self._sessions.open(account, client)
+
+    async def _find(self, provider: str, profile: Profile) -> Account | None:
+        identity = await self._store.identities.find(provider, profile.subject)
+        return await self._store.accounts.get(identity.user_id) if identity else None
 
     async def _register(self, provider: str, profile: Profile, client: Client) -> Account:
         usertag = derive_usertag(profile.name)
@@ -178,10 +177,12 @@ class External:
             try:
                 return await self._create(provider, profile, usertag, client)
             except Conflict as conflict:
+                # Of two first logins at once the other one made it; which field is in the way depends on the store.
+                account = await self._find(provider, profile)
+                if account is not None:
+                    return account
                 if conflict.field == "email":
                     raise LoginAndLink from conflict
-                if conflict.field == "subject":
-                    raise InvalidState from conflict  # Two first logins at once: this one begins again.
                 usertag = with_suffix(derive_usertag(profile.name))
         raise Unknown("free usertag")
 
@@ -231,15 +232,14 @@ class External:
         """The account's identities by provider."""
         return await self._store.identities.of_user(user_id)
 
-    async def unlink(self, account: Account, provider: str, client: Client) -> None:
+    async def unlink(self, user_id: str, provider: str, client: Client) -> None:
         """Raises Unknown, or LastLogin when the account has no password and no other identity."""
-        async with self._unlinking:
-            linked = [identity.provider for identity in await self.identities(account.id)]
-            if provider not in linked:
-                raise Unknown("identity")
-            if account.password_hash is None and len(linked) == 1:
-                raise LastLogin
-            await self._store.identities.unlink(account.id, provider)
+        try:
+            was_linked = await self._store.identities.unlink(user_id, provider)
+        except LastIdentity:
+            raise LastLogin from None
+        if not was_linked:
+            raise Unknown("identity")
         self._auditor.record(
-            AuthAction.IDENTITY_UNLINKED, actor=account.id, target=account.id, client=client, provider=provider
+            AuthAction.IDENTITY_UNLINKED, actor=user_id, target=user_id, client=client, provider=provider
         )

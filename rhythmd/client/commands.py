@@ -86,6 +86,8 @@ def _play(options: argparse.Namespace) -> int:
         _tell("interrupted: everything is released")
         return INTERRUPTED
     _tell(f"{played.notes} notes played")
+    if played.skipped:
+        _tell(f"{played.skipped} were due while the connection was lost")
     for code, times in played.refusals.items():
         _tell(f"the server refused some of them: {code}, {times} times")
     return NOTES_REFUSED if played.refusals else 0

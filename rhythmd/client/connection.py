@@ -2,13 +2,13 @@
 
 import asyncio
 import ipaddress
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from time import monotonic_ns
-from typing import Any, Final
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
@@ -22,38 +22,33 @@ from rhythm_protocol.binary import (
     decode_clock_reply,
     decode_midi_blocks,
     encode_clock_request,
-    encode_midi,
 )
-from rhythm_protocol.clock import ClockEstimate, ClockEstimator, ClockExchange
+from rhythm_protocol.clock import ClockExchange
 from rhythm_protocol.close import ABNORMAL, PROTOCOL_ERROR, close_rule
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, Envelope, decode_binary, encode_binary, parse_server
-from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
-from rhythm_protocol.messages import Message, RoomLeft
-from rhythm_protocol.midi import MidiEvent
-from rhythmd.client.errors import ConnectionEnded, RemovedFromRoom, RequestRefused, Unreachable
+from rhythm_protocol.control import SUBPROTOCOL_BINARY, Envelope, decode_binary
+from rhythm_protocol.errors import ProtocolError
+from rhythm_protocol.messages import Welcome
+from rhythmd.client.clock import ServerClock, local_us
+from rhythmd.client.errors import ConnectionEnded, Unreachable
 
-__all__ = ["Connection", "Received", "local_us", "open_connection", "socket_url"]
+__all__ = ["Connection", "Incoming", "connect_to", "socket_url"]
 
-Received = list[MidiBlock] | Message
-"""What comes in: music, or a control message of the types in `rhythm_protocol.messages`."""
+Incoming = list[MidiBlock] | Envelope
+"""What is of interest outside of this module: music, or a control message."""
 
+PATIENCE_S: Final = 10.0
 FIRST_EXCHANGES: Final = 8
 CLOCK_INTERVAL_S: Final = 3.0
-PATIENCE_S: Final = 10.0
+SILENCE_S: Final = 10.0  # three exchanges without an answer: the connection is lost, whatever TCP still hopes for
 CLOSE_S: Final = 2.0
 MAX_MESSAGE_BYTES: Final = 16 * 2**20  # the members of a big concert come in one message
 
-_DECODERS: Final[dict[int, Callable[[bytes], list[MidiBlock] | Envelope | ClockReply]]] = {
+_DECODERS: Final[dict[int, Callable[[bytes], Incoming | ClockReply]]] = {
     OP_MIDI: decode_midi_blocks,
     OP_CLOCK: decode_clock_reply,
     OP_CONTROL: decode_binary,
 }
 _SCHEMES: Final = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
-
-
-def local_us() -> int:
-    """This computer's clock, which only goes forward, in microseconds."""
-    return monotonic_ns() // 1_000
 
 
 def socket_url(url: str, *, bot: bool = False) -> str:
@@ -70,35 +65,33 @@ def socket_url(url: str, *, bot: bool = False) -> str:
     return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path, query, ""))
 
 
-@asynccontextmanager
-async def open_connection(url: str, *, bot: bool = False) -> AsyncIterator["Connection"]:
-    """A connection that has been welcomed and knows the server's clock.
+async def connect_to(address: str) -> "Connection":
+    """A connection that has been welcomed.
 
     Raises:
         Unreachable: nothing there speaks `rhythm.v1`.
         ConnectionEnded: the server closed it at once.
     """
-    address = socket_url(url, bot=bot)
-    socket = await _connect(address)
-    async with socket:
-        connection = Connection(socket)
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await connection.start()
-        except TimeoutError:
-            raise Unreachable(f"{address} accepts connections, but does not answer") from None
-        clock = asyncio.create_task(connection.keep_time())
-        try:
-            yield connection
-        finally:
-            clock.cancel()
+    asked_us = local_us()
+    connection = Connection(await _connect(address), asked_us)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await connection.be_welcomed()
+    except TimeoutError:
+        connection.abort()
+        raise Unreachable(f"{address} accepts connections, but does not answer") from None
+    except BaseException:
+        connection.abort()
+        raise
+    return connection
 
 
 async def _connect(address: str) -> ClientConnection:
     try:
         socket = await connect(
             address, subprotocols=[Subprotocol(SUBPROTOCOL_BINARY)], compression=None, max_size=MAX_MESSAGE_BYTES,
-            open_timeout=PATIENCE_S, close_timeout=CLOSE_S, proxy=None if _is_this_machine(address) else True,
+            ping_interval=None, open_timeout=PATIENCE_S, close_timeout=CLOSE_S,
+            proxy=None if _is_this_machine(address) else True,
         )  # fmt: skip
     except (OSError, WebSocketException) as error:
         raise Unreachable(f"cannot connect to {address}: {error}") from None
@@ -117,90 +110,99 @@ def _is_this_machine(address: str) -> bool:
 
 
 class Connection:
-    """One socket. Only one task may receive or ask at a time; sending is free.
+    """One socket. Only one task may read; sending is free.
+
+    Args:
+        asked_us: when the connection was begun, on this computer's clock.
 
     Attributes:
-        clock: what is known of the server's clock.
-        refusals: how often the server sent an error to something that wanted no answer (notes), by code.
+        welcome: the server's first message.
+        clock: the server's, known from `keep_time` on.
     """
 
-    clock: ClockEstimate
+    welcome: Welcome
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self.refusals: Counter[str] = Counter()
+    def __init__(self, socket: ClientConnection, asked_us: int) -> None:
+        self.clock = ServerClock()
         self._socket = socket
-        self._estimator = ClockEstimator()
-        self._last_id = 0
+        self._asked_us = asked_us
+        self._heard_us = asked_us
+        self._unread: deque[Incoming] = deque()
+        self._timekeeper: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Be welcomed and learn the server's clock."""
-        await self._read()
+    async def be_welcomed(self) -> None:
+        """Take the server's first message. Raises ConnectionEnded."""
+        envelope = await self.read()
+        if not isinstance(envelope, Envelope) or envelope.type != "welcome":
+            raise ConnectionEnded(PROTOCOL_ERROR, "the server does not begin with a welcome")
+        try:
+            self.welcome = msgspec.convert(envelope.data, Welcome)
+        except msgspec.ValidationError as error:
+            raise ConnectionEnded(PROTOCOL_ERROR, f"the server's welcome is none: {error}") from None
+
+    async def keep_time(self, known: ServerClock | None) -> None:
+        """Know the server's clock from now on. Takes some round trips, unless it is the one `known` from before.
+
+        Raises ConnectionEnded.
+        """
+        if known is not None and known.may_show(self.welcome.server_time, self._asked_us, local_us()):
+            self.clock = known
+        else:
+            await self._learn_time()
+        self._timekeeper = asyncio.create_task(self._go_on_asking())
+
+    async def send(self, payload: bytes) -> None:
+        """Send one binary message. Raises ConnectionEnded."""
+        try:
+            await self._socket.send(payload)
+        except ConnectionClosed as error:
+            raise _ended(error) from None
+
+    async def read(self) -> Incoming:
+        """The next message of interest. It can be cancelled without losing one. Raises ConnectionEnded."""
+        while not self._unread:
+            received = await self._receive()
+            if received is not None and not isinstance(received, ClockReply):
+                return received
+        return self._unread.popleft()
+
+    async def close(self) -> None:
+        """Leave: the server gives up our seat at once."""
+        self._end_timekeeping()
+        await self._socket.close()
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        self._end_timekeeping()
+        self._socket.transport.abort()
+
+    def _end_timekeeping(self) -> None:
+        if self._timekeeper is not None:
+            self._timekeeper.cancel()
+
+    async def _learn_time(self) -> None:
+        """The first exchanges; what else comes meanwhile is kept for `read`."""
         for _ in range(FIRST_EXCHANGES):
             await self._ask_time()
-            while not isinstance(await self._read(), ClockReply):
-                pass
+            while not isinstance(received := await self._receive(), ClockReply):
+                if received is not None:
+                    self._unread.append(received)
 
-    async def keep_time(self) -> None:
-        """Ask for the time every few seconds, until the connection ends."""
+    async def _go_on_asking(self) -> None:
         with suppress(ConnectionEnded):
-            while True:
+            while local_us() - self._heard_us < SILENCE_S * 1e6:
                 await asyncio.sleep(CLOCK_INTERVAL_S)
                 await self._ask_time()
+            self._socket.transport.abort()
 
-    def server_ms(self) -> int:
-        """The server's clock now, in milliseconds, not wrapped."""
-        return round(self.clock.server_us(local_us()) / 1_000)
+    async def _ask_time(self) -> None:
+        await self.send(encode_clock_request(local_us()))
 
-    async def play(self, base_ms: int, events: list[MidiEvent]) -> None:
-        """Send notes. `base_ms` is on the server's clock."""
-        await self._send(encode_midi(base_ms, events))
-
-    async def ask(self, type_: str, data: Message | Mapping[str, object]) -> dict[str, Any]:
-        """Send a control message and wait for its ack; what else comes before it is dropped.
-
-        Raises:
-            RequestRefused: an error came instead.
-            ConnectionEnded: nothing came any more.
-        """
-        self._last_id += 1
-        await self._send(encode_binary(type_, data, self._last_id))
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                answer = await self._answer(self._last_id)
-        except TimeoutError:
-            raise ConnectionEnded(ABNORMAL, f"no answer to {type_}") from None
-        if answer.type == "error":
-            raise RequestRefused(type_, str(answer.data.get("code")), str(answer.data.get("message")))
-        return answer.data
-
-    async def receive(self) -> Received:
-        """The next message of interest. It can be cancelled without losing one.
-
-        Raises:
-            RemovedFromRoom: the owner kicked or banned us.
-            ConnectionEnded: the server closed the connection, or it broke.
-        """
-        while True:
-            received = await self._read()
-            if isinstance(received, list):
-                return received
-            message = _typed(received) if isinstance(received, Envelope) else None
-            if isinstance(message, RoomLeft):
-                raise RemovedFromRoom(message)
-            if message is not None:
-                return message
-
-    async def _answer(self, id_: int) -> Envelope:
-        while True:
-            received = await self._read()
-            if isinstance(received, Envelope) and received.id == id_:
-                return received
-
-    async def _read(self) -> list[MidiBlock] | Envelope | ClockReply | None:
-        """The next message, taken note of where this class keeps account; None for kinds without use here."""
+    async def _receive(self) -> Incoming | ClockReply | None:
+        """The next message, a clock's answer taken in; None for kinds without use here."""
         try:
             payload = await self._socket.recv(decode=False)
-            arrived_us = local_us()
+            self._heard_us = local_us()
             received = _decode(payload)
         except ConnectionClosed as error:
             raise _ended(error) from None
@@ -208,38 +210,14 @@ class Connection:
             raise ConnectionEnded(PROTOCOL_ERROR, f"the server sent what is no message: {error}") from None
         if isinstance(received, ClockReply):
             sent_us, received_us, answered_us = received
-            self.clock = self._estimator.add(ClockExchange(sent_us, received_us, answered_us, arrived_us))
-        elif isinstance(received, Envelope) and received.type == "error" and received.id is None:
-            self.refusals[str(received.data.get("code"))] += 1
+            self.clock.add(ClockExchange(sent_us, received_us, answered_us, self._heard_us))
         return received
 
-    async def _ask_time(self) -> None:
-        await self._send(encode_clock_request(local_us()))
 
-    async def _send(self, payload: bytes) -> None:
-        try:
-            await self._socket.send(payload)
-        except ConnectionClosed as error:
-            raise _ended(error) from None
-
-
-def _decode(payload: bytes) -> list[MidiBlock] | Envelope | ClockReply | None:
+def _decode(payload: bytes) -> Incoming | ClockReply | None:
     """One message; None for those that are of no use here, such as cursors. Raises ProtocolError."""
     decode = _DECODERS.get(payload[0]) if payload else None
     return decode(payload) if decode is not None else None
-
-
-def _typed(envelope: Envelope) -> Message | None:
-    """The message, unless it is an answer or of a type that came after this client."""
-    if envelope.id is not None:
-        return None
-    try:
-        message: Message = parse_server(envelope)
-    except MalformedMessage as error:
-        if error.code is ErrorCode.UNKNOWN_TYPE:
-            return None
-        raise
-    return message
 
 
 def _ended(error: ConnectionClosed) -> ConnectionEnded:

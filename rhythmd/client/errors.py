@@ -7,15 +7,24 @@ RhythmdError
     +-- RequestRefused    the server answered with an error
     +-- RemovedFromRoom   the owner kicked or banned this client
     +-- ConnectionEnded   the server closed the connection, or it broke
+        +-- SessionLost   the server is there again, but does not know what was before
 """
 
 from typing import ClassVar
 
-from rhythm_protocol.close import Close
+from rhythm_protocol.close import ABNORMAL, Close
 from rhythm_protocol.messages import RoomLeft
 from rhythmd.errors import RhythmdError
 
-__all__ = ["ClientError", "ConnectionEnded", "FileError", "RemovedFromRoom", "RequestRefused", "Unreachable"]
+__all__ = [
+    "ClientError",
+    "ConnectionEnded",
+    "FileError",
+    "RemovedFromRoom",
+    "RequestRefused",
+    "SessionLost",
+    "Unreachable",
+]
 
 
 class ClientError(RhythmdError):
@@ -31,9 +40,10 @@ class FileError(ClientError):
 
 
 class Unreachable(ClientError):
-    """Nothing at the URL speaks `rhythm.v1`."""
+    """Nothing at the URL speaks `rhythm.v1`; `rule` says when to try again."""
 
     exit_status = 3
+    rule: ClassVar[Close] = ABNORMAL
 
 
 class RequestRefused(ClientError):
@@ -71,6 +81,10 @@ class ConnectionEnded(ClientError):
         told = f": {reason}" if reason else ""
         super().__init__(f"the connection ended: {rule.name} ({rule.code}){told}; {_advice(rule)}")
         self.rule = rule
+
+
+class SessionLost(ConnectionEnded):
+    """The server is there again, but the session, the place in the room or an answer is lost: begin anew."""
 
 
 def _advice(rule: Close) -> str:

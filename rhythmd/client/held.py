@@ -1,49 +1,37 @@
-"""What one player holds, so that it can be let go when the player stops in the middle."""
+"""What one player holds and has set, so that it can be let go, restored, or compared with what the server knows."""
 
-from typing import Final
+from collections.abc import Iterable, Sequence
 
-from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_OFF, NOTE_ON
+from rhythm_protocol.midi import NOTE_ON
+from rhythmd.hub.notes import ChannelMessage, NoteState
 
 __all__ = ["ChannelMessage", "HeldNotes"]
 
-ChannelMessage = tuple[int, int, int]
-"""Status, data 1, data 2."""
-
-_PEDALS: Final = frozenset({64, 66, 67})  # sustain, sostenuto, soft
-_ALL_OFF: Final = frozenset({120, 123, 124, 125, 126, 127})  # All Sound Off, and what implies All Notes Off
-
 
 class HeldNotes:
-    """Keys that are down and pedals that are not up, on all channels."""
+    """Keys, pedals and the other controllers, program, bend and pressure on all channels, by the server's own rules."""
 
-    __slots__ = ("_keys", "_pedals")
+    __slots__ = ("_state",)
 
-    def __init__(self) -> None:
-        self._keys: dict[tuple[int, int], None] = {}
-        self._pedals: dict[tuple[int, int], None] = {}
+    def __init__(self, messages: Iterable[ChannelMessage] = ()) -> None:
+        self._state = NoteState()
+        for message in messages:
+            self.apply(message)
 
     def apply(self, message: ChannelMessage) -> None:
         """Take in one channel message, in the order in which it is played."""
-        status, data1, data2 = message
-        kind, channel = status & 0xF0, status & 0x0F
-        if kind in (NOTE_ON, NOTE_OFF):
-            _set(self._keys, (channel, data1), down=kind == NOTE_ON and data2 > 0)
-        elif kind == CONTROL_CHANGE and data1 in _PEDALS:
-            _set(self._pedals, (channel, data1), down=data2 > 0)
-        elif kind == CONTROL_CHANGE and data1 in _ALL_OFF:
-            self._keys = {held: None for held in self._keys if held[0] != channel}
+        self._state.apply(bytes((0, 0, *message)), 0)
 
     def release(self) -> list[ChannelMessage]:
         """The messages that let go of everything; nothing is held afterwards."""
-        messages = [(NOTE_OFF | channel, key, 0) for channel, key in self._keys]
-        messages += [(CONTROL_CHANGE | channel, pedal, 0) for channel, pedal in self._pedals]
-        self._keys.clear()
-        self._pedals.clear()
-        return messages
+        return self._state.release()
 
+    def settings(self) -> list[ChannelMessage]:
+        """The messages that bring another player's instrument here, but for the keys."""
+        return [message for message in self._state.snapshot() if message[0] & 0xF0 != NOTE_ON]
 
-def _set(held: dict[tuple[int, int], None], what: tuple[int, int], *, down: bool) -> None:
-    if down:
-        held[what] = None
-    else:
-        held.pop(what, None)
+    def changes_to(self, state: Sequence[ChannelMessage]) -> tuple[list[ChannelMessage], list[ChannelMessage]]:
+        """What leads from here to `state`, the server's word: the messages that end something, and what begins."""
+        here = self._state.snapshot()
+        over = HeldNotes(message for message in here if message not in state)
+        return over.release(), [message for message in state if message not in here]

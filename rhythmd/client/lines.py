@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rhythm_protocol.messages import ChatKind, ChatLine
+from rhythm_protocol.messages import ChatKind, ChatLine, Metronome
 from rhythm_protocol.midi import (
     CHANNEL_PRESSURE,
     CONTROL_CHANGE,
@@ -14,7 +14,7 @@ from rhythm_protocol.midi import (
 )
 from rhythmd.client.held import ChannelMessage
 
-__all__ = ["chat_text", "event_text", "line", "note_name"]
+__all__ = ["chat_text", "event_text", "line", "metronome_text", "note_name", "recording_text"]
 
 _NAMES: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _CONTROLLERS: Final = {
@@ -66,6 +66,18 @@ def chat_text(said: ChatLine) -> str:
     """A line of chat, without its author."""
     marks = {ChatKind.ME: "* ", ChatKind.WHISPER: "(whispers) "}
     return f"{marks.get(said.kind, '> ')}{said.content}"
+
+
+def metronome_text(metronome: Metronome | None) -> str:
+    """What the metronome does from now on."""
+    return (
+        "metronome off" if metronome is None else f"metronome {metronome.bpm:g} bpm, {metronome.beats}/{metronome.unit}"
+    )
+
+
+def recording_text(*, on: bool) -> str:
+    """Whether the server records the room."""
+    return "is recorded from here on" if on else "is not recorded any more"
 
 
 def _printable(text: str) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from rhythm_protocol.close import ABNORMAL, Close
-from rhythmd.client.errors import ConnectionEnded, Unreachable
+from rhythmd.client.errors import ConnectionEnded, SessionLost, Unreachable
 from rhythmd.client.reconnect import Backoff
 from rhythmd.client.recording import Recording
 from rhythmd.client.room import RoomAddress, enter_room
@@ -44,7 +43,7 @@ async def listen(address: RoomAddress, until: Until, recording: Recording | None
 
 
 class _Listener:
-    """Goes into the room, and again after a lost connection."""
+    """Goes into the room, and again when the session is over."""
 
     def __init__(
         self,
@@ -59,37 +58,31 @@ class _Listener:
         self._on_note = on_note
         self._backoff = Backoff()
         self._was_there = False
-        self._back_in_s: float | None = None
 
     async def run(self) -> None:
         """Listen; only an error ends it."""
         while True:
             try:
                 await self._visit()
-            except ConnectionEnded as end:
-                await self._wait(end.rule, end)
-            except Unreachable as error:
-                if not self._was_there:
-                    raise
-                await self._wait(ABNORMAL, error)
+            except SessionLost as lost:
+                self._write(f"{lost}; joining anew")
+            except (ConnectionEnded, Unreachable) as trouble:
+                await self._wait(trouble)
 
     async def _visit(self) -> None:
-        async with enter_room(self._address) as (connection, ack):
+        async with enter_room(self._address) as (session, ack):
             self._was_there = True
             self._backoff.reset()
-            visit = Visit(connection, self._recording, self._write, self._on_note)
+            visit = Visit(session, self._recording, self._write, self._on_note)
             try:
                 await visit.stay(ack)
             finally:
                 visit.end()
-                self._back_in_s = visit.back_in_s
 
-    async def _wait(self, rule: Close, error: ConnectionEnded | Unreachable) -> None:
-        """Wait as the server said, or else as the close table says. Raises `error` when that is not to come back."""
-        wait_s, self._back_in_s = self._back_in_s, None
-        if wait_s is None:
-            wait_s = self._backoff.next_wait(rule)
-        if wait_s is None:
-            raise error
-        self._write(f"{error}; coming back in {wait_s:.1f} s")
+    async def _wait(self, trouble: ConnectionEnded | Unreachable) -> None:
+        """Wait as the close table says. Raises `trouble` when that is not to come back."""
+        wait_s = self._backoff.next_wait(trouble.rule)
+        if wait_s is None or (isinstance(trouble, Unreachable) and not self._was_there):
+            raise trouble
+        self._write(f"{trouble}; coming back in {wait_s:.1f} s")
         await asyncio.sleep(wait_s)

@@ -3,20 +3,23 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from rhythm_protocol.messages import LeaveRoom
 from rhythm_protocol.midi import MAX_BLOCK_EVENTS, MidiEvent
-from rhythmd.client.connection import Connection, local_us
+from rhythmd.client.clock import local_us
 from rhythmd.client.errors import ClientError
-from rhythmd.client.held import HeldNotes
-from rhythmd.client.room import RoomAddress, enter_room
+from rhythmd.client.held import ChannelMessage, HeldNotes
+from rhythmd.client.room import RoomAddress, check_place, enter_room
 from rhythmd.client.score import ScoreEvent
+from rhythmd.client.session import Interrupted, Session
 
 __all__ = ["Batch", "OnProgress", "Played", "batches", "play"]
 
 LEAD_MS: Final = 100  # from joining to the start of the piece
+FAREWELL_S: Final = 2.0  # for who interrupts us
 SPREAD_MS: Final = 3  # events that are due within so many ms share a message
 
 OnProgress = Callable[[float, int], None]
@@ -36,9 +39,16 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How it went: the note-ons sent, and how often the server refused some of them, by its error code."""
+    """How it went.
+
+    Attributes:
+        notes: the note-ons sent.
+        skipped: the note-ons that were due while there was no connection.
+        refusals: how often the server refused some notes, by its error code.
+    """
 
     notes: int
+    skipped: int
     refusals: Counter[str]
 
 
@@ -60,69 +70,105 @@ def batches(score: Sequence[ScoreEvent], speed: float = 1.0) -> Iterator[Batch]:
 async def play(address: RoomAddress, score: Sequence[ScoreEvent], speed: float, on_progress: OnProgress) -> Played:
     """Play `score` to its end. Cancelled, it releases what it holds and leaves the room first.
 
+    A lost connection is resumed; what is due meanwhile is skipped.
+
     Raises:
-        ClientError: the room cannot be entered, or the connection or the place in the room was lost.
+        ClientError: the room cannot be entered, or the connection or the place in the room is lost for good.
     """
-    async with enter_room(address) as (connection, _):
-        performance = _Performance(connection)
+    async with enter_room(address) as (session, _):
+        performance = _Performance(session)
         try:
             await performance.perform(score, speed, on_progress)
+            await performance.leave()
         except asyncio.CancelledError:
-            await performance.release()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_S):
+                    await performance.release()
+                    await performance.leave()
             raise
         finally:
-            await performance.leave()
-    return Played(performance.notes, connection.refusals)
+            performance.stop_hearing()
+    return Played(performance.notes, performance.skipped, session.refusals)
 
 
 class _Performance:
-    """One piece on one connection. Meanwhile a task hears what the room has to say."""
+    """One piece in one session. Meanwhile a task hears what the room has to say."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, session: Session) -> None:
         self.notes = 0
-        self._connection = connection
+        self.skipped = 0
+        self._session = session
+        self._clock = session.clock
+        self._start_ms = session.clock.now_ms() + LEAD_MS
+        self._resumes = session.resumes
         self._held = HeldNotes()
-        self._hearing = asyncio.create_task(_hear(connection))
+        self._hearing = asyncio.create_task(_hear(session))
 
     async def perform(self, score: Sequence[ScoreEvent], speed: float, on_progress: OnProgress) -> None:
-        start_ms = self._connection.server_ms() + LEAD_MS
         for batch in batches(score, speed):
-            await self._wait_until(start_ms + batch.due_ms)
-            await self._send(start_ms, batch)
+            await self._wait_until(batch.due_ms)
+            if self._session.live:
+                await self._send(batch)
+            else:
+                self.skipped += batch.notes
+            self._hold(batch)
             on_progress(batch.due_ms * speed / 1_000, self.notes)
 
     async def release(self) -> None:
         """Let go of everything now, but behind what a message already sent may hold for the next ms."""
-        events = [MidiEvent(SPREAD_MS, *message) for message in self._held.release()]
-        if events:
-            await self._connection.play(self._connection.server_ms(), events)
+        await self._play_now(self._held.release(), SPREAD_MS)
 
     async def leave(self) -> None:
         """Leave the room. Its answer comes after the errors of all notes, which are counted until then.
 
         Raises ClientError when there is no room to leave any more.
         """
-        self._hearing.cancel()
+        self.stop_hearing()
         [end] = await asyncio.gather(self._hearing, return_exceptions=True)
         if isinstance(end, ClientError):
             raise end
-        await self._connection.ask("leave-room", LeaveRoom())
+        await self._session.ask("leave-room", LeaveRoom())
 
-    async def _wait_until(self, server_ms: int) -> None:
-        """Return at `server_ms` of the server's clock; raise at once when the connection ends before it."""
-        due_us = self._connection.clock.local_us(server_ms * 1_000)
+    def stop_hearing(self) -> None:
+        self._hearing.cancel()
+
+    async def _wait_until(self, due_ms: int) -> None:
+        """Return when the piece is there; raise at once when the session ends before it."""
+        due_us = self._clock.local_us(self._start_ms + due_ms)
         await asyncio.wait([self._hearing], timeout=max(0.0, (due_us - local_us()) / 1e6))
         if self._hearing.done():
             self._hearing.result()
 
-    async def _send(self, start_ms: int, batch: Batch) -> None:
-        for event in batch.events:
-            self._held.apply((event.status, event.data1, event.data2))
-        await self._connection.play(start_ms + batch.due_ms, batch.events)
+    async def _send(self, batch: Batch) -> None:
+        if self._session.resumes != self._resumes:
+            await self._take_up()
+        await self._session.play(self._start_ms + batch.due_ms, batch.events)
         self.notes += batch.notes
 
+    async def _take_up(self) -> None:
+        """The server has let go of what we held. Pedals, programs and all else get to where the piece is now."""
+        self._resumes = self._session.resumes
+        settings = self._held.settings()
+        self._held = HeldNotes(settings)
+        await self._play_now(settings)
+        if self._session.clock is not self._clock:
+            start_us = self._clock.local_us(self._start_ms)
+            self._clock = self._session.clock
+            self._start_ms = self._clock.server_ms(start_us)
 
-async def _hear(connection: Connection) -> None:
-    """Take in what comes, which keeps the clock and counts the refusals, until an error ends it."""
+    async def _play_now(self, messages: Sequence[ChannelMessage], offset_ms: int = 0) -> None:
+        for at in range(0, len(messages), MAX_BLOCK_EVENTS):
+            events = [MidiEvent(offset_ms, *message) for message in messages[at : at + MAX_BLOCK_EVENTS]]
+            await self._session.play(self._session.clock.now_ms(), events)
+
+    def _hold(self, batch: Batch) -> None:
+        for event in batch.events:
+            self._held.apply((event.status, event.data1, event.data2))
+
+
+async def _hear(session: Session) -> None:
+    """Take in what comes, until an error ends it."""
     while True:
-        await connection.receive()
+        received = await session.receive()
+        if not isinstance(received, list | Interrupted):
+            check_place(received)

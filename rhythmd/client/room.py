@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from rhythm_protocol.messages import JoinAck, JoinRoom
-from rhythmd.client.connection import Connection, open_connection
+from rhythm_protocol.close import RESTARTING
+from rhythm_protocol.messages import JoinAck, JoinRoom, Message, ResumeAck, RoomLeft
+from rhythmd.client.errors import RemovedFromRoom, SessionLost
+from rhythmd.client.session import Session, open_session
 
-__all__ = ["RoomAddress", "enter_room"]
+__all__ = ["RoomAddress", "check_place", "enter_room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,26 @@ class RoomAddress:
 
 
 @asynccontextmanager
-async def enter_room(address: RoomAddress) -> AsyncIterator[tuple[Connection, JoinAck]]:
+async def enter_room(address: RoomAddress) -> AsyncIterator[tuple[Session, JoinAck]]:
     """Connect and join. Raises Unreachable, RequestRefused or ConnectionEnded."""
-    async with open_connection(address.url, bot=address.bot) as connection:
+    async with open_session(address.url, bot=address.bot) as session:
         if address.name is not None:
-            await connection.ask("user-update", {"name": address.name})
+            await session.ask("user-update", {"name": address.name})
         request = JoinRoom(address.room, address.password, address.create)
-        yield connection, msgspec.convert(await connection.ask("join-room", request), JoinAck)
+        yield session, msgspec.convert(await session.ask("join-room", request), JoinAck)
+
+
+def check_place(message: Message) -> None:
+    """Whether we are still in the room after `message`.
+
+    Raises:
+        RemovedFromRoom: the owner kicked or banned us.
+        SessionLost: the session was resumed, outside of the room.
+    """
+    match message:
+        case RoomLeft():
+            raise RemovedFromRoom(message)
+        case ResumeAck(recovered=False, join=None):
+            raise SessionLost(RESTARTING, "the place in the room is lost")
+        case _:
+            pass

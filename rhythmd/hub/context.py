@@ -16,10 +16,12 @@ from rhythmd.hub.kept import KeptRooms, PasswordHasher
 from rhythmd.hub.member import Member, Profile
 from rhythmd.hub.pacer import Pacer
 from rhythmd.hub.peer import Peer
+from rhythmd.hub.recorder import Recorder
+from rhythmd.hub.recordings import Recordings
 from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import Room
 from rhythmd.hub.session import Session
-from rhythmd.ports import Store
+from rhythmd.ports import BlobStore, Store
 from rhythmd.telemetry import Stats
 
 __all__ = ["Context"]
@@ -39,6 +41,7 @@ class Context:
         stats: Stats,
         loop: asyncio.AbstractEventLoop,
         store: Store,
+        blobs: BlobStore,
         hasher: PasswordHasher,
         authenticator: Authenticator,
     ) -> None:
@@ -52,6 +55,10 @@ class Context:
         self.kept = KeptRooms(store, hasher, self.registry, config.rooms.chat_history)
         self.sessions: dict[str, Session] = {}  # by session key
         self.away = Away(config.hub.resume_s, config.limits.connections, config.limits.connections_per_address)
+        self.recordings = Recordings(store, blobs, config.recording)
+        self.recorder = Recorder(
+            config.recording, self.recordings, self.registry, self.sessions, self.pacer, self.spawn
+        )
         self.ended_logins = EndedLogins()
         self.stopping = False
 

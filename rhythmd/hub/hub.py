@@ -99,10 +99,17 @@ class Hub:
     def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
         """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
         for session in self._sessions_of(user_id):
+            if (session.profile.roles, session.profile.muted_until) == (roles, muted_until):
+                continue
             session.profile.roles = roles
             session.profile.muted_until = muted_until
             if session.room is not None and session.member is not None:
                 session.room.member_changed(session.member)
+
+    def members(self) -> list[Identity]:
+        """The connected users who have an account, each socket's own."""
+        identities = (session.identity for session in self.context.sessions.values())
+        return [identity for identity in identities if identity is not None and not identity.guest]
 
     def _sessions_of(self, user_id: str) -> list[Session]:
         return [session for session in self.context.sessions.values() if session.profile.id == user_id]

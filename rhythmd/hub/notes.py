@@ -4,19 +4,22 @@ A lost note-on is a blemish, a lost note-off is forever (RFC 6295, appendix A). 
 events themselves, lets go what a player who is gone still holds, and gives it to whoever comes later.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rhythm_protocol.midi import (
     CHANNEL_PRESSURE,
     CONTROL_CHANGE,
     EVENT_SIZE,
+    MAX_BLOCK_EVENTS,
     NOTE_OFF,
     NOTE_ON,
     PITCH_BEND,
     PROGRAM_CHANGE,
 )
+from rhythmd.hub.clock import now_ms
 
-__all__ = ["ChannelMessage", "NoteState"]
+__all__ = ["FIRST_MODE_MESSAGE", "ChannelMessage", "NoteState", "as_blocks"]
 
 ChannelMessage = tuple[int, int, int]
 """Status, data 1, data 2."""
@@ -32,6 +35,14 @@ ALL_NOTES_OFF: Final = frozenset({ALL_SOUND_OFF, 123, 124, 125, 126, 127})  # 12
 
 # Reset All Controllers leaves these alone (MIDI RP-015): bank, volume, pan, and the sound and effect controllers.
 KEPT_BY_RESET: Final = frozenset({0, 7, 10, 32, 39, 42, *range(70, 80), *range(91, 96)})
+
+
+def as_blocks(slot: bytes, messages: Sequence[ChannelMessage]) -> Iterator[bytes]:
+    """The wire's blocks for messages of this `slot` (two bytes) that are due now."""
+    base = (now_ms() & 0xFFFFFFFF).to_bytes(4, "little")
+    for start in range(0, len(messages), MAX_BLOCK_EVENTS):
+        chunk = messages[start : start + MAX_BLOCK_EVENTS]
+        yield b"".join((slot, bytes((len(chunk),)), base, *(bytes((0, 0, *message)) for message in chunk)))
 
 
 class _Channel:

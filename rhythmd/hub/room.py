@@ -6,8 +6,6 @@ from typing import Final
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
     ChatCleared,
-    ChatKind,
-    ChatLine,
     Notes,
     RoomInfo,
     RoomSettings,
@@ -18,7 +16,6 @@ from rhythm_protocol.messages import (
     UserLeft,
     UserUpdated,
 )
-from rhythm_protocol.midi import MAX_BLOCK_EVENTS
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.bans import BanList
@@ -29,13 +26,14 @@ from rhythmd.hub.fanout import Fanout, Listener
 from rhythmd.hub.keptstate import KeptState
 from rhythmd.hub.member import Member, Occupant
 from rhythmd.hub.metronome import RoomMetronome
-from rhythmd.hub.notes import ChannelMessage
+from rhythmd.hub.notes import as_blocks
 from rhythmd.hub.pacer import Pacer
 from rhythmd.hub.packet import Message, Packet
 from rhythmd.hub.password import PasswordHash
 from rhythmd.hub.playout import PlayoutDelay
 from rhythmd.hub.quota import NoteQuota, Rates, note_rates
 from rhythmd.hub.seats import Reservations
+from rhythmd.hub.tape import Deck
 
 __all__ = ["Room"]
 
@@ -73,6 +71,7 @@ class Room:
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
         self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, on_change)
         self.metronome = RoomMetronome(self.fanout, on_change)
+        self.deck = Deck(self.members, allow_replay=settings.allow_replay)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.other_events = config.quota.other_events
@@ -96,6 +95,7 @@ class Room:
             self.owner = member
             self.changed()
         self.fanout.add(member)
+        self.deck.seat(member)
         self._on_change()
         return member
 
@@ -105,6 +105,7 @@ class Room:
         self.fanout.discard(member)
         self.cursors.forget(member.slot)
         self.playout.forget(member.slot)
+        self.deck.leave(member)
         del self.members[member.slot]
         if member.announced:
             self.broadcast("user-left", UserLeft(member.slot, member.profile.id, reason))
@@ -119,13 +120,10 @@ class Room:
         self.release(member)
         self.fanout.suspend(member)
         self.cursors.forget(member.slot)
-        self._set_reconnecting(member, reconnecting=True)
+        self.set_reconnecting(member, reconnecting=True)
 
-    def regain(self, member: Member) -> None:
-        """`member` is back."""
-        self._set_reconnecting(member, reconnecting=False)
-
-    def _set_reconnecting(self, member: Member, *, reconnecting: bool) -> None:
+    def set_reconnecting(self, member: Member, *, reconnecting: bool) -> None:
+        """Let the room know that `member` is away, or back."""
         if member.reconnecting is not reconnecting:
             member.reconnecting = reconnecting
             self.member_changed(member)
@@ -189,10 +187,17 @@ class Room:
         self.chat.clear()
         self.broadcast("chat-cleared", ChatCleared())
 
+    def play(self, member: Member, block: bytes) -> None:
+        """Everybody else hears `block`, a tape that runs has it. On the hot path."""
+        for tape in self.deck.running:
+            tape.blocks += block
+        self.fanout.play(member, block)
+
     def release(self, member: Member) -> None:
         """End whatever `member` holds, for all listeners."""
         if member.notes is not None:
-            self._play_messages(member, member.notes.release())
+            for block in as_blocks(member.slot_bytes, member.notes.release()):
+                self.play(member, block)
 
     def snapshot(self, listener: Listener) -> Message:
         """What everybody but `listener` holds now."""
@@ -206,13 +211,6 @@ class Room:
             if member.notes is not None and member is not skip
         )
         return [SlotState(slot, state) for slot, state in states if state]
-
-    def _play_messages(self, member: Member, messages: list[ChannelMessage]) -> None:
-        base = (now_ms() & 0xFFFFFFFF).to_bytes(4, "little")
-        for start in range(0, len(messages), MAX_BLOCK_EVENTS):
-            chunk = messages[start : start + MAX_BLOCK_EVENTS]
-            events = b"".join(bytes((0, 0, *message)) for message in chunk)
-            self.fanout.play(member, b"".join((member.slot_bytes, bytes((len(chunk),)), base, events)))
 
     # Its rules
 
@@ -238,6 +236,7 @@ class Room:
         """Put new rules in force at once: who may not play any more is released."""
         self.settings, self.name, self.password = settings, name, password
         self.playout.fix(settings.playout_ms)
+        self.deck.allow_replay(allowed=settings.allow_replay)
         for member in list(self.members.values()):
             self._apply_rules(member)
         self.changed()
@@ -293,9 +292,5 @@ class Room:
             owner=self.owner.profile.id if self.owner else None,
             playout_ms=self.playout_ms,
             metronome=self.metronome.state,
+            recording=self.deck.recorded_by is not None,
         )
-
-    def welcome_line(self, member: Member) -> ChatLine | None:
-        """The room's welcome message, said to `member`."""
-        text = self.settings.welcome_message.replace("%%user%%", member.profile.name)
-        return self.chat.line(ChatKind.SYSTEM, text, None, member.profile.id) if text else None

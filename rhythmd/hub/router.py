@@ -11,7 +11,7 @@ from rhythm_protocol.control import Envelope, decode_binary, decode_text, parse_
 from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
 from rhythmd.errors import Refused
 from rhythmd.hub.context import Context
-from rhythmd.hub.handlers import chat, clock, cursor, midi, moderation, resume, rooms, timing, users
+from rhythmd.hub.handlers import chat, clock, cursor, midi, moderation, recording, resume, rooms, timing, users
 from rhythmd.hub.session import Session
 from rhythmd.telemetry import hub_log
 
@@ -165,6 +165,8 @@ CONTROL: Final[dict[str, Control]] = {
     "unban": moderation.unban,
     "mute": moderation.mute,
     "clear-chat": moderation.clear_chat,
+    "record": recording.record,
+    "record-last": recording.record_last,
     "midi-event": midi.midi_event,
     "clock": clock.clock_message,
     "cursor": cursor.cursor_message,

@@ -79,7 +79,7 @@ class OAuthResource:
 
     async def unlink(self, call: Call[Nothing]) -> None:
         """Take an identity from your account. The last way to log in stays."""
-        await self._external.unlink(call.account, call.path("provider"), call.client)
+        await self._external.unlink(call.known.user_id, call.path("provider"), call.client)
 
 
 def _redirect(url: str) -> web.Response:

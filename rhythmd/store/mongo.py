@@ -208,6 +208,10 @@ class Collection:
         async with self._database.call() as database:
             return await database[self._name].find(where, sort=sort, limit=limit or 0, skip=skip).to_list(None)
 
+    async def count(self, where: Document) -> int:
+        async with self._database.call() as database:
+            return await database[self._name].count_documents(where)
+
     async def change(self, where: Document, update: Document, *, upsert: bool = False) -> Document | None:
         """Update one document in one step; the document as it is now. Raises Conflict."""
         async with self._database.call() as database:

@@ -1,15 +1,25 @@
 /** The first page: joins a room, shows who is there, and makes what they play sound. */
 
-import { Chat, People } from "./people.js";
+import { Agenda } from "./agenda.js";
+import { Chat } from "./chat.js";
+import { Clicks } from "./clicks.js";
+import { Conductor } from "./conductor.js";
 import { Connection } from "./connection.js";
+import { Metronome } from "./metronome.js";
+import { Music } from "./music.js";
+import { People } from "./people.js";
 import { Piano } from "./piano.js";
+import { Playout } from "./playout.js";
+import { Recorder, describe } from "./recorder.js";
 import { ServerClock } from "./clock.js";
 import { Synth } from "./synth.js";
 import { Trails } from "./trails.js";
 import { encodeClockRequest, encodeMidi } from "./rhythm-protocol.js";
 
 const LOBBY = "lobby";
-const PLAYOUT_MS = 80; // covers the way here, so that the rhythm is the player's and not the network's
+const COMMAND = "/";
+const REPORT_EVERY_MS = 2000;
+const BRIEFLY_MS = 4000;
 
 const $ = (id) => document.getElementById(id);
 const people = new People($("people"), $("count"));
@@ -17,32 +27,46 @@ const chat = new Chat($("lines"));
 const synth = new Synth();
 const piano = new Piano($("piano"), playMyself);
 const trails = new Trails($("trails"), (key) => piano.place(key));
-const clock = new ServerClock((value) => connection.send(encodeClockRequest(value)));
+const music = new Music({ synth, piano, trails, people });
+const clock = new ServerClock((value) => connection.send(encodeClockRequest(value)), () => connection.abandon());
+const playout = new Playout(clock, (slot, message, dueMs) => music.play(slot, message, dueMs));
+const clicks = new Clicks(synth);
+const beats = new Agenda();
+const metronome = new Metronome(clock, beat, cancelBeats);
+const conductor = new Conductor($("metronome"), (data) => ask("metronome", data));
+const recorder = new Recorder($("recording"), $("recorder"), ask);
+
+let me = null; // our user
 let mySlot = null;
-let visit = 0; // counts rooms left, so that what was still to be shown there is not
+let room = null; // as the server describes it
+let resumeSeconds = null;
 
 const address = new URL("/ws", location.href);
 address.protocol = address.protocol.replace("http", "ws");
 const connection = new Connection(address, {
   state: showState,
-  lost: () => {
-    clock.stop();
-    leave();
-  },
-  midi: (blocks) => blocks.forEach(playBlock),
+  lost,
+  midi: (blocks) => playout.receive(blocks),
   clock: (reply) => clock.answer(reply),
   welcome: (data) => {
+    resumeSeconds = data.limits.resume_s;
     clock.start(data.server_time);
-    join(wantedRoom());
   },
+  begin,
+  resumed,
   error: ({ message }) => chat.note(message),
+  notes: ({ notes }) => playout.replace(notes),
+  playout: ({ delay_ms: delay }) => showRoom({ ...room, playout_ms: delay }),
+  metronome: ({ metronome: score }) => showRoom({ ...room, metronome: score }),
+  recording: ({ on }) => showRoom({ ...room, recording: on }),
+  "recording-ready": ({ recording }) => chat.note(...describe(recording)),
   "user-joined": ({ user }) => people.put(user),
   "user-updated": ({ user }) => people.put(user),
   "user-left": ({ slot }) => {
-    silence(slot);
+    playout.release(slot);
     people.remove(slot);
   },
-  "room-updated": ({ room }) => showRoom(room),
+  "room-updated": ({ room: info }) => showRoom(info),
   "room-left": ({ reason, message }) => {
     leave();
     showNotice(`You were ${reason}${message ? `: ${message}` : ""}`);
@@ -51,99 +75,131 @@ const connection = new Connection(address, {
   "chat-cleared": () => chat.clear(),
 });
 
+// The session
+
+/** While the seat is kept all that is shown stays, but nothing goes on sounding. */
+function lost(returns) {
+  clock.stop();
+  if (returns) hush();
+  else leave();
+  if (mySlot !== null) showNotice(`Connection lost. Your seat is kept for ${resumeSeconds} s.`);
+}
+
+function begin({ user }) {
+  if (mySlot !== null) showBriefly("connected: joined anew");
+  me = user;
+  leave();
+  return join(wantedRoom());
+}
+
+function resumed({ user, recovered, join: ack }) {
+  me = user;
+  showNotice("");
+  if (!recovered && ack === null) return join(wantedRoom());
+  if (!recovered) enter(ack);
+  showBriefly("connected: back in your seat");
+  return null;
+}
+
 // Rooms
 
 function wantedRoom() {
   return decodeURIComponent(location.hash.slice(1)).trim() || LOBBY;
 }
 
-async function join(room, password = null) {
+async function join(name, password = null) {
   try {
-    enter(await connection.request("join-room", { room, password, create: room !== LOBBY }));
+    enter(await connection.request("join-room", { room: name, password, create: name !== LOBBY }));
   } catch (refusal) {
-    refused(room, refusal);
+    await refused(name, refusal);
   }
 }
 
-function refused(room, { code, message }) {
-  const password = code === "wrong-password" ? prompt(`Password of ${room}`) : null;
-  if (password) join(room, password);
-  else if (code !== "lost" && code !== "already-in-room") showNotice(`${room}: ${message}`);
+async function refused(name, { code, message }) {
+  const password = code === "wrong-password" ? prompt(`Password of ${name}`) : null;
+  if (password) await join(name, password);
+  else if (code !== "lost" && code !== "already-in-room") showNotice(`${name}: ${message}`);
 }
 
-function enter({ slot, room, members, notes, chat: history }) {
+function enter({ slot, room: info, members, notes, chat: history }) {
   leave();
   mySlot = slot;
-  showRoom(room);
+  showRoom(info);
   showNotice("");
   people.reset(members, slot);
   chat.clear();
   history.forEach((line) => chat.add(line));
-  for (const { slot: player, state } of notes) for (const message of state) sound(player, message, 0);
+  playout.replace(notes);
 }
 
 /** Forget the room; whatever sounded in it ends. */
 function leave() {
-  piano.releaseAll();
-  people.slots.forEach(silence);
+  hush();
+  metronome.follow(null);
+  recorder.show(false);
   people.reset([], null);
-  mySlot = null;
-  visit += 1;
+  $("bar").hidden = true;
+  room = mySlot = null;
 }
 
 // Music
 
-function playBlock({ slot, baseMs, events }) {
-  const wait = clock.until(baseMs) + PLAYOUT_MS;
-  for (const [offset, ...message] of events) sound(slot, message, wait + offset);
-}
-
 function playMyself(message) {
   if (!synth.running) synth.start();
   if (mySlot === null) return;
-  sound(mySlot, message, 0);
-  connection.send(encodeMidi(Math.floor(clock.now()), [[0, ...message]]));
+  music.play(mySlot, message, performance.now());
+  if (connection.ready) connection.send(encodeMidi(Math.floor(clock.now()), [[0, ...message]]));
 }
 
-/** Let a channel message be heard and seen `inMs` from now. */
-function sound(slot, message, inMs) {
-  const here = visit;
-  synth.play(slot, message, inMs);
-  if (inMs > 0) setTimeout(() => here === visit && show(slot, message), inMs);
-  else show(slot, message);
+/** End all that sounds, ours and the others'. */
+function hush() {
+  piano.releaseAll();
+  playout.clear();
+  music.hush();
 }
 
-function show(slot, [status, key, velocity]) {
-  const kind = status & 0xf0;
-  if (kind === 0x90 && velocity > 0) {
-    piano.light(slot, key, people.colour(slot));
-    trails.begin(slot, key, people.colour(slot));
-    people.press(slot, key);
-  } else if (kind === 0x80 || kind === 0x90) {
-    piano.unlight(slot, key);
-    trails.end(slot, key);
-    people.release(slot, key);
-  }
+function beat(dueMs, place) {
+  clicks.at(dueMs, place === 0);
+  beats.at(dueMs, () => conductor.beat(place));
 }
 
-function silence(slot) {
-  synth.release(slot);
-  piano.unlightAll(slot);
-  trails.endAll(slot);
-  people.releaseAll(slot);
+function cancelBeats() {
+  clicks.cancel();
+  beats.clear();
+}
+
+/** Tell how late the notes come in, so that the room's delay can cover it. */
+function reportTiming() {
+  const late = playout.lateness();
+  if (late !== null) connection.tell("timing", { late_ms: late });
 }
 
 // What is shown around it
 
-function showRoom({ name }) {
-  $("room").textContent = name;
-  document.title = `${name} · rhythm`;
+function showRoom(info) {
+  const isOwner = me !== null && info.owner === me.id;
+  room = info;
+  playout.delayMs = info.playout_ms;
+  metronome.follow(info.metronome);
+  conductor.show(info.metronome);
+  conductor.allow(isOwner);
+  recorder.show(info.recording);
+  recorder.allow(isOwner, info.settings.allow_replay);
+  $("bar").hidden = false;
+  $("delay").textContent = `${info.playout_ms} ms`;
+  $("room").textContent = info.name;
+  document.title = `${info.name} · rhythm`;
 }
 
 function showState(text, kind) {
   $("state").textContent = text;
-  $("state").dataset.kind = kind;
+  document.body.dataset.connection = kind;
   $("again").hidden = kind !== "off";
+}
+
+function showBriefly(text) {
+  showState(text, "on");
+  setTimeout(() => $("state").textContent === text && showState("connected", "on"), BRIEFLY_MS);
 }
 
 function showNotice(text) {
@@ -155,16 +211,34 @@ function showListen() {
   $("listen").hidden = synth.running;
 }
 
-async function say(event) {
-  event.preventDefault();
-  const input = $("say");
-  const content = input.value.trim();
-  if (!content) return;
-  input.value = "";
+/** Ask for something that the server may refuse. */
+async function ask(type, data) {
   try {
-    await connection.request("chat-message", { content });
+    await connection.request(type, data);
   } catch (refusal) {
     chat.note(refusal.message);
+    if (room !== null) showRoom(room);
+  }
+}
+
+// What the user does
+
+async function say(event) {
+  event.preventDefault();
+  const content = $("say").value.trim();
+  if (!content) return;
+  $("say").value = "";
+  await deliver(content);
+}
+
+/** Send a line. When the session ended meanwhile, the room's history tells whether it had arrived. */
+async function deliver(content) {
+  const [author, after] = [me?.id, chat.lastId];
+  try {
+    await connection.request("chat-message", { content });
+  } catch ({ code, message }) {
+    if (code !== "lost" || content.startsWith(COMMAND)) chat.note(message);
+    else if (!chat.has(author, content, after)) await deliver(content);
   }
 }
 
@@ -173,5 +247,7 @@ $("listen").addEventListener("click", () => synth.start());
 $("again").addEventListener("click", () => connection.connect());
 synth.context.addEventListener("statechange", showListen);
 addEventListener("hashchange", () => join(wantedRoom()));
+addEventListener("online", () => connection.hurry());
+setInterval(reportTiming, REPORT_EVERY_MS);
 showListen();
 connection.connect();

@@ -1,7 +1,7 @@
-/** One socket that comes back by itself, as the table of close codes says. */
+/** One socket that comes back by itself, as the table of close codes says, and goes on with its session. */
 
 import {
-  OP_CLOCK, OP_CONTROL, OP_CURSOR, OP_MIDI, SUBPROTOCOL_BINARY,
+  OP_CLOCK, OP_CONTROL, OP_CURSOR, OP_MIDI, SUBPROTOCOL_BINARY, SessionCounter,
   closeRule, decodeClockReply, decodeControl, decodeCursors, decodeMidiBlocks, encodeControl, reconnectDelay,
 } from "./rhythm-protocol.js";
 
@@ -12,7 +12,13 @@ const DECODERS = {
   [OP_CONTROL]: ["control", decodeControl],
 };
 
-/** The server's `error` to a request; `code` is of the published table. */
+const SILENT = 4000;
+const WELCOME_WITHIN_MS = 10_000;
+
+/**
+ * The server's `error` to a request; `code` is of the published table, or "lost" when the session ended and nobody
+ * knows what became of the request.
+ */
 export class Refusal extends Error {
   constructor({ code, message }) {
     super(message);
@@ -23,37 +29,155 @@ export class Refusal extends Error {
 export class Connection {
   /**
    * @param url where the server's WebSocket is
-   * @param handlers `state(text, kind)` with a kind of "wait", "on" or "off"; `lost()`; and one function a message:
-   *   `midi(blocks)`, `clock(reply)` and, by the type of a control message, `welcome(data)`, `user-joined(data)` …
+   * @param handlers one function a message: `midi(blocks)`, `clock(reply)` and, by the type of a control message,
+   *   `user-joined(data)` …; and these:
+   *   - `state(text, kind)` with a kind of "wait", "on" or "off"
+   *   - `lost(returns)`: the socket is gone; if another follows, what is asked for now waits for it
+   *   - `welcome(data)`: a new socket; whose session it will carry is not known yet
+   *   - `begin(data)`: the session of this welcome begins, no earlier one goes on
+   *   - `resumed(data)`: the session goes on, with the `data` of the resume's ack
+   *   The last two may return a promise that resolves when a room has been entered.
    */
   constructor(url, handlers) {
     this.url = url;
     this.handlers = handlers;
     this.attempt = 0;
-    this.lastId = 0;
-    this.open = new Map();
     this.announcedDelay = null;
+    this.counter = new SessionCounter();
+    this.ready = false; // whether the socket carries our session
+    this.goal = null; // at this count all has come that was missed
+    this.lastId = 0;
+    this.resumeId = null;
+    this.open = new Map(); // requests without an answer, by id, in order
   }
 
+  // Coming and going
+
   connect() {
-    this.handlers.state("connecting", "wait");
+    clearTimeout(this.retry);
+    this.retry = null;
+    this.handlers.state(this.counter.session === null ? "connecting" : "reconnecting", "wait");
     this.socket = new WebSocket(this.url, SUBPROTOCOL_BINARY);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => this.receive(new Uint8Array(data));
     this.socket.onclose = ({ code }) => this.closed(code);
+    this.deadline = setTimeout(() => this.abandon(), WELCOME_WITHIN_MS);
   }
+
+  /** The network is back: do not wait for the next try. */
+  hurry() {
+    if (this.retry !== null) this.connect();
+  }
+
+  /** Give up a socket that has gone silent; its goodbye would take as long. */
+  abandon() {
+    this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close(SILENT);
+    this.closed(SILENT);
+  }
+
+  closed(code) {
+    clearTimeout(this.deadline);
+    this.ready = false;
+    this.goal = this.resumeId = null;
+    const announced = this.announcedDelay;
+    this.announcedDelay = null;
+    const delay = announced ?? reconnectDelay(code, this.attempt);
+    this.handlers.lost(delay !== null);
+    if (delay === null) {
+      this.counter.forget();
+      this.handlers.state(`disconnected: ${closeRule(code).name}`, "off");
+      return;
+    }
+    this.attempt += 1;
+    const reason = announced === null ? "connection lost" : "the server restarts";
+    this.handlers.state(`${reason}, reconnecting in ${Math.ceil(delay / 1000)} s`, "wait");
+    this.retry = setTimeout(() => this.connect(), delay);
+  }
+
+  // The session
+
+  welcomed(welcome) {
+    clearTimeout(this.deadline);
+    this.attempt = 0;
+    this.counter.welcomed(welcome.session);
+    const resume = this.counter.resume;
+    if (resume !== null) {
+      this.resumeId = ++this.lastId;
+      this.send(encodeControl({ type: "resume", data: resume, id: this.resumeId }));
+    }
+    this.fresh = welcome;
+    this.handlers.welcome(welcome);
+    if (resume === null) this.begin();
+  }
+
+  begin() {
+    this.ready = true;
+    this.handlers.state("connected", "on");
+    this.withoutAnswers(() => this.handlers.begin(this.fresh));
+  }
+
+  resumeAnswered(type, data) {
+    this.resumeId = null;
+    if (type === "ack") {
+      this.counter.resumed(data);
+      this.goOn(data);
+    } else {
+      this.counter.refused(); // too late, or nobody knows it any more
+      this.begin();
+    }
+  }
+
+  goOn(ack) {
+    this.ready = true;
+    this.handlers.state("connected", "on");
+    if (ack.recovered) {
+      this.goal = this.counter.received + ack.missed;
+      this.handlers.resumed(ack);
+      this.sendAgain();
+    } else {
+      this.withoutAnswers(() => this.handlers.resumed(ack));
+    }
+  }
+
+  /** The answers to what was asked before will not come: say so to who asked, once a room has been `entered`. */
+  async withoutAnswers(enter) {
+    const asked = [...this.open.values()];
+    this.open.clear();
+    await enter();
+    const refusal = new Refusal({ code: "lost", message: "the connection was lost" });
+    asked.forEach(({ reject }) => reject(refusal));
+  }
+
+  /** Once all has come that was missed, what has no answer has not been received. */
+  sendAgain() {
+    if (this.goal === null || this.counter.received < this.goal) return;
+    this.goal = null;
+    this.open.forEach(({ bytes }) => this.send(bytes));
+  }
+
+  // Messages
 
   /** Send bytes; what cannot be sent now is of no use later. */
   send(bytes) {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(bytes);
   }
 
-  /** Send a control message; resolves with the `data` of its `ack`, rejects with a Refusal. */
+  /** Send a control message that needs no answer. */
+  tell(type, data) {
+    if (this.ready) this.send(encodeControl({ type, data }));
+  }
+
+  /**
+   * Send a control message, and send it again after a resume if it did not arrive. Resolves with the `data` of its
+   * `ack`, rejects with a Refusal.
+   */
   request(type, data) {
     const id = ++this.lastId;
+    const bytes = encodeControl({ type, data, id });
     return new Promise((resolve, reject) => {
-      this.open.set(id, { resolve, reject });
-      this.send(encodeControl({ type, data, id }));
+      this.open.set(id, { bytes, resolve, reject });
+      if (this.ready && this.goal === null) this.send(bytes);
     });
   }
 
@@ -66,14 +190,15 @@ export class Connection {
   }
 
   control({ type, data, id }) {
-    if (id !== undefined) {
-      this.answer(type, data, id);
-      return;
-    }
-    if (type === "welcome") {
-      this.attempt = 0;
-      this.handlers.state("connected", "on");
-    }
+    this.counter.heard(type);
+    if (type === "welcome") this.welcomed(data);
+    else if (id === this.resumeId) this.resumeAnswered(type, data);
+    else if (id !== undefined) this.answer(type, data, id);
+    else this.notify(type, data);
+    this.sendAgain();
+  }
+
+  notify(type, data) {
     if (type === "stopping") this.announcedDelay = data.reconnect_after_ms;
     this.handlers[type]?.(data);
   }
@@ -83,20 +208,5 @@ export class Connection {
     this.open.delete(id);
     if (type === "ack") request?.resolve(data);
     else request?.reject(new Refusal(data));
-  }
-
-  closed(code) {
-    this.open.forEach(({ reject }) => reject(new Refusal({ code: "lost", message: "the connection was lost" })));
-    this.open.clear();
-    this.handlers.lost?.();
-    const delay = this.announcedDelay ?? reconnectDelay(code, this.attempt);
-    this.announcedDelay = null;
-    if (delay === null) {
-      this.handlers.state(`disconnected: ${closeRule(code).name}`, "off");
-      return;
-    }
-    this.attempt += 1;
-    this.handlers.state(`reconnecting in ${Math.ceil(delay / 1000)} s`, "wait");
-    setTimeout(() => this.connect(), delay);
   }
 }

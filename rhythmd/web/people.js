@@ -1,10 +1,9 @@
-/** Who is in the room, and what they say. User text goes through `textContent` only. */
+/** Who is in the room. User text goes through `textContent` only. */
 
 const PLAYING_MS = 400;
-const MAX_LINES = 300;
 const UNKNOWN_COLOUR = "#9aa4b2";
 
-function make(tag, className, text = "") {
+export function make(tag, className, text = "") {
   const element = document.createElement(tag);
   element.className = className;
   element.textContent = text;
@@ -35,6 +34,7 @@ export class People {
     const row = this.rows.get(user.slot) ?? { element: make("li", "person"), keys: new Set() };
     row.user = user;
     row.element.style.setProperty("--player", user.colour);
+    row.element.classList.toggle("away", user.reconnecting);
     row.element.replaceChildren(make("span", "dot"), this.name(user), ...this.tags(user));
     if (!this.rows.has(user.slot)) this.list.append(row.element);
     this.rows.set(user.slot, row);
@@ -47,8 +47,8 @@ export class People {
     return element;
   }
 
-  tags({ slot, notes_muted: muted }) {
-    const texts = [slot === this.me && "you", muted && "muted"].filter(Boolean);
+  tags({ slot, notes_muted: muted, reconnecting }) {
+    const texts = [slot === this.me && "you", muted && "muted", reconnecting && "reconnecting"].filter(Boolean);
     return texts.map((text) => make("span", "tag", text));
   }
 
@@ -77,37 +77,7 @@ export class People {
     row.timer = setTimeout(() => row.element.classList.remove("playing"), PLAYING_MS);
   }
 
-  releaseAll(slot) {
-    this.rows.get(slot)?.keys.forEach((key) => this.release(slot, key));
-  }
-}
-
-export class Chat {
-  constructor(list) {
-    this.list = list;
-  }
-
-  clear() {
-    this.list.replaceChildren();
-  }
-
-  /** A line as the server sends it. */
-  add({ kind, content, name, colour }) {
-    const line = make("li", `line ${kind}`);
-    if (name) {
-      const author = make("span", "author", name);
-      author.style.setProperty("--player", colour);
-      line.append(author, " ");
-    }
-    line.append(make("span", "content", content));
-    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
-    this.list.append(line);
-    if (this.list.childElementCount > MAX_LINES) this.list.firstElementChild.remove();
-    if (atEnd) this.list.scrollTop = this.list.scrollHeight;
-  }
-
-  /** A line of this page's own. */
-  note(content) {
-    this.add({ kind: "system", content });
+  releaseAll() {
+    this.rows.forEach(({ keys }, slot) => keys.forEach((key) => this.release(slot, key)));
   }
 }

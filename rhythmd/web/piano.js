@@ -63,8 +63,11 @@ export class Piano {
     this.show(key);
   }
 
-  unlightAll(slot) {
-    for (const key of this.lights.keys()) this.unlight(slot, key);
+  unlightAll() {
+    for (const [key, players] of this.lights) {
+      players.clear();
+      this.show(key);
+    }
   }
 
   show(key) {
@@ -114,7 +117,7 @@ export class Piano {
 
   listenToKeyboard() {
     const isMusic = ({ target, ctrlKey, metaKey, altKey }) =>
-      !(ctrlKey || metaKey || altKey) && !target.closest?.("input, button");
+      !(ctrlKey || metaKey || altKey) && !target.closest?.("input, select, button, a");
     addEventListener("keydown", (event) => {
       const key = KEY_OF_CODE.get(event.code);
       if (!isMusic(event) || (key === undefined && event.code !== PEDAL_CODE)) return;

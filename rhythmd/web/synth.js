@@ -1,4 +1,9 @@
-/** A soft electric piano in WebAudio. Voices belong to a player's slot, a channel and a key. */
+/**
+ * A soft electric piano in WebAudio. Voices belong to a player's slot, a channel and a key. Messages are taken in the
+ * order in which they are played, some time before they are due; within, times are seconds of the context.
+ */
+
+import { AudioClock } from "./audioclock.js";
 
 const HARMONICS = [0, 1, 0.5, 0.16, 0.1, 0.03, 0.02];
 const ATTACK_S = 0.004;
@@ -16,24 +21,25 @@ const ALL_NOTES_OFF = 123;
 export class Synth {
   constructor() {
     this.context = new AudioContext({ latencyHint: "interactive" });
+    this.clock = new AudioClock(this.context);
     this.wave = this.context.createPeriodicWave(new Float32Array(HARMONICS.length), Float32Array.from(HARMONICS));
     this.input = this.context.createGain();
     this.input.gain.value = 0.22;
     this.connectOutput();
     this.channels = new Map();
     this.voices = [];
-    this.context.addEventListener("statechange", () => this.strikeHeld());
+    this.context.addEventListener("statechange", () => this.changed());
   }
 
   connectOutput() {
-    const compressor = this.context.createDynamicsCompressor();
+    this.output = this.context.createDynamicsCompressor();
     const room = this.context.createConvolver();
     const wet = this.context.createGain();
     room.buffer = this.roomSound(1.4);
     wet.gain.value = 0.25;
-    this.input.connect(compressor);
-    this.input.connect(room).connect(wet).connect(compressor);
-    compressor.connect(this.context.destination);
+    this.input.connect(this.output);
+    this.input.connect(room).connect(wet).connect(this.output);
+    this.output.connect(this.context.destination);
   }
 
   /** Decaying noise: the echo of a room of `seconds`. */
@@ -56,30 +62,34 @@ export class Synth {
     return this.context.resume();
   }
 
-  /** Begin what has been held since before it could sound. */
-  strikeHeld() {
+  /** When it may sound, begin what has been held since before. */
+  changed() {
     if (!this.running) return;
+    this.clock.restart();
+    const now = this.context.currentTime;
     for (const channel of this.channels.values()) {
-      for (const [key, held] of channel.held) held.voice ??= this.strike(channel, key, held.velocity, 0);
+      for (const [key, held] of channel.held) held.voice ??= this.strike(channel, key, held.velocity, now);
     }
   }
 
-  /** Play a channel message of a player, `inMs` from now. */
-  play(slot, [status, data1, data2], inMs) {
+  /** Play a channel message of a player when `performance.now()` shows `dueMs`; at once when that is past. */
+  play(slot, [status, data1, data2], dueMs) {
+    const at = this.clock.at(dueMs);
     const channel = this.channel(slot, status & 0x0f);
     const kind = status & 0xf0;
-    if (kind === 0x90 && data2 > 0) this.noteOn(channel, data1, data2, inMs);
-    else if (kind === 0x80 || kind === 0x90) this.noteOff(channel, data1, inMs);
-    else if (kind === 0xb0) this.control(channel, data1, data2, inMs);
-    else if (kind === 0xe0) this.bend(channel, ((data2 << 7) + data1 - 0x2000) / 0x2000, inMs);
+    if (kind === 0x90 && data2 > 0) this.noteOn(channel, data1, data2, at);
+    else if (kind === 0x80 || kind === 0x90) this.noteOff(channel, data1, at);
+    else if (kind === 0xb0) this.control(channel, data1, data2, at);
+    else if (kind === 0xe0) this.bend(channel, ((data2 << 7) + data1 - 0x2000) / 0x2000, at);
   }
 
-  /** End all that a player holds. */
-  release(slot) {
-    for (let number = 0; number < 16; number += 1) {
-      const channel = this.channels.get(slot * 16 + number);
-      if (channel) this.releaseAll(channel, 0);
-      this.channels.delete(slot * 16 + number);
+  /** End all that sounds or was to sound. */
+  hush() {
+    const now = this.context.currentTime;
+    this.channels.clear();
+    for (const voice of this.voices) {
+      if (voice.startsAt > now) voice.source.stop();
+      else this.damp(voice, now);
     }
   }
 
@@ -89,53 +99,48 @@ export class Synth {
     return this.channels.get(id);
   }
 
-  noteOn(channel, key, velocity, inMs) {
-    this.noteOff(channel, key, inMs);
-    channel.held.set(key, { velocity, voice: this.running ? this.strike(channel, key, velocity, inMs) : null });
+  noteOn(channel, key, velocity, at) {
+    this.noteOff(channel, key, at);
+    channel.held.set(key, { velocity, voice: this.running ? this.strike(channel, key, velocity, at) : null });
   }
 
-  noteOff(channel, key, inMs) {
+  noteOff(channel, key, at) {
     const voice = channel.held.get(key)?.voice;
     channel.held.delete(key);
     if (!voice) return;
     if (channel.pedal) channel.ringing.push(voice);
-    else this.damp(voice, inMs);
+    else this.damp(voice, at);
   }
 
-  control(channel, controller, value, inMs) {
-    if (controller === PEDAL) this.pedal(channel, value >= 64, inMs);
+  control(channel, controller, value, at) {
+    if (controller === PEDAL) this.pedal(channel, value >= 64, at);
     else if (controller === RESET_CONTROLLERS) {
-      this.pedal(channel, false, inMs);
-      this.bend(channel, 0, inMs);
-    } else if (controller === ALL_SOUND_OFF) this.releaseAll(channel, inMs);
-    else if (controller >= ALL_NOTES_OFF) [...channel.held.keys()].forEach((key) => this.noteOff(channel, key, inMs));
+      this.pedal(channel, false, at);
+      this.bend(channel, 0, at);
+    } else if (controller === ALL_SOUND_OFF) this.releaseAll(channel, at);
+    else if (controller >= ALL_NOTES_OFF) [...channel.held.keys()].forEach((key) => this.noteOff(channel, key, at));
   }
 
-  pedal(channel, down, inMs) {
+  pedal(channel, down, at) {
     channel.pedal = down;
-    if (!down) channel.ringing.splice(0).forEach((voice) => this.damp(voice, inMs));
+    if (!down) channel.ringing.splice(0).forEach((voice) => this.damp(voice, at));
   }
 
-  bend(channel, amount, inMs) {
+  bend(channel, amount, at) {
     channel.bend = amount * BEND_CENTS;
     const held = [...channel.held.values()].map(({ voice }) => voice);
     for (const voice of [...held, ...channel.ringing]) {
-      voice?.source.detune.setValueAtTime(channel.bend, this.time(inMs));
+      voice?.source.detune.setValueAtTime(channel.bend, at);
     }
   }
 
-  releaseAll(channel, inMs) {
-    this.pedal(channel, false, inMs);
-    [...channel.held.keys()].forEach((key) => this.noteOff(channel, key, inMs));
-  }
-
-  time(inMs) {
-    return this.context.currentTime + Math.max(0, inMs) / 1000;
+  releaseAll(channel, at) {
+    this.pedal(channel, false, at);
+    [...channel.held.keys()].forEach((key) => this.noteOff(channel, key, at));
   }
 
   /** Start one voice: a tone whose brightness and loudness fade, faster the higher it is. */
-  strike(channel, key, velocity, inMs) {
-    const at = this.time(inMs);
+  strike(channel, key, velocity, at) {
     const frequency = 440 * 2 ** ((key - 69) / 12);
     const decay = DECAY_S * 2 ** ((60 - key) / 24);
     const source = new OscillatorNode(this.context, { frequency, detune: channel.bend });
@@ -150,7 +155,7 @@ export class Synth {
     source.connect(filter).connect(gain).connect(this.input);
     source.start(at);
     source.stop(at + SILENT_AFTER * decay);
-    return this.keep({ source, gain, at });
+    return this.keep({ source, gain, startsAt: at });
   }
 
   /** Count a voice in until it ends; the oldest makes room when there are too many. */
@@ -160,12 +165,12 @@ export class Synth {
       this.voices = this.voices.filter((other) => other !== voice);
       voice.gain.disconnect();
     };
-    if (this.voices.length > MAX_VOICES) this.damp(this.voices.shift(), 0);
+    if (this.voices.length > MAX_VOICES) this.damp(this.voices.shift(), this.context.currentTime);
     return voice;
   }
 
-  damp({ source, gain, at }, inMs) {
-    const end = Math.max(this.time(inMs), at + 2 * ATTACK_S);
+  damp({ source, gain, startsAt }, at) {
+    const end = Math.max(at, startsAt + 2 * ATTACK_S);
     gain.gain.cancelScheduledValues(end);
     gain.gain.setTargetAtTime(0, end, RELEASE_S);
     source.stop(end + SILENT_AFTER * RELEASE_S);

@@ -23,8 +23,8 @@ export class Trails {
     if (note) note.to = performance.now();
   }
 
-  endAll(slot) {
-    for (const note of this.notes) if (note.slot === slot) note.to ??= performance.now();
+  endAll() {
+    for (const note of this.notes) note.to ??= performance.now();
   }
 
   resize() {

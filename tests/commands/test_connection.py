@@ -1,6 +1,5 @@
 """The client's connection, against servers that misbehave."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -11,10 +10,11 @@ from websockets.typing import Subprotocol
 from rhythm_protocol.close import ABNORMAL, FLOODING, PROTOCOL_ERROR, Close
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythmd.app import Server
-from rhythmd.client.connection import open_connection, socket_url
+from rhythmd.client.connection import socket_url
 from rhythmd.client.errors import ConnectionEnded, Unreachable
 from rhythmd.client.listen import Until, listen
 from rhythmd.client.room import RoomAddress
+from rhythmd.client.session import open_session
 from tests.deadline import until, within
 from tests.services import free_port
 
@@ -31,7 +31,7 @@ async def scripted(
 
 async def ending(url: str) -> ConnectionEnded:
     with pytest.raises(ConnectionEnded) as end:
-        async with open_connection(url):
+        async with open_session(url):
             pass
     return end.value
 
@@ -59,45 +59,44 @@ def test_socket_url_refuses_what_is_no_address(url: str) -> None:
         socket_url(url)
 
 
-async def test_open_connection_learns_the_servers_clock(server: Server) -> None:
-    async with open_connection(server.url) as connection:
+async def test_open_session_learns_the_servers_clock(server: Server) -> None:
+    async with open_session(server.url) as session:
+        estimate = session.clock.estimate
         # Both sides read this machine's one monotonic clock.
-        assert abs(connection.clock.offset_us) <= connection.clock.round_trip_us / 2 + 1
+        assert abs(estimate.offset_us) <= estimate.round_trip_us / 2 + 1
 
 
-async def test_keep_time_goes_on_asking(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_open_session_goes_on_asking_for_the_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rhythmd.client.connection.CLOCK_INTERVAL_S", 0.01)
-    async with open_connection(server.url) as connection:
-        first = connection.clock
-        hearing = asyncio.create_task(connection.receive())
-        await until(lambda: connection.clock is not first, "the clock is asked for again")
-        hearing.cancel()
+    async with open_session(server.url) as session:
+        first = session.clock.estimate
+        await until(lambda: session.clock.estimate is not first, "the clock is asked for again")
 
 
-async def test_open_connection_without_a_server_is_told() -> None:
+async def test_open_session_without_a_server_is_told() -> None:
     with pytest.raises(Unreachable, match="cannot connect"):
-        async with open_connection(f"ws://127.0.0.1:{free_port()}"):
+        async with open_session(f"ws://127.0.0.1:{free_port()}"):
             pass
 
 
-async def test_open_connection_to_another_path_is_told(server: Server) -> None:
+async def test_open_session_to_another_path_is_told(server: Server) -> None:
     with pytest.raises(Unreachable, match="HTTP 200"):
-        async with open_connection(f"{server.url}/health/live"):
+        async with open_session(f"{server.url}/health/live"):
             pass
 
 
-async def test_open_connection_to_another_protocol_is_told() -> None:
+async def test_open_session_to_another_protocol_is_told() -> None:
     async def wait(socket: ServerConnection) -> None:
         await socket.wait_closed()
 
     async with scripted(wait, "chat") as url:
         with pytest.raises(Unreachable):
-            async with open_connection(url):
+            async with open_session(url):
                 pass
 
 
 @pytest.mark.parametrize(("code", "rule"), [(4002, FLOODING), (1002, PROTOCOL_ERROR), (4999, ABNORMAL)])
-async def test_open_connection_closed_at_once_names_the_rule(code: int, rule: Close) -> None:
+async def test_open_session_closed_at_once_names_the_rule(code: int, rule: Close) -> None:
     async def close(socket: ServerConnection) -> None:
         await socket.close(code, "because")
 
@@ -107,7 +106,7 @@ async def test_open_connection_closed_at_once_names_the_rule(code: int, rule: Cl
     assert f"{rule.name} ({rule.code}): because" in str(end)
 
 
-async def test_open_connection_dropped_is_abnormal() -> None:
+async def test_open_session_dropped_is_abnormal() -> None:
     async def drop(socket: ServerConnection) -> None:
         socket.transport.abort()
 
@@ -116,7 +115,7 @@ async def test_open_connection_dropped_is_abnormal() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"\x10\xc1", b"\x02short", b"\x01"])
-async def test_open_connection_garbage_is_a_protocol_error(payload: bytes) -> None:
+async def test_open_session_garbage_is_a_protocol_error(payload: bytes) -> None:
     async def send(socket: ServerConnection) -> None:
         await socket.send(payload)
         await socket.wait_closed()

@@ -6,15 +6,12 @@ from rhythmd.client.held import ChannelMessage, HeldNotes
 
 
 def held_after(*messages: ChannelMessage) -> HeldNotes:
-    held = HeldNotes()
-    for message in messages:
-        held.apply(message)
-    return held
+    return HeldNotes(messages)
 
 
-def test_release_ends_keys_and_pedals_of_every_channel() -> None:
+def test_release_ends_keys_pedals_and_bend_of_every_channel() -> None:
     held = held_after((0x90, 60, 1), (0x93, 61, 2), (0xB3, 64, 127), (0xB0, 1, 99), (0xE0, 0, 0))
-    assert held.release() == [(0x80, 60, 0), (0x83, 61, 0), (0xB3, 64, 0)]
+    assert held.release() == [(0x80, 60, 0), (0xE0, 0, 64), (0x83, 61, 0), (0xB3, 64, 0)]
 
 
 @pytest.mark.parametrize("end", [(0x80, 60, 64), (0x90, 60, 0), (0xB0, 123, 0), (0xB0, 120, 0)])
@@ -34,3 +31,30 @@ def test_release_forgets() -> None:
     held = held_after((0x90, 60, 1))
     held.release()
     assert held.release() == []
+
+
+def test_settings_are_all_but_the_keys() -> None:
+    held = held_after((0xC1, 5, 0), (0xB0, 7, 90), (0xB0, 64, 127), (0xE0, 1, 65), (0x90, 60, 1))
+    assert held.settings() == [(0xB0, 7, 90), (0xB0, 64, 127), (0xE0, 1, 65), (0xC1, 5, 0)]
+
+
+def test_changes_to_the_same_state_are_none() -> None:
+    messages = [(0xB0, 64, 127), (0x90, 60, 1), (0x90, 62, 1)]
+    assert held_after(*messages).changes_to(messages) == ([], [])
+
+
+def test_changes_to_nothing_end_all_that_sounds() -> None:
+    held = held_after((0x90, 60, 1), (0xB0, 64, 127), (0xE0, 0, 0), (0xB0, 7, 90))
+    assert held.changes_to([]) == ([(0x80, 60, 0), (0xB0, 64, 0), (0xE0, 0, 64)], [])
+
+
+def test_changes_to_another_state_end_what_is_over_and_begin_what_is_new() -> None:
+    held = held_after((0x90, 60, 1), (0x90, 62, 1), (0xB0, 7, 90))
+    assert held.changes_to([(0xB0, 7, 80), (0x90, 62, 1), (0x90, 64, 3)]) == (
+        [(0x80, 60, 0)],
+        [(0xB0, 7, 80), (0x90, 64, 3)],
+    )
+
+
+def test_changes_to_a_key_struck_again_ends_it_first() -> None:
+    assert held_after((0x90, 60, 1)).changes_to([(0x90, 60, 2)]) == ([(0x80, 60, 0)], [(0x90, 60, 2)])

@@ -67,9 +67,9 @@ async def test_listen_records_by_the_events_own_times(server: Server, connect: C
     async with listening(server) as listener:
         clara = await player(connect, server)
         now_ms = await server_ms(clara)
-        await clara.play([note_off(offset_ms=700)], now_ms + 800)
         await clara.play([note_on()], now_ms)
-        await listener.wrote("note on ")
+        await clara.play([note_off(offset_ms=700)], now_ms + 800)
+        await listener.wrote("note off")
         events = await listener.stop(tmp_path / "out.mid")
     assert [event.message for event in events] == [(0x90, 60, 100), (0x80, 60, 0)]
     assert [event.due_s for event in events] == pytest.approx([0.0, 1.5])

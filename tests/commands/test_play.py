@@ -3,6 +3,7 @@
 import asyncio
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from rhythm_protocol.binary import MidiBlock
@@ -10,17 +11,19 @@ from rhythm_protocol.close import RESTARTING
 from rhythm_protocol.messages import UserJoined, UserLeft
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.app import Server
-from rhythmd.client.errors import ConnectionEnded, RemovedFromRoom, RequestRefused
+from rhythmd.client.errors import ConnectionEnded, RemovedFromRoom, RequestRefused, SessionLost
 from rhythmd.client.play import Batch, batches, play
 from rhythmd.client.room import RoomAddress
 from rhythmd.client.score import ScoreEvent
 from tests.client import Client, Connect
+from tests.commands.stage import LIMITS, Stage
 from tests.deadline import until, within
 from tests.server import Serve
 
 ON = (0x90, 60, 100)
 OFF = (0x80, 60, 0)
-LONG_NOTE = [ScoreEvent(0.0, (0xB0, 64, 127)), ScoreEvent(0.0, ON), ScoreEvent(600.0, OFF)]
+PEDAL_DOWN = (0xB0, 64, 127)
+LONG_NOTE = [ScoreEvent(0.0, PEDAL_DOWN), ScoreEvent(0.0, ON), ScoreEvent(600.0, OFF)]
 
 
 def no_progress(position_s: float, notes: int) -> None:
@@ -134,12 +137,87 @@ async def test_play_refused_join_names_the_code(server: Server, connect: Connect
     assert refused.value.code == "wrong-password"
 
 
-async def test_play_stopped_server_ends_it(server: Server) -> None:
+async def test_play_stopped_server_ends_it_when_the_time_is_over(stage: Stage, impatient: None) -> None:
+    stage.limits = msgspec.structs.replace(LIMITS, resume_s=0.1)
     steps: list[float] = []
-    address = RoomAddress(server.url, "Salon")
+    address = RoomAddress(stage.url, "Salon")
     playing = asyncio.create_task(play(address, LONG_NOTE, 1.0, lambda position_s, _: steps.append(position_s)))
     await until(lambda: steps, "the first note is sent")
-    await within(server.stop())
+    stage.leave()
+    await stage.drop(RESTARTING.code)
     with pytest.raises(ConnectionEnded, match=r"restarting \(1012\).*try again in 1 to 10 s") as end:
         await within(playing)
     assert end.value.rule is RESTARTING
+
+
+class Playing:
+    """Plays a note every 20 ms, with settings before, into the room of `stage`."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.notes = [
+            ScoreEvent(step * 0.02, (0x90 if step % 2 == 0 else 0x80, 30 + step // 2, 64)) for step in range(100)
+        ]
+        settings = [ScoreEvent(0.0, (0xC0, 5, 0)), ScoreEvent(0.0, PEDAL_DOWN)]
+        self.position_s = 0.0
+        address = RoomAddress(stage.url, "Salon")
+        self.task = asyncio.create_task(play(address, [*settings, *self.notes], 1.0, self._at))
+
+    def _at(self, position_s: float, _: int) -> None:
+        self.position_s = position_s
+
+    async def reaches(self, position_s: float) -> None:
+        await until(lambda: self.position_s >= position_s, f"the piece is at {position_s} s")
+
+
+async def test_play_goes_on_at_the_right_place_after_a_resume(stage: Stage, impatient: None) -> None:
+    playing = Playing(stage)
+    await playing.reaches(0.3)
+    stage.open.clear()
+    await stage.drop()
+    await playing.reaches(0.8)
+    before = len(stage.messages)
+    stage.open.set()
+    played = await within(playing.task)
+    settings, notes = stage.messages[before : before + 2], stage.messages[before + 2 :]
+    assert settings == [(0xC0, 5, 0), PEDAL_DOWN]
+    assert notes == [event.message for event in playing.notes[-len(notes) :]]
+    assert len(notes) <= 60
+    assert played.notes + played.skipped == 50
+    assert played.skipped >= 10
+    starts = {
+        batch.base_ms - 20 * at
+        for at, batch in zip(range(100 - len(notes), 100), stage.played[-len(notes) :], strict=True)
+    }
+    assert starts == {stage.played[0].base_ms}
+
+
+async def test_play_counts_on_another_clock_after_a_restart(stage: Stage, impatient: None) -> None:
+    stage.recovers = False
+    playing = Playing(stage)
+    await playing.reaches(0.3)
+    stage.ahead_us = 60_000_000
+    await stage.drop(RESTARTING.code)
+    await within(playing.task)
+    assert 59_000 < stage.played[-1].base_ms - stage.played[0].base_ms - 1_980 < 61_000
+
+
+async def test_play_out_of_the_room_after_a_restart_ends_it(stage: Stage, impatient: None) -> None:
+    playing = Playing(stage)
+    await playing.reaches(0.3)
+    stage.recovers, stage.join = False, None
+    await stage.drop(RESTARTING.code)
+    with pytest.raises(SessionLost, match="the place in the room is lost"):
+        await within(playing.task)
+
+
+async def test_play_cancelled_while_away_ends(stage: Stage, impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rhythmd.client.play.FAREWELL_S", 0.05)
+    playing = Playing(stage)
+    await playing.reaches(0.1)
+    stage.open.clear()
+    await stage.drop()
+    await playing.reaches(0.5)
+    playing.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(playing.task)
+    stage.open.set()

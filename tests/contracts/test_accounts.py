@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec import structs
 
-from rhythmd.ports import Conflict, NotFound, Store
+from rhythmd.ports import Conflict, LastIdentity, NotFound, Store
 from rhythmd.rows import FOREVER, Account, AccountChanges, Preferences, Privacy, Profile, Role
 from tests.contracts.rows import NOW, make_account, make_identity
 from tests.contracts.texts import AWKWARD_TEXTS
@@ -159,6 +159,17 @@ async def test_update_different_fields_at_once_keeps_all(store: Store) -> None:
     assert await store.accounts.get(account.id) == expected
 
 
+async def test_updated_tells_which_of_many_have_changed_since(store: Store) -> None:
+    before, after, other = make_account(updated=NOW), make_account(updated=NOW), make_account(updated=NOW + 9)
+    for account in (before, after, other):
+        await store.accounts.create(account)
+    changed = await store.accounts.update(after.id, AccountChanges(updated=NOW + 1, roles=frozenset({Role.PRO})))
+    asked = [before.id, after.id, "nobody", *AWKWARD_TEXTS]
+    assert await store.accounts.updated(asked, NOW) == [changed]
+    assert await store.accounts.updated(asked, NOW + 1) == []
+    assert await store.accounts.updated([], 0) == []
+
+
 async def test_texts_come_back_as_they_were(store: Store) -> None:
     for text in AWKWARD_TEXTS:
         account = make_account(username=text, status_text=text, ban_reason=text, profile=Profile(bio=text))
@@ -200,7 +211,7 @@ async def test_create_with_taken_identity_adds_neither(store: Store) -> None:
 
 
 async def test_link_and_unlink(store: Store) -> None:
-    account = make_account()
+    account = make_account(password_hash="$argon2id$")
     await store.accounts.create(account)
     discord, github = make_identity(account, "discord"), make_identity(account, "github")
     await store.identities.link(github)
@@ -210,6 +221,30 @@ async def test_link_and_unlink(store: Store) -> None:
     assert not await store.identities.unlink(account.id, "github")
     assert await store.identities.of_user(account.id) == [discord]
     assert await store.identities.find("github", github.subject) is None
+
+
+async def test_unlink_of_the_only_way_to_log_in_is_refused(store: Store) -> None:
+    account = make_account()
+    await store.accounts.create(account, make_identity(account, "github"))
+    with pytest.raises(LastIdentity):
+        await store.identities.unlink(account.id, "github")
+    assert not await store.identities.unlink(account.id, "discord")
+    await store.accounts.update(account.id, AccountChanges(updated=NOW, password_hash="$argon2id$"))
+    assert await store.identities.unlink(account.id, "github")
+    assert not await store.identities.unlink("nobody", "github")
+
+
+async def test_unlink_all_at_once_leaves_one(store: Store) -> None:
+    account = make_account()
+    providers = [f"provider-{number}" for number in range(5)]
+    await store.accounts.create(account)
+    for provider in providers:
+        await store.identities.link(make_identity(account, provider))
+    unlinks = (store.identities.unlink(account.id, provider) for provider in providers)
+    outcomes = await asyncio.gather(*unlinks, return_exceptions=True)
+    assert outcomes.count(True) == 4
+    assert [type(outcome) for outcome in outcomes if outcome is not True] == [LastIdentity]
+    assert len(await store.identities.of_user(account.id)) == 1
 
 
 async def test_link_same_subject_at_other_provider_is_another(store: Store) -> None:

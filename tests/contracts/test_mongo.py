@@ -57,7 +57,7 @@ async def test_rows_that_are_over_are_removed_and_others_stay(mongod: Mongod) ->
 
 async def ask_everything(store: MongoStore) -> None:
     """Each query that a store makes, on rows that are there."""
-    account, room = make_account("Ada", email="ada@example.org"), make_room("Jazz", owner_id="u1")
+    account, room = make_account("Ada", email="ada@example.org", password_hash="x"), make_room("Jazz", owner_id="u1")
     identity = make_identity(account)
     await store.accounts.create(account, identity)
     await store.rooms.create(room)
@@ -72,9 +72,11 @@ async def ask_everything(store: MongoStore) -> None:
         store.accounts.by_usertag("ada"),
         store.accounts.by_email("ada@example.org"),
         store.accounts.page(10),
+        store.accounts.updated([account.id], NOW),
         store.identities.find(identity.provider, identity.subject),
         store.identities.of_user(account.id),
         store.sessions.get(session.id, NOW),
+        store.sessions.revoked([session.id]),
         store.sessions.page(account.id, NOW, 10),
         store.sessions.rotate(token("first"), token("third"), NOW, NOW + 1),
         store.rooms.by_name("jazz"),

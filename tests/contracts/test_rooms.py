@@ -27,10 +27,19 @@ async def test_create_keeps_every_field(store: Store) -> None:
         welcome_message="Hello %%user%% 🎹",
         only_owner_can_chat=True,
         allow_guests=False,
+        allow_replay=True,
+        playout_ms=120,
     )
     room = await add_room(store, "Jazz", owner_id="u1", settings=settings, password_hash="$argon2id$…")
     assert await store.rooms.get(room.id) == room
     assert await store.rooms.get("unknown") is None
+
+
+async def test_room_of_an_earlier_version_has_the_defaults_of_newer_settings(store: Store) -> None:
+    room = await add_room(store, settings={"type": "unlisted", "max_players": 3})
+    kept = structs.replace(room, settings=RoomSettings(type=RoomType.UNLISTED, max_players=3))
+    assert await store.rooms.get(room.id) == kept
+    assert (await store.rooms.page(10)).items == [kept]
 
 
 async def test_by_name_in_any_case(store: Store) -> None:

@@ -170,3 +170,20 @@ async def test_revoke_all_but_one(store: Store, kept: bool) -> None:
     page = await store.sessions.page(account.id, NOW, 10)
     assert page.items == ([sessions[0]] if kept else [])
     assert await store.sessions.get(other.id, NOW) == other
+
+
+async def test_revoked_tells_which_of_many(store: Store) -> None:
+    ended, alive, expired = (
+        await add_session(store, "one"), await add_session(store, "two"), await add_session(store, "three", expires=NOW)
+    )  # fmt: skip
+    await store.sessions.revoke(ended.user_id, ended.id, NOW)
+    asked = [ended.id, alive.id, expired.id, "nobody's"]
+    assert await store.sessions.revoked(asked) == [ended.id]
+    assert await store.sessions.revoked([alive.id]) == []
+    assert await store.sessions.revoked([]) == []
+
+
+async def test_revoked_takes_any_text_for_an_id(store: Store) -> None:
+    session = await add_session(store)
+    await store.sessions.revoke(session.user_id, session.id, NOW)
+    assert await store.sessions.revoked([*AWKWARD_TEXTS, session.id]) == [session.id]

@@ -1,100 +1,22 @@
 """The page at `/` in a real browser, against a server in a process of its own."""
 
-import itertools
 import json
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, Route, WebSocketRoute, async_playwright, expect
+from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from rhythm_protocol.close import CLOSE_RULES
 from rhythm_protocol.messages import ChatLine
 from rhythm_protocol.midi import CONTROL_CHANGE, MidiEvent
 from tests.client import Client, note_off, note_on, open_client
-from tests.server import ServerProcess, running_process
+from tests.e2e.pages import HERE, expect_sound, new_page, open_room, running_browser
+from tests.server import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser and one server for all of them
 
-HERE = Path(__file__).parent
 VECTORS = HERE.parents[1] / "protocol" / "vectors"
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
-PATIENCE_MS = 20_000  # generous: the machine may be busy
-NUMBERS = itertools.count(1)
 PEDAL_DOWN = MidiEvent(0, CONTROL_CHANGE, 64, 127)
 PEDAL_UP = MidiEvent(0, CONTROL_CHANGE, 64, 0)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    async with running_process(tmp_path_factory.mktemp("server")) as process:
-        yield process
-
-
-@asynccontextmanager
-async def running_browser(*arguments: str) -> AsyncIterator[Browser]:
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("there is no Chromium on this machine")
-    expect.set_options(timeout=PATIENCE_MS)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with running_browser("--autoplay-policy=no-user-gesture-required") as started:
-        yield started
-
-
-@asynccontextmanager
-async def new_page(browser: Browser) -> AsyncIterator[Page]:
-    """A page in a profile of its own; whatever it complains of on its console fails the test."""
-    async with await browser.new_context() as context:
-        page = await context.new_page()
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        await page.add_init_script(path=HERE / "meter.js")
-        yield page
-    assert complaints == []
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    async with new_page(browser) as opened:
-        yield opened
-
-
-@pytest.fixture
-def room() -> str:
-    """A room that no other test is in."""
-    return f"salon {next(NUMBERS)}"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def clara(server: ServerProcess, room: str) -> AsyncIterator[Client]:
-    """Another member of the room."""
-    async with open_client(server.port) as client:
-        await client.ask("user-update", {"name": "Clara", "colour": "#8ecae6"})
-        await client.join(room)
-        yield client
-
-
-async def open_room(page: Page, server: ServerProcess, room: str) -> None:
-    """Load the page and wait until it is in the room."""
-    await page.goto(f"{server.url}/#{room}")
-    await expect(page.locator("#room")).to_have_text(room)
-
-
-async def expect_sound(page: Page, state: str) -> None:
-    """Wait until the loudspeakers are "on", "off" or, because the browser does not allow sound yet, "suspended"."""
-    await expect(page.locator("html")).to_have_attribute("data-sound", state)
 
 
 async def test_page_without_a_name_joins_a_lobby(page: Page, server: ServerProcess) -> None:
@@ -107,7 +29,7 @@ async def test_page_without_a_name_joins_a_lobby(page: Page, server: ServerProce
 async def test_members_are_shown_while_they_are_here(
     page: Page, server: ServerProcess, room: str, clara: Client
 ) -> None:
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     row = page.locator(".person", has_text="Clara")
     await expect(row.locator(".dot")).to_have_css("background-color", "rgb(142, 202, 230)")
     await clara.ask("user-update", {"status_text": "practising"})
@@ -117,7 +39,7 @@ async def test_members_are_shown_while_they_are_here(
 
 
 async def test_member_who_comes_later_is_shown(page: Page, server: ServerProcess, room: str) -> None:
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     async with open_client(server.port) as robert:
         await robert.ask("user-update", {"name": "Robert"})
         await robert.join(room)
@@ -128,7 +50,7 @@ async def test_member_who_comes_later_is_shown(page: Page, server: ServerProcess
 async def test_note_lights_its_key_and_sounds_until_note_off(
     page: Page, server: ServerProcess, room: str, clara: Client
 ) -> None:
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     await expect_sound(page, "off")
     await clara.play([note_on(60)])
     await expect(page.locator(".key.lit")).to_have_attribute("data-key", "60")
@@ -140,7 +62,7 @@ async def test_note_lights_its_key_and_sounds_until_note_off(
 
 
 async def test_pedal_lets_a_note_ring(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     await clara.play([PEDAL_DOWN, note_on(36, 127)])
     await expect_sound(page, "on")
     await clara.play([note_off(36)])
@@ -153,13 +75,13 @@ async def test_pedal_lets_a_note_ring(page: Page, server: ServerProcess, room: s
 async def test_newcomer_hears_what_is_held(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
     await clara.play([note_on(64)])
     await clara.clock()
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     await expect(page.locator(".key.lit")).to_have_attribute("data-key", "64")
     await expect_sound(page, "on")
 
 
 async def test_player_who_drops_is_released(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     await clara.play([PEDAL_DOWN, note_on(40, 127)])
     await expect_sound(page, "on")
     clara.abort()
@@ -168,7 +90,7 @@ async def test_player_who_drops_is_released(page: Page, server: ServerProcess, r
 
 
 async def test_keys_of_the_page_reach_the_others(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     await page.locator("h1").click()  # gives the page the keyboard
     await page.keyboard.down("q")
     await expect(page.locator(".key.lit")).to_have_attribute("data-key", "60")
@@ -182,7 +104,7 @@ async def test_keys_of_the_page_reach_the_others(page: Page, server: ServerProce
 async def test_chat_shows_markup_as_text(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
     markup = '<img src=x onerror="document.title=1"><b>hi</b>'
     await clara.ask("user-update", {"name": "<i>Clara</i>"})
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     await clara.ask("chat-message", {"content": markup})
     await expect(page.locator(".line")).to_have_text(f"<i>Clara</i> {markup}")
     await expect(page.locator(".person", has_text="<i>Clara</i>")).to_have_count(1)
@@ -190,7 +112,7 @@ async def test_chat_shows_markup_as_text(page: Page, server: ServerProcess, room
 
 
 async def test_chat_line_reaches_the_others(page: Page, server: ServerProcess, room: str, clara: Client) -> None:
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     await page.fill("#say", "good evening")
     await page.keyboard.press("Enter")
     assert (await clara.expect(ChatLine)).content == "good evening"
@@ -198,7 +120,7 @@ async def test_chat_line_reaches_the_others(page: Page, server: ServerProcess, r
 
 
 async def test_chat_refusal_is_shown(page: Page, server: ServerProcess, room: str) -> None:
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
     await page.fill("#say", "/dance")
     await page.keyboard.press("Enter")
     await expect(page.locator(".line.system")).to_contain_text("/dance")
@@ -210,7 +132,7 @@ async def test_browser_that_keeps_silent_shows_members_and_one_button(
     await clara.play([note_on(60)])
     await clara.clock()
     async with running_browser() as browser, new_page(browser) as page:
-        await open_room(page, server, room)
+        await open_room(page, server.url, room)
         await expect(page.locator(".person", has_text="Clara")).to_have_count(1)
         await expect_sound(page, "suspended")
         await page.get_by_role("button", name="Join and listen").click()
@@ -219,7 +141,7 @@ async def test_browser_that_keeps_silent_shows_members_and_one_button(
 
 
 @pytest.mark.parametrize("code", [4000, 1012])
-async def test_close_that_says_so_is_followed_by_a_new_join(
+async def test_session_that_is_over_is_followed_by_a_new_join(
     page: Page, server: ServerProcess, room: str, code: int
 ) -> None:
     ends: list[WebSocketRoute] = []
@@ -229,12 +151,14 @@ async def test_close_that_says_so_is_followed_by_a_new_join(
 
     await page.add_init_script("Math.random = () => 0")  # the shortest wait
     await page.route_web_socket("**/ws", connect_through)
-    await open_room(page, server, room)
+    await open_room(page, server.url, room)
+    name = await page.locator(".person .name").inner_text()
     for end in ends[:2]:
         await end.close(code=code if end is ends[0] else 1000)
     await expect(page.locator("#state")).to_contain_text("reconnecting")
-    await expect(page.locator(".person")).to_have_count(0)
-    await expect(page.locator(".person")).to_have_count(1)
+    await expect(page.locator("#state")).to_contain_text("joined anew")
+    await expect(page.locator(".person .name")).to_have_count(1)
+    await expect(page.locator(".person .name")).not_to_have_text(name)
 
 
 async def test_close_for_good_waits_for_the_user(page: Page, server: ServerProcess) -> None:

@@ -41,7 +41,7 @@ class EmptyStore:
 def bare_hub(config: Config, loop: asyncio.AbstractEventLoop) -> Hub:
     """A hub that keeps no rooms, hashes no password and knows nobody."""
     nobody = cast(Any, None)
-    return Hub(Context(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody))
+    return Hub(Context(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody))
 
 
 class ManualHub:

@@ -1,6 +1,7 @@
 """PROTOCOL.md says what the package does: its tables, its examples and the bytes of its session."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,22 +16,40 @@ from rhythm_protocol.messages import (
     JoinAck,
     Limits,
     Message,
+    Metronome,
+    RecordingInfo,
+    ResumeAck,
     RoomInfo,
     RoomSettings,
     RoomSettingsUpdate,
     User,
 )
+from rhythm_protocol.resume import UNCOUNTED
 from tests.protocol.codecs import FAST_DECODERS, check_control
 from tests.protocol.vectors import Direction, FastLayout
 
 TEXT = (Path(__file__).parents[2] / "protocol" / "PROTOCOL.md").read_text()
-EXAMPLES = [line for line in re.findall(r'`(\{"type": .*\})`', TEXT) if "…" not in line]
 SESSION = re.findall(r"^    (->|<-) ([0-9a-f ]+)$", TEXT, re.MULTILINE)
 LAYOUTS: dict[int, FastLayout] = {1: "midi", 2: "clock", 3: "cursor"}
 
 
 def section(title: str) -> str:
     return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def examples(title: str) -> list[str]:
+    return [line for line in re.findall(r'`(\{"type": .*\})`', section(title)) if "…" not in line]
+
+
+EXAMPLES: list[tuple[Direction, str]] = [
+    *(("client", example) for example in examples("Messages of a client")),
+    *(("server", example) for example in examples("Messages of the server")),
+]
+
+
+def anchor(heading: str) -> str:
+    """What a page's renderer makes of a heading, but for the number of one that stands there twice."""
+    return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
 
 
 def test_error_table_lists_every_code() -> None:
@@ -68,6 +87,9 @@ def test_every_message_and_field_is_described(title: str, table: dict[str, type[
         ("Messages of the server", RoomInfo),
         ("Messages of the server", RoomSettings),
         ("Messages of the server", Limits),
+        ("Messages of the server", Metronome),
+        ("Messages of the server", RecordingInfo),
+        ("Resuming", ResumeAck),
     ],
 )
 def test_every_field_of_a_value_is_described(title: str, struct: type[Message]) -> None:
@@ -75,10 +97,24 @@ def test_every_field_of_a_value_is_described(title: str, struct: type[Message]) 
     assert set(struct.__struct_fields__) <= set(re.findall(r"`([a-z_]+)`", described))
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_example_is_accepted(example: str) -> None:
-    envelope = decode_text(example)
-    check_control("client" if envelope.type in CLIENT_MESSAGES else "server", envelope)
+def test_every_uncounted_type_is_named() -> None:
+    counting = section("Resuming").partition("**Count.**")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z-]+)`", counting)) - {"ack", "resume"} == UNCOUNTED
+
+
+@pytest.mark.parametrize(("direction", "example"), EXAMPLES)
+def test_example_is_accepted(direction: Direction, example: str) -> None:
+    check_control(direction, decode_text(example))
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    anchors: Counter[str] = Counter()
+    known: set[str] = set()
+    for heading in re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE):
+        name = anchor(heading)
+        known.add(f"{name}-{anchors[name]}" if anchors[name] else name)
+        anchors[name] += 1
+    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= known
 
 
 @pytest.mark.parametrize(("arrow", "line"), SESSION)
@@ -93,4 +129,4 @@ def test_session_bytes_decode(arrow: str, line: str) -> None:
 
 def test_session_and_examples_are_found() -> None:
     assert len(SESSION) >= 9
-    assert len(EXAMPLES) >= 9
+    assert len(EXAMPLES) >= 17

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rhythm_protocol.messages import Playout
 from rhythmd.app import Server
 from tests.client import Connect
 from tests.rest.api import Answer, Api, User
@@ -85,9 +86,21 @@ async def test_change_by_the_owner_reaches_those_inside(
     assert listed["id"] == room_id
 
 
+async def test_playout_delay_is_that_of_the_owner(api: Api, clara: User, patient: Server, connect: Connect) -> None:
+    room_id = await create(api, clara, settings={"playout_ms": 200})
+    assert (await api.call("GET", f"/rooms/{room_id}")).body["playout_ms"] == 200
+    client = await connect(patient)
+    assert (await client.join(room_id)).room.playout_ms == 200
+    for fixed_ms, in_force in ((80, 80), (None, 50)):
+        change = {"playout_ms": fixed_ms}
+        answer = await api.call("PATCH", f"/rooms/{room_id}", change, token=clara.access_token)
+        assert (answer.body["settings"]["playout_ms"], answer.body["playout_ms"]) == (fixed_ms, in_force)
+        assert (await client.expect(Playout)).delay_ms == in_force
+
+
 async def test_change_with_a_bad_field_names_it(api: Api, clara: User) -> None:
     room_id = await create(api, clara)
-    for field, value in (("max_players", 51), ("type", "lobby"), ("name", "Lobby 2")):
+    for field, value in (("max_players", 51), ("type", "lobby"), ("name", "Lobby 2"), ("playout_ms", 9)):
         answer = await api.call("PATCH", f"/rooms/{room_id}", {field: value}, token=clara.access_token)
         assert (answer.status, answer.code, answer.field) == (400, "invalid-field", field)
 

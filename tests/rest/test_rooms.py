@@ -101,6 +101,17 @@ async def test_active_changes_with_what_is_listed(http: aiohttp.ClientSession, c
     assert (await fetch(http, next(iter(seen - {(await fetch(http))[2]}))))[0] == 200
 
 
+async def test_active_shows_the_playout_delay_and_the_metronome(
+    http: aiohttp.ClientSession, clients: list[Client]
+) -> None:
+    (salon,) = (await get(http, ACTIVE, text="salon"))["rooms"]
+    assert (salon["playout_ms"], salon["metronome"]) == (50, None)
+    await clients[1].ask("timing", {"late_ms": 120})
+    await clients[0].ask("metronome", {"running": True, "bpm": 90})
+    (salon,) = (await get(http, ACTIVE, text="salon"))["rooms"]
+    assert (salon["playout_ms"], salon["metronome"]["bpm"]) == (120, 90)
+
+
 async def test_active_hides_a_room_that_becomes_unlisted(http: aiohttp.ClientSession, clients: list[Client]) -> None:
     await clients[3].ask("room-update", {"settings": {"type": "unlisted"}})
     assert await names(http) == ["Salon", "Lobby"]

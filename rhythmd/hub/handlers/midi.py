@@ -110,7 +110,7 @@ def _relay(context: Context, room: Room, member: Member, payload: bytes, now: in
     context.stats.events_in += count
     context.stats.events_out += count * (len(room.members) - 1)
     if count <= MAX_BLOCK_EVENTS:
-        room.fanout.play(member, member.slot_bytes + _COUNT[count] + payload[1:])
+        room.play(member, member.slot_bytes + _COUNT[count] + payload[1:])
     else:
         _play_long(room, member, payload)
 
@@ -122,7 +122,7 @@ def _play_long(room: Room, member: Member, payload: bytes) -> None:
     for start in range(HEAD_SIZE, len(payload), step):
         events = payload[start : start + step]
         head = member.slot_bytes + _COUNT[len(events) // EVENT_SIZE]
-        room.fanout.play(member, head + base + events)
+        room.play(member, head + base + events)
 
 
 def _without_note_ons(payload: bytes, paid: int) -> bytes:

@@ -101,6 +101,6 @@ def _go_on(claimed: Session, peer: Peer[Session], received: int) -> None:
         claimed.write(message.frame(claimed.encoding))
     room, member = claimed.room, claimed.member
     if room is not None and member is not None:
-        room.regain(member)
+        room.set_reconnecting(member, reconnecting=False)
         if not claimed.is_held:
             room.fanout.resume(member)

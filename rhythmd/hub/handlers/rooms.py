@@ -7,6 +7,8 @@ from msgspec import UNSET, structs
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
+    ChatKind,
+    ChatLine,
     JoinAck,
     JoinRoom,
     LeaveRoom,
@@ -127,7 +129,7 @@ def full_state(room: Room, member: Member) -> JoinAck:
     """What a newcomer has to know. Everything written to it later comes after."""
     members = [other.as_user() for other in room.members.values() if other.announced or other is member]
     chat = room.chat.history()
-    line = room.welcome_line(member)
+    line = _welcome_line(room, member)
     return JoinAck(
         slot=member.slot,
         room=room.info(),
@@ -136,6 +138,12 @@ def full_state(room: Room, member: Member) -> JoinAck:
         quota=member.quota.state(),
         chat=[*chat, line] if line else chat,
     )
+
+
+def _welcome_line(room: Room, member: Member) -> ChatLine | None:
+    """The room's welcome message, said to `member`."""
+    text = room.settings.welcome_message.replace("%%user%%", member.profile.name)
+    return room.chat.line(ChatKind.SYSTEM, text, None, member.profile.id) if text else None
 
 
 def leave_room(context: Context, session: Session, _message: LeaveRoom) -> None:

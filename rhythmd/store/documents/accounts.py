@@ -1,10 +1,11 @@
 """Accounts, with the identities that log in to them inside: both are then added in one step."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from rhythmd.ports import Conflict, NotFound
+from rhythmd.ports import Conflict, LastIdentity, NotFound
 from rhythmd.rows import Account, AccountChanges, Identity, Page, fold
 from rhythmd.store.documents.mapping import add_keys, equal, find_page, from_document, to_document
 from rhythmd.store.mongo import Collection, Document, Index
@@ -18,6 +19,8 @@ ACCOUNT_INDEXES: Final = (
     Index(("identities.provider", "identities.subject"), unique=True, optional=True),
 )
 _FOLDED: Final = ("usertag", "email")
+_OTHER_LOGINS: Final = ({"password_hash": {"$ne": None}}, {"identities.1": {"$exists": True}})
+"""Either leaves a way to log in when an identity is taken away."""
 
 
 def _account(document: Document) -> Account:
@@ -63,6 +66,10 @@ class MongoAccounts:
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         return await find_page(self._accounts, _account, {}, limit, cursor)
 
+    async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
+        where = {"_id": {"$in": list(user_ids)}, "updated": {"$gt": since}}
+        return [_account(document) for document in await self._accounts.find(where, [("_id", 1)])]
+
     async def _find(self, where: Document) -> Account | None:
         document = await self._accounts.find_one(where)
         return None if document is None else _account(document)
@@ -103,4 +110,8 @@ class MongoIdentities:
     async def unlink(self, user_id: str, provider: str) -> bool:
         where = equal(_id=user_id, **{"identities.provider": provider})
         pull = {"$pull": {"identities": equal(provider=provider)}}
-        return await self._accounts.change(where, pull) is not None
+        if await self._accounts.change({**where, "$or": _OTHER_LOGINS}, pull) is not None:
+            return True
+        if await self._accounts.find_one(where) is not None:
+            raise LastIdentity("no other way to log in")
+        return False

@@ -1,5 +1,6 @@
 """Login sessions and the refresh tokens that they have used up."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from rhythmd.ports import NotFound
@@ -68,6 +69,10 @@ class MongoSessions:
         ids = [str(session["_id"]) for session in await self._sessions.find(where, [("_id", 1)])]
         await self._sessions.change_all({"_id": {"$in": ids}, "revoked": None}, {"$set": {"revoked": now}})
         return ids
+
+    async def revoked(self, session_ids: Sequence[str]) -> list[str]:
+        where = {"_id": {"$in": list(session_ids)}, "revoked": {"$ne": None}}
+        return [str(session["_id"]) for session in await self._sessions.find(where, [("_id", 1)])]
 
     async def _exchange(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Document | None:
         """The session after its token was exchanged; None if the token is not that of a live session."""

@@ -6,6 +6,7 @@ from typing import Final
 from rhythmd.store.documents.accounts import ACCOUNT_INDEXES, MongoAccounts, MongoIdentities
 from rhythmd.store.documents.audit import AUDIT_INDEXES, MongoAudit
 from rhythmd.store.documents.chat import CHAT_INDEXES, MongoChat
+from rhythmd.store.documents.recordings import RECORDING_INDEXES, MongoRecordings
 from rhythmd.store.documents.rooms import ROOM_INDEXES, SANCTION_INDEXES, MongoRooms
 from rhythmd.store.documents.sessions import SESSION_INDEXES, SPENT_TOKEN_INDEXES, MongoSessions
 from rhythmd.store.mongo import Collection, Database, DriverName, Index
@@ -19,6 +20,7 @@ _INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "rooms": ROOM_INDEXES,
     "sanctions": SANCTION_INDEXES,
     "chat": CHAT_INDEXES,
+    "recordings": RECORDING_INDEXES,
     "audit": AUDIT_INDEXES,
 }
 
@@ -53,6 +55,7 @@ class MongoStore:
         self.sessions = MongoSessions(accounts, self._collection("sessions"), self._collection("spent_tokens"))
         self.rooms = MongoRooms(self._collection("rooms"), self._collection("sanctions"), chat)
         self.chat = MongoChat(chat, self._collection("counters"))
+        self.recordings = MongoRecordings(self._collection("recordings"))
         self.audit = MongoAudit(self._collection("audit"))
 
     def _collection(self, name: str) -> Collection:

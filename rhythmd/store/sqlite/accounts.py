@@ -1,11 +1,13 @@
 """Accounts, and the identities that log in to them."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
+import orjson
 from msgspec import structs
 
-from rhythmd.ports import Conflict, NotFound
+from rhythmd.ports import Conflict, LastIdentity, NotFound
 from rhythmd.rows import Account, AccountChanges, Identity, Page, fold
 from rhythmd.store.changes import changed_fields
 from rhythmd.store.sqlite.engine import Engine
@@ -44,9 +46,18 @@ def _link(connection: sqlite3.Connection, identity: Identity) -> None:
     _IDENTITIES.insert(connection, identity)
 
 
+def _identities(connection: sqlite3.Connection, user_id: str) -> list[Identity]:
+    return _IDENTITIES.select(connection, "WHERE user_id = ? ORDER BY provider", user_id)
+
+
 def _unlink(connection: sqlite3.Connection, user_id: str, provider: str) -> bool:
-    sql = "DELETE FROM identities WHERE user_id = ? AND provider = ?"
-    return connection.execute(sql, (user_id, provider)).rowcount > 0
+    linked = {identity.provider for identity in _identities(connection, user_id)}
+    if provider not in linked:
+        return False
+    if len(linked) == 1 and _ACCOUNTS.find(connection, "id = ? AND password_hash IS NULL", user_id):
+        raise LastIdentity("no other way to log in")
+    connection.execute("DELETE FROM identities WHERE user_id = ? AND provider = ?", (user_id, provider))
+    return True
 
 
 class SqliteAccounts:
@@ -73,6 +84,10 @@ class SqliteAccounts:
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         return await self._engine.read(_ACCOUNTS.page, limit, cursor, {})
 
+    async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
+        where = "WHERE id IN (SELECT value FROM json_each(?)) AND updated > ?"
+        return await self._engine.read(_ACCOUNTS.select, where, orjson.dumps(user_ids).decode(), since)
+
 
 class SqliteIdentities:
     """`rhythmd.ports.IdentityStore` on SQLite."""
@@ -87,7 +102,7 @@ class SqliteIdentities:
         return await self._engine.read(_IDENTITIES.find, "provider = ? AND subject = ?", provider, subject)
 
     async def of_user(self, user_id: str) -> list[Identity]:
-        return await self._engine.read(_IDENTITIES.select, "WHERE user_id = ? ORDER BY provider", user_id)
+        return await self._engine.read(_identities, user_id)
 
     async def unlink(self, user_id: str, provider: str) -> bool:
         return await self._engine.write(_unlink, user_id, provider)

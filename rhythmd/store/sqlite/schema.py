@@ -136,7 +136,36 @@ _FIRST: Final[Migration] = (
     "CREATE INDEX audit_by_expires ON audit (expires)",
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST,)
+_RECORDINGS: Final[Migration] = (
+    """
+    CREATE TABLE recordings (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        room_id TEXT NOT NULL,
+        room TEXT NOT NULL,
+        owner_id TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        duration_ms INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        players INTEGER NOT NULL,
+        key_hash BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX recordings_by_expires ON recordings (expires)",
+    "CREATE INDEX recordings_by_owner ON recordings (owner_id, expires)",
+    "CREATE INDEX recordings_by_room ON recordings (room_id, expires)",
+    """
+    CREATE TABLE recording_presences (
+        user_id TEXT NOT NULL,
+        recording_id TEXT NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+        PRIMARY KEY (user_id, recording_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX recording_presences_by_recording ON recording_presences (recording_id)",
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS)
 
 
 def _version(connection: sqlite3.Connection) -> int:

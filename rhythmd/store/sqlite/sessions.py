@@ -1,7 +1,10 @@
 """Login sessions and the refresh tokens that they have used up."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
+
+import orjson
 
 from rhythmd.rows import LoginSession, Page, Rotation, RotationOutcome
 from rhythmd.store.sqlite.engine import Engine
@@ -24,6 +27,9 @@ _REVOKE_ALL: Final = """
     WHERE user_id = ? AND id IS NOT ? AND revoked IS NULL AND expires > ?
     RETURNING id
 """
+_FIND_REVOKED: Final = """
+    SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?)) AND revoked IS NOT NULL
+"""
 
 
 def _rotate(connection: sqlite3.Connection, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
@@ -45,6 +51,10 @@ def _revoke(connection: sqlite3.Connection, user_id: str, session_id: str, now: 
 
 def _revoke_all(connection: sqlite3.Connection, user_id: str, now: int, keep: str | None) -> list[str]:
     return [session_id for (session_id,) in connection.execute(_REVOKE_ALL, (now, user_id, keep, now))]
+
+
+def _revoked(connection: sqlite3.Connection, session_ids: str) -> list[str]:
+    return [session_id for (session_id,) in connection.execute(_FIND_REVOKED, (session_ids,))]
 
 
 class SqliteSessions:
@@ -72,3 +82,6 @@ class SqliteSessions:
 
     async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
         return await self._engine.write(_revoke_all, user_id, now, keep)
+
+    async def revoked(self, session_ids: Sequence[str]) -> list[str]:
+        return await self._engine.read(_revoked, orjson.dumps(session_ids).decode())

@@ -8,6 +8,7 @@ from rhythmd.store.sqlite.accounts import SqliteAccounts, SqliteIdentities
 from rhythmd.store.sqlite.audit import SqliteAudit
 from rhythmd.store.sqlite.chat import SqliteChat
 from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.recordings import SqliteRecordings
 from rhythmd.store.sqlite.rooms import SqliteRooms
 from rhythmd.store.sqlite.sessions import SqliteSessions
 
@@ -57,6 +58,7 @@ class SqliteStore:
         self.sessions = SqliteSessions(self._engine)
         self.rooms = SqliteRooms(self._engine)
         self.chat = SqliteChat(self._engine)
+        self.recordings = SqliteRecordings(self._engine)
         self.audit = SqliteAudit(self._engine)
 
     async def start(self) -> None:

@@ -1,0 +1,91 @@
+"""What a room's players play, as a listener follows it: each event at its time, nothing stuck, nothing doubled."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from rhythm_protocol.binary import MidiBlock
+from rhythm_protocol.clock import unwrap_ms
+from rhythm_protocol.messages import SlotState
+from rhythm_protocol.playout import LatenessMeter
+from rhythmd.client.clock import ServerClock, local_us
+from rhythmd.client.held import ChannelMessage, HeldNotes
+
+__all__ = ["Heard", "RoomMusic"]
+
+Heard = Callable[[int, int, ChannelMessage], None]
+"""Called with the slot, the time (ms of this computer's clock) and the channel message of each event."""
+
+
+class _Part:
+    """What one player does: in the order in which it comes, whatever the times say (PROTOCOL.md, "Playout")."""
+
+    def __init__(self) -> None:
+        self.held = HeldNotes()
+        self._latest_ms: int | None = None
+
+    def take(self, at_ms: int, message: ChannelMessage) -> int:
+        """Take in one event; when it takes place."""
+        self.held.apply(message)
+        self._latest_ms = at_ms if self._latest_ms is None else max(at_ms, self._latest_ms)
+        return self._latest_ms
+
+
+class RoomMusic:
+    """Tells `heard` of every event."""
+
+    def __init__(self, heard: Heard, clock: ServerClock) -> None:
+        self._heard = heard
+        self._lateness = LatenessMeter()
+        self._parts: defaultdict[int, _Part] = defaultdict(_Part)
+        self._follow(clock)
+
+    def follow(self, clock: ServerClock) -> None:
+        """Times are of `clock` from now on."""
+        if clock is not self._clock:
+            self._follow(clock)
+
+    def _follow(self, clock: ServerClock) -> None:
+        self._clock = clock
+        # Fixed for as long as it runs: the estimate gets better, which must not bend the rhythm.
+        self._ahead_ms = clock.now_ms() - local_us() // 1_000
+
+    def report_lateness(self) -> int | None:
+        """How late the notes of the last seconds came in, as `timing` tells it; None when there were none."""
+        return self._lateness.report(self._clock.now_ms())
+
+    def server_ms(self, local_ms: int) -> int:
+        """The server's clock when this computer's shows `local_ms`."""
+        return local_ms + self._ahead_ms
+
+    def play(self, blocks: Iterable[MidiBlock]) -> None:
+        """Blocks came in now."""
+        now_ms = self._clock.now_ms()
+        for slot, wire_ms, events in blocks:
+            base_ms = unwrap_ms(wire_ms, now_ms)
+            for event in events:
+                at_ms = base_ms + event.offset_ms
+                if event.is_note_on:
+                    self._lateness.add(now_ms - at_ms, now_ms)
+                self._take(slot, at_ms - self._ahead_ms, event[1:])
+
+    def replace(self, notes: Iterable[SlotState], since_ms: int | None = None) -> None:
+        """All that was known of what players hold gives way to `notes`.
+
+        Args:
+            since_ms: of this computer's clock; what is over is taken to have ended then. None: now.
+        """
+        now_ms = local_us() // 1_000
+        states = {held.slot: held.state for held in notes}
+        for slot in self._parts.keys() | states.keys():
+            ends, begins = self._parts[slot].held.changes_to(states.get(slot, []))
+            for message in ends:
+                self._take(slot, now_ms if since_ms is None else since_ms, message)
+            for message in begins:
+                self._take(slot, now_ms, message)
+
+    def forget(self, slot: int) -> None:
+        """This player has gone; the server released what they held."""
+        self._parts.pop(slot, None)
+
+    def _take(self, slot: int, at_ms: int, message: ChannelMessage) -> None:
+        self._heard(slot, self._parts[slot].take(at_ms, message), message)

@@ -1,0 +1,77 @@
+"""What was asked and not answered yet, in order, so that it can be asked again after a lost connection."""
+
+import asyncio
+from collections.abc import Mapping
+
+from rhythm_protocol.control import Envelope, encode_binary
+from rhythm_protocol.messages import Message
+
+__all__ = ["Request", "Requests"]
+
+
+class Request:
+    """Something that was asked.
+
+    Attributes:
+        sent: whether the connection of this moment has it.
+        risked: whether any connection had it, so that it may have been done.
+    """
+
+    def __init__(self, id_: int, payload: bytes) -> None:
+        self.id = id_
+        self.payload = payload
+        self.sent = False
+        self.risked = False
+        self.answer: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
+
+
+class Requests:
+    """Those of one session, which number its messages."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Request] = {}
+        self._last_id = 0
+
+    def next_id(self) -> int:
+        """A number that no message has had."""
+        self._last_id += 1
+        return self._last_id
+
+    def add(self, type_: str, data: Message | Mapping[str, object]) -> Request:
+        id_ = self.next_id()
+        request = self._open[id_] = Request(id_, encode_binary(type_, data, id_))
+        return request
+
+    def unsent(self) -> Request | None:
+        """The first one that the connection of this moment does not have."""
+        return next((request for request in self._open.values() if not request.sent), None)
+
+    def interrupt(self) -> None:
+        """The connection is lost."""
+        for request in self._open.values():
+            request.sent = False
+
+    def settle(self, id_: int, answer: Envelope) -> None:
+        """An answer came."""
+        request = self._open.pop(id_, None)
+        if request is not None and not request.answer.done():
+            request.answer.set_result(answer)
+
+    def give_up(self, request: Request) -> None:
+        """Nobody waits for its answer any more."""
+        self._open.pop(request.id, None)
+
+    def fail_risked(self, error: Exception) -> None:
+        """The answers are lost; what was never sent goes on."""
+        for request in [request for request in self._open.values() if request.risked]:
+            self._fail(request, error)
+
+    def fail(self, error: BaseException) -> None:
+        """No answer will come."""
+        for request in list(self._open.values()):
+            self._fail(request, error)
+
+    def _fail(self, request: Request, error: BaseException) -> None:
+        del self._open[request.id]
+        if not request.answer.done():
+            request.answer.set_exception(error)

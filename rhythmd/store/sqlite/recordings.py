@@ -1,0 +1,68 @@
+"""What is known of recordings, and who was present."""
+
+import sqlite3
+from collections.abc import Collection
+from typing import Final
+
+from rhythmd.rows import Page, Recording
+from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.table import Table, Value
+
+__all__ = ["SqliteRecordings"]
+
+_RECORDINGS: Final = Table("recordings", Recording)
+
+_ADD_PRESENT: Final = "INSERT INTO recording_presences (recording_id, user_id) VALUES (?, ?)"
+_WAS_PRESENT: Final = "SELECT 1 FROM recording_presences WHERE recording_id = ? AND user_id = ?"
+_OF_USER: Final = "id IN (SELECT recording_id FROM recording_presences WHERE user_id = ?)"
+_COUNT: Final = """
+    SELECT count(*) FROM recordings
+    WHERE expires > :now AND owner_id = coalesce(:owner_id, owner_id) AND room_id = coalesce(:room_id, room_id)
+"""
+
+
+def _create(connection: sqlite3.Connection, recording: Recording, present: Collection[str]) -> None:
+    _RECORDINGS.insert(connection, recording)
+    connection.executemany(_ADD_PRESENT, [(recording.id, user_id) for user_id in present])
+
+
+def _was_present(connection: sqlite3.Connection, recording_id: str, user_id: str) -> bool:
+    return connection.execute(_WAS_PRESENT, (recording_id, user_id)).fetchone() is not None
+
+
+def _count(connection: sqlite3.Connection, now: int, owner_id: str | None, room_id: str | None) -> int:
+    values = {"now": now, "owner_id": owner_id, "room_id": room_id}
+    return int(connection.execute(_COUNT, values).fetchone()[0])
+
+
+def _delete(connection: sqlite3.Connection, recording_id: str) -> bool:
+    return connection.execute("DELETE FROM recordings WHERE id = ?", (recording_id,)).rowcount > 0
+
+
+class SqliteRecordings:
+    """`rhythmd.ports.RecordingStore` on SQLite."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def create(self, recording: Recording, present: Collection[str]) -> None:
+        await self._engine.write(_create, recording, present)
+
+    async def get(self, recording_id: str, now: int) -> Recording | None:
+        return await self._engine.read(_RECORDINGS.find, "id = ? AND expires > ?", recording_id, now)
+
+    async def was_present(self, recording_id: str, user_id: str) -> bool:
+        return await self._engine.read(_was_present, recording_id, user_id)
+
+    async def page(self, user_id: str, now: int, limit: int, cursor: str | None = None) -> Page[Recording]:
+        where: dict[str, Value] = {_OF_USER: user_id, "expires > ?": now}
+        return await self._engine.read(_RECORDINGS.page, limit, cursor, where)
+
+    async def count(self, now: int, *, owner_id: str | None = None, room_id: str | None = None) -> int:
+        return await self._engine.read(_count, now, owner_id, room_id)
+
+    async def expired(self, now: int, limit: int) -> list[Recording]:
+        return await self._engine.read(_RECORDINGS.select, "WHERE expires <= ? ORDER BY expires LIMIT ?", now, limit)
+
+    async def delete(self, recording_id: str) -> bool:
+        return await self._engine.write(_delete, recording_id)

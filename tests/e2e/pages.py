@@ -1,0 +1,53 @@
+"""The page at `/` in a real browser."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+__all__ = ["HERE", "expect_sound", "new_page", "open_room", "running_browser"]
+
+HERE: Final = Path(__file__).parent
+BROWSERS: Final = ("chromium-headless-shell", "chromium", "google-chrome")
+PATIENCE_MS: Final = 20_000  # generous: the machine may be busy
+LOST: Final = "WebSocket connection to "  # how the browser's complaint about a lost connection begins
+
+
+@asynccontextmanager
+async def running_browser(*arguments: str) -> AsyncIterator[Browser]:
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("there is no Chromium on this machine")
+    expect.set_options(timeout=PATIENCE_MS)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def new_page(browser: Browser) -> AsyncIterator[Page]:
+    """A page in a profile of its own; what it complains of on its console, but for lost connections, fails the test."""
+    async with await browser.new_context() as context:
+        page = await context.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        await page.add_init_script(path=HERE / "meter.js")
+        yield page
+    assert [text for text in complaints if not text.startswith(LOST)] == []
+
+
+async def open_room(page: Page, url: str, room: str) -> None:
+    """Load the page from the server at `url` and wait until it is in the room."""
+    await page.goto(f"{url}/#{room}")
+    await expect(page.locator("#room")).to_have_text(room)
+
+
+async def expect_sound(page: Page, state: str) -> None:
+    """Wait until the loudspeakers are "on", "off" or, because the browser does not allow sound yet, "suspended"."""
+    await expect(page.locator("html")).to_have_attribute("data-sound", state)
