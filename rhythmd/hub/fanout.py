@@ -253,8 +253,12 @@ class Fanout:
             backlog.keep(own.frame(listener.encoding))
 
     def _tell(self, message: Message, listener: Listener) -> None:
-        if listener in self._listeners:
-            listener.tell(message)
+        if listener not in self._listeners:
+            return
+        if listener in self._held:
+            # This overtakes the music that waits: notes of who has left by then, say. A snapshot cannot be overtaken.
+            self._held[listener].spoil()
+        listener.tell(message)
 
     def _show(self, message: Message, listener: Listener) -> None:
         if listener in self._hot:

@@ -21,7 +21,7 @@ from tests.client import read_message
 
 __all__ = ["FakePeer", "ManualHub", "bare_hub"]
 
-TURNS_TO_SETTLE = 500  # in the slowest room of the tests: thirty steps of three messages in five slices
+TURNS_TO_SETTLE = 100  # in the slowest room of the tests: thirty steps of three messages in five slices
 
 
 class EmptyRooms:

@@ -1,55 +1,127 @@
 """Whatever happens, and however it is sliced, every listener's picture of a room is the server's."""
 
+from typing import TypeGuard
+
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, initialize, multiple, rule
 
-from rhythm_protocol.messages import JoinAck, RoomLeft, UserJoined, UserLeft
+from rhythm_protocol.messages import ChatLine, JoinAck, Notes, ResumeAck, RoomLeft, UserJoined, UserLeft, Welcome
 from rhythm_protocol.midi import MidiEvent
+from rhythm_protocol.resume import SessionCounter
 from rhythmd.hub.peer import Encoding
-from tests.client import Answer, Music
+from tests.client import Answer, Music, Pointers
 from tests.hub.generated import batches
 from tests.hub.manual import FakePeer, ManualHub
 from tests.hub.synthesizer import Synthesizer
 
 ROOM = "Salon"
 MOST = 9
+RESUME = 99  # the id of a resume
 FIRST_SEQUENCE = 1  # of a played event's offset; what the server plays by itself has offset 0
 
 
 class Listener:
-    """A client that believes what it is told, and objects to what cannot be."""
+    """A client that believes what it is told, and objects to what cannot be.
+
+    Attributes:
+        due: the numbers of the events that it is to hear; `heard` of those that it heard.
+        missed: whether a snapshot stood for some of them.
+        lags: whether what is said may reach it before the music.
+        counter: what it counted of the session.
+    """
 
     def __init__(self, manual: ManualHub, encoding: Encoding) -> None:
+        self.manual = manual
         self.peer: FakePeer = manual.connect(encoding)
+        self.counter = SessionCounter()
         self.slot: int | None = None
         self.sounds: dict[int, Synthesizer] = {}
         self.heard: list[int] = []
         self.due: list[int] = []
+        self.missed = False
+        self.lags = False
+        self.lines: list[int] = []
+        self.due_lines = 0
 
     def listen(self) -> None:
         """Take in all that has arrived."""
         for message in self.peer.take():
+            self.count(message)
             match message:
+                case Welcome():
+                    self.counter.welcomed(message.session)
+                case Answer(data={"recovered": recovered} as data):
+                    assert recovered
+                    self.counter.resumed(msgspec.convert(data, ResumeAck))
                 case Answer(data={"slot": _} as data):
                     self._enter(msgspec.convert(data, JoinAck))
-                case UserJoined():
-                    assert message.user.slot is not None
-                    assert message.user.slot not in self.sounds, "announced twice"
-                    self.sounds[message.user.slot] = Synthesizer()
-                case UserLeft():
-                    assert not self.sounds.pop(message.slot).rings, "gone with a key, pedal or bend held"
                 case RoomLeft():
                     self.leave()
-                case Music():
-                    self._hear(message)
+                case _:
+                    self._take(message)
+
+    def _take(self, message: object) -> None:
+        """What concerns the others in the room."""
+        match message:
+            case UserJoined():
+                assert message.user.slot is not None
+                assert message.user.slot not in self.sounds, "announced twice"
+                self.sounds[message.user.slot] = Synthesizer()
+            case UserLeft():
+                sound = self.sounds.pop(message.slot)
+                assert self.lags or not sound.rings, "gone with a key, pedal or bend held"
+            case ChatLine():
+                assert not self.lines or message.id == self.lines[-1] + 1
+                self.lines.append(message.id)
+            case Notes():
+                self._replace(message)
+            case Music():
+                self._hear(message)
+
+    def count(self, message: object) -> None:
+        """Count what a resume counts."""
+        if not isinstance(message, Welcome | Notes | Music | Pointers):
+            self.counter.heard("")
+
+    def drop(self) -> None:
+        """Lose the connection, with what was on its way."""
+        self.listen()
+        self.peer.drop()
+
+    def come_back(self, encoding: Encoding) -> None:
+        """Resume on another connection."""
+        self.peer = self.manual.connect(encoding)
+        self.lags = True
+        self.listen()
+        claim = self.counter.resume
+        assert claim is not None
+        self.peer.say("resume", msgspec.to_builtins(claim), RESUME)
+
+    def _replace(self, notes: Notes) -> None:
+        """What is not in a snapshot is held by nobody."""
+        for slot in self.sounds:
+            self.sounds[slot] = Synthesizer()
+        for state in notes.notes:
+            self.sounds[state.slot].play(state.state)
+        self.missed = True
 
     def leave(self) -> None:
         """Out of the room: until here everything came, in order."""
-        assert self.heard == self.due[: len(self.heard)]
+        self.check_order()
         self.slot = None
+        self.missed = self.lags = False
         self.sounds, self.heard, self.due = {}, [], []
+        self.lines, self.due_lines = [], 0
+
+    def check_order(self) -> None:
+        """What came, came in order and once; nothing is missing unless a snapshot stood for it."""
+        if self.missed:
+            rest = iter(self.due)
+            assert all(number in rest for number in self.heard)
+        else:
+            assert self.heard == self.due[: len(self.heard)]
 
     def _enter(self, ack: JoinAck) -> None:
         self.slot = ack.slot
@@ -73,6 +145,7 @@ class RoomMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.manual = ManualHub("hub.yield_after=2", "hub.presence_limit=2", "hub.cursor_interval_ms=1")
+        self.away: set[Listener] = set()
         self.present: list[Listener] = []  # the longest present first, as the server has them
         self.owner: Listener | None = None
         self.muted: set[Listener] = set()
@@ -96,7 +169,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.join(listener)
 
     def join(self, listener: Listener) -> None:
-        if listener in self.present or len(self.present) == MOST:
+        if listener in self.present or listener in self.away or len(self.present) == MOST:
             return
         listener.peer.say("join-room", {"room": ROOM, "create": True}, 1)
         if not self.present:
@@ -105,45 +178,78 @@ class RoomMachine(RuleBasedStateMachine):
 
     @rule(listener=listeners)
     def leave(self, listener: Listener) -> None:
-        if listener in self.present:
+        if self._acts(listener):
+            listener.peer.read_on()
             listener.peer.say("leave-room", {})
             listener.listen()
             listener.leave()
             self._gone(listener)
 
     @rule(listener=consumes(listeners))
-    def drop(self, listener: Listener) -> None:
+    def close(self, listener: Listener) -> None:
+        if listener in self.away:
+            return
+        listener.peer.read_on()
         listener.peer.leave()
         listener.listen()
         if listener in self.present:
             self._gone(listener)
 
     @rule(listener=listeners)
+    def stall(self, listener: Listener) -> None:
+        listener.peer.is_stalled = listener not in self.away
+        listener.lags = True
+
+    @rule(listener=listeners)
+    def read_on(self, listener: Listener) -> None:
+        listener.peer.read_on()
+
+    @rule(listener=listeners)
+    def drop(self, listener: Listener) -> None:
+        if listener in self.present and listener not in self.away:
+            listener.drop()
+            self.away.add(listener)
+
+    @rule(listener=listeners, encoding=st.sampled_from(Encoding), is_half_open=st.booleans())
+    def resume(self, listener: Listener, encoding: Encoding, is_half_open: bool) -> None:
+        if listener in self.away:
+            self.away.remove(listener)
+        elif not is_half_open or listener not in self.present:
+            return
+        listener.listen()
+        listener.come_back(encoding)
+        self.manual.tick()  # the client does nothing before it has what it missed
+        listener.listen()
+
+    @rule(listener=listeners)
     def kick(self, listener: Listener) -> None:
-        if self.owner is not None and listener in self.present and listener is not self.owner:
+        if self._acts(self.owner) and listener in self.present and listener is not self.owner:
             self.owner.peer.say("kick", {"user": listener.peer.session.profile.id})
+            listener.peer.read_on()
             listener.listen()
             self._gone(listener)
 
     @rule(listener=listeners)
     def transfer(self, listener: Listener) -> None:
-        if self.owner is not None and listener in self.present:
+        if self._acts(self.owner) and listener in self.present:
             self.owner.peer.say("transfer-owner", {"user": listener.peer.session.profile.id})
             self.owner = listener
 
     @rule(listener=listeners, on=st.booleans())
     def mute(self, listener: Listener, on: bool) -> None:
-        if self.owner is not None and listener in self.present and listener is not self.owner:
+        if self._acts(self.owner) and listener in self.present and listener is not self.owner:
             self.owner.peer.say("mute", {"user": listener.peer.session.profile.id, "notes": on})
             (self.muted.add if on else self.muted.discard)(listener)
 
     @rule(on=st.booleans())
     def reserve(self, on: bool) -> None:
-        if self.owner is not None:
+        if self._acts(self.owner):
             self.owner.peer.say("room-update", {"settings": {"only_owner_can_play": on}})
 
     @rule(listener=listeners, events=batches(4))
     def play(self, listener: Listener, events: list[MidiEvent]) -> None:
+        if listener in self.away:
+            return
         numbers = range(self.sequence, self.sequence + len(events))
         self.sequence = numbers.stop
         listener.peer.play([event._replace(offset_ms=number) for event, number in zip(events, numbers, strict=True)])
@@ -154,11 +260,15 @@ class RoomMachine(RuleBasedStateMachine):
 
     @rule(listener=listeners)
     def chat(self, listener: Listener) -> None:
-        listener.peer.say("chat-message", {"content": "good evening"})
+        if self._acts(listener):
+            listener.peer.say("chat-message", {"content": "good evening"})
+            for reader in self.present:
+                reader.due_lines += 1
 
     @rule(listener=listeners)
     def point(self, listener: Listener) -> None:
-        listener.peer.say("cursor", {"x": 1, "y": 2})
+        if listener not in self.away:
+            listener.peer.say("cursor", {"x": 1, "y": 2})
 
     @rule()
     def tick(self) -> None:
@@ -167,10 +277,16 @@ class RoomMachine(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """When all is quiet, all pictures are the same as the server's."""
+        here = [listener for listener in self.present if listener not in self.away]
         self.manual.settle()
-        for listener in self.present:
+        for listener in here:
+            listener.peer.read_on()
+        self.manual.settle()
+        for listener in here:
             listener.listen()
-            assert listener.heard == listener.due
+            listener.check_order()
+            assert listener.missed or len(listener.heard) == len(listener.due)
+            assert len(listener.lines) == listener.due_lines
             self._compare(listener)
 
     def teardown(self) -> None:
@@ -183,13 +299,17 @@ class RoomMachine(RuleBasedStateMachine):
         """Whether the others are to hear `player`."""
         room = player.peer.session.room
         reserved = room is not None and room.settings.only_owner_can_play
-        return player in self.present and player not in self.muted and (not reserved or player is self.owner)
+        return self._acts(player) and player not in self.muted and (not reserved or player is self.owner)
+
+    def _acts(self, listener: Listener | None) -> TypeGuard[Listener]:
+        return listener in self.present and listener not in self.away
 
     def _gone(self, listener: Listener) -> None:
         self.present.remove(listener)
         self.muted.discard(listener)
         if self.owner is listener:
             self.owner = next(iter(self.present), None)
+            self.manual.tick()  # the heir is crowned when the loop has served the others
 
     def _compare(self, listener: Listener) -> None:
         room = self.manual.hub.context.registry.get(ROOM)

@@ -69,7 +69,7 @@ def _take(context: Context, session: Session, received: int, claimed: Session) -
     # After the ack, which is written when this returns.
     context.pacer.soon(lambda: _go_on(claimed, peer, 0 if missed is None else received))
     return ResumeAck(
-        user=claimed.profile.as_user(),
+        user=claimed.profile.as_user() if claimed.member is None else claimed.member.as_user(),
         session=claimed.key,
         recovered=missed is not None,
         missed=len(missed or ()),
