@@ -13,11 +13,12 @@ from msgspec import UnsetType
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatKind, RoomSettings
+from rhythmd.config import RoomsConfig
 from rhythmd.errors import Refused
 from rhythmd.hub.member import Profile
 from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import KeptState, Room
-from rhythmd.ports import Conflict, NotFound, Store, StoreUnavailable
+from rhythmd.ports import Conflict, NotFound, Store, StoreUnavailable, TooMany
 from rhythmd.rows import FOREVER, NewChatLine, Sanction, SanctionKind, StoredRoom, StoredRoomChanges
 
 __all__ = ["KeptRooms", "NameTaken", "PasswordHasher"]
@@ -47,6 +48,8 @@ def _translated(name_field: str = "name") -> Iterator[None]:
         raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
     except Conflict as error:
         raise NameTaken(name_field) from error
+    except TooMany as error:
+        raise Refused(ErrorCode.ROOM_LIMIT, "you have as many rooms as one may: delete one first") from error
     except NotFound as error:
         raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone") from error
 
@@ -66,11 +69,12 @@ def _now_ms() -> int:
 class KeptRooms:
     """Opens, makes and changes rooms that outlive their members. Every method may raise Refused."""
 
-    def __init__(self, store: Store, hasher: PasswordHasher, registry: Registry, history: int) -> None:
+    def __init__(self, store: Store, hasher: PasswordHasher, registry: Registry, config: RoomsConfig) -> None:
         self._store = store
         self._hasher = hasher
         self._registry = registry
-        self._history = history
+        self._history = config.chat_history
+        self._most = config.kept_per_account
 
     async def find(self, reference: str) -> StoredRoom | None:
         """The room with this id or, in any case and with any space around it, this name."""
@@ -108,7 +112,7 @@ class KeptRooms:
             password_hash=None if password is None else await self._hasher.hash(password),
         )
         with _translated():
-            await self._store.rooms.create(room)
+            await self._store.rooms.create(room, self._most)
         return room
 
     async def knows_password(self, room: Room, password: str | None) -> bool:

@@ -189,7 +189,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
         ),
         Route(
             method="POST", path=f"{V1}/rooms/create", handler=changes.create, input=CreateRoom, answer=RoomInfo,
-            status=HTTPStatus.CREATED, who=Who.MEMBER, errors=(Code.TAKEN, Code.BUSY),
+            status=HTTPStatus.CREATED, who=Who.MEMBER, errors=(Code.TAKEN, Code.ROOM_LIMIT, Code.BUSY),
         ),
         Route(
             method="GET", path=room, handler=rooms.one, input=Nothing, answer=RoomInfo, who=Who.VISITOR,
