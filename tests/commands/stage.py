@@ -33,12 +33,13 @@ from rhythmd.client.clock import local_us
 from rhythmd.client.held import ChannelMessage
 from tests.deadline import until, within
 
-__all__ = ["CLARA", "LIMITS", "ROBERT", "ROOM", "Stage"]
+__all__ = ["CLARA", "JOIN", "LIMITS", "ROBERT", "ROOM", "Stage"]
 
 ROBERT: Final = User("u1", "Robert", "#8ecae6", slot=1)
 CLARA: Final = User("u2", "Clara", "#8ecae6", slot=2)
 LIMITS: Final = Limits(65_536, 500, 100, 20.0, 40.0, 50.0, 2.0)
 ROOM: Final = RoomInfo("r1", "Salon", RoomSettings(), has_password=False, players=2, owner="u2")
+JOIN: Final = JoinAck(1, ROOM, [ROBERT, CLARA], [], QuotaState(100, 100, 100))
 
 
 class Stage:
@@ -52,7 +53,8 @@ class Stage:
         answers: whether requests are answered.
         recovers: whether what was missed is sent again.
         over: whether sessions end with their connections.
-        join: the room as a join, or a resume that could not recover, tells it; None: we are not in it.
+        join: the room as a join tells it.
+        seated: whether a session is in it still when it could not be recovered.
         notes: what Clara and others hold.
         limits: what its welcome says.
         open: whether connections are welcomed at this moment.
@@ -69,7 +71,8 @@ class Stage:
         self.answers = True
         self.recovers = True
         self.over = False
-        self.join: JoinAck | None = JoinAck(1, ROOM, [ROBERT, CLARA], [], QuotaState(100, 100, 100))
+        self.join = JOIN
+        self.seated = True
         self.notes: list[SlotState] = []
         self.limits = LIMITS
         self.open = asyncio.Event()
@@ -90,9 +93,10 @@ class Stage:
     async def show_notes(self) -> None:
         await self._sockets[-1].send(encode_binary("notes", Notes(self.notes)))
 
-    async def play(self, *messages: ChannelMessage) -> None:
-        """Clara plays now."""
-        block = MidiBlock(2, self.now_ms & 0xFFFFFFFF, tuple(MidiEvent(0, *message) for message in messages))
+    async def play(self, *messages: ChannelMessage, slot: int = 2, at_ms: int | None = None) -> None:
+        """Clara, unless it is another slot, plays now, or at `at_ms` of the server's clock."""
+        base_ms = self.now_ms if at_ms is None else at_ms
+        block = MidiBlock(slot, base_ms & 0xFFFFFFFF, tuple(MidiEvent(0, *message) for message in messages))
         await self._sockets[-1].send(encode_midi_blocks([block]))
 
     async def drop(self, code: int | None = None) -> None:
@@ -170,7 +174,7 @@ class Stage:
             await socket.send(encode_binary("error", error, id_))
             return
         missed = self._journal[resume.received :] if self.recovers else []
-        join = None if self.recovers else self.join
+        join = self.join if self.seated and not self.recovers else None
         ack = ResumeAck(ROBERT, resume.session, self.recovers, len(missed), join)
         if not self.recovers:
             self._journal.clear()

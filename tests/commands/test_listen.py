@@ -10,37 +10,11 @@ import pytest
 from rhythm_protocol.messages import RoomSettings
 from rhythmd.app import Server
 from rhythmd.client.errors import RequestRefused
-from rhythmd.client.listen import Until, listen
-from rhythmd.client.recording import Recording
-from rhythmd.client.room import RoomAddress
-from rhythmd.client.score import ScoreEvent, read_score
+from rhythmd.client.listen import Until
 from tests.client import Client, Connect, note_off, note_on
-from tests.deadline import until, within
+from tests.commands.listening import FOREVER, Listening
+from tests.deadline import within
 from tests.server import Serve
-
-FOREVER = Until()
-
-
-class Listening:
-    """A listener in the room Salon at `url`, with what it wrote."""
-
-    def __init__(self, url: str, until: Until) -> None:
-        self.lines: list[str] = []
-        self.recording = Recording("Salon")
-        address = RoomAddress(url, "Salon", name="Robert")
-        self.task = asyncio.create_task(listen(address, until, self.recording, self.lines.append))
-
-    async def wrote(self, text: str, times: int = 1) -> None:
-        await until(lambda: self.task.done() or sum(text in line for line in self.lines) >= times, f"{text} is written")
-        assert sum(text in line for line in self.lines) >= times, self.lines
-
-    async def stop(self, path: Path) -> list[ScoreEvent]:
-        """End it as a signal does; what was recorded."""
-        self.task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await within(self.task)
-        await asyncio.to_thread(self.recording.save, path)
-        return await asyncio.to_thread(read_score, path)
 
 
 @asynccontextmanager
