@@ -30,6 +30,7 @@ __all__ = [
     "PageQuery",
     "PreferencesChange",
     "ProfileChange",
+    "RecordingKey",
     "Refresh",
     "Register",
     "Roles",
@@ -176,3 +177,12 @@ class RoomChange(RoomSettingsUpdate, frozen=True, forbid_unknown_fields=True):
 
 class JoinRoom(Input, frozen=True):
     password: Password | None = None
+
+
+# recordings
+
+
+class RecordingKey(Input, frozen=True):
+    """`key` is part of the address in `recording-ready`, for those who cannot log in."""
+
+    key: Annotated[str, Meta(max_length=64)] | None = None
