@@ -134,7 +134,8 @@ class Stage:
     @asynccontextmanager
     async def set(self) -> AsyncIterator["Stage"]:
         """Accept connections, at `url`."""
-        async with serve(self._welcome, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL_BINARY)]) as self._server:
+        protocols = [Subprotocol(SUBPROTOCOL_BINARY)]
+        async with serve(self._welcome, "127.0.0.1", 0, subprotocols=protocols, close_timeout=0.1) as self._server:
             self.url = f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
             yield self
 
