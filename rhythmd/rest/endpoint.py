@@ -1,13 +1,13 @@
 """What stands before every handler: the row of the table says how far each request gets."""
 
 import asyncio
-import re
 from typing import Final
 
 import msgspec
 import orjson
 from aiohttp import web
 
+from rhythm_protocol.explain import explain
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import InvalidToken
@@ -17,6 +17,7 @@ from rhythmd.rest.around import ALLOWANCE
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.cookies import access_token
 from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.inputs import FORMS
 from rhythmd.rest.origins import Origins
 from rhythmd.rest.rates import Rate, Rates, too_many
 from rhythmd.rest.routing import Call, InputT, Nothing, Route, Who, as_json
@@ -31,7 +32,6 @@ RIGHTS: Final = {
     Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
     Who.ADMIN: frozenset({Role.ADMIN}),
 }
-_NAMED: Final = re.compile(r"(?:missing required|unknown) field `([^`]*)`")
 
 
 class Gate:
@@ -160,7 +160,4 @@ def _convert(value: object, wanted: type[InputT], *, strict: bool = True) -> Inp
     try:
         return msgspec.convert(value, wanted, strict=strict)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `")
-        named = _NAMED.search(text)
-        names = (path.strip("$.`"), named[1] if named else "")
-        raise ApiError(ApiErrorCode.INVALID_FIELD, text, ".".join(filter(None, names)) or None) from None
+        raise ApiError(ApiErrorCode.INVALID_FIELD, *explain(error, FORMS)) from None
