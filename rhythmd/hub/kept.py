@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import UnsetType
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import ChatKind, RoomSettings
+from rhythm_protocol.messages import Ban, ChatKind, RoomSettings
 from rhythmd.config import RoomsConfig
 from rhythmd.errors import Refused
 from rhythmd.hub.member import Profile
@@ -175,19 +175,19 @@ class KeptRooms:
             await self._store.chat.clear(room.id)
         room.clear_chat()
 
-    async def ban(self, room: Room, target: Profile, seconds: int | None, reason: str, by: str) -> None:
-        """Keep a ban of `target`."""
+    async def ban(self, room: Room, ban: Ban, by: str) -> None:
+        """Keep a ban that is in force, of the user with this id."""
         now = _now_ms()
         with _translated():
-            for subject in target.ban_keys():
+            for subject in room.bans.keys_of(ban.user):
                 await self._store.rooms.sanction(
                     Sanction(
                         room_id=room.id,
                         subject=subject,
                         kind=SanctionKind.BAN,
-                        until=FOREVER if seconds is None else now + seconds * 1000,
+                        until=FOREVER if ban.seconds is None else now + ban.seconds * 1000,
                         created=now,
-                        reason=reason,
+                        reason=ban.reason,
                         by=by,
                     )
                 )
