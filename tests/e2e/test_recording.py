@@ -48,7 +48,7 @@ async def test_recording_is_shown_to_all_and_handed_to_all(
     await page.get_by_role("button", name="Stop recording").click()
     for seen in (page, other):
         await expect(seen.get_by_role("status").filter(has_text="recording")).to_have_count(0)
-        await expect(seen.locator(".line", has_text=f"The recording {room} is ready: 0:0")).to_be_visible()
+        await expect(seen.locator(".line", has_text=f"The recording “{room}” is ready: 0:0")).to_be_visible()
         assert keys(await download(seen)) == [60]
 
 
