@@ -51,6 +51,7 @@ class Stage:
         played: the notes that came.
         resumed: the resumes that came.
         answers: whether requests are answered.
+        refusals: the codes of the refusals that the next requests get.
         recovers: whether what was missed is sent again.
         over: whether sessions end with their connections.
         join: the room as a join tells it.
@@ -69,6 +70,7 @@ class Stage:
         self.played: list[MidiBatch] = []
         self.resumed: list[Resume] = []
         self.answers = True
+        self.refusals: list[ErrorCode] = []
         self.recovers = True
         self.over = False
         self.join = JOIN
@@ -164,14 +166,16 @@ class Stage:
             await self._resume(envelope.id, msgspec.convert(envelope.data, Resume))
             return
         self.asked.append(envelope)
-        if self.answers and envelope.id is not None:
+        if self.refusals:
+            await self.send("error", Error(self.refusals.pop(), "not now"), envelope.id)
+        elif self.answers and envelope.id is not None:
             await self.send("ack", self.join if envelope.type == "join-room" else {}, envelope.id)
 
     async def _resume(self, id_: int | None, resume: Resume) -> None:
         self.resumed.append(resume)
         socket = self._sockets[-1]
-        if self.over:
-            error = Error(ErrorCode.SESSION_NOT_FOUND, "too late")
+        if self.refusals or self.over:
+            error = Error(self.refusals.pop() if self.refusals else ErrorCode.SESSION_NOT_FOUND, "too late")
             await socket.send(encode_binary("error", error, id_))
             return
         missed = self._journal[resume.received :] if self.recovers else []

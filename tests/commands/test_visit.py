@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rhythm_protocol.close import RESTARTING
+from rhythm_protocol.close import INTERNAL_ERROR, RESTARTING
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
     ChatKind,
     ChatLine,
@@ -20,10 +21,11 @@ from rhythm_protocol.messages import (
     SlotState,
     UserJoined,
 )
+from rhythmd.client.errors import RequestRefused
 from rhythmd.client.held import ChannelMessage
 from tests.commands.listening import FOREVER, Listening
 from tests.commands.stage import CLARA, JOIN, ROOM, Stage
-from tests.deadline import until
+from tests.deadline import until, within
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -90,6 +92,26 @@ async def test_listen_over_session_joins_anew(stage: Stage, listener: Listening,
     await listener.wrote("joined: ", times=2)
     assert stage.count("join-room") == 2
     assert await recorded(listener, tmp_path) == [ON, OFF]
+
+
+async def test_listen_after_an_error_of_the_server_joins_anew(stage: Stage, listener: Listening) -> None:
+    await stage.drop(INTERNAL_ERROR.code)
+    await listener.wrote("joined: ", times=2)
+    assert not stage.resumed
+
+
+async def test_listen_refused_for_a_while_tries_again(stage: Stage, listener: Listening) -> None:
+    stage.refusals = [ErrorCode.UNAVAILABLE]
+    await stage.drop(INTERNAL_ERROR.code)
+    await listener.wrote("unavailable")
+    await listener.wrote("joined: ", times=2)
+
+
+async def test_listen_refused_for_good_ends(stage: Stage, listener: Listening) -> None:
+    stage.refusals = [ErrorCode.BANNED]
+    await stage.drop(INTERNAL_ERROR.code)
+    with pytest.raises(RequestRefused, match="banned"):
+        await within(listener.task)
 
 
 async def test_listen_out_of_the_room_after_a_restart_joins_anew(stage: Stage, listener: Listening) -> None:
