@@ -146,6 +146,9 @@ class SessionStore(Protocol):
     async def get(self, session_id: str, now: int) -> LoginSession | None:
         """A session that is neither expired nor revoked."""
 
+    async def with_account(self, session_id: str, user_id: str, now: int) -> tuple[LoginSession | None, Account | None]:
+        """What `get` of both finds, for less than two questions: every request with a login asks."""
+
     async def rotate(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
         """Exchange the token for the next one, in one step: of two at once, one is ROTATED, one REPLAYED."""
 
