@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.hub.clock import now_ms
-from rhythmd.hub.tape import Tape, present
+from rhythmd.hub.tape import Tape
 from rhythmd.hub.transcript import Transcript, transcribe
 from tests.client import note_off, note_on
 from tests.hub.generated import batches
@@ -262,15 +262,3 @@ def test_transcribe_of_anything_leaves_nothing_hanging(
         for track in studio.tracks():
             assert track.times == sorted(track.times)
             assert not rings(track)
-
-
-def test_present_are_those_who_were_there_since(studio: Studio) -> None:
-    clara, robert = studio.players
-    tape = studio.record()
-    studio.enter("Johannes")
-    clara.say("leave-room", {})
-    left_ms = next(seat.left_ms for seat in tape.seats if seat.left_ms is not None)
-    ids = {peer.session.profile.id for peer in (clara, robert)}
-    assert ids < present([tape], left_ms)
-    assert len(present([tape], left_ms)) == 3
-    assert present([tape], left_ms + 1) == present([tape], left_ms) - {clara.session.profile.id}
