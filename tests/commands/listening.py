@@ -1,6 +1,8 @@
 """A listener beside the test."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +14,7 @@ from rhythmd.client.room import RoomAddress
 from rhythmd.client.score import ScoreEvent, read_score
 from tests.deadline import until, within
 
-__all__ = ["FOREVER", "Listening"]
+__all__ = ["FOREVER", "Listening", "listening"]
 
 FOREVER: Final = Until()
 
@@ -37,3 +39,15 @@ class Listening:
             await within(self.task)
         await asyncio.to_thread(self.recording.save, path)
         return await asyncio.to_thread(read_score, path)
+
+
+@asynccontextmanager
+async def listening(url: str, until: Until = FOREVER) -> AsyncIterator[Listening]:
+    """A listener that is in the room, as long as the block lasts."""
+    listener = Listening(url, until)
+    try:
+        await listener.wrote("joined: ")
+        yield listener
+    finally:
+        listener.task.cancel()
+        await asyncio.gather(listener.task, return_exceptions=True)

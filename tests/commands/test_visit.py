@@ -1,6 +1,5 @@
 """What a listener prints and records while the network and the server fail."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,9 +22,9 @@ from rhythm_protocol.messages import (
 )
 from rhythmd.client.errors import RequestRefused
 from rhythmd.client.held import ChannelMessage
-from tests.commands.listening import FOREVER, Listening
+from tests.commands.listening import Listening, listening
 from tests.commands.stage import CLARA, JOIN, ROOM, Stage
-from tests.deadline import until, within
+from tests.deadline import within
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -36,11 +35,8 @@ PEDAL_DOWN = (0xB0, 64, 127)
 
 @pytest.fixture
 async def listener(stage: Stage) -> AsyncIterator[Listening]:
-    listener = Listening(stage.url, FOREVER)
-    await listener.wrote("joined: ")
-    yield listener
-    listener.task.cancel()
-    await asyncio.gather(listener.task, return_exceptions=True)
+    async with listening(stage.url) as listener:
+        yield listener
 
 
 async def recorded(listener: Listening, folder: Path) -> list[ChannelMessage]:
@@ -190,8 +186,6 @@ async def test_listen_shows_metronome_and_recording(stage: Stage, listener: List
 async def test_listen_says_at_the_join_what_is_on(stage: Stage) -> None:
     room = msgspec.structs.replace(ROOM, metronome=Metronome(120, 4, 4, 0), recording=True)
     stage.join = msgspec.structs.replace(JOIN, room=room)
-    listener = Listening(stage.url, FOREVER)
-    await listener.wrote("metronome 120 bpm, 4/4")
-    await listener.wrote("is recorded")
-    listener.task.cancel()
-    await until(listener.task.done, "it has ended")
+    async with listening(stage.url) as listener:
+        await listener.wrote("metronome 120 bpm, 4/4")
+        await listener.wrote("is recorded")
