@@ -90,7 +90,7 @@ class RoomsResource:
             body = json.encode(self._select(query))
             etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
             headers = {"Content-Type": "application/json", "ETag": etag, **REVALIDATED}
-            page = self._pages[query] = Bytes(headers, body), etag
+            page = self._pages[query] = Bytes(headers.items(), body), etag
             if len(self._pages) > CACHED_QUERIES:
                 self._pages.popitem(last=False)
         return page
