@@ -88,6 +88,7 @@ class RoomsConfig(Section, frozen=True):
     max_players: Annotated[int, Meta(ge=1, le=65_000)] = 50
     lobby_players: Annotated[int, Meta(ge=1, le=65_000)] = 16
     chat_history: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    kept_per_account: Positive = 20
 
 
 class QuotaConfig(Section, frozen=True):

@@ -14,6 +14,7 @@ Every method may raise StoreUnavailable; the others of these errors are named wh
     +-- Conflict           another row has that value already
     +-- NotFound           the row that is to be changed, or that another one refers to, is not there
     +-- LastIdentity       the account could not be logged in to any more
+    +-- TooMany            the owner has as many of these rows as they may
     +-- InvalidCursor      a page's cursor is not one that a store gave out
     +-- SchemaTooNew       the database was written by a newer version of this program
 """
@@ -58,6 +59,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "TooMany",
 ]
 
 
@@ -87,6 +89,10 @@ class NotFound(StoreError):
 
 class LastIdentity(StoreError):
     """The account has no password and no other identity."""
+
+
+class TooMany(StoreError):
+    """The row would be one more than its owner may have."""
 
 
 class InvalidCursor(StoreError):
@@ -140,6 +146,9 @@ class SessionStore(Protocol):
     async def get(self, session_id: str, now: int) -> LoginSession | None:
         """A session that is neither expired nor revoked."""
 
+    async def with_account(self, session_id: str, user_id: str, now: int) -> tuple[LoginSession | None, Account | None]:
+        """What `get` of both finds, for less than two questions: every request with a login asks."""
+
     async def rotate(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
         """Exchange the token for the next one, in one step: of two at once, one is ROTATED, one REPLAYED."""
 
@@ -157,8 +166,11 @@ class SessionStore(Protocol):
 
 
 class RoomStore(Protocol):
-    async def create(self, room: StoredRoom) -> None:
-        """Raises Conflict (`name`, `id`)."""
+    async def create(self, room: StoredRoom, most: int | None = None) -> None:
+        """Raises Conflict (`name`, `id`), or TooMany if its owner has `most` rooms.
+
+        Of several that are the last one at once, none may be kept, but never more than one.
+        """
 
     async def get(self, room_id: str) -> StoredRoom | None: ...
 

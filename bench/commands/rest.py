@@ -1,4 +1,4 @@
-"""The REST side: the list of lobbies and a profile behind a login beside a bare aiohttp handler, and beside music.
+"""The REST side: the list of lobbies, a user and a profile behind a login beside a bare handler, and beside music.
 
 The bare handler sends as many bytes as the list has. All of them are asked in turn and in one run, several times over,
 and the middle of each one's rounds counts: what else the machine does meets all alike.
@@ -30,8 +30,10 @@ __all__ = ["HELP", "add_arguments", "run"]
 HELP: Final = "the REST side beside a bare aiohttp handler, and beside playing rooms"
 BARE: Final = Path(__file__).parents[1] / "peers" / "aiohttp_rest.py"
 LOBBIES: Final = "/api/v1/rooms/active"
-PROFILE: Final = "/api/v1/users/profile"
 API: Final = "/api/v1"
+USERTAG: Final = "Bench"
+PERSON: Final = f"{API}/users/{USERTAG}"
+PROFILE: Final = f"{API}/users/profile"
 RATIO: Final = 0.8
 BOUND_MS: Final = 20.0
 STEP_BACK: Final = 10
@@ -65,7 +67,7 @@ def _bare(size: int, core: int | None) -> Iterator[tuple[int, int]]:
 
 def _register(server: Running) -> str:
     """A new user's access token."""
-    body = json.dumps({"usertag": "Bench", "password": "correct horse"}).encode()
+    body = json.dumps({"usertag": USERTAG, "password": "correct horse"}).encode()
     headers = {"Content-Type": "application/json"}
     with urlopen(Request(f"{server.url}{API}/auth/register", body, headers)) as answer:
         token: str = json.load(answer)["access_token"]
@@ -119,12 +121,13 @@ def _spec(arguments: argparse.Namespace, port: int, path: str, token: str | None
 
 
 def _side_by_side(arguments: argparse.Namespace, server: Running, token: str, cores: Cores) -> list[_Subject]:
-    """The bare handler, the list and the profile, each with its rounds."""
+    """The bare handler first, then the list, each with its rounds."""
     assert server.pid is not None
     with _bare(_list_size(server), cores.server) as (port, pid):
         subjects = [
             _Subject("bare aiohttp handler", pid, _spec(arguments, port, "/")),
             _Subject("list of lobbies", server.pid, _spec(arguments, server.port, LOBBIES)),
+            _Subject("user by usertag", server.pid, _spec(arguments, server.port, PERSON)),
             _Subject("profile with a login", server.pid, _spec(arguments, server.port, PROFILE, token)),
         ]
         for _ in tqdm(range(arguments.rounds), desc="rounds", leave=False, disable=None):
@@ -149,7 +152,7 @@ def run(arguments: argparse.Namespace) -> Report:
         token = _register(server)
         subjects = _side_by_side(arguments, server, token, cores)
         measurement, asked = _beside_music(arguments, server, cores)
-    bare, lobbies, _ = subjects
+    bare, lobbies, *_ = subjects
     ratio = lobbies.per_second / bare.per_second
     p99 = measurement.result.groups["all"].latency.p99
     columns = ["", "requests/s", "of bare", "p50", "p99", "CPU/request"]

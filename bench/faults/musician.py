@@ -6,7 +6,8 @@ from typing import Final
 
 from bench.faults.picture import KEY, PEDALS, Held, Picture
 from bench.faults.session import Session
-from rhythm_protocol.binary import MidiBlock, encode_cursor, encode_midi
+from bench.faults.wire import Wire
+from rhythm_protocol.binary import MidiBlock
 from rhythm_protocol.messages import ChatLine, JoinAck, Message, Notes, UserLeft
 from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_OFF, NOTE_ON, MidiEvent
 
@@ -25,7 +26,7 @@ class Musician:
     """
     Args:
         name: begins each line of this player.
-        url, room, haste: as `Session` takes them.
+        url, wire, room, haste: as `Session` takes them.
         random: all chance comes from it.
 
     Attributes:
@@ -36,7 +37,7 @@ class Musician:
         played: events sent.
     """
 
-    def __init__(self, name: str, url: str, room: Message, random: Random, haste: float = 1.0) -> None:
+    def __init__(self, name: str, url: str, wire: Wire, room: Message, random: Random, haste: float) -> None:
         self.slot = 0
         self.picture = Picture()
         self.lines: list[ChatLine] = []
@@ -45,7 +46,7 @@ class Musician:
         self._random = random
         self._hands = Picture()
         self._awaited: dict[str, asyncio.Future[None]] = {}
-        self.session = Session(url, room, self, random, haste)
+        self.session = Session(url, wire, room, self, random, haste)
 
     @property
     def holding(self) -> set[Held]:
@@ -67,7 +68,7 @@ class Musician:
         keys = self._random.sample(_KEYS, self._random.randint(1, _MOST_EVENTS))
         await self.play([self._random_event(key) for key in keys])
         if self._random.random() < _CURSOR_SHARE:
-            await self.session.send(encode_cursor(self._random.randrange(0x10000), self._random.randrange(0x10000)))
+            await self.session.point(self._random.randrange(0x10000), self._random.randrange(0x10000))
 
     async def flood(self) -> None:
         """Black MIDI: presses, releases, and releases of what nobody pressed."""
@@ -81,7 +82,7 @@ class Musician:
             for event in events:
                 self._hands.play(0, *event[1:])
             self.played += len(events)
-            await self.session.send(encode_midi(self.session.server_ms, events))
+            await self.session.play(events)
 
     async def release_all(self) -> None:
         """Let go of everything."""

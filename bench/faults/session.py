@@ -15,10 +15,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
-from rhythm_protocol.binary import OP_CONTROL, OP_MIDI, MidiBlock, decode_midi_blocks
+from bench.faults.wire import Wire
+from rhythm_protocol.binary import MidiBlock
 from rhythm_protocol.close import ABNORMAL, Close, close_rule
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, Envelope, decode_binary, encode_binary, parse_server
+from rhythm_protocol.control import Envelope, parse_server
 from rhythm_protocol.messages import JoinAck, Message, ResumeAck, Welcome
+from rhythm_protocol.midi import MidiEvent
 from rhythm_protocol.resume import UNCOUNTED, SessionCounter
 
 __all__ = ["Ear", "Removed", "Session"]
@@ -60,6 +62,7 @@ class Session:
     """
     Args:
         url: where to connect, the same at each return.
+        wire: the subprotocol to speak.
         room: the `join-room` to send.
         random: chooses the waits.
         haste: the waits of the close table are taken times this.
@@ -70,11 +73,12 @@ class Session:
         refusals: errors that answered no question, by code.
     """
 
-    def __init__(self, url: str, room: Message, ear: Ear, random: Random, haste: float = 1.0) -> None:
+    def __init__(self, url: str, wire: Wire, room: Message, ear: Ear, random: Random, haste: float = 1.0) -> None:
         self.returns: Counter[str] = Counter()
         self.surplus = 0
         self.refusals: Counter[str] = Counter()
         self._url = url
+        self._wire = wire
         self._ear = ear
         self._random = random
         self._haste = haste
@@ -96,7 +100,7 @@ class Session:
         return self._is_present
 
     @property
-    def server_ms(self) -> int:
+    def _server_ms(self) -> int:
         """The server's clock, late by the time that the last welcome took."""
         return int((monotonic() + self._clock_ahead) * 1e3)
 
@@ -122,14 +126,21 @@ class Session:
         id_ = self._next_id()
         self._requests[id_] = request
         if self._is_present:
-            await self.send(encode_binary(type_, data, id_))
+            await self._send(self._wire.control(type_, data, id_))
         return await request.answer
 
-    async def send(self, payload: bytes) -> None:
-        """Send what needs no answer; it is lost with the connection."""
+    async def play(self, events: list[MidiEvent]) -> None:
+        """Play `events` now; they are lost with the connection."""
+        await self._send(self._wire.midi(self._server_ms, events))
+
+    async def point(self, x: int, y: int) -> None:
+        """Move the pointer."""
+        await self._send(self._wire.cursor(x, y))
+
+    async def _send(self, payload: bytes) -> None:
         if self._socket is not None:
             with suppress(ConnectionClosed):
-                await self._socket.send(payload)
+                await self._socket.send(payload, text=self._wire.is_text)
 
     # Connections
 
@@ -137,7 +148,7 @@ class Session:
         """One connection from its opening to its end: how it ended."""
         try:
             async with connect(
-                self._url, subprotocols=[Subprotocol(SUBPROTOCOL_BINARY)], compression=None, proxy=None,
+                self._url, subprotocols=[Subprotocol(self._wire.subprotocol)], compression=None, proxy=None,
                 ping_interval=None, max_queue=None, max_size=None, open_timeout=_OPEN_S, close_timeout=0,
             ) as socket:  # fmt: skip
                 self._socket = socket
@@ -152,10 +163,13 @@ class Session:
         while True:
             payload = await socket.recv(decode=False)
             assert isinstance(payload, bytes)
-            if payload[0] == OP_MIDI:
-                self._ear.on_music(decode_midi_blocks(payload))
-            elif payload[0] == OP_CONTROL:
-                await self._take(decode_binary(payload))
+            match self._wire.read(payload):
+                case Envelope() as envelope:
+                    await self._take(envelope)
+                case list() as blocks:
+                    self._ear.on_music(blocks)
+                case None:
+                    pass
 
     def _lose(self) -> None:
         self._socket = None
@@ -189,7 +203,7 @@ class Session:
             await self._catch_up()
         else:
             self._resume_id = self._next_id()
-            await self.send(encode_binary("resume", resume, self._resume_id))
+            await self._send(self._wire.control("resume", resume, self._resume_id))
 
     async def _on_resumed(self, envelope: Envelope) -> None:
         self._resume_id = None
@@ -211,7 +225,7 @@ class Session:
         if not self._owed:
             self._is_present = True
             for id_, request in self._requests.items():
-                await self.send(encode_binary(request.type, request.data, id_))
+                await self._send(self._wire.control(request.type, request.data, id_))
 
     def _on_control(self, envelope: Envelope) -> None:
         if envelope.id is not None:

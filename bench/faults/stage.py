@@ -19,6 +19,7 @@ from bench.faults.catalogue import Fault
 from bench.faults.musician import Musician
 from bench.faults.picture import Held, Picture
 from bench.faults.proxy import Proxy, open_proxy
+from bench.faults.wire import WIRES
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, decode_binary, encode_binary
 from rhythm_protocol.messages import JoinAck, JoinRoom, RoomSettings
 
@@ -91,8 +92,9 @@ async def _on_stage(port: int, fault: Fault, clients: int, seed: int, haste: flo
         for number in range(clients):
             proxy = await stack.enter_async_context(open_proxy(port, Random(f"{seed} {number}"), _RECEIVE_BUFFER))
             proxy.apply(fault.up, fault.down)
-            random = Random(f"{seed} player {number}")
-            players.append(_Player(Musician(f"player {number}", _url(proxy.port), _ROOM, random, haste), proxy, random))
+            wire, random = WIRES[number % len(WIRES)], Random(f"{seed} player {number}")
+            musician = Musician(f"player {number}", _url(proxy.port), wire, _ROOM, random, haste)
+            players.append(_Player(musician, proxy, random))
         stays = [tasks.create_task(player.musician.session.stay()) for player in players]
         yield _Stage(_url(port), players, fault, Random(seed))
         for stay in stays:

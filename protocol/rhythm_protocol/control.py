@@ -12,7 +12,9 @@ import orjson
 
 from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
+from rhythm_protocol.explain import explain
 from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from rhythm_protocol.values import FORMS
 
 __all__ = [
     "SUBPROTOCOL_BINARY",
@@ -82,14 +84,6 @@ def decode_text(payload: str | bytes) -> Envelope:
     return _envelope(value)
 
 
-def _field_of(error: msgspec.ValidationError) -> tuple[str, str | None]:
-    """Split msgspec's "what was expected - at `$.path`" into the two; a missing field ends the path."""
-    text, _, path = str(error).partition(" - at `")
-    _, _, missing = text.partition("missing required field `")
-    names = path.strip("$.`"), missing.strip("`")
-    return text, ".".join(name for name in names if name) or None
-
-
 def _parse(envelope: Envelope, table: dict[str, type[Any]]) -> Any:
     struct = table.get(envelope.type)
     if struct is None:
@@ -97,7 +91,7 @@ def _parse(envelope: Envelope, table: dict[str, type[Any]]) -> Any:
     try:
         return msgspec.convert(envelope.data, struct)
     except msgspec.ValidationError as error:
-        raise InvalidMessage(*_field_of(error)) from None
+        raise InvalidMessage(*explain(error, FORMS)) from None
 
 
 def parse_client(envelope: Envelope) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 __all__ = [
+    "FORMS",
     "U16",
     "U32",
     "BeatUnit",
@@ -38,10 +39,17 @@ __all__ = [
 
 # No control characters, and something that is no space. `\Z`, because `$` would let a final line break pass.
 _ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
+_COLOUR: Final = r"^#[0-9a-fA-F]{6}\Z"
+
+FORMS: Final = {
+    _ONE_LINE: "one line of text with more in it than spaces",
+    _COLOUR: "a colour such as #a0b1c2",
+}
+"""What these regular expressions ask for, in words."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=_ONE_LINE)]
 RoomName = Annotated[str, Meta(min_length=1, max_length=50, pattern=_ONE_LINE)]
-Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
+Colour = Annotated[str, Meta(pattern=_COLOUR)]
 Password = Annotated[str, Meta(min_length=1, max_length=128)]
 ChatText = Annotated[str, Meta(min_length=1, max_length=500)]
 Line = Annotated[str, Meta(max_length=128)]

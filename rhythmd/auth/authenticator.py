@@ -48,8 +48,7 @@ class Authenticator:
 
     async def _member(self, user_id: str, session_id: str, expires: int) -> Principal:
         now = self._clock()
-        session = await self._store.sessions.get(session_id, now)
-        account = await self._store.accounts.get(user_id)
+        session, account = await self._store.sessions.with_account(session_id, user_id, now)
         if account is not None:
             check_ban(account, now)  # First: a ban ends all sessions, and is what its user should be told.
         if session is None or account is None or session.user_id != user_id:

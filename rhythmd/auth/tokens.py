@@ -1,6 +1,6 @@
 """Access tokens: signed JWTs (RFC 7519, RFC 8725) that say who somebody is for a quarter of an hour."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import jwt
 import msgspec
@@ -19,6 +19,7 @@ GUEST: Final = "guest"
 
 LEEWAY_S: Final = 5
 MAX_LENGTH: Final = 4_096
+PROVEN: Final = 4_096
 REQUIRED: Final = ["iss", "aud", "sub", "sid", "jti", "iat", "exp"]
 
 
@@ -42,8 +43,16 @@ class Claims(Struct, frozen=True, kw_only=True):
         return self.exp * 1_000
 
 
+class _Proven(NamedTuple):
+    """What a token says that the key `kid` has signed."""
+
+    kid: str
+    claims: Claims
+
+
 class AccessTokens:
-    """
+    """Remembers which tokens were signed: to check a signature is the dearest part of a request that has one.
+
     Args:
         keys: that sign and check, and with that the algorithm.
         issuer: the `iss` claim.
@@ -58,6 +67,7 @@ class AccessTokens:
         self._audience = audience
         self._lifetime_s = minutes * 60
         self._clock = clock
+        self._proven: dict[str, _Proven] = {}  # the oldest first
 
     def issue(self, user_id: str, session_id: str, roles: frozenset[Role] | None) -> tuple[str, int]:
         """A token and its end in Unix ms. Roles of None: a guest's."""
@@ -79,15 +89,24 @@ class AccessTokens:
     def verify(self, token: str) -> Claims:
         """Raises InvalidToken, TokenExpired."""
         now_ms = self._clock()
-        claims = self._decode(token, self._find_key(token, now_ms))
-        now = now_ms // 1_000
+        proven = self._proven.get(token)
+        if proven is None or self._keys.find(proven.kid, now_ms) is None:
+            proven = self._prove(token, now_ms)
+        claims, now = proven.claims, now_ms // 1_000
         if claims.iat > now + LEEWAY_S:
             raise InvalidToken
         if claims.exp + LEEWAY_S <= now:
             raise TokenExpired
         return claims
 
-    def _find_key(self, token: str, now_ms: int) -> VerifyKey:
+    def _prove(self, token: str, now_ms: int) -> _Proven:
+        kid, key = self._find_key(token, now_ms)
+        proven = self._proven[token] = _Proven(kid, self._decode(token, key))
+        if len(self._proven) > PROVEN:
+            del self._proven[next(iter(self._proven))]
+        return proven
+
+    def _find_key(self, token: str, now_ms: int) -> tuple[str, VerifyKey]:
         if len(token) > MAX_LENGTH or not token.isascii():
             raise InvalidToken
         try:
@@ -95,9 +114,9 @@ class AccessTokens:
         except jwt.InvalidTokenError:
             raise InvalidToken from None
         key = self._keys.find(kid, now_ms) if isinstance(kid, str) else None
-        if key is None:
+        if not isinstance(kid, str) or key is None:
             raise InvalidToken
-        return key
+        return kid, key
 
     def _decode(self, token: str, key: VerifyKey) -> Claims:
         """The claims of a token that `key` signed. Its times are left to the caller, who has the clock."""

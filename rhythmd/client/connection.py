@@ -2,6 +2,8 @@
 
 import asyncio
 import ipaddress
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,6 +43,7 @@ FIRST_EXCHANGES: Final = 8
 CLOCK_INTERVAL_S: Final = 3.0
 SILENCE_S: Final = 10.0  # three exchanges without an answer: the connection is lost, whatever TCP still hopes for
 CLOSE_S: Final = 2.0
+RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 MAX_MESSAGE_BYTES: Final = 16 * 2**20  # the members of a big concert come in one message
 
 _DECODERS: Final[dict[int, Callable[[bytes], Incoming | ClockReply]]] = {
@@ -88,17 +91,17 @@ async def connect_to(address: str) -> "Connection":
 
 async def _connect(address: str) -> ClientConnection:
     try:
-        socket = await connect(
+        connected = await connect(
             address, subprotocols=[Subprotocol(SUBPROTOCOL_BINARY)], compression=None, max_size=MAX_MESSAGE_BYTES,
             ping_interval=None, open_timeout=PATIENCE_S, close_timeout=CLOSE_S,
             proxy=None if _is_this_machine(address) else True,
         )  # fmt: skip
     except (OSError, WebSocketException) as error:
         raise Unreachable(f"cannot connect to {address}: {error}") from None
-    if socket.subprotocol != SUBPROTOCOL_BINARY:
-        await socket.close()
+    if connected.subprotocol != SUBPROTOCOL_BINARY:
+        await connected.close()
         raise Unreachable(f"{address} does not speak {SUBPROTOCOL_BINARY}")
-    return socket
+    return connected
 
 
 def _is_this_machine(address: str) -> bool:
@@ -122,9 +125,9 @@ class Connection:
 
     welcome: Welcome
 
-    def __init__(self, socket: ClientConnection, asked_us: int) -> None:
+    def __init__(self, connected: ClientConnection, asked_us: int) -> None:
         self.clock = ServerClock()
-        self._socket = socket
+        self._socket = connected
         self._asked_us = asked_us
         self._heard_us = asked_us
         self._unread: deque[Incoming] = deque()
@@ -148,7 +151,7 @@ class Connection:
         if known is not None and known.may_show(self.welcome.server_time, self._asked_us, local_us()):
             self.clock = known
         else:
-            await self._learn_time()
+            await self._learn_time_soon()
         self._timekeeper = asyncio.create_task(self._go_on_asking())
 
     async def send(self, payload: bytes) -> None:
@@ -172,13 +175,27 @@ class Connection:
         await self._socket.close()
 
     def abort(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection."""
         self._end_timekeeping()
-        self._socket.transport.abort()
+        self._reset()
+
+    def _reset(self) -> None:
+        """Take back what is still on its way: it would sound late."""
+        transport = self._socket.transport
+        if not transport.is_closing():
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            transport.abort()
 
     def _end_timekeeping(self) -> None:
         if self._timekeeper is not None:
             self._timekeeper.cancel()
+
+    async def _learn_time_soon(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._learn_time()
+        except TimeoutError:
+            raise ConnectionEnded(ABNORMAL, "no answer to clock") from None
 
     async def _learn_time(self) -> None:
         """The first exchanges; what else comes meanwhile is kept for `read`."""
@@ -193,7 +210,7 @@ class Connection:
             while local_us() - self._heard_us < SILENCE_S * 1e6:
                 await asyncio.sleep(CLOCK_INTERVAL_S)
                 await self._ask_time()
-            self._socket.transport.abort()
+            self._reset()
 
     async def _ask_time(self) -> None:
         await self.send(encode_clock_request(local_us()))

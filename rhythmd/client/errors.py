@@ -10,9 +10,10 @@ RhythmdError
         +-- SessionLost   the server is there again, but does not know what was before
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from rhythm_protocol.close import ABNORMAL, Close
+from rhythm_protocol.close import ABNORMAL, NORMAL, TRY_AGAIN_LATER, Close
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomLeft
 from rhythmd.errors import RhythmdError
 
@@ -25,6 +26,9 @@ __all__ = [
     "SessionLost",
     "Unreachable",
 ]
+
+
+_PASSING: Final = frozenset({ErrorCode.STOPPING, ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMITED})
 
 
 class ClientError(RhythmdError):
@@ -47,7 +51,7 @@ class Unreachable(ClientError):
 
 
 class RequestRefused(ClientError):
-    """The server refused a request.
+    """The server refused a request; `rule` says whether to ask again, and when.
 
     Args:
         request: the type of the message that was refused.
@@ -60,6 +64,7 @@ class RequestRefused(ClientError):
     def __init__(self, request: str, code: str, message: str) -> None:
         super().__init__(f"the server refused {request}: {message} ({code})")
         self.code = code
+        self.rule = TRY_AGAIN_LATER if code in _PASSING else NORMAL
 
 
 class RemovedFromRoom(ClientError):

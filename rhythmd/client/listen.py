@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from rhythmd.client.errors import ConnectionEnded, SessionLost, Unreachable
+from rhythmd.client.errors import ConnectionEnded, RequestRefused, SessionLost, Unreachable
 from rhythmd.client.reconnect import Backoff
 from rhythmd.client.recording import Recording
 from rhythmd.client.room import RoomAddress, enter_room
@@ -66,7 +66,7 @@ class _Listener:
                 await self._visit()
             except SessionLost as lost:
                 self._write(f"{lost}; joining anew")
-            except (ConnectionEnded, Unreachable) as trouble:
+            except (ConnectionEnded, RequestRefused, Unreachable) as trouble:
                 await self._wait(trouble)
 
     async def _visit(self) -> None:
@@ -79,10 +79,10 @@ class _Listener:
             finally:
                 visit.end()
 
-    async def _wait(self, trouble: ConnectionEnded | Unreachable) -> None:
-        """Wait as the close table says. Raises `trouble` when that is not to come back."""
+    async def _wait(self, trouble: ConnectionEnded | RequestRefused | Unreachable) -> None:
+        """Wait as the close table says. Raises `trouble` when that is not to come back, or at the very beginning."""
         wait_s = self._backoff.next_wait(trouble.rule)
-        if wait_s is None or (isinstance(trouble, Unreachable) and not self._was_there):
+        if wait_s is None or not (self._was_there or isinstance(trouble, ConnectionEnded)):
             raise trouble
         self._write(f"{trouble}; coming back in {wait_s:.1f} s")
         await asyncio.sleep(wait_s)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from rhythm_protocol.binary import MidiBlock
 from rhythm_protocol.clock import unwrap_ms
@@ -12,8 +13,19 @@ from rhythmd.client.held import ChannelMessage, HeldNotes
 
 __all__ = ["Heard", "RoomMusic"]
 
-Heard = Callable[[int, int, ChannelMessage], None]
-"""Called with the slot, the time (ms of this computer's clock) and the channel message of each event."""
+
+class Heard(NamedTuple):
+    """One event of a player.
+
+    Attributes:
+        at_ms: when it was played, on this computer's clock.
+        due_ms: when everybody is to hear it: the room's playout delay later.
+    """
+
+    slot: int
+    at_ms: int
+    due_ms: int
+    message: ChannelMessage
 
 
 class _Part:
@@ -21,20 +33,27 @@ class _Part:
 
     def __init__(self) -> None:
         self.held = HeldNotes()
-        self._latest_ms: int | None = None
+        self._at_ms = 0
+        self._due_ms = 0
 
-    def take(self, at_ms: int, message: ChannelMessage) -> int:
-        """Take in one event; when it takes place."""
+    def take(self, at_ms: int, delay_ms: int, message: ChannelMessage) -> tuple[int, int]:
+        """Take in one event; when it was played, and when it is due."""
         self.held.apply(message)
-        self._latest_ms = at_ms if self._latest_ms is None else max(at_ms, self._latest_ms)
-        return self._latest_ms
+        self._at_ms = max(at_ms, self._at_ms)
+        self._due_ms = max(self._at_ms + delay_ms, self._due_ms)
+        return self._at_ms, self._due_ms
 
 
 class RoomMusic:
-    """Tells `heard` of every event."""
+    """Tells `tell` of every event.
 
-    def __init__(self, heard: Heard, clock: ServerClock) -> None:
-        self._heard = heard
+    Attributes:
+        delay_ms: the playout delay in force.
+    """
+
+    def __init__(self, tell: Callable[[Heard], None], clock: ServerClock) -> None:
+        self.delay_ms = 0
+        self._tell = tell
         self._lateness = LatenessMeter()
         self._parts: defaultdict[int, _Part] = defaultdict(_Part)
         self._follow(clock)
@@ -88,4 +107,5 @@ class RoomMusic:
         self._parts.pop(slot, None)
 
     def _take(self, slot: int, at_ms: int, message: ChannelMessage) -> None:
-        self._heard(slot, self._parts[slot].take(at_ms, message), message)
+        played_ms, due_ms = self._parts[slot].take(at_ms, self.delay_ms, message)
+        self._tell(Heard(slot, played_ms, due_ms, message))

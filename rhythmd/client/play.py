@@ -116,7 +116,7 @@ class _Performance:
 
     async def release(self) -> None:
         """Let go of everything now, but behind what a message already sent may hold for the next ms."""
-        await self._play_now(self._held.release(), SPREAD_MS)
+        await self._play(self._session.clock.now_ms() + SPREAD_MS, self._held.release())
 
     async def leave(self) -> None:
         """Leave the room. Its answer comes after the errors of all notes, which are counted until then.
@@ -141,25 +141,26 @@ class _Performance:
 
     async def _send(self, batch: Batch) -> None:
         if self._session.resumes != self._resumes:
-            await self._take_up()
+            await self._take_up(batch.due_ms)
         await self._session.play(self._start_ms + batch.due_ms, batch.events)
         self.notes += batch.notes
 
-    async def _take_up(self) -> None:
+    async def _take_up(self, due_ms: int) -> None:
         """The server has let go of what we held. Pedals, programs and all else get to where the piece is now."""
         self._resumes = self._session.resumes
-        settings = self._held.settings()
-        self._held = HeldNotes(settings)
-        await self._play_now(settings)
         if self._session.clock is not self._clock:
             start_us = self._clock.local_us(self._start_ms)
             self._clock = self._session.clock
             self._start_ms = self._clock.server_ms(start_us)
+        settings = self._held.settings()
+        self._held = HeldNotes(settings)
+        await self._play(self._start_ms + due_ms, settings)
 
-    async def _play_now(self, messages: Sequence[ChannelMessage], offset_ms: int = 0) -> None:
+    async def _play(self, at_ms: int, messages: Sequence[ChannelMessage]) -> None:
         for at in range(0, len(messages), MAX_BLOCK_EVENTS):
-            events = [MidiEvent(offset_ms, *message) for message in messages[at : at + MAX_BLOCK_EVENTS]]
-            await self._session.play(self._session.clock.now_ms(), events)
+            await self._session.play(
+                at_ms, [MidiEvent(0, *message) for message in messages[at : at + MAX_BLOCK_EVENTS]]
+            )
 
     def _hold(self, batch: Batch) -> None:
         for event in batch.events:

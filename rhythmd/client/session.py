@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from rhythm_protocol.binary import MidiBlock, encode_midi
-from rhythm_protocol.close import ABNORMAL, NORMAL, PROTOCOL_ERROR, RESTARTING, SILENT, SLOW, TRY_AGAIN_LATER
+from rhythm_protocol.close import ABNORMAL, NORMAL, PROTOCOL_ERROR, RESTARTING, SILENT, SLOW
 from rhythm_protocol.control import Envelope, encode_binary, parse_server
-from rhythm_protocol.errors import ErrorCode, ProtocolError
+from rhythm_protocol.errors import ProtocolError
 from rhythm_protocol.messages import SERVER_MESSAGES, Message, ResumeAck, Stopping
 from rhythm_protocol.midi import MidiEvent
 from rhythm_protocol.resume import SessionCounter
@@ -28,7 +28,6 @@ from rhythmd.client.requests import Requests
 __all__ = ["Interrupted", "Received", "Session", "open_session"]
 
 RESUMABLE: Final = frozenset({ABNORMAL, SILENT, SLOW, RESTARTING})
-PASSING: Final = frozenset({ErrorCode.STOPPING, ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMITED})
 PATIENCE_S: Final = 10.0
 
 
@@ -263,8 +262,8 @@ class Session:
         try:
             return msgspec.convert(_data("resume", answer), ResumeAck)
         except RequestRefused as refused:
-            if refused.code in PASSING:
-                raise ConnectionEnded(TRY_AGAIN_LATER, str(refused)) from None
+            if refused.rule.reconnect:
+                raise ConnectionEnded(refused.rule, str(refused)) from None
             raise
 
     def _end(self, reader: asyncio.Task[None]) -> None:

@@ -26,9 +26,8 @@ from rhythm_protocol.messages import (
 from rhythm_protocol.midi import NOTE_OFF, NOTE_ON
 from rhythmd.client.agenda import Agenda
 from rhythmd.client.clock import local_us
-from rhythmd.client.held import ChannelMessage
 from rhythmd.client.lines import chat_text, event_text, line, metronome_text, recording_text
-from rhythmd.client.music import RoomMusic
+from rhythmd.client.music import Heard, RoomMusic
 from rhythmd.client.recording import Recording
 from rhythmd.client.room import check_place
 from rhythmd.client.session import Interrupted, Received, Session
@@ -65,7 +64,6 @@ class Visit:
         self._music = RoomMusic(self._take_event, session.clock)
         self._users: dict[int, User] = {}
         self._room = ""
-        self._delay_ms = 0
         self._lost_ms: int | None = None
         self._reported_ms = 0
         self._last_due_ms = 0
@@ -109,14 +107,14 @@ class Visit:
 
     # Music
 
-    def _take_event(self, slot: int, at_ms: int, message: ChannelMessage) -> None:
-        name = self._name(slot)
+    def _take_event(self, event: Heard) -> None:
+        name = self._name(event.slot)
         if self._recording is not None:
-            user = self._users.get(slot)
-            self._recording.add(user.id if user else name, name, at_ms, message)
-        text = line(self._music.server_ms(at_ms), name, event_text(message))
-        self._last_due_ms = max(self._last_due_ms, at_ms + self._delay_ms)
-        self._agenda.add(at_ms + self._delay_ms, partial(self._sound, text, is_key=message[0] & 0xF0 in _KEYS))
+            user = self._users.get(event.slot)
+            self._recording.add(user.id if user else name, name, event.at_ms, event.message)
+        text = line(self._music.server_ms(event.at_ms), name, event_text(event.message))
+        self._last_due_ms = max(self._last_due_ms, event.due_ms)
+        self._agenda.add(event.due_ms, partial(self._sound, text, is_key=event.message[0] & 0xF0 in _KEYS))
 
     def _sound(self, text: str, *, is_key: bool) -> None:
         self._write(text)
@@ -174,9 +172,9 @@ class Visit:
         """Something about the room is another now."""
         match message:
             case RoomUpdated(room=room):
-                self._delay_ms = room.playout_ms
+                self._music.delay_ms = room.playout_ms
             case Playout(delay_ms=delay_ms):
-                self._delay_ms = delay_ms
+                self._music.delay_ms = delay_ms
             case MetronomeState(metronome=metronome):
                 self._say(self._room, metronome_text(metronome))
             case RecordingState(on=on):
@@ -189,7 +187,7 @@ class Visit:
     def _meet(self, ack: JoinAck) -> None:
         self._users = {user.slot: user for user in ack.members if user.slot is not None}
         self._room = ack.room.name
-        self._delay_ms = ack.room.playout_ms
+        self._music.delay_ms = ack.room.playout_ms
 
     def _show_state(self, room: RoomInfo) -> None:
         if room.metronome is not None:
@@ -220,7 +218,7 @@ class Visit:
     def _show(self, text: str) -> None:
         """Print a line after the notes that came before it. Notes that are far ahead do not hold it up."""
         now_ms = _now_ms()
-        due_ms = max(now_ms, min(self._last_due_ms, now_ms + self._delay_ms + CLOCK_ERROR_MS))
+        due_ms = max(now_ms, min(self._last_due_ms, now_ms + self._music.delay_ms + CLOCK_ERROR_MS))
         self._agenda.add(due_ms, partial(self._write, text))
 
 

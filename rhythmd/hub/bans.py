@@ -1,5 +1,6 @@
 """Who may not come back into a room, and until when."""
 
+from math import inf
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -31,12 +32,18 @@ class BanList:
         self._bans = {key: ban for key, ban in self._bans.items() if ban.until > now}
         if len(self._bans) >= BANS_LIMIT:
             raise Refused(ErrorCode.INVALID_FIELD, f"a room holds at most {BANS_LIMIT} bans", "user")
-        ban = _Ban(profile.ban_keys(), float("inf") if seconds is None else now + seconds)
-        self._bans |= dict.fromkeys(ban.keys, ban)
+        self.restore(profile.ban_keys(), inf if seconds is None else seconds)
 
     def restore(self, keys: tuple[str, ...], seconds: float) -> None:
-        """Put a kept ban back in force under all its keys, with what is left of it."""
+        """Put a ban in force under all its keys, with what is left of it."""
         self._bans |= dict.fromkeys(keys, _Ban(keys, monotonic() + seconds))
+
+    def change(self, key: str, seconds: int | None) -> bool:
+        """Give the ban of a user's id or an address another end; whether there was one."""
+        keys = self.keys_of(key)
+        if keys:
+            self.restore(keys, inf if seconds is None else seconds)
+        return bool(keys)
 
     def keys_of(self, key: str) -> tuple[str, ...]:
         """What the ban of a user's id or an address stands under, that among it; nothing if there is none."""

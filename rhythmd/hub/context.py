@@ -52,7 +52,7 @@ class Context:
         self.stats = stats
         self.pacer = Pacer(loop, stats, config.hub.flush_max_ms / 1000)
         self.registry = Registry(config, self.pacer)
-        self.kept = KeptRooms(store, hasher, self.registry, config.rooms.chat_history)
+        self.kept = KeptRooms(store, hasher, self.registry, config.rooms)
         self.sessions: dict[str, Session] = {}  # by session key
         self.away = Away(config.hub.resume_s, config.limits.connections, config.limits.connections_per_address)
         self.recordings = Recordings(store, blobs, config.recording)

@@ -12,13 +12,14 @@ from typing import Protocol
 from msgspec import UnsetType
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import ChatKind, RoomSettings
+from rhythm_protocol.messages import Ban, ChatKind, RoomSettings
+from rhythmd.config import RoomsConfig
 from rhythmd.errors import Refused
 from rhythmd.hub.keptstate import KeptState
 from rhythmd.hub.member import Profile
 from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import Room
-from rhythmd.ports import Conflict, NotFound, Store, StoreUnavailable
+from rhythmd.ports import Conflict, NotFound, Store, StoreUnavailable, TooMany
 from rhythmd.rows import FOREVER, NewChatLine, Sanction, SanctionKind, StoredRoom, StoredRoomChanges
 
 __all__ = ["KeptRooms", "NameTaken", "PasswordHasher"]
@@ -48,6 +49,8 @@ def _translated(name_field: str = "name") -> Iterator[None]:
         raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
     except Conflict as error:
         raise NameTaken(name_field) from error
+    except TooMany as error:
+        raise Refused(ErrorCode.ROOM_LIMIT, "you have as many rooms as one may: delete one first") from error
     except NotFound as error:
         raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone") from error
 
@@ -67,11 +70,12 @@ def _now_ms() -> int:
 class KeptRooms:
     """Opens, makes and changes rooms that outlive their members. Every method may raise Refused."""
 
-    def __init__(self, store: Store, hasher: PasswordHasher, registry: Registry, history: int) -> None:
+    def __init__(self, store: Store, hasher: PasswordHasher, registry: Registry, config: RoomsConfig) -> None:
         self._store = store
         self._hasher = hasher
         self._registry = registry
-        self._history = history
+        self._history = config.chat_history
+        self._most = config.kept_per_account
 
     async def find(self, reference: str) -> StoredRoom | None:
         """The room with this id or, in any case and with any space around it, this name."""
@@ -109,7 +113,7 @@ class KeptRooms:
             password_hash=None if password is None else await self._hasher.hash(password),
         )
         with _translated():
-            await self._store.rooms.create(room)
+            await self._store.rooms.create(room, self._most)
         return room
 
     async def knows_password(self, room: Room, password: str | None) -> bool:
@@ -172,19 +176,19 @@ class KeptRooms:
             await self._store.chat.clear(room.id)
         room.clear_chat()
 
-    async def ban(self, room: Room, target: Profile, seconds: int | None, reason: str, by: str) -> None:
-        """Keep a ban of `target`."""
+    async def ban(self, room: Room, ban: Ban, by: str) -> None:
+        """Keep a ban that is in force, of the user with this id."""
         now = _now_ms()
         with _translated():
-            for subject in target.ban_keys():
+            for subject in room.bans.keys_of(ban.user):
                 await self._store.rooms.sanction(
                     Sanction(
                         room_id=room.id,
                         subject=subject,
                         kind=SanctionKind.BAN,
-                        until=FOREVER if seconds is None else now + seconds * 1000,
+                        until=FOREVER if ban.seconds is None else now + ban.seconds * 1000,
                         created=now,
-                        reason=reason,
+                        reason=ban.reason,
                         by=by,
                     )
                 )

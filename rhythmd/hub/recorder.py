@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
@@ -133,6 +134,9 @@ class Recorder:
     async def _finish(self, room: Room, take: Take, claim: Claim) -> None:
         try:
             kept = await self._recordings.keep(take)
+        except asyncio.CancelledError:
+            hub_log.error("a recording of room %s is lost: the server had no time to write it", take.room_id)
+            raise
         except StoreError as error:
             hub_log.error("a recording of room %s is lost: %s", take.room_id, error)
             lost = Error(ErrorCode.UNAVAILABLE, "the recording could not be kept")
@@ -169,26 +173,26 @@ class Recorder:
         self._timer = self._pacer.later(LOOK_S, self._look)
 
     def _is_over(self, tape: Tape, now: int) -> bool:
-        return len(tape) >= self._config.max_bytes or now - tape.began_ms >= self._longest_ms
+        return tape.size >= self._config.max_bytes or now - tape.began_ms >= self._longest_ms
 
     def _turn(self, deck: Deck, now: int) -> None:
         """Begin a replay's next tape when the last one is long, or fills half of what there is for both."""
         tape = deck.replay[-1]
         is_long = tape.blocks and now - tape.began_ms >= self._replay_ms
-        if is_long or len(tape) >= self._config.replay_bytes / 2:
+        if is_long or tape.size >= self._config.replay_bytes / 2:
             deck.turn()
 
     def _bound_memory(self) -> None:
         """Forget replays, the biggest first, while there is too much on tape; then end recordings."""
-        excess = sum(len(room.deck) for room in self._registry if room.deck.running) - self._config.memory_bytes
+        excess = sum(room.deck.size for room in self._registry if room.deck.running) - self._config.memory_bytes
         if excess <= 0:
             return
-        for deck in sorted((room.deck for room in self._registry), key=len, reverse=True):
+        for deck in sorted((room.deck for room in self._registry), key=attrgetter("size"), reverse=True):
             if excess > 0:
                 excess -= deck.forget()
-        for room in sorted(self._running, key=lambda room: len(room.deck), reverse=True):
+        for room in sorted(self._running, key=attrgetter("deck.size"), reverse=True):
             if excess > 0:
-                excess -= len(room.deck)
+                excess -= room.deck.size
                 self.end(room)
 
 

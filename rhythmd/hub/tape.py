@@ -48,7 +48,7 @@ class Tape:
         began_ms: on the server's clock.
     """
 
-    __slots__ = ("_seated", "began_ms", "blocks", "seats")
+    __slots__ = ("_first_seats", "_seated", "began_ms", "blocks", "seats")
 
     def __init__(self, members: Iterable[Member]) -> None:
         self.began_ms = now_ms()
@@ -57,10 +57,12 @@ class Tape:
         self._seated: dict[int, Seat] = {}
         for member in members:
             self.seat(member)
+        self._first_seats = len(self.seats)
 
-    def __len__(self) -> int:
-        """Bytes of memory."""
-        return len(self.blocks) + SEAT_BYTES * len(self.seats)
+    @property
+    def size(self) -> int:
+        """Bytes of memory that grow with time: a room's size is bounded elsewhere, how often people come is not."""
+        return len(self.blocks) + SEAT_BYTES * (len(self.seats) - self._first_seats)
 
     def seat(self, member: Member) -> None:
         seat = self._seated[member.slot] = Seat(member, len(self.blocks))
@@ -106,9 +108,11 @@ class Deck:
         self.running: tuple[Tape, ...] = ()
         self.allow_replay(allowed=allow_replay)
 
-    def __len__(self) -> int:
-        """Bytes of memory."""
-        return len(self._recording or ()) + sum(map(len, self.replay))
+    @property
+    def size(self) -> int:
+        """Of all tapes together."""
+        recording = 0 if self._recording is None else self._recording.size
+        return recording + sum(tape.size for tape in self.replay)
 
     def record(self, user_id: str) -> Tape:
         """Begin a recording; the tape that it is on."""
@@ -142,11 +146,11 @@ class Deck:
 
     def forget(self) -> int:
         """Begin the replay anew, if there is one; how many bytes that gives back."""
-        before = len(self)
+        before = self.size
         if self.replay:
             self.replay.clear()
             self.turn()
-        return before - len(self)
+        return before - self.size
 
     def seat(self, member: Member) -> None:
         for tape in self.running:

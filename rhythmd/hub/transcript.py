@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from operator import itemgetter
+from itertools import chain
 from struct import Struct
 from typing import Final, NamedTuple, TypeVar
 
@@ -47,10 +47,10 @@ def transcribe(title: str, tapes: Sequence[Tape], since_ms: int, until_ms: int) 
     """
     parts = [part for part in _parts(tapes, since_ms) if part.has_music]
     origin_ms = _origin_ms(parts, max(since_ms, tapes[0].began_ms))
-    tracks = [(part.name, part.finish(origin_ms, until_ms)) for part in parts]
-    end_ms = max((events[-1][0] for _, events in tracks), default=origin_ms)
-    file = smf.encode(title, ((name, _with_rests(events)) for name, events in tracks), origin_ms)
-    return Transcript(file, end_ms - origin_ms, len(tracks))
+    tracks = [part.finish(origin_ms, until_ms) for part in parts]
+    named = ((part.name, _with_rests(events)) for part, (events, _) in zip(parts, tracks, strict=True))
+    end_ms = max((end_ms for _, end_ms in tracks), default=origin_ms)
+    return Transcript(smf.encode(title, named, origin_ms), end_ms - origin_ms, len(parts))
 
 
 def _with_rests(items: Iterable[T]) -> Iterator[T]:
@@ -117,7 +117,9 @@ class _Part:
         self._opening = NoteState()
         self._closing = NoteState()
         self._order = _Order()
-        self._events: list[smf.Event] = []
+        self._events: list[
+            int
+        ] = []  # due time << 24 | message: a long recording's tuples would keep the collector busy
         held = b"".join(_EVENT.pack(0, *message) for message in seat.held)
         for state in (self._opening, self._closing):
             state.apply(held, 0)
@@ -129,12 +131,12 @@ class _Part:
             if at_ms < self._since_ms:
                 self._opening.apply(_EVENT.pack(offset, status, data1, data2), 0)
             else:
-                self._events.append((at_ms, (status, data1, data2)))
+                self._events.append(at_ms << 24 | status << 16 | data1 << 8 | data2)
 
     @property
     def begins_ms(self) -> int | None:
         """When the first event is due; None if there is none."""
-        return min((at_ms for at_ms, _ in self._events), default=None)
+        return min(self._events) >> 24 if self._events else None
 
     @property
     def sounds_at_once(self) -> bool:
@@ -145,12 +147,22 @@ class _Part:
     def has_music(self) -> bool:
         return bool(self._events) or self.sounds_at_once
 
-    def finish(self, origin_ms: int, until_ms: int) -> list[smf.Event]:
-        """The whole track in order, from the state at the beginning to the release at the end."""
-        events = [(origin_ms, message) for message in self._opening.snapshot()]
-        events += sorted(self._events, key=itemgetter(0))
-        end_ms = max(until_ms, events[-1][0])
-        return events + [(end_ms, message) for message in self._closing.release()]
+    def finish(self, origin_ms: int, until_ms: int) -> tuple[Iterator[smf.Event], int]:
+        """The whole track in order, from the state at the beginning to the release at the end; and when it ends."""
+        self._events.sort(key=_due_ms)
+        opening = [(origin_ms, message) for message in self._opening.snapshot()]
+        last_ms = _due_ms(self._events[-1]) if self._events else origin_ms
+        release = self._closing.release()
+        end_ms = max(until_ms, last_ms) if release else last_ms
+        return chain(opening, map(_event, self._events), ((end_ms, message) for message in release)), end_ms
+
+
+def _due_ms(event: int) -> int:
+    return event >> 24
+
+
+def _event(event: int) -> smf.Event:
+    return event >> 24, (event >> 16 & 0xFF, event >> 8 & 0xFF, event & 0xFF)
 
 
 class _Order:

@@ -56,9 +56,12 @@ class Around:
         finally:
             if connection is not None:
                 connection.request_ended()
-        if not isinstance(response, Ready):
+        headers = self._headers(request, id_)
+        if isinstance(response, Ready):
+            response.more = headers
+        else:
+            response.headers.extend(headers)
             _secure(response.headers)
-        self._add_headers(response.headers, request, id_)
         return response
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -71,13 +74,14 @@ class Around:
             await _continue(request)
         return await handler(request)
 
-    def _add_headers(self, headers: CIMultiDict[str], request: web.BaseRequest, id_: str) -> None:
-        headers["X-Request-Id"] = id_
-        headers.extend(self._origins.headers(request))
-        if ALLOWANCE in request:
-            headers.extend(request[ALLOWANCE].headers())
+    def _headers(self, request: web.BaseRequest, id_: str) -> list[tuple[str, str]]:
+        headers = [("X-Request-Id", id_), *self._origins.headers(request)]
+        allowance = request.get(ALLOWANCE)
+        if allowance is not None:
+            headers += allowance.headers()
         if self._visitors.came_through_tls(request):
-            headers["Strict-Transport-Security"] = HSTS
+            headers.append(("Strict-Transport-Security", HSTS))
+        return headers
 
     def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
         """What the visitor is told. What we did not expect is logged whole, and shown to nobody."""

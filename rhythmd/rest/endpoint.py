@@ -1,13 +1,14 @@
 """What stands before every handler: the row of the table says how far each request gets."""
 
 import asyncio
-import re
 from typing import Final
 
 import msgspec
 import orjson
 from aiohttp import web
+from msgspec import Struct
 
+from rhythm_protocol.explain import explain
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import InvalidToken
@@ -17,6 +18,7 @@ from rhythmd.rest.around import ALLOWANCE
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.cookies import access_token
 from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.inputs import FORMS
 from rhythmd.rest.origins import Origins
 from rhythmd.rest.rates import Rate, Rates, too_many
 from rhythmd.rest.routing import Call, InputT, Nothing, Route, Who, as_json
@@ -31,7 +33,6 @@ RIGHTS: Final = {
     Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
     Who.ADMIN: frozenset({Role.ADMIN}),
 }
-_NAMED: Final = re.compile(r"(?:missing required|unknown) field `([^`]*)`")
 
 
 class Gate:
@@ -70,7 +71,8 @@ class Gate:
             self._count(request, route.rate, None)
         else:
             principal = await self._identify(route, request)
-        return Call(request, await self._read(route, request), principal, self._visitors)
+        given = _query(route, request) if request.method in QUERIED else await self._body(route.input, request)
+        return Call(request, given, principal, self._visitors)
 
     async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
         """Who asks. Whatever comes of it, the request is counted."""
@@ -94,12 +96,7 @@ class Gate:
         if allowance.wait_s:
             raise too_many(allowance)
 
-    async def _read(self, route: Route[InputT], request: web.BaseRequest) -> InputT:
-        wanted = route.input
-        if request.method in QUERIED:
-            if not request.query_string and route.default is not None:
-                return route.default
-            return _convert(_query(request), wanted, strict=False)
+    async def _body(self, wanted: type[InputT], request: web.BaseRequest) -> InputT:
         if wanted is Nothing and not request.body_exists:
             return _convert({}, wanted)
         if request.content_type != JSON:
@@ -130,11 +127,9 @@ class Endpoint:
         route = self._route
         answer = await route.handler(await self._gate.admit(route, request))
         await self._gate.settle()
-        if isinstance(answer, web.StreamResponse):
-            return answer
-        if answer is None:
-            return web.Response(status=204)
-        return as_json(answer, route.status)
+        if isinstance(answer, Struct):
+            return as_json(answer, route.status)
+        return web.Response(status=204) if answer is None else answer
 
 
 def _check_rights(who: Who, principal: Principal | None) -> None:
@@ -149,18 +144,17 @@ def _check_rights(who: Who, principal: Principal | None) -> None:
         raise ApiError(ApiErrorCode.NOT_PERMITTED, "your roles do not allow this")
 
 
-def _query(request: web.BaseRequest) -> dict[str, str]:
+def _query(route: Route[InputT], request: web.BaseRequest) -> InputT:
+    if route.default is not None and not request.query_string:
+        return route.default
     query = request.query
     if len(query) != len(set(query)):
         raise ApiError(ApiErrorCode.BAD_REQUEST, "a parameter is there twice")
-    return dict(query)
+    return _convert(dict(query), route.input, strict=False)
 
 
 def _convert(value: object, wanted: type[InputT], *, strict: bool = True) -> InputT:
     try:
         return msgspec.convert(value, wanted, strict=strict)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `")
-        named = _NAMED.search(text)
-        names = (path.strip("$.`"), named[1] if named else "")
-        raise ApiError(ApiErrorCode.INVALID_FIELD, text, ".".join(filter(None, names)) or None) from None
+        raise ApiError(ApiErrorCode.INVALID_FIELD, *explain(error, FORMS)) from None

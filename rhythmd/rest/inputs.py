@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from rhythm_protocol import values
 from rhythm_protocol.messages import (
     Colour,
     Line,
@@ -17,6 +18,7 @@ from rhythmd.rest.routing import Input
 from rhythmd.rows import Privacy, Role
 
 __all__ = [
+    "FORMS",
     "ActiveRooms",
     "AuditQuery",
     "Ban",
@@ -30,6 +32,7 @@ __all__ = [
     "PageQuery",
     "PreferencesChange",
     "ProfileChange",
+    "RecordingKey",
     "Refresh",
     "Register",
     "Roles",
@@ -47,7 +50,11 @@ Duration = Annotated[int, Meta(ge=1, le=100 * YEAR_S)]
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 UnixMs = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]
 # Shown to others as an image: from anywhere, but never through plain HTTP and never as a script.
-ImageUrl = Annotated[str, Meta(max_length=512, pattern=r"^(https://[^\s\x00-\x1f\x7f]+)?\Z")]
+_IMAGE_URL: Final = r"^(https://[^\s\x00-\x1f\x7f]+)?\Z"
+ImageUrl = Annotated[str, Meta(max_length=512, pattern=_IMAGE_URL)]
+
+FORMS: Final = {**values.FORMS, _IMAGE_URL: "an address that begins with https://, or nothing"}
+"""What the fields' regular expressions ask for, in words."""
 
 
 # auth
@@ -176,3 +183,12 @@ class RoomChange(RoomSettingsUpdate, frozen=True, forbid_unknown_fields=True):
 
 class JoinRoom(Input, frozen=True):
     password: Password | None = None
+
+
+# recordings
+
+
+class RecordingKey(Input, frozen=True):
+    """`key` is part of the address in `recording-ready`, for those who cannot log in."""
+
+    key: Annotated[str, Meta(max_length=64)] | None = None

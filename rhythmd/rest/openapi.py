@@ -26,7 +26,7 @@ Document = dict[str, Any]
 
 def document(table: Sequence[Route[Any]]) -> Document:
     """The whole document as it is sent."""
-    types = {kind: None for route in table for kind in (route.answer, route.input) if kind is not None}
+    types = {kind: None for route in table for kind in (route.answer, route.input) if isinstance(kind, type)}
     _, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=REFERENCE)
     paths: dict[str, Document] = defaultdict(dict)
     for route in table:
@@ -115,12 +115,15 @@ def _responses(route: Route[Any]) -> Document:
     elif route.answer is None:
         responses[str(int(route.status))] = {"description": route.status.phrase}
     else:
-        schema = {"$ref": REFERENCE.format(name=route.answer.__name__)}
-        responses[str(int(route.status))] = {
-            "description": route.status.phrase,
-            "content": {JSON: {"schema": schema}},
-        }
+        responses[str(int(route.status))] = {"description": route.status.phrase, "content": _content(route.answer)}
     return responses | _errors(_codes(route))
+
+
+def _content(answer: Any) -> Document:
+    """What an answer holds: a struct as JSON, or bytes of the media type that is named."""
+    if isinstance(answer, str):
+        return {answer: {}}
+    return {JSON: {"schema": {"$ref": REFERENCE.format(name=answer.__name__)}}}
 
 
 def _errors(codes: Iterable[ApiErrorCode]) -> Document:

@@ -47,19 +47,19 @@ class Origins:
         if not fine:
             raise ApiError(ApiErrorCode.CROSS_SITE, "a page of another site may not ask for this")
 
-    def headers(self, request: web.BaseRequest) -> dict[str, str]:
+    def headers(self, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
         """The headers that let a page of an allowed origin read the answer."""
         if not self._allowed:
-            return {}
+            return ()
         origin = request.headers.get("Origin")
         if origin not in self._allowed:
-            return {"Vary": "Origin"}
-        return {
-            "Vary": "Origin",
-            "Access-Control-Allow-Origin": origin,
-            "Access-Control-Allow-Credentials": "true",
-            "Access-Control-Expose-Headers": EXPOSED,
-        }
+            return (("Vary", "Origin"),)
+        return (
+            ("Vary", "Origin"),
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Allow-Credentials", "true"),
+            ("Access-Control-Expose-Headers", EXPOSED),
+        )
 
     def preflight(self, request: web.BaseRequest) -> web.Response | None:
         """The answer to a browser's question before a request from another site; None if this is no such question.

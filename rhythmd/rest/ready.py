@@ -1,6 +1,6 @@
 """Answers that are bytes before anybody asks for them, and the headers that all answers have."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -29,8 +29,11 @@ SECURITY: Final = CIMultiDict(
 """On every answer; one that has a header of these names keeps its own."""
 
 
-def _lines(headers: Mapping[str, str]) -> bytes:
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
+Header = tuple[str, str]
+
+
+def _lines(headers: Iterable[Header]) -> bytes:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode()
 
 
 @lru_cache(1)
@@ -48,14 +51,14 @@ class Bytes:
 
     __slots__ = ("body", "head")
 
-    def __init__(self, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(self, headers: Iterable[Header], body: bytes) -> None:
         status = f"HTTP/1.1 {HTTPStatus.OK.value} {HTTPStatus.OK.phrase}\r\n".encode()
-        self.head = status + _lines(headers) + _lines(SECURITY) + _lines({hdrs.CONTENT_LENGTH: str(len(body))})
+        self.head = status + _lines([*headers, *SECURITY.items(), (hdrs.CONTENT_LENGTH, str(len(body)))])
         self.body = body
 
 
 class Ready(web.StreamResponse):
-    """One answer with these bytes. What is put into `headers` is sent along and must be safe to be sent.
+    """One answer with these bytes, and with `more` headers, which must be safe to be sent.
 
     aiohttp builds each head anew and sends it by way of several coroutines: about as much work as all that aiohttp
     does for a request besides (`python -m bench rest`).
@@ -65,6 +68,7 @@ class Ready(web.StreamResponse):
         super().__init__()
         self._bytes = bytes_
         self._stays = True
+        self.more: list[Header] = []
 
     @property
     def keep_alive(self) -> bool:
@@ -74,12 +78,11 @@ class Ready(web.StreamResponse):
         """Send all of it."""
         self._stays = request.keep_alive
         if not self._stays:
-            self.headers[hdrs.CONNECTION] = "close"
+            self.more.append((hdrs.CONNECTION, "close"))
         elif request.version < HttpVersion11:
-            self.headers[hdrs.CONNECTION] = "keep-alive"
-        parts = [self._bytes.head, _date(int(time())), _lines(self.headers), b"\r\n"]
-        if request.method != hdrs.METH_HEAD:
-            parts.append(self._bytes.body)
+            self.more.append((hdrs.CONNECTION, "keep-alive"))
+        body = b"" if request.method == hdrs.METH_HEAD else self._bytes.body
+        parts = self._bytes.head, _date(int(time())), _lines(self.more), b"\r\n", body
         await request.writer.write_eof(b"".join(parts))
         return request.writer
 

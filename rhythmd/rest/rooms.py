@@ -15,6 +15,7 @@ from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import Room
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.etags import is_known
 from rhythmd.rest.inputs import ActiveRooms
 from rhythmd.rest.ready import Bytes, Ready
 from rhythmd.rest.routing import Call, Nothing
@@ -61,7 +62,7 @@ class RoomsResource:
     async def active(self, call: Call[ActiveRooms]) -> web.StreamResponse:
         """The rooms that can be found, the fullest first."""
         page, etag = self._page(call.input)
-        if _is_known(call.request, etag):
+        if is_known(call.request, etag):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, **REVALIDATED})
         return Ready(page)
 
@@ -89,7 +90,7 @@ class RoomsResource:
             body = json.encode(self._select(query))
             etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
             headers = {"Content-Type": "application/json", "ETag": etag, **REVALIDATED}
-            page = self._pages[query] = Bytes(headers, body), etag
+            page = self._pages[query] = Bytes(headers.items(), body), etag
             if len(self._pages) > CACHED_QUERIES:
                 self._pages.popitem(last=False)
         return page
@@ -102,13 +103,6 @@ class RoomsResource:
         )
         start = query.page * query.size
         return RoomList([room.info() for room in rooms[start : start + query.size]], len(rooms), query.page, query.size)
-
-
-def _is_known(request: web.BaseRequest, etag: str) -> bool:
-    """Whether the client has this version already (If-None-Match of RFC 9110, 13.1.2)."""
-    if "If-None-Match" not in request.headers:
-        return False
-    return any(tag.value == "*" or f'"{tag.value}"' == etag for tag in request.if_none_match or ())
 
 
 def _matches(room: Room, kind: str | None, text: str) -> bool:

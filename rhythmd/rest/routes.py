@@ -26,6 +26,7 @@ from rhythmd.rest.inputs import (
     PageQuery,
     PreferencesChange,
     ProfileChange,
+    RecordingKey,
     Refresh,
     Register,
     Roles,
@@ -34,6 +35,7 @@ from rhythmd.rest.inputs import (
 from rhythmd.rest.login import GuestView, LoginResource, TicketView
 from rhythmd.rest.oauth import IdentityList, OAuthResource, ProviderList
 from rhythmd.rest.rates import Rate
+from rhythmd.rest.recordings import MIDI, RecordingList, RecordingsResource, RecordingView
 from rhythmd.rest.room_changes import RoomChangesResource, SeatView
 from rhythmd.rest.rooms import RoomList, RoomsResource
 from rhythmd.rest.routing import Nothing, Route, Who
@@ -63,6 +65,7 @@ def routes(context: Context, auth: Auth, store: Store, urls: Urls) -> Table:
         *_users(UsersResource(store)),
         *_moderation(ModerationResource(auth), AuditResource(store)),
         *_rooms(RoomsResource(context.registry, context.kept), RoomChangesResource(context, auth, urls)),
+        *_recordings(RecordingsResource(context.recordings, auth.auditor)),
     )
 
 
@@ -189,7 +192,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
         ),
         Route(
             method="POST", path=f"{V1}/rooms/create", handler=changes.create, input=CreateRoom, answer=RoomInfo,
-            status=HTTPStatus.CREATED, who=Who.MEMBER, errors=(Code.TAKEN, Code.BUSY),
+            status=HTTPStatus.CREATED, who=Who.MEMBER, errors=(Code.TAKEN, Code.ROOM_LIMIT, Code.BUSY),
         ),
         Route(
             method="GET", path=room, handler=rooms.one, input=Nothing, answer=RoomInfo, who=Who.VISITOR,
@@ -213,5 +216,27 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
         Route(
             method="POST", path=f"{room}/leave", handler=changes.leave, input=Nothing, who=Who.GUEST,
             errors=(Code.ROOM_NOT_FOUND, Code.NOT_IN_ROOM),
+        ),
+    )  # fmt: skip
+
+
+def _recordings(recordings: RecordingsResource) -> Table:
+    recording = f"{V1}/recordings/{{id}}"
+    return (
+        Route(
+            method="GET", path=f"{V1}/recordings", handler=recordings.mine, input=PageQuery, answer=RecordingList,
+            who=Who.GUEST,
+        ),
+        Route(
+            method="GET", path=recording, handler=recordings.one, input=RecordingKey, answer=RecordingView,
+            who=Who.VISITOR, errors=(Code.NOT_FOUND,),
+        ),
+        Route(
+            method="GET", path=f"{recording}/file", handler=recordings.file, input=RecordingKey, answer=MIDI,
+            more=NOT_MODIFIED, who=Who.VISITOR, errors=(Code.NOT_FOUND,),
+        ),
+        Route(
+            method="DELETE", path=recording, handler=recordings.delete, input=Nothing, who=Who.GUEST,
+            errors=(Code.NOT_FOUND, Code.NOT_OWNER, Code.BUSY),
         ),
     )  # fmt: skip

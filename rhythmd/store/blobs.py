@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from secrets import token_hex
 from typing import Final, ParamSpec, TypeVar
 
 from rhythmd.ports import NotFound, StoreUnavailable
@@ -74,7 +75,7 @@ class DirectoryBlobs:
 def _write(path: Path, content: bytes) -> None:
     """Beside its place, then into it; both are on the disk at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
+    partial = path.with_name(f".{path.name}.{token_hex(8)}.part")  # no other write of the same key gets in its way
     try:
         with partial.open("wb") as file:
             os.fchmod(file.fileno(), 0o600)

@@ -6,6 +6,9 @@
 import { HeldNotes, endOf, isNoteOff, isNoteOn } from "./held.js";
 import { LatenessMeter } from "./rhythm-protocol.js";
 
+const STALL_MS = 50;
+const BURST_MS = 20;
+
 export class Playout {
   /**
    * @param clock the ServerClock
@@ -25,8 +28,9 @@ export class Playout {
   receive(blocks) {
     const now = performance.now();
     this.waiting.push(...blocks.flatMap((block) => this.scheduled(block, now)));
-    // Where one message is late more of them wait to be read, perhaps with the ends of its notes.
-    if (this.waiting.some(({ dueMs }) => dueMs < now)) this.flushing ??= setTimeout(() => this.flush());
+    // What is so late was held up somewhere, and behind it come more, perhaps with the ends of its notes.
+    const stalled = this.waiting.some(({ dueMs }) => dueMs < now - STALL_MS);
+    if (stalled) this.flushing ??= setTimeout(() => this.flush(), BURST_MS);
     else this.flush();
   }
 

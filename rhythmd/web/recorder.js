@@ -38,6 +38,6 @@ export class Recorder {
 export function describe({ name, duration_ms: duration, players, url }) {
   const seconds = Math.round(duration / 1000);
   const length = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-  const content = `The recording ${name} is ready: ${length}, ${players} ${players === 1 ? "player" : "players"}.`;
+  const content = `The recording “${name}” is ready: ${length}, ${players} ${players === 1 ? "player" : "players"}.`;
   return [content, { href: url, text: "Download" }];
 }

@@ -197,6 +197,25 @@ def test_verify_after_rotation_old_and_new_tokens_are_good(key_file: KeyFile, cl
     assert tokens.verify(old).sub == tokens.verify(new).sub == "user"
 
 
+def test_verify_again_is_refused_when_the_key_is_dead(key_file: KeyFile, clock: ManualClock) -> None:
+    tokens = make_tokens(key_file, clock)
+    old, _ = tokens.issue("user", "session", MEMBER)
+    key_file.rotate()
+    assert tokens.verify(old).sub == "user"
+    clock.advance(10 * 86_400)
+    with pytest.raises(InvalidToken) as refused:
+        tokens.verify(old)
+    assert not isinstance(refused.value, TokenExpired)
+
+
+def test_verify_again_is_refused_when_the_token_has_expired(tokens: AccessTokens, clock: ManualClock) -> None:
+    token, expires = tokens.issue("user", "session", MEMBER)
+    assert tokens.verify(token) == tokens.verify(token)
+    clock.advance((expires - clock.now) / 1_000 + LEEWAY_S)
+    with pytest.raises(TokenExpired):
+        tokens.verify(token)
+
+
 def test_verify_after_change_of_secret_tokens_of_the_previous_one_are_good(clock: ManualClock) -> None:
     old, _ = make_tokens(SecretKeys(SECRET), clock).issue("user", "session", MEMBER)
     following = "the secret that comes after the first"

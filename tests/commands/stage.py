@@ -33,12 +33,13 @@ from rhythmd.client.clock import local_us
 from rhythmd.client.held import ChannelMessage
 from tests.deadline import until, within
 
-__all__ = ["CLARA", "LIMITS", "ROBERT", "ROOM", "Stage"]
+__all__ = ["CLARA", "JOIN", "LIMITS", "ROBERT", "ROOM", "Stage"]
 
 ROBERT: Final = User("u1", "Robert", "#8ecae6", slot=1)
 CLARA: Final = User("u2", "Clara", "#8ecae6", slot=2)
 LIMITS: Final = Limits(65_536, 500, 100, 20.0, 40.0, 50.0, 2.0)
 ROOM: Final = RoomInfo("r1", "Salon", RoomSettings(), has_password=False, players=2, owner="u2")
+JOIN: Final = JoinAck(1, ROOM, [ROBERT, CLARA], [], QuotaState(100, 100, 100))
 
 
 class Stage:
@@ -50,9 +51,11 @@ class Stage:
         played: the notes that came.
         resumed: the resumes that came.
         answers: whether requests are answered.
+        refusals: the codes of the refusals that the next requests get.
         recovers: whether what was missed is sent again.
         over: whether sessions end with their connections.
-        join: the room as a join, or a resume that could not recover, tells it; None: we are not in it.
+        join: the room as a join tells it.
+        seated: whether a session is in it still when it could not be recovered.
         notes: what Clara and others hold.
         limits: what its welcome says.
         open: whether connections are welcomed at this moment.
@@ -67,9 +70,11 @@ class Stage:
         self.played: list[MidiBatch] = []
         self.resumed: list[Resume] = []
         self.answers = True
+        self.refusals: list[ErrorCode] = []
         self.recovers = True
         self.over = False
-        self.join: JoinAck | None = JoinAck(1, ROOM, [ROBERT, CLARA], [], QuotaState(100, 100, 100))
+        self.join = JOIN
+        self.seated = True
         self.notes: list[SlotState] = []
         self.limits = LIMITS
         self.open = asyncio.Event()
@@ -90,9 +95,10 @@ class Stage:
     async def show_notes(self) -> None:
         await self._sockets[-1].send(encode_binary("notes", Notes(self.notes)))
 
-    async def play(self, *messages: ChannelMessage) -> None:
-        """Clara plays now."""
-        block = MidiBlock(2, self.now_ms & 0xFFFFFFFF, tuple(MidiEvent(0, *message) for message in messages))
+    async def play(self, *messages: ChannelMessage, slot: int = 2, at_ms: int | None = None) -> None:
+        """Clara, unless it is another slot, plays now, or at `at_ms` of the server's clock."""
+        base_ms = self.now_ms if at_ms is None else at_ms
+        block = MidiBlock(slot, base_ms & 0xFFFFFFFF, tuple(MidiEvent(0, *message) for message in messages))
         await self._sockets[-1].send(encode_midi_blocks([block]))
 
     async def drop(self, code: int | None = None) -> None:
@@ -130,7 +136,8 @@ class Stage:
     @asynccontextmanager
     async def set(self) -> AsyncIterator["Stage"]:
         """Accept connections, at `url`."""
-        async with serve(self._welcome, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL_BINARY)]) as self._server:
+        protocols = [Subprotocol(SUBPROTOCOL_BINARY)]
+        async with serve(self._welcome, "127.0.0.1", 0, subprotocols=protocols, close_timeout=0.1) as self._server:
             self.url = f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
             yield self
 
@@ -159,18 +166,20 @@ class Stage:
             await self._resume(envelope.id, msgspec.convert(envelope.data, Resume))
             return
         self.asked.append(envelope)
-        if self.answers and envelope.id is not None:
+        if self.refusals:
+            await self.send("error", Error(self.refusals.pop(), "not now"), envelope.id)
+        elif self.answers and envelope.id is not None:
             await self.send("ack", self.join if envelope.type == "join-room" else {}, envelope.id)
 
     async def _resume(self, id_: int | None, resume: Resume) -> None:
         self.resumed.append(resume)
         socket = self._sockets[-1]
-        if self.over:
-            error = Error(ErrorCode.SESSION_NOT_FOUND, "too late")
+        if self.refusals or self.over:
+            error = Error(self.refusals.pop() if self.refusals else ErrorCode.SESSION_NOT_FOUND, "too late")
             await socket.send(encode_binary("error", error, id_))
             return
         missed = self._journal[resume.received :] if self.recovers else []
-        join = None if self.recovers else self.join
+        join = self.join if self.seated and not self.recovers else None
         ack = ResumeAck(ROBERT, resume.session, self.recovers, len(missed), join)
         if not self.recovers:
             self._journal.clear()

@@ -8,13 +8,15 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from rhythm_protocol.close import ABNORMAL, FLOODING, PROTOCOL_ERROR, Close
-from rhythm_protocol.control import SUBPROTOCOL_BINARY
+from rhythm_protocol.control import SUBPROTOCOL_BINARY, encode_binary
+from rhythm_protocol.messages import Welcome
 from rhythmd.app import Server
 from rhythmd.client.connection import socket_url
 from rhythmd.client.errors import ConnectionEnded, Unreachable
 from rhythmd.client.listen import Until, listen
 from rhythmd.client.room import RoomAddress
 from rhythmd.client.session import open_session
+from tests.commands.stage import LIMITS, ROBERT
 from tests.deadline import until, within
 from tests.services import free_port
 
@@ -121,6 +123,26 @@ async def test_open_session_garbage_is_a_protocol_error(payload: bytes) -> None:
         await socket.wait_closed()
 
     async with scripted(send) as url:
+        assert (await within(ending(url))).rule is PROTOCOL_ERROR
+
+
+async def test_open_session_without_a_clock_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rhythmd.client.connection.PATIENCE_S", 0.1)
+
+    async def welcome(socket: ServerConnection) -> None:
+        await socket.send(encode_binary("welcome", Welcome(ROBERT, "s1", 0, 1, LIMITS)))
+        await socket.wait_closed()
+
+    async with scripted(welcome) as url:
+        assert "no answer to clock" in str(await within(ending(url)))
+
+
+async def test_open_session_without_a_welcome_is_told() -> None:
+    async def answer(socket: ServerConnection) -> None:
+        await socket.send(encode_binary("ack", {}, 1))
+        await socket.wait_closed()
+
+    async with scripted(answer) as url:
         assert (await within(ending(url))).rule is PROTOCOL_ERROR
 
 

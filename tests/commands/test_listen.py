@@ -1,8 +1,5 @@
 """Listening to a room of a real server."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,46 +7,11 @@ import pytest
 from rhythm_protocol.messages import RoomSettings
 from rhythmd.app import Server
 from rhythmd.client.errors import RequestRefused
-from rhythmd.client.listen import Until, listen
-from rhythmd.client.recording import Recording
-from rhythmd.client.room import RoomAddress
-from rhythmd.client.score import ScoreEvent, read_score
+from rhythmd.client.listen import Until
 from tests.client import Client, Connect, note_off, note_on
-from tests.deadline import until, within
+from tests.commands.listening import FOREVER, Listening, listening
+from tests.deadline import within
 from tests.server import Serve
-
-FOREVER = Until()
-
-
-class Listening:
-    """A listener in the room Salon at `url`, with what it wrote."""
-
-    def __init__(self, url: str, until: Until) -> None:
-        self.lines: list[str] = []
-        self.recording = Recording("Salon")
-        address = RoomAddress(url, "Salon", name="Robert")
-        self.task = asyncio.create_task(listen(address, until, self.recording, self.lines.append))
-
-    async def wrote(self, text: str, times: int = 1) -> None:
-        await until(lambda: self.task.done() or sum(text in line for line in self.lines) >= times, f"{text} is written")
-        assert sum(text in line for line in self.lines) >= times, self.lines
-
-    async def stop(self, path: Path) -> list[ScoreEvent]:
-        """End it as a signal does; what was recorded."""
-        self.task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await within(self.task)
-        await asyncio.to_thread(self.recording.save, path)
-        return await asyncio.to_thread(read_score, path)
-
-
-@asynccontextmanager
-async def listening(server: Server, until: Until = FOREVER) -> AsyncIterator[Listening]:
-    listener = Listening(server.url, until)
-    await listener.wrote("joined: ")
-    yield listener
-    listener.task.cancel()
-    await asyncio.gather(listener.task, return_exceptions=True)
 
 
 async def player(connect: Connect, server: Server, name: str = "Clara") -> Client:
@@ -64,7 +26,7 @@ async def server_ms(client: Client) -> int:
 
 
 async def test_listen_records_by_the_events_own_times(server: Server, connect: Connect, tmp_path: Path) -> None:
-    async with listening(server) as listener:
+    async with listening(server.url) as listener:
         clara = await player(connect, server)
         now_ms = await server_ms(clara)
         await clara.play([note_on()], now_ms)
@@ -79,7 +41,7 @@ async def test_listen_records_what_sounds_at_the_join(server: Server, connect: C
     clara = await player(connect, server)
     await clara.play([note_on()])
     await clara.clock()
-    async with listening(server) as listener:
+    async with listening(server.url) as listener:
         await clara.play([note_off()])
         await listener.wrote("note off")
         events = await listener.stop(tmp_path / "out.mid")
@@ -90,7 +52,7 @@ async def test_listen_records_late_events_behind_what_sounded(server: Server, co
     clara = await player(connect, server)
     await clara.play([note_on()])
     before_ms = await server_ms(clara)
-    async with listening(server) as listener:
+    async with listening(server.url) as listener:
         await clara.play([note_off()], before_ms - 5_000)
         await listener.wrote("note off")
         events = await listener.stop(tmp_path / "out.mid")
@@ -98,7 +60,7 @@ async def test_listen_records_late_events_behind_what_sounded(server: Server, co
 
 
 async def test_listen_ends_in_the_recording_what_is_held(server: Server, connect: Connect, tmp_path: Path) -> None:
-    async with listening(server) as listener:
+    async with listening(server.url) as listener:
         clara = await player(connect, server)
         await clara.play([note_on()])
         await listener.wrote("note on ")
@@ -107,7 +69,7 @@ async def test_listen_ends_in_the_recording_what_is_held(server: Server, connect
 
 
 async def test_listen_writes_who_comes_plays_talks_and_goes(server: Server, connect: Connect) -> None:
-    async with listening(server) as listener:
+    async with listening(server.url) as listener:
         clara = await player(connect, server)
         await clara.play([note_on(61, 99)])
         await clara.ask("chat-message", {"content": "Good evening"})
@@ -124,7 +86,7 @@ async def test_listen_writes_who_comes_plays_talks_and_goes(server: Server, conn
 
 
 async def test_listen_until_quiet_ends_after_the_last_note(server: Server, connect: Connect) -> None:
-    async with listening(server, Until(quiet_s=0.2)) as listener:
+    async with listening(server.url, Until(quiet_s=0.2)) as listener:
         clara = await player(connect, server)
         assert not listener.task.done()
         await clara.play([note_on()])
@@ -133,7 +95,7 @@ async def test_listen_until_quiet_ends_after_the_last_note(server: Server, conne
 
 
 async def test_listen_seconds_ends_a_silent_room(server: Server) -> None:
-    async with listening(server, Until(seconds=0.5)) as listener:
+    async with listening(server.url, Until(seconds=0.5)) as listener:
         await within(listener.task)
 
 
@@ -145,7 +107,7 @@ async def test_listen_refused_join_ends_it(server: Server, connect: Connect) -> 
 
 async def test_listen_comes_back_after_a_restart(serve: Serve, connect: Connect, tmp_path: Path) -> None:
     first = await serve()
-    async with listening(first) as listener:
+    async with listening(first.url) as listener:
         clara = await player(connect, first)
         await clara.play([note_on()])
         await listener.wrote("note on ")

@@ -204,7 +204,7 @@ async def test_play_counts_on_another_clock_after_a_restart(stage: Stage, impati
 async def test_play_out_of_the_room_after_a_restart_ends_it(stage: Stage, impatient: None) -> None:
     playing = Playing(stage)
     await playing.reaches(0.3)
-    stage.recovers, stage.join = False, None
+    stage.recovers = stage.seated = False
     await stage.drop(RESTARTING.code)
     with pytest.raises(SessionLost, match="the place in the room is lost"):
         await within(playing.task)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 
 from rhythm_protocol.close import ABNORMAL, RESTARTING, SILENT, SLOW, TAKEN_OVER, Close
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatKind, ChatLine, ResumeAck, Stopping
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.client.errors import ConnectionEnded, RequestRefused, SessionLost
@@ -135,6 +136,14 @@ async def test_session_that_is_over_is_told(stage: Stage) -> None:
             await within(first)
         with pytest.raises(SessionLost):
             await session.ask("second", {})
+
+
+async def test_session_refused_for_a_while_tries_again(stage: Stage) -> None:
+    async with open_session(stage.url) as session:
+        stage.refusals = [ErrorCode.UNAVAILABLE, ErrorCode.STOPPING]
+        await stage.drop()
+        await next_of(session, ResumeAck)
+        assert [(resume.session, resume.received) for resume in stage.resumed] == [("s1", 0)] * 3
 
 
 async def test_session_taken_over_does_not_come_back(stage: Stage) -> None:

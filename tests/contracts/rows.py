@@ -13,6 +13,7 @@ from rhythmd.rows import (
     Identity,
     LoginSession,
     NewChatLine,
+    Recording,
     Sanction,
     SanctionKind,
     StoredRoom,
@@ -25,6 +26,7 @@ __all__ = [
     "make_entry",
     "make_identity",
     "make_line",
+    "make_recording",
     "make_room",
     "make_sanction",
     "make_session",
@@ -90,6 +92,23 @@ def make_sanction(room: StoredRoom, subject: str = "somebody", **fields: object)
 
 def make_line(content: str = "hello", **fields: object) -> NewChatLine:
     return structs.replace(NewChatLine(time=NOW, kind=ChatKind.TEXT, content=content), **fields)
+
+
+def make_recording(**fields: object) -> Recording:
+    recording = Recording(
+        id=_new_id(),
+        name="Evening",
+        room_id="r",
+        room="Salon",
+        owner_id="u",
+        created=NOW,
+        expires=NOW + DAY,
+        duration_ms=1_000,
+        size=100,
+        players=1,
+        key_hash=token("key"),
+    )
+    return structs.replace(recording, **fields)
 
 
 def make_entry(action: str = "login", **fields: object) -> AuditEntry:

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from rhythm_protocol.messages import Mode, RoomSettings, RoomType
-from rhythmd.ports import Conflict, NotFound, Store
+from rhythmd.ports import Conflict, NotFound, Store, TooMany
 from rhythmd.rows import FOREVER, SanctionKind, StoredRoom, StoredRoomChanges
 from tests.contracts.rows import NOW, make_line, make_room, make_sanction
 from tests.contracts.texts import AWKWARD_TEXTS
@@ -175,3 +175,22 @@ async def test_pardon_ends_one_kind(store: Store) -> None:
     assert await store.rooms.pardon(room.id, "somebody", SanctionKind.BAN)
     assert not await store.rooms.pardon(room.id, "somebody", SanctionKind.BAN)
     assert await store.rooms.sanctions(room.id, NOW) == [mute]
+
+
+async def test_create_more_than_an_owner_may_have_keeps_nothing_of_it(store: Store) -> None:
+    for _ in range(2):
+        await store.rooms.create(make_room(owner_id="u1"), 2)
+    third = make_room("Third", owner_id="u1")
+    with pytest.raises(TooMany):
+        await store.rooms.create(third, 2)
+    assert await store.rooms.by_name("Third") is None
+    await store.rooms.create(make_room(owner_id="u2"), 2)
+    await store.rooms.create(make_room(owner_id=None), 0)
+    await store.rooms.create(third)
+
+
+async def test_create_many_at_once_never_exceeds_the_most(store: Store) -> None:
+    creations = (store.rooms.create(make_room(owner_id="u1"), 3) for _ in range(12))
+    outcomes = await asyncio.gather(*creations, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes if outcome is not None} == {TooMany}
+    assert len((await store.rooms.page(20, owner_id="u1")).items) == outcomes.count(None) <= 3

@@ -48,6 +48,17 @@ async def test_get_expired_is_none(store: Store) -> None:
     assert await store.sessions.get(session.id, NOW + 10) is None
 
 
+async def test_with_account_finds_each_by_itself(store: Store) -> None:
+    account = await add_account(store)
+    session = make_session(account)
+    await store.sessions.create(session)
+    assert await store.sessions.with_account(session.id, account.id, NOW) == (session, account)
+    assert await store.sessions.with_account("nobody's", account.id, NOW) == (None, account)
+    assert await store.sessions.with_account(session.id, "nobody", NOW) == (session, None)
+    await store.sessions.revoke(account.id, session.id, NOW)
+    assert await store.sessions.with_account(session.id, account.id, NOW) == (None, account)
+
+
 async def test_user_agent_comes_back_as_it_was(store: Store) -> None:
     for text in AWKWARD_TEXTS:
         session = await add_session(store, text, user_agent=text)

@@ -10,8 +10,9 @@ from typing import Final, cast
 import msgspec
 import pytest
 
-from rhythm_protocol.messages import ChatCleared, ChatLine, JoinAck, RoomLeft, RoomSettings, RoomUpdated, UserLeft
+from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, JoinAck, RoomLeft, RoomSettings, RoomUpdated, UserLeft
 from rhythmd.app import Server
+from rhythmd.config import RoomsConfig
 from rhythmd.hub.kept import KeptRooms, PasswordHasher
 from rhythmd.hub.member import Profile
 from rhythmd.store.sqlite import SqliteStore
@@ -298,11 +299,12 @@ async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Pat
     store = SqliteStore(tmp_path / "rooms.sqlite3")
     await store.start()
     registry = bare_hub(make_config(tmp_path), asyncio.get_running_loop()).context.registry
-    kept = KeptRooms(store, cast(PasswordHasher, None), registry, 100)
+    kept = KeptRooms(store, cast(PasswordHasher, None), registry, RoomsConfig())
     room = await kept.open((await kept.create("clara", "Salon", RoomSettings(), None)).id)
     assert room is not None
     guest = Profile("guest", "Guest", "#ffffff", "203.0.113.7", guest=True, bot=False)
-    await kept.ban(room, guest, None, "", "clara")
+    room.bans.add(guest, None)
+    await kept.ban(room, Ban("guest"), "clara")
     registry.free(room)
     woken = await kept.open("salon")
     assert woken is not None
@@ -311,6 +313,19 @@ async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Pat
     await kept.pardon(woken, "guest")
     assert await store.rooms.sanctions(room.id, 0) == []
     await store.close()
+
+
+async def test_account_keeps_only_so_many_rooms(serve: Serve, connect: Connect, register: Register) -> None:
+    server = await serve("rooms.kept_per_account=2")
+    clara, robert = await register(server, "clara"), await register(server, "robert")
+    for name in ("one", "two"):
+        await (await clara.open()).join(name)
+    socket = await clara.open()
+    assert (await socket.refused("join-room", {"room": "three", "create": True})).code == "room-limit"
+    assert (await socket.refused("join-room", {"room": "three"})).code == "room-not-found"
+    await socket.join("one")
+    await (await robert.open()).join("three")
+    await (await connect(server)).join("four")
 
 
 # While the database is away
@@ -360,6 +375,26 @@ async def test_unban_that_cannot_be_stored_can_be_repeated(
     while (await owner.answer("unban", {"user": robert.id})).error:
         pass
     await find(noisy, "Salon")
+    errors_logged.records.clear()
+
+
+async def test_ban_that_cannot_be_stored_is_in_force_and_can_be_repeated(
+    serve: Serve, connect: Connect, register: Register, database: Path, errors_logged: ErrorLog
+) -> None:
+    server = await serve(IMPATIENT)
+    clara, robert = await register(server, "clara"), await register(server, "robert")
+    owner, noisy = await clara.open(), await robert.open()
+    await owner.join("Salon")
+    await find(noisy, "Salon")
+    with locked(database):
+        assert (await owner.refused("ban", {"user": "robert"})).code == "unavailable"
+        assert (await noisy.refused("join-room", {"room": "Salon"})).code == "banned"
+    while (await owner.answer("ban", {"user": robert.id, "reason": "noise"})).error:
+        pass
+    await owner.ask("leave-room")
+    await until_asleep(server)
+    await find(owner, "Salon")
+    assert (await noisy.refused("join-room", {"room": "Salon"})).code == "banned"
     errors_logged.records.clear()
 
 

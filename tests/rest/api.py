@@ -11,7 +11,7 @@ from multidict import CIMultiDictProxy
 
 from tests.deadline import within
 
-__all__ = ["PASSWORD", "UNLIMITED", "Answer", "Api", "User", "open_api"]
+__all__ = ["PASSWORD", "UNLIMITED", "Answer", "Api", "Download", "User", "open_api"]
 
 PASSWORD: Final = "correct horse"
 UNLIMITED: Final = (
@@ -38,6 +38,14 @@ class Answer(NamedTuple):
     def field(self) -> str | None:
         field: str | None = self.body["error"]["field"]
         return field
+
+
+class Download(NamedTuple):
+    """A file, or what came in its place."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    content: bytes
 
 
 class User(NamedTuple):
@@ -90,6 +98,14 @@ class Api:
             content = await answer.read()
             is_json = answer.content_type == "application/json" and content
             return Answer(answer.status, answer.headers, answer.cookies, orjson.loads(content) if is_json else None)
+
+    async def download(
+        self, path: str, *, token: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Download:
+        """What is at a whole path of this server."""
+        sent = {**(headers or {}), **({} if token is None else {"Authorization": f"Bearer {token}"})}
+        async with await within(self._session.get(f"{self.url}{path}", headers=sent)) as answer:
+            return Download(answer.status, answer.headers, await answer.read())
 
     async def register(self, usertag: str = "Clara", password: str = PASSWORD) -> User:
         """A new account with a session."""

@@ -8,7 +8,8 @@ import pytest
 from rhythm_protocol.messages import Playout
 from rhythmd.app import Server
 from tests.client import Connect
-from tests.rest.api import Answer, Api, User
+from tests.rest.api import Answer, Api, User, open_api
+from tests.server import Serve
 
 CLIENTS = 200
 SEATS = 16
@@ -49,6 +50,17 @@ async def test_create_keeps_the_room_while_nobody_is_in_it(api: Api, clara: User
 async def test_create_with_a_bad_field_names_it(api: Api, clara: User, fields: dict[str, Any], field: str) -> None:
     answer = await api.call("POST", "/rooms/create", {"name": "Salon", **fields}, token=clara.access_token)
     assert (answer.status, answer.code, answer.field) == (400, "invalid-field", field)
+
+
+async def test_create_more_than_one_may_have_is_refused(serve: Serve) -> None:
+    async with open_api(await serve("rooms.kept_per_account=1")) as api:
+        user = await api.register()
+        room_id = await create(api, user)
+        create_other = ("POST", "/rooms/create", {"name": "Other"})
+        answer = await api.call(*create_other, token=user.access_token)
+        assert (answer.status, answer.code) == (409, "room-limit")
+        await api.call("DELETE", f"/rooms/{room_id}", token=user.access_token)
+        assert (await api.call(*create_other, token=user.access_token)).status == 201
 
 
 async def test_create_by_a_guest_is_refused(api: Api) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Ban, ClearChat, Kick, Mute, Unban
@@ -40,14 +41,19 @@ def kick(context: Context, session: Session, message: Kick) -> None:
 
 
 def ban(context: Context, session: Session, message: Ban) -> Later | None:
-    """Put a member out and keep them out, for some seconds or for good."""
+    """Put a member out and keep them out, for some seconds or for good; or ban again who is banned, by their id.
+
+    It is in force at once. Who is told that it could not be stored can say it again.
+    """
     room = _moderated(context, session)
-    target = _other(room, session, message.user)
-    room.bans.add(target.profile, message.seconds)
-    context.expel(room, target, "banned", message.reason, message.seconds)
+    if not room.bans.change(message.user, message.seconds):
+        target = _other(room, session, message.user)
+        room.bans.add(target.profile, message.seconds)
+        context.expel(room, target, "banned", message.reason, message.seconds)
+        message = replace(message, user=target.profile.id)
     if room.kept is None:
         return None
-    return context.kept.ban(room, target.profile, message.seconds, message.reason, session.profile.id)
+    return context.kept.ban(room, message, session.profile.id)
 
 
 def unban(context: Context, session: Session, message: Unban) -> Later | None:

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from rhythm_protocol.messages import RoomType
-from rhythmd.ports import NotFound
+from rhythmd.ports import NotFound, TooMany
 from rhythmd.rows import Page, Sanction, SanctionKind, StoredRoom, StoredRoomChanges, fold
 from rhythmd.store.documents.mapping import (
     add_keys,
@@ -45,8 +45,14 @@ class MongoRooms:
         self._sanctions = sanctions
         self._chat = chat
 
-    async def create(self, room: StoredRoom) -> None:
+    async def create(self, room: StoredRoom, most: int | None = None) -> None:
         await self._rooms.insert(to_document(room, _FOLDED))
+        if most is None or room.owner_id is None:
+            return
+        # Counted afterwards: of two at once each finds the other's.
+        if await self._rooms.count(equal(owner_id=room.owner_id)) > most:
+            await self._rooms.delete(equal(_id=room.id))
+            raise TooMany(f"more than {most} rooms")
 
     async def get(self, room_id: str) -> StoredRoom | None:
         return await self._find(equal(_id=room_id))

@@ -1,10 +1,11 @@
 """Login sessions and the refresh tokens that they have used up."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 from rhythmd.ports import NotFound
-from rhythmd.rows import LoginSession, Page, Rotation, RotationOutcome
+from rhythmd.rows import Account, LoginSession, Page, Rotation, RotationOutcome
 from rhythmd.store.documents.mapping import equal, find_page, from_document, purge_date, to_document
 from rhythmd.store.mongo import Collection, Document, Index
 
@@ -46,6 +47,10 @@ class MongoSessions:
     async def get(self, session_id: str, now: int) -> LoginSession | None:
         document = await self._sessions.find_one({**equal(_id=session_id), **_live(now)})
         return None if document is None else _session(document)
+
+    async def with_account(self, session_id: str, user_id: str, now: int) -> tuple[LoginSession | None, Account | None]:
+        session, account = await asyncio.gather(self.get(session_id, now), self._accounts.find_one(equal(_id=user_id)))
+        return session, None if account is None else from_document(account, Account)
 
     async def rotate(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
         session = await self._exchange(token_hash, new_hash, now, expires)

@@ -13,9 +13,9 @@ from rhythmd.store.changes import changed_fields
 from rhythmd.store.sqlite.engine import Engine
 from rhythmd.store.sqlite.table import Table
 
-__all__ = ["SqliteAccounts", "SqliteIdentities"]
+__all__ = ["ACCOUNTS", "SqliteAccounts", "SqliteIdentities"]
 
-_ACCOUNTS: Final = Table(
+ACCOUNTS: Final = Table(
     "accounts",
     Account,
     json=("roles", "profile", "settings"),
@@ -26,17 +26,17 @@ _IDENTITIES: Final = Table("identities", Identity)
 
 
 def _create(connection: sqlite3.Connection, account: Account, identity: Identity | None) -> None:
-    _ACCOUNTS.insert(connection, account)
+    ACCOUNTS.insert(connection, account)
     if identity is not None:
         _IDENTITIES.insert(connection, identity)
 
 
 def _update(connection: sqlite3.Connection, user_id: str, changes: AccountChanges) -> Account:
-    account = _ACCOUNTS.find(connection, "id = ?", user_id)
+    account = ACCOUNTS.find(connection, "id = ?", user_id)
     if account is None:
         raise NotFound("no such account")
     account = structs.replace(account, **changed_fields(changes))
-    _ACCOUNTS.replace(connection, account)
+    ACCOUNTS.replace(connection, account)
     return account
 
 
@@ -54,7 +54,7 @@ def _unlink(connection: sqlite3.Connection, user_id: str, provider: str) -> bool
     linked = {identity.provider for identity in _identities(connection, user_id)}
     if provider not in linked:
         return False
-    if len(linked) == 1 and _ACCOUNTS.find(connection, "id = ? AND password_hash IS NULL", user_id):
+    if len(linked) == 1 and ACCOUNTS.find(connection, "id = ? AND password_hash IS NULL", user_id):
         raise LastIdentity("no other way to log in")
     connection.execute("DELETE FROM identities WHERE user_id = ? AND provider = ?", (user_id, provider))
     return True
@@ -70,23 +70,23 @@ class SqliteAccounts:
         await self._engine.write(_create, account, identity)
 
     async def get(self, user_id: str) -> Account | None:
-        return await self._engine.read(_ACCOUNTS.find, "id = ?", user_id)
+        return await self._engine.read(ACCOUNTS.find, "id = ?", user_id)
 
     async def by_usertag(self, usertag: str) -> Account | None:
-        return await self._engine.read(_ACCOUNTS.find, "usertag_key = ?", fold(usertag))
+        return await self._engine.read(ACCOUNTS.find, "usertag_key = ?", fold(usertag))
 
     async def by_email(self, email: str) -> Account | None:
-        return await self._engine.read(_ACCOUNTS.find, "email_key = ?", fold(email))
+        return await self._engine.read(ACCOUNTS.find, "email_key = ?", fold(email))
 
     async def update(self, user_id: str, changes: AccountChanges) -> Account:
         return await self._engine.write(_update, user_id, changes)
 
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
-        return await self._engine.read(_ACCOUNTS.page, limit, cursor, {})
+        return await self._engine.read(ACCOUNTS.page, limit, cursor, {})
 
     async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
         where = "WHERE id IN (SELECT value FROM json_each(?)) AND updated > ?"
-        return await self._engine.read(_ACCOUNTS.select, where, orjson.dumps(user_ids).decode(), since)
+        return await self._engine.read(ACCOUNTS.select, where, orjson.dumps(user_ids).decode(), since)
 
 
 class SqliteIdentities:

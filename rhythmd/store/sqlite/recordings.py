@@ -15,10 +15,6 @@ _RECORDINGS: Final = Table("recordings", Recording)
 _ADD_PRESENT: Final = "INSERT INTO recording_presences (recording_id, user_id) VALUES (?, ?)"
 _WAS_PRESENT: Final = "SELECT 1 FROM recording_presences WHERE recording_id = ? AND user_id = ?"
 _OF_USER: Final = "id IN (SELECT recording_id FROM recording_presences WHERE user_id = ?)"
-_COUNT: Final = """
-    SELECT count(*) FROM recordings
-    WHERE expires > :now AND owner_id = coalesce(:owner_id, owner_id) AND room_id = coalesce(:room_id, room_id)
-"""
 
 
 def _create(connection: sqlite3.Connection, recording: Recording, present: Collection[str]) -> None:
@@ -31,8 +27,10 @@ def _was_present(connection: sqlite3.Connection, recording_id: str, user_id: str
 
 
 def _count(connection: sqlite3.Connection, now: int, owner_id: str | None, room_id: str | None) -> int:
-    values = {"now": now, "owner_id": owner_id, "room_id": room_id}
-    return int(connection.execute(_COUNT, values).fetchone()[0])
+    conditions = {"expires > ?": now, "owner_id = ?": owner_id, "room_id = ?": room_id}
+    given = {text: value for text, value in conditions.items() if value is not None}
+    sql = " ".join(("SELECT count(*) FROM recordings WHERE", " AND ".join(given)))
+    return int(connection.execute(sql, tuple(given.values())).fetchone()[0])
 
 
 def _delete(connection: sqlite3.Connection, recording_id: str) -> bool:

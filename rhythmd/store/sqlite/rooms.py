@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import structs
 
 from rhythm_protocol.messages import RoomType
-from rhythmd.ports import NotFound
+from rhythmd.ports import NotFound, TooMany
 from rhythmd.rows import Page, Sanction, SanctionKind, StoredRoom, StoredRoomChanges, fold
 from rhythmd.store.changes import changed_fields
 from rhythmd.store.sqlite.engine import Engine
@@ -20,6 +20,13 @@ _IN_PLACE: Final = """
     ON CONFLICT (room_id, subject, kind) DO UPDATE
     SET until = excluded.until, created = excluded.created, reason = excluded.reason, by = excluded.by
 """
+
+
+def _create(connection: sqlite3.Connection, room: StoredRoom, most: int | None) -> None:
+    _ROOMS.insert(connection, room)
+    (owned,) = connection.execute("SELECT count(*) FROM rooms WHERE owner_id = ?", (room.owner_id,)).fetchone()
+    if most is not None and owned > most:
+        raise TooMany(f"more than {most} rooms")
 
 
 def _update(connection: sqlite3.Connection, room_id: str, changes: StoredRoomChanges) -> StoredRoom:
@@ -47,8 +54,8 @@ class SqliteRooms:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def create(self, room: StoredRoom) -> None:
-        await self._engine.write(_ROOMS.insert, room)
+    async def create(self, room: StoredRoom, most: int | None = None) -> None:
+        await self._engine.write(_create, room, most)
 
     async def get(self, room_id: str) -> StoredRoom | None:
         return await self._engine.read(_ROOMS.find, "id = ?", room_id)

@@ -6,7 +6,8 @@ from typing import Final
 
 import orjson
 
-from rhythmd.rows import LoginSession, Page, Rotation, RotationOutcome
+from rhythmd.rows import Account, LoginSession, Page, Rotation, RotationOutcome
+from rhythmd.store.sqlite.accounts import ACCOUNTS
 from rhythmd.store.sqlite.engine import Engine
 from rhythmd.store.sqlite.table import Table, Value
 
@@ -30,6 +31,16 @@ _REVOKE_ALL: Final = """
 _FIND_REVOKED: Final = """
     SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?)) AND revoked IS NOT NULL
 """
+
+
+def _find(connection: sqlite3.Connection, session_id: str, now: int) -> LoginSession | None:
+    return _SESSIONS.find(connection, "id = ? AND revoked IS NULL AND expires > ?", session_id, now)
+
+
+def _with_account(
+    connection: sqlite3.Connection, session_id: str, user_id: str, now: int
+) -> tuple[LoginSession | None, Account | None]:
+    return _find(connection, session_id, now), ACCOUNTS.find(connection, "id = ?", user_id)
 
 
 def _rotate(connection: sqlite3.Connection, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
@@ -67,8 +78,10 @@ class SqliteSessions:
         await self._engine.write(_SESSIONS.insert, session)
 
     async def get(self, session_id: str, now: int) -> LoginSession | None:
-        where = "id = ? AND revoked IS NULL AND expires > ?"
-        return await self._engine.read(_SESSIONS.find, where, session_id, now)
+        return await self._engine.read(_find, session_id, now)
+
+    async def with_account(self, session_id: str, user_id: str, now: int) -> tuple[LoginSession | None, Account | None]:
+        return await self._engine.read(_with_account, session_id, user_id, now)
 
     async def rotate(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
         return await self._engine.write(_rotate, token_hash, new_hash, now, expires)

@@ -1,0 +1,94 @@
+"""What is fuzzed: each decoder of bytes from outside, what it may raise, and where fuzzing it begins."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from rhythm_protocol import binary
+from rhythm_protocol.errors import ProtocolError
+from rhythm_protocol.midi import unpack_events
+from rhythm_protocol.websocket import BINARY, TEXT, client_frame
+from rhythmd.auth.errors import InvalidToken
+from rhythmd.auth.keys import SecretKeys
+from rhythmd.auth.tokens import AccessTokens
+from rhythmd.net.frames import FrameError, frame_size
+from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake
+from tests.protocol.codecs import check_control, decode_control
+from tests.protocol.vectors import Direction, FastLayout, Subprotocol, load
+from tests.raw import frame, upgrade_request
+
+__all__ = ["TARGETS", "Target"]
+
+_LONGEST: Final = 65_536
+_NOW_MS: Final = 1_800_000_000_000
+_TOKENS: Final = AccessTokens(SecretKeys("fuzz" * 8), "rhythmd", "rhythmd", 15, lambda: _NOW_MS)
+
+
+@dataclass(frozen=True)
+class Target:
+    """`decode` takes any bytes and returns, or raises `documented`; `corpus` holds inputs to begin with."""
+
+    decode: Callable[[bytes], object]
+    documented: type[Exception]
+    corpus: list[bytes]
+
+    def try_one(self, data: bytes) -> None:
+        """Raises whatever is not documented."""
+        with suppress(self.documented):
+            self.decode(data)
+
+
+def _fast(decode: Callable[[bytes], object], layout: FastLayout, direction: Direction) -> Target:
+    corpus = [vector.payload for vector in load(layout) if vector.direction == direction]
+    return Target(decode, ProtocolError, corpus)
+
+
+def _control(subprotocol: Subprotocol, direction: Direction) -> Target:
+    corpus = [vector.payload for vector in load("control") if vector.subprotocol == subprotocol]
+    return Target(lambda data: check_control(direction, decode_control(subprotocol, data)), ProtocolError, corpus)
+
+
+def _frames(data: bytes) -> None:
+    """Every frame, as a connection finds them."""
+    at = 0
+    while size := frame_size(data, at, _LONGEST):
+        at += size
+
+
+def _shake_hands(data: bytes) -> None:
+    """The head of a request, which ends with the first empty line."""
+    head, end, _ = data[:MAX_HEAD_BYTES].partition(b"\r\n\r\n")
+    if end:
+        handshake = Handshake(head + end, _LONGEST, ["https://elsewhere.example"])
+        assert handshake.answer, "every request is answered"
+
+
+class _Nothing(Exception):
+    """Is raised by nobody: for a decoder that takes all bytes."""
+
+
+TARGETS: Final[dict[str, Target]] = {
+    "midi-client": _fast(binary.decode_midi, "midi", "client"),
+    "midi-server": _fast(binary.decode_midi_blocks, "midi", "server"),
+    "midi-events": Target(unpack_events, ProtocolError, [b"\x00\x00\x90\x3c\x64", b"\x00\x00\xc0\x05\x00" * 2]),
+    "clock-client": _fast(binary.decode_clock_request, "clock", "client"),
+    "clock-server": _fast(binary.decode_clock_reply, "clock", "server"),
+    "cursor-client": _fast(binary.decode_cursor, "cursor", "client"),
+    "cursor-server": _fast(binary.decode_cursors, "cursor", "server"),
+    "msgpack-client": _control("rhythm.v1", "client"),
+    "msgpack-server": _control("rhythm.v1", "server"),
+    "json-client": _control("rhythm.v1.json", "client"),
+    "json-server": _control("rhythm.v1.json", "server"),
+    "frames": Target(
+        _frames, FrameError, [client_frame(TEXT, b"{}") + client_frame(BINARY, bytes(200)), frame(0x88, b"\x03\xe8")]
+    ),
+    "handshake": Target(
+        _shake_hands, _Nothing, [upgrade_request(), upgrade_request("/ws?bot=1&ticket=a", {"Origin": "http://a"})]
+    ),
+    "token": Target(
+        lambda data: _TOKENS.verify(data.decode("latin-1")),
+        InvalidToken,
+        [_TOKENS.issue("u1", "s1", None)[0].encode(), b"a.b.c"],
+    ),
+}

@@ -1,0 +1,315 @@
+"""Recording over real sockets: who may, who hears of it, what is in the file, and where it ends by itself."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import Error, RecordingInfo, RecordingReady, RecordingState
+from rhythm_protocol.midi import MidiEvent
+from rhythmd.app import BLOBS_FOLDER, Server
+from rhythmd.rows import Role
+from tests.client import Client, Connect, note_off, note_on
+from tests.conftest import ErrorLog
+from tests.deadline import until
+from tests.hub.people import Register, locked
+from tests.midifiles import Track, parse
+from tests.rest.api import UNLIMITED, open_api
+from tests.server import Serve, running_process
+
+REPLAYS: Final = {"allow_replay": True}
+
+
+async def enter(connect: Connect, server: Server, *names: str, **settings: object) -> list[Client]:
+    """Members of one room; the first owns it."""
+    clients = [await connect(server) for _ in names]
+    for client, name in zip(clients, names, strict=True):
+        await client.ask("user-update", {"name": name})
+        await client.join("Salon", settings=settings)
+    return clients
+
+
+async def ready(client: Client) -> RecordingInfo:
+    return (await client.expect(RecordingReady)).recording
+
+
+async def download(server: Server, info: RecordingInfo) -> tuple[str, list[Track]]:
+    async with open_api(server) as api:
+        answer = await api.download(info.url)
+    assert answer.status == 200
+    assert len(answer.content) == info.bytes
+    return parse(answer.content)
+
+
+async def test_record_keeps_what_was_played_by_each_player(server: Server, connect: Connect) -> None:
+    clara, robert = await enter(connect, server, "Clara", "Robert")
+    await clara.ask("record", {"on": True, "name": " Evening "})
+    base = clara.welcome.server_time // 1_000
+    melody = [event for n in range(20) for event in (note_on(60 + n, 40 + n, 90 * n), note_off(60 + n, 90 * n + 80))]
+    bass = [note_on(36), note_off(36, 700), MidiEvent(710, 0xB0, 64, 127), MidiEvent(720, 0xB0, 64, 0)]
+    for start in range(0, len(melody), 4):
+        await clara.play(melody[start : start + 4], base)
+    await robert.play(bass, base + 5)
+    await clara.clock()
+    await robert.clock()
+    await clara.ask("record", {"on": False})
+    info = await ready(clara)
+    assert (info.name, info.room, info.players) == ("Evening", "Salon", 2)
+    title, tracks = await download(server, info)
+    assert title == "Evening"
+    assert [track.name for track in tracks] == ["Clara", "Robert"]
+    assert tracks[0].events == [(event.offset_ms, event[1:]) for event in melody]
+    assert tracks[1].events == [(event.offset_ms + 5, event[1:]) for event in bass]
+    assert info.duration_ms == melody[-1].offset_ms
+
+
+async def test_record_is_seen_by_everybody(server: Server, connect: Connect) -> None:
+    clara, robert = await enter(connect, server, "Clara", "Robert")
+    await clara.ask("record", {"on": True})
+    by = clara.welcome.user.id
+    for client in (clara, robert):
+        assert await client.expect(RecordingState) == RecordingState(on=True, by=by)
+    late = await connect(server)
+    assert (await late.join("Salon")).room.recording
+    async with open_api(server) as api:
+        [listed] = [room for room in (await api.call("GET", "/rooms/active")).body["rooms"] if room["name"] == "Salon"]
+        assert listed["recording"]
+    await clara.ask("record", {"on": False})
+    for client in (clara, robert, late):
+        assert await client.expect(RecordingState) == RecordingState(on=False)
+        assert (await ready(client)).name == "Salon"
+
+
+async def test_record_in_both_subprotocols(server: Server, connect: Connect, subprotocol: str) -> None:
+    clara = await connect(server, subprotocol)
+    await clara.join("Salon")
+    await clara.ask("record", {"on": True})
+    await clara.play([note_on(), note_off(offset_ms=10)])
+    await clara.ask("record", {"on": False})
+    _, [track] = await download(server, await ready(clara))
+    assert track.events == [(0, (0x90, 60, 100)), (10, (0x80, 60, 0))]
+
+
+async def test_record_is_for_the_owner_and_for_moderators(server: Server, connect: Connect, register: Register) -> None:
+    clara, robert = await enter(connect, server, "Clara", "Robert")
+    assert (await robert.refused("record", {"on": True})).code == ErrorCode.NOT_OWNER
+    await clara.ask("record", {"on": True})
+    assert (await robert.refused("record", {"on": False})).code == ErrorCode.NOT_OWNER
+    warden = await register(server, "warden")
+    await warden.become(Role.MODERATOR)
+    moderator = await warden.open()
+    await moderator.join("Salon")
+    await moderator.ask("record", {"on": False})
+    assert (await ready(moderator)).players == 0
+
+
+async def test_record_outside_of_a_room_is_refused(server: Server, connect: Connect) -> None:
+    client = await connect(server)
+    assert (await client.refused("record", {"on": True})).code == ErrorCode.NOT_IN_ROOM
+    assert (await client.refused("record-last")).code == ErrorCode.NOT_IN_ROOM
+
+
+async def test_record_twice_at_once_is_refused(server: Server, connect: Connect) -> None:
+    [clara] = await enter(connect, server, "Clara")
+    await clara.ask("record", {"on": True})
+    assert (await clara.refused("record", {"on": True})).code == ErrorCode.RECORDING_LIMIT
+    await clara.ask("record", {"on": False})
+    await clara.ask("record", {"on": False})
+    await ready(clara)
+    await clara.ask("record", {"on": True})
+
+
+async def test_record_reaches_only_who_was_present(server: Server, connect: Connect) -> None:
+    clara, robert = await enter(connect, server, "Clara", "Robert")
+    await clara.ask("record", {"on": True})
+    await robert.ask("leave-room")
+    await clara.ask("record", {"on": False})
+    late = await connect(server)
+    await late.join("Salon")
+    await ready(clara)
+    for client in (robert, late):
+        assert not [message for message in await client.received() if isinstance(message, RecordingReady)]
+
+
+async def test_record_goes_on_when_its_owner_leaves(server: Server, connect: Connect) -> None:
+    clara, robert = await enter(connect, server, "Clara", "Robert")
+    await clara.ask("record", {"on": True})
+    await clara.play([note_on(60)])
+    await clara.ask("leave-room")
+    await robert.play([note_on(62), note_off(62, 5)])
+    await robert.clock()
+    await robert.ask("record", {"on": False})
+    info = await ready(robert)
+    assert (await ready(clara)).id == info.id  # whoever asked for it hears of it anywhere
+    _, tracks = await download(server, info)
+    assert {track.name: [message[0] for message in track.messages] for track in tracks} == {
+        "Clara": [0x90, 0x80], "Robert": [0x90, 0x80],
+    }  # fmt: skip
+
+
+async def test_record_ends_with_the_room(serve: Serve, register: Register) -> None:
+    server = await serve(*UNLIMITED)
+    person = await register(server, "clara")
+    clara = await person.open()
+    await clara.join("Salon")
+    await clara.ask("record", {"on": True})
+    await clara.play([note_on()])
+    await clara.clock()
+    await clara.close()
+    async with open_api(server) as api:
+        listed: list[dict[str, object]] = []
+        while not listed:
+            listed = (await api.call("GET", "/recordings", token=person.token)).body["recordings"]
+    assert (listed[0]["name"], listed[0]["players"]) == ("Salon", 1)
+
+
+@pytest.mark.parametrize("bound", ["recording.max_minutes=0.001", "recording.max_bytes=2048"])
+async def test_record_ends_at_its_bounds(serve: Serve, connect: Connect, bound: str) -> None:
+    server = await serve(bound)
+    [clara] = await enter(connect, server, "Clara")
+    await clara.ask("record", {"on": True})
+    for _ in range(10):
+        await clara.play([note_on(60), note_off(60, 1)] * 30)
+    info = await ready(clara)
+    assert info.players == 1
+    assert [state.on for state in (await clara.expect(RecordingState), await clara.expect(RecordingState))] == [
+        True, False,
+    ]  # fmt: skip
+    await clara.ask("record", {"on": True})
+
+
+async def test_record_ends_when_all_tapes_together_are_too_big(serve: Serve, connect: Connect) -> None:
+    server = await serve("recording.memory_bytes=4096")
+    [clara] = await enter(connect, server, "Clara", **REPLAYS)
+    await clara.ask("record", {"on": True})
+    for _ in range(10):
+        await clara.play([note_on(60), note_off(60, 1)] * 50)
+    assert (await ready(clara)).players == 1
+
+
+@pytest.mark.parametrize("bound", ["per_user", "per_room", "limit"])
+async def test_record_one_too_many_is_refused(serve: Serve, connect: Connect, bound: str) -> None:
+    server = await serve(f"recording.{bound}=2")
+    [clara] = await enter(connect, server, "Clara", **REPLAYS)
+    await clara.ask("record", {"on": True})
+    await clara.ask("record-last")
+    for type_, data in (("record-last", {}), ("record-last", {"name": "x"})):
+        assert (await clara.refused(type_, data)).code == ErrorCode.RECORDING_LIMIT
+    await clara.ask("record", {"on": False})
+    for _ in range(2):
+        await ready(clara)
+    assert (await clara.refused("record", {"on": True})).code == ErrorCode.RECORDING_LIMIT
+
+
+async def test_record_is_kept_though_the_store_was_away_for_a_moment(
+    serve: Serve, connect: Connect, database: Path, errors_logged: ErrorLog
+) -> None:
+    server = await serve("store.timeout_s=0.3")
+    [clara] = await enter(connect, server, "Clara")
+    await clara.ask("record", {"on": True})
+    await clara.play([note_on(), note_off()])
+    with locked(database):
+        await clara.ask("record", {"on": False})
+        await until(lambda: errors_logged.records, "the store is away")
+    assert (await ready(clara)).players == 1
+    errors_logged.records.clear()
+
+
+async def test_record_into_a_folder_that_cannot_be_written_is_told(
+    serve: Serve, connect: Connect, tmp_path: Path, errors_logged: ErrorLog
+) -> None:
+    """The owner gets an error, the room plays on, and what is recorded later is kept."""
+    server = await serve("recording.limit=1")
+    obstacle = tmp_path / "data" / BLOBS_FOLDER
+    obstacle.write_text("in the way")
+    clara, robert = await enter(connect, server, "Clara", "Robert")
+    await clara.ask("record", {"on": True})
+    await clara.ask("record", {"on": False})
+    assert (await clara.expect(Error)).code == ErrorCode.UNAVAILABLE
+    await robert.play([note_on()])
+    assert await clara.events(1) == [(robert.slot, note_on())]
+    assert not [message for message in await robert.received() if isinstance(message, Error)]
+    errors_logged.records.clear()
+    obstacle.unlink()
+    await clara.ask("record", {"on": True})
+    await clara.ask("record", {"on": False})
+    await ready(clara)
+
+
+# The last minutes
+
+
+async def test_record_last_keeps_what_was_played(server: Server, connect: Connect) -> None:
+    clara, robert = await enter(connect, server, "Clara", "Robert", **REPLAYS)
+    await clara.play([note_on(60), note_off(60, 400)])
+    await clara.clock()
+    await robert.ask("record-last", {"name": "That"})
+    info = await ready(clara)
+    assert info == await ready(robert)
+    title, [track] = await download(server, info)
+    assert title == "That"
+    assert track.events == [(0, (0x90, 60, 100)), (400, (0x80, 60, 0))]
+
+
+async def test_record_last_is_refused_where_it_is_not_allowed(server: Server, connect: Connect) -> None:
+    clara, robert = await enter(connect, server, "Clara", "Robert")
+    for client in (clara, robert):
+        assert (await client.refused("record-last")).code == ErrorCode.REPLAY_NOT_ALLOWED
+
+
+async def test_record_last_has_only_what_was_played_while_it_was_allowed(server: Server, connect: Connect) -> None:
+    [clara] = await enter(connect, server, "Clara")
+    for key, allowed in ((50, True), (51, False), (52, True)):
+        await clara.ask("room-update", {"settings": {"allow_replay": allowed}})
+        await clara.play([note_on(key), note_off(key)])
+        await clara.clock()
+    await clara.ask("record-last")
+    _, [track] = await download(server, await ready(clara))
+    assert {message[1] for message in track.messages} == {52}
+
+
+async def test_record_last_goes_back_so_many_minutes(serve: Serve, connect: Connect) -> None:
+    server = await serve("recording.replay_minutes=0.01")  # 0.6 s
+    [clara] = await enter(connect, server, "Clara", **REPLAYS)
+    base = clara.welcome.server_time // 1_000 - 5_000
+    await clara.play([note_on(50), note_off(50, 10), note_on(51, offset_ms=20)], base)
+    await clara.play([note_on(52), note_off(52, 10)])
+    await clara.clock()
+    await clara.ask("record-last")
+    _, [track] = await download(server, await ready(clara))
+    assert [message[:2] for message in track.messages] == [(0x90, 51), (0x90, 52), (0x80, 52), (0x80, 51)]
+
+
+async def test_record_last_is_not_for_who_left_before(serve: Serve, connect: Connect) -> None:
+    server = await serve("recording.replay_minutes=0.001")  # 60 ms
+    clara, robert = await enter(connect, server, "Clara", "Robert", **REPLAYS)
+    await robert.ask("leave-room")
+    await asyncio.sleep(0.1)
+    await robert.join("Other")
+    await clara.ask("record-last")
+    await ready(clara)
+    assert not [message for message in await robert.received() if isinstance(message, RecordingReady)]
+
+
+# The server's stop
+
+
+async def test_stop_keeps_what_is_being_recorded(tmp_path: Path, connect: Connect) -> None:
+    async with running_process(tmp_path) as server:
+        client = await connect(server)
+        await client.join("Salon")
+        await client.ask("record", {"on": True})
+        await client.play([note_on(60, offset_ms=n) for n in range(50)])
+        await client.clock()
+        server.signal(signal.SIGTERM)
+        info = await ready(client)
+        assert (await client.closed()).code == 1012
+        assert await server.wait() == 0
+    async with running_process(tmp_path) as server, open_api(server) as api:
+        answer = await api.download(info.url)
+        assert answer.status == 200
+        _, [track] = parse(answer.content)
+        assert [message[0] for message in track.messages] == [*[0x90] * 50, 0x80]
