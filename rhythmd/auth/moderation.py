@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 from rhythmd.auth.auditor import Auditor, AuthAction, Detail
 from rhythmd.auth.changes import Changes
 from rhythmd.auth.errors import NotPermitted, Unknown
+from rhythmd.auth.people import People
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.values import Client, Clock, Principal
 from rhythmd.ports import NotFound, Store
@@ -28,8 +29,11 @@ class Moderation:
     Every method raises Unknown if there is no such user and NotPermitted if `by` may not.
     """
 
-    def __init__(self, store: Store, sessions: Sessions, auditor: Auditor, changes: Changes, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, people: People, sessions: Sessions, auditor: Auditor, changes: Changes, clock: Clock
+    ) -> None:
         self._store = store
+        self._people = people
         self._sessions = sessions
         self._auditor = auditor
         self._changes = changes
@@ -103,7 +107,7 @@ class Moderation:
             muted_until=muted_until,
         )
         try:
-            changed = await self._store.accounts.update(account.id, changes)
+            changed = await self._people.update(account.id, changes)
         except NotFound:
             raise Unknown("user") from None
         self._changes.account_changed(changed)

@@ -16,6 +16,7 @@ from rhythmd.auth.lockout import Lockout, Patience
 from rhythmd.auth.moderation import Moderation
 from rhythmd.auth.oauth import OAuthClient
 from rhythmd.auth.passwords import Argon2Hasher, Hasher, Passwords
+from rhythmd.auth.people import People
 from rhythmd.auth.providers import providers
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.tickets import Tickets
@@ -54,7 +55,7 @@ class Auth:
         config: the `auth` section.
         keys: from `load_keys`.
         store: started or not.
-        cache: for tickets and logins under way.
+        cache: for tickets, logins under way and people.
         mailer: for notices to users.
         hasher: of passwords.
         clock: Unix ms.
@@ -85,7 +86,8 @@ class Auth:
         self.sessions = Sessions(store, tokens, config.refresh_days, self.auditor, self.changes, clock)
         lockout = _lockout(config, steady_clock)
         self.accounts = Accounts(store, self.passwords, lockout, self.sessions, self.auditor, mailer, clock)
-        self.moderation = Moderation(store, self.sessions, self.auditor, self.changes, clock)
+        self.people = People(store.accounts, cache)
+        self.moderation = Moderation(store, self.people, self.sessions, self.auditor, self.changes, clock)
         self.external = External(store, cache, providers(config), self._http, self.sessions, self.auditor, clock)
 
     def start(self) -> None:

@@ -1,5 +1,6 @@
 """The cookies of browsers, and the bearer tokens of everybody else."""
 
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -35,17 +36,19 @@ def has_cookies(request: web.BaseRequest) -> bool:
     return any(name in request.cookies for name in OURS)
 
 
-def access_token(request: web.BaseRequest, *, secure: bool) -> str | None:
+def access_token(request: web.BaseRequest, is_secure: Callable[[web.BaseRequest], bool]) -> str | None:
     """The access token of a request, from the header before the cookie.
 
     Args:
         request: of anybody.
-        secure: whether the browser came through TLS: then only the cookie that needs it counts.
+        is_secure: whether the browser came through TLS: then only the cookie that needs it counts.
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip() or None
-    return request.cookies.get(ACCESS_SECURE if secure else ACCESS) or None
+    if "Cookie" not in request.headers:
+        return None
+    return request.cookies.get(ACCESS_SECURE if is_secure(request) else ACCESS) or None
 
 
 def refresh_cookie(request: web.BaseRequest, *, secure: bool) -> str | None:

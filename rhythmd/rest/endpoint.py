@@ -76,7 +76,7 @@ class Gate:
 
     async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
         """Who asks. Whatever comes of it, the request is counted."""
-        token = access_token(request, secure=self._visitors.wants_secure_cookies(request))
+        token = access_token(request, self._visitors.wants_secure_cookies)
         principal = None
         try:
             principal = await self._authenticator.by_token(token) if token else None

@@ -7,7 +7,7 @@ from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.auth.values import Login
 from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.cookies import access_token, clear_login, refresh_cookie, set_guest, set_login
+from rhythmd.rest.cookies import clear_login, refresh_cookie, set_guest, set_login
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.inputs import Credentials, GuestLogin, NewPassword, PageQuery, Refresh, Register
 from rhythmd.rest.routing import Call, Nothing, as_json
@@ -70,7 +70,7 @@ class LoginResource:
 
     async def guest(self, call: Call[GuestLogin]) -> web.Response:
         """Become a guest, or stay the one that the request's token says."""
-        guest = self._auth.sessions.guest(access_token(call.request, secure=call.secure))
+        guest = self._auth.sessions.guest(call.access_token)
         cookies = call.input.cookies
         token = None if cookies else guest.access_token
         response = as_json(GuestView(id=guest.id, access_token=token, access_expires=guest.access_expires))

@@ -62,7 +62,7 @@ def routes(context: Context, auth: Auth, store: Store, urls: Urls) -> Table:
     return (
         *_auth(LoginResource(auth, urls)),
         *_oauth(OAuthResource(auth, urls)),
-        *_users(UsersResource(store)),
+        *_users(UsersResource(auth)),
         *_moderation(ModerationResource(auth), AuditResource(store)),
         *_rooms(RoomsResource(context.registry, context.kept), RoomChangesResource(context, auth, urls)),
         *_recordings(RecordingsResource(context.recordings, auth.auditor)),

@@ -10,6 +10,7 @@ from msgspec import Struct, json
 
 from rhythmd.auth.values import Client, Principal
 from rhythmd.rest.codes import ApiErrorCode
+from rhythmd.rest.cookies import access_token
 from rhythmd.rest.rates import Rate
 from rhythmd.rest.router import VARIABLES
 from rhythmd.rest.visitors import Visitors
@@ -82,6 +83,11 @@ class Call(Generic[InputT]):
     def secure(self) -> bool:
         """Whether cookies need TLS."""
         return self._visitors.wants_secure_cookies(self.request)
+
+    @property
+    def access_token(self) -> str | None:
+        """Of anybody, good or not."""
+        return access_token(self.request, self._visitors.wants_secure_cookies)
 
     def path(self, name: str) -> str:
         """A variable part of the path."""
