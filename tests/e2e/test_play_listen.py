@@ -7,11 +7,14 @@ import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import pytest
 from mido import Message, MidiFile, MidiTrack
 
+from bench.faults.proxy import Proxy, open_proxy
+from rhythm_protocol.midi import NOTE_OFF, NOTE_ON
 from rhythmd.client.score import ScoreEvent, read_score
 from tests.deadline import within
 from tests.server import ServerProcess, Spawn, server_environment
@@ -21,6 +24,7 @@ SPEED: Final = 20.0
 WORST_MS: Final = 5.0
 IN_TIME: Final = 0.99
 INTERRUPTED: Final = 130
+VOICES: Final = 4  # of the chorale
 
 Key = tuple[int, int]
 """Status and key of a note-on or note-off."""
@@ -49,7 +53,7 @@ class Command:
 
 
 @contextlib.asynccontextmanager
-async def running(server: ServerProcess, command: str, *arguments: str) -> AsyncIterator[Command]:
+async def running(server: ServerProcess | Proxy, command: str, *arguments: str) -> AsyncIterator[Command]:
     """`rhythmd COMMAND` in the room Salon of `server`. Killed at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "rhythmd", command, *arguments, "--room", "Salon", "--url", f"ws://127.0.0.1:{server.port}",
@@ -83,6 +87,30 @@ def errors_ms(played: dict[Key, list[float]], recorded: dict[Key, list[float]]) 
         for key, times in played.items()
         for should_ms, is_ms in zip(times, recorded[key], strict=True)
     ]
+
+
+def late_or_unknown(played: dict[Key, list[float]], recorded: dict[Key, list[float]]) -> list[Key]:
+    """Note-ons of the recording that stand in the score at no such moment."""
+    return [
+        key
+        for key, times in recorded.items()
+        for is_ms in times
+        if key[0] & 0xF0 == NOTE_ON and min(abs(is_ms - should_ms) for should_ms in played[key]) > WORST_MS
+    ]
+
+
+def is_whole(score: list[ScoreEvent]) -> bool:
+    """Whether every key goes down only when it is up, and up at last."""
+    down: set[tuple[int, int]] = set()
+    for _, (status, key, velocity) in score:
+        pressed = (status & 0x0F, key)
+        if status & 0xF0 == NOTE_ON and velocity:
+            if pressed in down:
+                return False
+            down.add(pressed)
+        elif status & 0xF0 in (NOTE_ON, NOTE_OFF):
+            down.discard(pressed)
+    return not down
 
 
 async def held_note(folder: Path) -> Path:
@@ -119,6 +147,32 @@ async def test_play_interrupted_releases_what_it_holds(spawn: Spawn, tmp_path: P
             assert (await player.ended())[0] == INTERRUPTED
         await listener.wrote("note off  C4")
         await listener.wrote("leaves (left)")
+
+
+async def test_both_go_on_after_resets(spawn: Spawn, tmp_path: Path) -> None:
+    server = await spawn()
+    piece, record = PIECES[0], tmp_path / "out.mid"
+    async with (
+        open_proxy(server.port, Random(1)) as players,
+        open_proxy(server.port, Random(2)) as listeners,
+        running(listeners, "listen", "--record", str(record)) as listener,
+    ):
+        await listener.wrote("joined: ")
+        async with running(players, "play", str(piece), "--speed", "4", "--name", "Clara") as player:
+            await listener.wrote("note on")
+            for proxy in (listeners, players):
+                proxy.reset()
+                await listener.wrote("resumed: " if proxy is listeners else "note off")
+                await listener.wrote("note on")
+            status, told = await player.ended()
+        assert (status, "were due while the connection was lost" in told) == (0, True), told
+        await listener.wrote("leaves (left)")
+        listener.signal(signal.SIGINT)
+        assert (await listener.ended())[0] == 0
+    score, heard = await score_of(piece), await score_of(record)
+    assert is_whole(heard)
+    # What began while the listener was away, at most a note a voice, begins with its return.
+    assert len(late_or_unknown(times_by_key(score, 4), times_by_key(heard))) <= VOICES
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
