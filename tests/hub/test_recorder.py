@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Error, RecordingInfo, RecordingReady, RecordingState
+from rhythm_protocol.messages import Error, RecordingInfo, RecordingReady, RecordingState, UserUpdated
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.app import BLOBS_FOLDER, Server
 from rhythmd.rows import Role
@@ -164,6 +164,25 @@ async def test_record_ends_with_the_room(serve: Serve, register: Register) -> No
         while not listed:
             listed = (await api.call("GET", "/recordings", token=person.token)).body["recordings"]
     assert (listed[0]["name"], listed[0]["players"]) == ("Salon", 1)
+
+
+async def test_record_of_who_was_away_for_a_moment(server: Server, connect: Connect) -> None:
+    """The release at the loss is on the track, and the news that it is ready waits for them."""
+    clara, robert = await enter(connect, server, "Clara", "Robert")
+    await clara.ask("record", {"on": True})
+    await robert.play([note_on(60)])
+    await robert.clock()
+    robert.abort()
+    while not (await clara.expect(UserUpdated)).user.reconnecting:
+        pass  # its name
+    await clara.ask("record", {"on": False})
+    info = await ready(clara)
+    back = await connect(server)
+    ack = await back.ask("resume", {"session": robert.welcome.session, "received": 0})
+    assert ack["recovered"]
+    assert await ready(back) == info
+    _, [track] = await download(server, info)
+    assert [message[:2] for message in track.messages] == [(0x90, 60), (0x80, 60)]
 
 
 @pytest.mark.parametrize("bound", ["recording.max_minutes=0.001", "recording.max_bytes=2048"])
