@@ -17,14 +17,16 @@ from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
 from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
+from rhythmd.hub.restoring import restore
 from rhythmd.hub.session import Session
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
-from rhythmd.ports import Cache, Store, StoreError, StoreUnavailable
+from rhythmd.ports import Cache, LiveState, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
 from rhythmd.store.blobs import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
+from rhythmd.store.live import Forgetful, MappedState
 from rhythmd.store.sqlite.store import SqliteStore
 from rhythmd.telemetry import Stats, StatsCollector, server_log
 
@@ -34,6 +36,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 PING_S: Final = 1.0
 SQLITE_FILE: Final = "rhythmd.sqlite3"
 BLOBS_FOLDER: Final = "blobs"
+LIVE_FOLDER: Final = "live"
 
 
 def open_store(config: Config) -> Store:
@@ -52,6 +55,12 @@ def _open_cache(config: Config) -> Cache:
     from rhythmd.cluster.redis_cache import RedisCache  # noqa: PLC0415 - its driver is an extra
 
     return RedisCache(config.redis.url, timeout_s=config.redis.timeout_s)
+
+
+def _live_state(config: Config) -> LiveState:
+    if not config.hub.live_mb:
+        return Forgetful()
+    return MappedState(Path(config.server.data_dir) / LIVE_FOLDER, config.hub.live_mb)
 
 
 def _load_tls(config: ServerConfig) -> ssl.SSLContext | None:
@@ -81,7 +90,8 @@ class Server:
         authenticator = SocketAuthenticator(self._auth.authenticator)
         passwords = RoomPasswords(self._auth.passwords)
         blobs = DirectoryBlobs(Path(config.server.data_dir) / BLOBS_FOLDER)
-        self._hub = Hub(Context(config, stats, loop, self._store, blobs, passwords, authenticator))
+        self._live = _live_state(config)
+        self._hub = Hub(Context(config, stats, loop, self._store, blobs, passwords, authenticator, self._live))
         watcher = AccountWatcher(self._hub)
         self._auth.changes.watch(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
@@ -117,6 +127,8 @@ class Server:
         self._keeper = self._loop.create_task(self._keep_store())
         self._auth.start()
         self._rest.start()
+        await asyncio.to_thread(self._live.open)
+        await restore(self._hub.context)
         self._hub.start()
         self._hub.context.recorder.start()
         self.port = await self._listener.start(self._config.server.host, self._config.server.port, self._tls)
@@ -142,6 +154,7 @@ class Server:
         await self._auth.stop(self._config.server.stop_s / 4)
         await self._cache.close()
         await self._store.close()
+        self._live.close()
         server_log.info("stopped")
 
     @property

@@ -19,7 +19,7 @@ Every method may raise StoreUnavailable; the others of these errors are named wh
     +-- SchemaTooNew       the database was written by a newer version of this program
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from rhythm_protocol.messages import ChatLine, RoomType
@@ -51,6 +51,7 @@ __all__ = [
     "IdentityStore",
     "InvalidCursor",
     "LastIdentity",
+    "LiveState",
     "NotFound",
     "RecordingStore",
     "RoomStore",
@@ -305,6 +306,28 @@ class BlobStore(Protocol):
 
     async def delete(self, key: str) -> bool:
         """Whether there was one."""
+
+
+class LiveState(Protocol):
+    """Small values that outlive this process, a `kill -9` included, though not the machine's next boot.
+
+    Plain `def`, unlike all other ports: a call writes to memory that belongs to a file, and waits for no disk.
+    Nothing here raises: what cannot be kept is logged, and rooms go on.
+    """
+
+    def open(self) -> None:
+        """Find what the process before left. May wait for a disk, and raises no error."""
+
+    def apply(self, changes: Mapping[str, bytes | None]) -> None:
+        """Set values, or delete those of None, all in one step."""
+
+    def items(self, prefix: str) -> list[tuple[str, bytes]]:
+        """The values whose keys begin so, by key."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+
+    def close(self) -> None: ...
 
 
 class Cache(Protocol):

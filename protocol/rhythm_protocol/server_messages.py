@@ -72,6 +72,7 @@ class ResumeAck(Message, frozen=True):
     recovered: bool
     missed: int
     join: JoinAck | None = None
+    last_id: int | None = None
 
 
 class Notes(Message, frozen=True):

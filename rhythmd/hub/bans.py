@@ -45,6 +45,10 @@ class BanList:
             self.restore(keys, inf if seconds is None else seconds)
         return bool(keys)
 
+    def all(self) -> list[tuple[tuple[str, ...], float]]:
+        """Each ban's keys, and its end in `monotonic` seconds."""
+        return list({ban.keys: ban.until for ban in self._bans.values()}.items())
+
     def keys_of(self, key: str) -> tuple[str, ...]:
         """What the ban of a user's id or an address stands under, that among it; nothing if there is none."""
         ban = self._bans.get(key)

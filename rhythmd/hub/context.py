@@ -11,6 +11,7 @@ from rhythm_protocol.messages import Error, RoomLeft
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.away import Away
+from rhythmd.hub.continuity import Continuity
 from rhythmd.hub.identity import Authenticator, EndedLogins, Identity
 from rhythmd.hub.kept import KeptRooms, PasswordHasher
 from rhythmd.hub.member import Member, Profile
@@ -21,7 +22,7 @@ from rhythmd.hub.recordings import Recordings
 from rhythmd.hub.registry import Registry
 from rhythmd.hub.room import Room
 from rhythmd.hub.session import Session
-from rhythmd.ports import BlobStore, Store
+from rhythmd.ports import BlobStore, LiveState, Store
 from rhythmd.telemetry import Stats
 
 __all__ = ["Context"]
@@ -44,6 +45,7 @@ class Context:
         blobs: BlobStore,
         hasher: PasswordHasher,
         authenticator: Authenticator,
+        live: LiveState,
     ) -> None:
         self.config = config
         self.authenticator = authenticator
@@ -51,7 +53,8 @@ class Context:
         self._tasks: set[asyncio.Task[None]] = set()
         self.stats = stats
         self.pacer = Pacer(loop, stats, config.hub.flush_max_ms / 1000)
-        self.registry = Registry(config, self.pacer)
+        self.continuity = Continuity(live, config.rooms.chat_history)
+        self.registry = Registry(config, self.pacer, self.continuity)
         self.kept = KeptRooms(store, hasher, self.registry, config.rooms)
         self.sessions: dict[str, Session] = {}  # by session key
         self.away = Away(config.hub.resume_s, config.limits.connections, config.limits.connections_per_address)
@@ -83,6 +86,19 @@ class Context:
         session.speak()
         self.sessions[session.key] = session
         return session
+
+    def restore_session(self, key: str, profile: Profile, identity: Identity | None) -> Session:
+        """A session from before the server's start; its client is away."""
+        session = Session(profile, identity, self.config, self._close_as_slow, key)
+        session.is_restored = True
+        self.sessions[key] = session
+        return session
+
+    def wait_for(self, session: Session) -> None:
+        """The client of `session` is away and may come back; if too many are, another one may not any more."""
+        gives_way = self.away.add(session)
+        if gives_way is not None:
+            self.end(gives_way, "lost")
 
     def _close_as_slow(self, session: Session) -> None:
         """Not at once: its room is in the middle of writing, and whom it has not reached would hear of it first."""
@@ -127,6 +143,7 @@ class Context:
         """Give `session` a place in `room`, as its connection is at this moment."""
         session.room = room
         session.member = member = room.add(session, as_owner=as_owner)
+        self.continuity.login_changed(session.key, session.identity)
         if session.peer is None:
             room.part(member)
         elif session.is_held:
@@ -140,6 +157,7 @@ class Context:
             return
         session.room = session.member = None
         room.remove(member, reason)
+        self.continuity.seat_left(session.key)
         self.registry.free(room)
 
     def expel(self, room: Room, member: Member, reason: str, message: str, seconds: int | None = None) -> None:

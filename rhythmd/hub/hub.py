@@ -75,6 +75,7 @@ class Hub:
         for session in self.context.away.overdue():
             self.context.end(session, "lost")
         self.context.registry.sweep()
+        self.context.continuity.beat()
         self._tidier = self.context.pacer.later(TIDY_S, self._tidy)
 
     def _check_time(self, session: Session) -> None:
@@ -174,9 +175,7 @@ class Hub:
     def _wait_for(self, session: Session) -> None:
         if session.room is not None and session.member is not None and not self.context.stopping:
             session.room.part(session.member)
-        gives_way = self.context.away.add(session)
-        if gives_way is not None:
-            self.context.end(gives_way, "lost")
+        self.context.wait_for(session)
 
     async def settle(self, seconds: float) -> None:
         """Let the handlers that wait for the store finish, for at most so long."""

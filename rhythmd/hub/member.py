@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from msgspec import structs
 
 from rhythm_protocol.messages import Status, User
+from rhythmd.hub.clock import now_us
 from rhythmd.hub.notes import NoteState
 from rhythmd.hub.packet import Message, Packet
 from rhythmd.hub.peer import Encoding
@@ -80,6 +81,7 @@ class Member:
     """A user's place in one room. `slot` is the player's number there, unique among those present.
 
     Attributes:
+        joined_us: when, on the server's clock.
         reconnecting: the connection is lost; the place is held for a while.
     """
 
@@ -89,6 +91,7 @@ class Member:
         "announced",
         "chat_muted",
         "encoding",
+        "joined_us",
         "key",
         "notes",
         "notes_muted",
@@ -107,6 +110,7 @@ class Member:
         self.profile = occupant.profile
         self.key = occupant.key
         self.bind(occupant)
+        self.joined_us = now_us()
         self.slot = slot
         self.slot_bytes = slot.to_bytes(2, "little")
         self.quota = quota

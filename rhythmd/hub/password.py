@@ -16,6 +16,18 @@ class PasswordHash:
         self._salt = secrets.token_bytes(16)
         self._digest = self._hash(password)
 
+    @property
+    def parts(self) -> tuple[bytes, bytes]:
+        """Salt and digest."""
+        return self._salt, self._digest
+
+    @classmethod
+    def of_parts(cls, parts: tuple[bytes, bytes]) -> "PasswordHash":
+        """The hash that had these `parts`."""
+        hashed = cls.__new__(cls)
+        hashed._salt, hashed._digest = parts
+        return hashed
+
     def _hash(self, password: str) -> bytes:
         return hashlib.blake2b(password.encode(), salt=self._salt).digest()
 

@@ -3,14 +3,19 @@
 import re
 import secrets
 from collections.abc import Iterator
+from time import monotonic
 from typing import Final
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomSettings, RoomType
 from rhythmd.config import Config
 from rhythmd.errors import Refused
+from rhythmd.hub.continuity import Continuity
 from rhythmd.hub.keptstate import KeptState
+from rhythmd.hub.member import Member
 from rhythmd.hub.pacer import Pacer
+from rhythmd.hub.password import PasswordHash
+from rhythmd.hub.records import RoomRecord
 from rhythmd.hub.room import Room
 from rhythmd.rows import StoredRoom, fold
 
@@ -21,12 +26,13 @@ LOBBY_NAME: Final = re.compile(r"\s*lobby([ -]\d+)?\s*")
 
 
 class Registry:
-    """Rooms come with their first member and go with their last; the first lobby stays.
+    """Rooms come with their first member and go with their last; the first lobby stays. Implements `hub.room.Witness`.
 
     `version` grows with every change that a list of rooms shows.
     """
 
-    def __init__(self, config: Config, pacer: Pacer) -> None:
+    def __init__(self, config: Config, pacer: Pacer, continuity: Continuity) -> None:
+        self._continuity = continuity
         self._config = config
         self._pacer = pacer
         self._rooms: dict[str, Room] = {}
@@ -64,6 +70,15 @@ class Registry:
         self.check_name(name, "room")
         return self._add(self.new_id(), name, settings)
 
+    def restore(self, record: RoomRecord) -> Room:
+        """The room that was live under this record before the server's start. Raises Refused."""
+        room = self._rooms.get(record.id) or self._add(record.id, record.name, record.settings)
+        room.password = None if record.password is None else PasswordHash.of_parts(record.password)
+        now = monotonic()
+        for keys, until in record.bans:
+            room.bans.restore(keys, until - now)
+        return room
+
     def adopt(self, stored: StoredRoom) -> Room:
         """Make a kept room live. Raises Refused when there are too many already."""
         room = self._add(stored.id, stored.name, stored.settings)
@@ -98,7 +113,8 @@ class Registry:
         if not room.members and not room.seats and room.id != LOBBY:
             del self._rooms[room.id]
             self._forget_name(room)
-            self._changed()
+            self.version += 1
+            self._continuity.room_freed(room)
 
     def sweep(self) -> None:
         """Free the rooms whose held seats nobody took."""
@@ -112,10 +128,10 @@ class Registry:
     def _add(self, id_: str, name: str, settings: RoomSettings) -> Room:
         if len(self._rooms) >= self._config.rooms.limit:
             raise Refused(ErrorCode.ROOM_LIMIT, "this server has as many rooms as it may")
-        room = Room(id_, name, settings, self._config, self._pacer, self._changed)
+        room = Room(id_, name, settings, self._config, self._pacer, self)
         self._rooms[id_] = room
         self._ids_by_name.setdefault(fold(name), id_)
-        self._changed()
+        self.version += 1
         return room
 
     def _forget_name(self, room: Room) -> None:
@@ -123,8 +139,12 @@ class Registry:
         if self._ids_by_name.get(fold(room.name)) == room.id:
             del self._ids_by_name[fold(room.name)]
 
-    def _changed(self) -> None:
+    def room_changed(self, room: Room) -> None:
         self.version += 1
+        self._continuity.room_changed(room)
+
+    def seat_changed(self, room: Room, member: Member) -> None:
+        self._continuity.seat_changed(room, member)
 
 
 def _lobby_id(number: int) -> str:

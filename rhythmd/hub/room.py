@@ -1,7 +1,7 @@
 """One room: who is in it, in which slot, under which rules, and what it hears."""
 
-from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Protocol
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
@@ -32,20 +32,28 @@ from rhythmd.hub.packet import Message, Packet
 from rhythmd.hub.password import PasswordHash
 from rhythmd.hub.playout import PlayoutDelay
 from rhythmd.hub.quota import NoteQuota, Rates, note_rates
+from rhythmd.hub.roster import Roster
 from rhythmd.hub.seats import Reservations
 from rhythmd.hub.tape import Deck
 
-__all__ = ["Room"]
+__all__ = ["Room", "Witness"]
 
-FIRST_SLOT: Final = 1  # 0 is the server's own
-LAST_SLOT: Final = 0xFFFF
+
+class Witness(Protocol):
+    """Who hears of what happens to rooms."""
+
+    def room_changed(self, room: "Room") -> None:
+        """Something that the list of rooms shows."""
+
+    def seat_changed(self, room: "Room", member: Member) -> None:
+        """A member is new, or another in some way."""
 
 
 class Room:
     """Membership changes and fan-out of one room. All of it is plain `def`, so each change is whole.
 
     Args:
-        on_change: called after every change that the list of rooms shows.
+        witness: hears of every change.
     """
 
     def __init__(
@@ -55,8 +63,10 @@ class Room:
         settings: RoomSettings,
         config: Config,
         pacer: Pacer,
-        on_change: Callable[[], None],
+        witness: Witness,
     ) -> None:
+        self._witness = witness
+        self._on_change = on_change = partial(witness.room_changed, self)
         self.id = id_
         self.name = name
         self.settings = settings
@@ -64,7 +74,7 @@ class Room:
         self.kept: KeptState | None = None
         self.seats = Reservations()
         self.owner: Member | None = None
-        self.members: dict[int, Member] = {}  # by slot, the longest present first
+        self.members = Roster()
         self.bans = BanList()
         self.chat = ChatLog(config.rooms.chat_history)
         self.fanout = Fanout(pacer, self, config.hub.yield_after, config.limits.music_buffer_bytes)
@@ -76,17 +86,14 @@ class Room:
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.other_events = config.quota.other_events
         self._presence_limit = config.hub.presence_limit
-        self._on_change = on_change
         self._pacer = pacer
-        self._last_slot = FIRST_SLOT - 1
         self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self.period())
 
     # Who is here
 
     def add(self, occupant: Occupant, *, as_owner: bool = False) -> Member:
         """Give `occupant` a slot. The room is told, after it has heard what was played before."""
-        quota = NoteQuota(*self._rates(is_owner=as_owner), self.period())
-        member = Member(occupant, self._free_slot(), quota)
+        member = Member(occupant, self.members.free_slot(), self.new_quota(is_owner=as_owner))
         if as_owner or len(self.members) < self._presence_limit:
             self.announce(member)
         self.members[member.slot] = member
@@ -97,7 +104,16 @@ class Room:
         self.fanout.add(member)
         self.deck.seat(member)
         self._on_change()
+        self._witness.seat_changed(self, member)
         return member
+
+    def restore(self, member: Member) -> None:
+        """Put a member back where they were before the server's start; they are away."""
+        self.members[member.slot] = member
+        member.reconnecting = True
+        self.fanout.add(member)
+        self.fanout.suspend(member)
+        self.deck.seat(member)
 
     def remove(self, member: Member, reason: str) -> None:
         """Take `member` out; what it held is released first, its ownership passes to the longest present."""
@@ -151,31 +167,6 @@ class Room:
             if not owner.announced:
                 self.announce(owner)
             self.changed()
-
-    def of_user(self, user_id: str) -> Member | None:
-        """The member who is this user, if one is."""
-        return next((member for member in self.members.values() if member.profile.id == user_id), None)
-
-    def find(self, reference: str) -> Member:
-        """The member with this id or, if only one has it, this name in any case. Raises Refused."""
-        member = self.of_user(reference)
-        if member is not None:
-            return member
-        folded = reference.casefold()
-        named = [member for member in self.members.values() if member.profile.name.casefold() == folded]
-        if len(named) != 1:
-            problem = "nobody here is" if not named else "several here are"
-            raise Refused(ErrorCode.USER_NOT_FOUND, f"{problem} called {reference}", "user")
-        return named[0]
-
-    def _free_slot(self) -> int:
-        """The next number that nobody has. Not the lowest: a late note must not pass to a newcomer."""
-        slot = self._last_slot
-        while True:
-            slot = slot + 1 if slot < LAST_SLOT else FIRST_SLOT
-            if slot not in self.members:
-                self._last_slot = slot
-                return slot
 
     # What it hears
 
@@ -256,6 +247,7 @@ class Room:
         """Tell the room what `member` is like now, if it knows of them."""
         if self.may_play(member) is not None:
             self.release(member)
+        self._witness.seat_changed(self, member)
         if member.announced:
             self.broadcast("user-updated", UserUpdated(member.as_user()))
 
@@ -269,6 +261,10 @@ class Room:
         if rates != (member.quota.allowance, member.quota.maximum):
             member.quota.set_rates(*rates)
             member.send("quota", member.quota.state())
+
+    def new_quota(self, *, is_owner: bool = False) -> NoteQuota:
+        """The note quota of one who has not played yet."""
+        return NoteQuota(*self._rates(is_owner=is_owner), self.period())
 
     def _rates(self, *, is_owner: bool) -> Rates:
         return note_rates(self._quota_config, self.settings, is_owner=is_owner)

@@ -78,6 +78,8 @@ def _handle_now(context: Context, session: Session, envelope: Envelope) -> None:
 
 def _handle(context: Context, session: Session, envelope: Envelope) -> None:
     """Run the message's handler; answer with an `ack` if it asked for one."""
+    if envelope.id is not None:
+        session.last_id = envelope.id
     try:
         message = parse_client(envelope)
         answer = CONTROL[envelope.type](context, session, message)
@@ -115,7 +117,6 @@ def _go_on(context: Context, session: Session, queued: deque[Envelope]) -> None:
 
 def _acknowledge(session: Session, envelope: Envelope, answer: object) -> None:
     if envelope.id is not None:
-        session.last_id = envelope.id
         session.send("ack", {} if answer is None else answer, envelope.id)
 
 
@@ -131,8 +132,6 @@ def _within_rate(context: Context, session: Session, id_: int | None) -> bool:
 
 
 def _refuse(context: Context, session: Session, error: Exception, id_: int | None) -> None:
-    if id_ is not None:
-        session.last_id = id_
     if isinstance(error, ProtocolError | Refused):
         context.refuse(session, error.code, error.message, error.field, id_)
     else:

@@ -22,14 +22,16 @@ def say(context: Context, room: Room, member: Member, kind: ChatKind, content: s
         room.announce(member)
     if room.kept is not None:
         return context.kept.say(room, member.profile, kind, content)
-    room.broadcast("chat-message", room.chat.line(kind, content, member.profile))
+    line = room.chat.line(kind, content, member.profile)
+    context.continuity.line_said(room, line, member, context.sessions[member.key].last_id)
+    room.broadcast("chat-message", line)
     return None
 
 
 def whisper(room: Room, member: Member, to: str, content: str) -> None:
     """A line for the member `to` (id or name) and its writer. Raises Refused."""
     _check_not_muted(member)
-    reader = room.find(to)
+    reader = room.members.find(to)
     line = room.chat.line(ChatKind.WHISPER, content, member.profile, reader.profile.id)
     for recipient in {reader, member}:
         recipient.send("chat-message", line)

@@ -82,7 +82,7 @@ class RoomChangesResource:
         """Reserve a seat, or learn why there is none."""
         room = await self._find(call.path("id"))
         user_id = call.known.user_id
-        if room.of_user(user_id) is None:
+        if room.members.of_user(user_id) is None:
             knows_password = await self._kept.knows_password(room, call.input.password)
             # From here to the seat nothing waits, so that two can never have the last one.
             check_admission(room, _profile(call), knows_password=knows_password)
@@ -96,7 +96,7 @@ class RoomChangesResource:
         room = self._context.registry.get(call.path("id"))
         if room is None:
             raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
-        member = room.of_user(user_id)
+        member = room.members.of_user(user_id)
         if member is None and not room.seats.holds(user_id):
             raise ApiError(ApiErrorCode.NOT_IN_ROOM, "you are not in this room")
         room.seats.release(user_id)

@@ -16,6 +16,7 @@ from rhythmd.hub.packet import Message
 from rhythmd.hub.peer import Encoding
 from rhythmd.hub.session import Session
 from rhythmd.ports import Store
+from rhythmd.store.live import Forgetful
 from rhythmd.telemetry import Stats
 from tests.client import read_message
 
@@ -41,7 +42,7 @@ class EmptyStore:
 def bare_hub(config: Config, loop: asyncio.AbstractEventLoop) -> Hub:
     """A hub that keeps no rooms, hashes no password and knows nobody."""
     nobody = cast(Any, None)
-    return Hub(Context(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody))
+    return Hub(Context(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody, Forgetful()))
 
 
 class ManualHub:

@@ -179,7 +179,7 @@ def test_transcribe_slot_of_somebody_new_is_theirs(studio: Studio) -> None:
     studio.record()
     studio.play(clara, 0, note_on(60), note_off(60, 1))
     clara.say("leave-room", {})
-    studio.room._last_slot = 0  # as after 65,535 others
+    studio.room.members.last_slot = 0  # as after 65,535 others
     johannes = studio.enter("Johannes")
     assert johannes.session.member is not None
     assert johannes.session.member.slot == 1

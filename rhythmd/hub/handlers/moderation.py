@@ -28,7 +28,7 @@ def _moderated(context: Context, session: Session) -> Room:
 
 
 def _other(room: Room, session: Session, reference: str) -> Member:
-    target = room.find(reference)
+    target = room.members.find(reference)
     if target is session.member:
         raise Refused(ErrorCode.INVALID_FIELD, "expected somebody else than yourself", "user")
     return target
@@ -64,6 +64,7 @@ def unban(context: Context, session: Session, message: Unban) -> Later | None:
     if room.kept is not None:
         return context.kept.pardon(room, message.user)
     room.bans.lift(message.user)
+    context.continuity.room_changed(room)
     return None
 
 
@@ -83,5 +84,6 @@ def clear_chat(context: Context, session: Session, _message: ClearChat) -> Later
     room = _moderated(context, session)
     if room.kept is not None:
         return context.kept.clear_chat(room)
+    context.continuity.chat_cleared(room)
     room.clear_chat()
     return None

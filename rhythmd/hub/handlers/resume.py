@@ -59,6 +59,7 @@ def _take(context: Context, session: Session, received: int, claimed: Session) -
     context.away.discard(claimed)
     del context.sessions[session.key]
     claimed.identity = session.identity or claimed.identity
+    context.continuity.login_changed(claimed.key, claimed.identity)
     claimed.profile.address = peer.address
     claimed.held_since = session.held_since
     claimed.bind(peer)
@@ -66,6 +67,7 @@ def _take(context: Context, session: Session, received: int, claimed: Session) -
     missed = _missed(context, claimed, received)
     if missed is None:
         claimed.log.restart()
+        claimed.is_restored = False
     # After the ack, which is written when this returns.
     context.pacer.soon(lambda: _go_on(claimed, peer, 0 if missed is None else received))
     return ResumeAck(
@@ -73,6 +75,7 @@ def _take(context: Context, session: Session, received: int, claimed: Session) -
         session=claimed.key,
         recovered=missed is not None,
         missed=len(missed or ()),
+        last_id=claimed.last_id,
         join=_join(claimed) if missed is None else None,
     )
 

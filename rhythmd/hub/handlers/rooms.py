@@ -97,7 +97,7 @@ def _enter(context: Context, session: Session, room: Room, *, knows_password: bo
     if room is session.room:
         raise Refused(ErrorCode.ALREADY_IN_ROOM, "you are in this room already")
     profile = session.profile
-    other = room.of_user(profile.id)
+    other = room.members.of_user(profile.id)
     owns = as_owner or _owns(room, profile.id)
     if other is None and not as_owner:
         check_admission(room, profile, knows_password=knows_password)
@@ -203,4 +203,4 @@ def transfer_owner(context: Context, session: Session, message: TransferOwner) -
     room.require_owner(member)
     if room.kept is not None:
         raise Refused(ErrorCode.INVALID_FIELD, "a kept room stays its account's")
-    room.set_owner(room.find(message.user))
+    room.set_owner(room.members.find(message.user))

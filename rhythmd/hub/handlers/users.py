@@ -23,6 +23,7 @@ async def authenticate(context: Context, session: Session, message: Authenticate
     if identity.login_id in context.ended_logins:
         raise Refused(ErrorCode.LOGIN_INVALID, "this login has ended")
     session.identity = identity
+    context.continuity.login_changed(session.key, identity)
 
 
 def user_update(_context: Context, session: Session, message: UserUpdate) -> None:

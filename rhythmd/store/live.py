@@ -1,0 +1,108 @@
+"""Live state in a memory-mapped file: what survives the process, `kill -9` included, at the price of a memory write.
+
+LMDB without syncing: a transaction is whole or not there, whenever the process dies. What a machine that loses power
+leaves is worth nothing, and could even harm; so a file from before the last boot is thrown away unread.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from rhythmd.telemetry import store_log
+
+__all__ = ["Forgetful", "MappedState"]
+
+BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+BOOT_FILE: Final = "boot"
+DATA_FILE: Final = "data.mdb"
+MIB: Final = 1 << 20
+
+
+class Forgetful:
+    """A `ports.LiveState` that keeps nothing."""
+
+    def open(self) -> None:
+        pass
+
+    def apply(self, changes: Mapping[str, bytes | None]) -> None:
+        pass
+
+    def items(self, _prefix: str) -> list[tuple[str, bytes]]:
+        return []
+
+    def clear(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class MappedState:
+    """A `ports.LiveState` in `folder`, of at most `size_mb` MiB. One process at a time."""
+
+    def __init__(self, folder: Path, size_mb: int) -> None:
+        self._folder = folder
+        self._size = size_mb * MIB
+        self._file: lmdb.Environment | None = None
+
+    def open(self) -> None:
+        try:
+            self._forget_other_boot()
+            self._file = self._map()
+        except (OSError, lmdb.Error) as error:
+            store_log.error("nothing will survive a restart: %s: %s", self._folder, error)
+
+    def _forget_other_boot(self) -> None:
+        boot = BOOT_ID.read_text() if BOOT_ID.exists() else ""
+        marker = self._folder / BOOT_FILE
+        if not boot or not marker.exists() or marker.read_text() != boot:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(mode=0o700, parents=True)
+            marker.write_text(boot)
+
+    def _map(self) -> lmdb.Environment:
+        file = lmdb.open(str(self._folder), map_size=self._size, writemap=True, sync=False, metasync=False, mode=0o600)
+        # All of it now: writing to a page that a full disk cannot hold would kill the process.
+        with (self._folder / DATA_FILE).open("r+b") as raw:
+            os.posix_fallocate(raw.fileno(), 0, self._size)
+        return file
+
+    def apply(self, changes: Mapping[str, bytes | None]) -> None:
+        if self._file is None:
+            return
+        try:
+            with self._file.begin(write=True) as transaction:
+                for key, value in changes.items():
+                    if value is None:
+                        transaction.delete(key.encode())
+                    else:
+                        transaction.put(key.encode(), value)
+        except lmdb.Error as error:
+            store_log.error("this will not survive a restart: %s", error)
+
+    def items(self, prefix: str) -> list[tuple[str, bytes]]:
+        if self._file is None:
+            return []
+        start = prefix.encode()
+        found: list[tuple[str, bytes]] = []
+        with self._file.begin() as transaction, transaction.cursor() as cursor:
+            if cursor.set_range(start):
+                for key, value in cursor:
+                    if not key.startswith(start):
+                        break
+                    found.append((key.decode(), value))
+        return found
+
+    def clear(self) -> None:
+        if self._file is not None:
+            with self._file.begin(write=True) as transaction:
+                transaction.drop(self._file.open_db(None, transaction), delete=False)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
