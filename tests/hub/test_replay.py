@@ -40,9 +40,9 @@ async def test_record_last_has_only_what_was_played_while_it_was_allowed(server:
 
 
 async def test_record_last_goes_back_so_many_minutes(serve: Serve, connect: Connect) -> None:
-    server = await serve("recording.replay_minutes=0.01")  # 0.6 s
+    server = await serve("recording.replay_minutes=0.1")  # 6 s
     [clara] = await enter(connect, server, "Clara", **REPLAYS)
-    base = clara.welcome.server_time // 1_000 - 5_000
+    base = clara.welcome.server_time // 1_000 - 8_000
     await clara.play([note_on(50), note_off(50, 10), note_on(51, offset_ms=20)], base)
     await clara.play([note_on(52), note_off(52, 10)])
     await clara.clock()
