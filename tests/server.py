@@ -101,13 +101,13 @@ class ServerProcess:
 
 
 @contextlib.asynccontextmanager
-async def running_process(folder: Path, settings: Sequence[str] = ()) -> AsyncIterator[ServerProcess]:
-    """`rhythmd serve` on a free port with `settings`, its data and its log in `folder`. Killed at the end."""
+async def running_process(folder: Path, settings: Sequence[str] = (), port: int = 0) -> AsyncIterator[ServerProcess]:
+    """`rhythmd serve` on `port`, or a free one, with `settings`; its data and log in `folder`. Killed at the end."""
     log = folder / "stderr.log"
     options = [option for setting in settings for option in ("--set", setting)]
     with log.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "rhythmd", "serve", "--port", "0", "--data", str(folder / "data"), *options,
+            sys.executable, "-m", "rhythmd", "serve", "--port", str(port), "--data", str(folder / "data"), *options,
             stdout=asyncio.subprocess.PIPE, stderr=stderr, cwd=folder, env=server_environment(),
         )  # fmt: skip
     try:

@@ -94,8 +94,7 @@ class Recorder:
 
     def check_idle(self, room: Room) -> None:
         """Raise Refused unless a recording of `room` may begin."""
-        if self._stopped:
-            raise Refused(ErrorCode.STOPPING, "the server is going down")
+        self._check_running()
         if room in self._running:
             raise Refused(ErrorCode.RECORDING_LIMIT, "this room is being recorded already")
 
@@ -116,6 +115,7 @@ class Recorder:
 
     def check_replay(self, room: Room) -> None:
         """Raise Refused unless the last minutes of `room` may be had."""
+        self._check_running()
         if not room.settings.allow_replay:
             raise Refused(ErrorCode.REPLAY_NOT_ALLOWED, "the owner of this room does not allow replays")
 
@@ -123,6 +123,10 @@ class Recorder:
         """Make a recording of the last minutes of `room`."""
         since_ms = now_ms() - self._replay_ms
         self._keep(room, name, owner_id, claim, room.deck.replay_since(since_ms), since_ms)
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise Refused(ErrorCode.STOPPING, "the server is going down")
 
     # What comes of it
 

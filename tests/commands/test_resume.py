@@ -75,3 +75,18 @@ async def test_play_resumed_restores_what_was_set(server: Server, proxy: Proxy, 
     assert not (await listener.expect(UserUpdated)).user.reconnecting
     assert await heard(listener, 5) == [(0xC0, 5, 0), PEDAL_DOWN, OFF, (0x90, 62, 100), (0x80, 62, 0)]
     assert (await within(playing)).skipped == 0
+
+
+async def test_play_resumed_beside_a_half_open_connection_leaves_nothing_held(
+    server: Server, proxy: Proxy, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rhythmd.client.connection.CLOCK_INTERVAL_S", 0.02)
+    monkeypatch.setattr("rhythmd.client.connection.SILENCE_S", 0.2)
+    listener = await clara(connect, server)
+    score = [ScoreEvent(0.0, ON), ScoreEvent(2.0, (0x90, 62, 100)), ScoreEvent(2.1, (0x80, 62, 0))]
+    address = RoomAddress(f"ws://127.0.0.1:{proxy.port}", "Salon")
+    playing = asyncio.create_task(play(address, score, 1.0, lambda *_: None))
+    assert await heard(listener, 1) == [ON]
+    proxy.stall()
+    assert await heard(listener, 3) == [OFF, (0x90, 62, 100), (0x80, 62, 0)]
+    await within(playing)

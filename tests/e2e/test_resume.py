@@ -1,6 +1,8 @@
 """The page over a connection that is lost: the seat is kept, each line is shown once, nothing goes on sounding."""
 
+import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,7 +15,7 @@ from tests.client import Client, note_off, note_on
 from tests.deadline import until
 from tests.e2e.forgetful import ForgetfulServer
 from tests.e2e.pages import expect_sound, new_page, open_room
-from tests.server import ServerProcess
+from tests.server import ServerProcess, running_process
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -174,3 +176,20 @@ async def test_session_without_its_messages_shows_the_room_as_it_is(page: Page, 
     assert forgetful.heard == ["arrived", "lost", "lost"]
     assert forgetful.resumes == [Resume("token 1", 1)]
     await expect(page.locator(".person")).to_have_count(1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_restart_of_the_server_loses_no_line(
+    page: Page, room: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    await page.add_init_script(COMES_BACK_SOON)
+    async with running_process(tmp_path) as server:
+        await open_room(page, server.url, room)
+        server.signal(number)
+        await server.wait()
+        await expect(page.locator("#state")).to_contain_text("reconnecting")
+        await said(page, "good evening")
+    async with running_process(tmp_path, port=server.port):
+        await expect(page.locator("#state")).to_contain_text("connected:")
+        await expect(page.locator(".line", has_text="good evening")).to_have_count(1)
+        await expect(page.locator(".person")).to_have_count(1)
