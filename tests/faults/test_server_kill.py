@@ -34,6 +34,7 @@ SETTINGS: Final = (
     "limits.messages_per_s=100000",
     "limits.messages_burst=100000",
     "rooms.chat_history=10000",
+    "rooms.kept_per_account=1000000",
     "limits.write_buffer_bytes=16777216",  # for all of that history
 )
 SALON: Final = "Salon"

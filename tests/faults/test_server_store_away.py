@@ -45,6 +45,7 @@ def mongo_settings(mongod: Mongod, driver: DriverName, database: str) -> tuple[s
     return (
         *UNLIMITED,
         "limits.messages_per_s=1000",
+        "rooms.kept_per_account=1000000",
         "store.backend=mongo",
         "store.timeout_s=2",
         f"mongo.url={mongod.url}",
