@@ -15,18 +15,22 @@ from rhythm_protocol.messages import (
     JoinRoom,
     Limits,
     Message,
+    Notes,
     QuotaState,
     Resume,
     ResumeAck,
     RoomInfo,
     RoomSettings,
+    SlotState,
     User,
     Welcome,
 )
+from rhythm_protocol.midi import NOTE_ON
 
 __all__ = ["ForgetfulServer"]
 
 SLOT: Final = 3
+OTHER_SLOT: Final = 4
 ROOM: Final = RoomInfo("r1", "Salon", RoomSettings(), has_password=False, players=1, owner=None)
 LIMITS: Final = Limits(65_536, 500, 100, 20.0, 40.0, 50.0, 2.0)
 
@@ -56,6 +60,11 @@ class ForgetfulServer:
     async def lose(self) -> None:
         """End the page's socket as if it had been silent."""
         await self._sockets[-1].close(code=4000)
+
+    def hold(self, *keys: int) -> None:
+        """Say that another player holds these keys now, and nobody anything else."""
+        state = [(NOTE_ON, key, 100) for key in keys]
+        self._send("notes", Notes([SlotState(OTHER_SLOT, state)]))
 
     def line(self, content: str) -> ChatLine:
         """The next line of the history, by the page's user."""

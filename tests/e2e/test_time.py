@@ -16,7 +16,8 @@ from bench.faults.link import Conditions
 from bench.faults.proxy import Proxy, open_proxy
 from rhythm_protocol.messages import Metronome, MetronomeState, Playout
 from tests.client import Client, note_off, note_on
-from tests.e2e.pages import new_page, open_room
+from tests.e2e.forgetful import ForgetfulServer
+from tests.e2e.pages import expect_sound, new_page, open_room
 from tests.server import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,7 +28,9 @@ DELAY_MS: Final = 400
 STEP_MS: Final = 60
 NOTES: Final = 12
 IN_TIME_MS: Final = 15  # what buffers for sound and a busy machine may do; the jitter above is far more
+C4_HZ: Final = 261.63
 E4_HZ: Final = 329.63
+G4_HZ: Final = 392.00
 
 BPM: Final = 200
 BEATS: Final = 3
@@ -107,6 +110,23 @@ async def test_note_that_came_after_its_end_is_not_heard(page: Page, proxy: Prox
     proxy.go_on()
     await expect(page.locator(".key.lit")).to_have_attribute("data-key", "64")
     assert [tone.frequency for tone in await tones(page, 1)] == pytest.approx([E4_HZ], abs=0.01)
+
+
+async def test_snapshot_replaces_what_is_heard(page: Page, server: ServerProcess) -> None:
+    forgetful = ForgetfulServer()
+    await page.route_web_socket("**/ws", forgetful.connect)
+    await open_room(page, server.url, "Salon")
+    await expect(page.locator(".person")).to_have_count(1)
+    forgetful.hold(60, 64)
+    await expect(page.locator(".key.lit")).to_have_count(2)
+    forgetful.hold(64, 67)
+    await expect(page.locator('.key.lit[data-key="67"]')).to_have_count(1)
+    await expect(page.locator('.key.lit[data-key="60"]')).to_have_count(0)
+    await expect(page.locator(".key.lit")).to_have_count(2)
+    assert [tone.frequency for tone in await tones(page, 3)] == pytest.approx([C4_HZ, E4_HZ, G4_HZ], abs=0.01)
+    forgetful.hold()
+    await expect(page.locator(".key.lit")).to_have_count(0)
+    await expect_sound(page, "off")
 
 
 def beat_of(click: Tone, metronome: Metronome, unix_less_server_ms: float) -> float:
