@@ -208,6 +208,7 @@ class Server:
             "sessions": ("Connected WebSocket clients", lambda: len(context.sessions)),
             "rooms": ("Rooms", lambda: len(context.registry)),
             "recordings": ("Rooms that are recorded", lambda: len(context.recorder)),
+            "away": ("Clients that are gone and may come back", lambda: len(context.away)),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in context.registry)),
         }
         registry.register(StatsCollector(stats, gauges))
