@@ -25,13 +25,14 @@ __all__ = [
 ]
 
 AT_ONCE: Final = "hub.resume_s=0"  # who is lost leaves at once
+SMALL: Final = "hub.live_mb=1"  # a file of this size for each server of thousands of tests
 INODE: Final = 9  # column of /proc/net/tcp
 READY: Final = "rhythmd listening on http://127.0.0.1:"
 
 
 def make_config(data_dir: Path, settings: Sequence[str] = ()) -> Config:
     """The defaults with a free port, and over them `settings`, each as `section.key=value`."""
-    return load_config(None, {}, ["server.port=0", f"server.data_dir={data_dir}", *settings])
+    return load_config(None, {}, ["server.port=0", f"server.data_dir={data_dir}", SMALL, *settings])
 
 
 @contextlib.asynccontextmanager
@@ -104,7 +105,7 @@ class ServerProcess:
 async def running_process(folder: Path, settings: Sequence[str] = (), port: int = 0) -> AsyncIterator[ServerProcess]:
     """`rhythmd serve` on `port`, or a free one, with `settings`; its data and log in `folder`. Killed at the end."""
     log = folder / "stderr.log"
-    options = [option for setting in settings for option in ("--set", setting)]
+    options = [option for setting in (SMALL, *settings) for option in ("--set", setting)]
     with log.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "rhythmd", "serve", "--port", str(port), "--data", str(folder / "data"), *options,
