@@ -1,7 +1,5 @@
 /** The metronome as it is seen and set: a light for each beat of a bar, and the owner's tempo, metre and switch. */
 
-const BEAT_UNIT = "/";
-
 export class Conductor {
   /**
    * @param form holds the elements of index.html
@@ -25,7 +23,7 @@ export class Conductor {
   }
 
   ask(running) {
-    const [beats, unit] = this.metre.value.split(BEAT_UNIT).map(Number);
+    const [beats, unit] = this.metre.value.split("/").map(Number);
     this.change(running ? { running, bpm: this.bpm.valueAsNumber, beats, unit } : { running });
   }
 
@@ -61,4 +59,4 @@ export class Conductor {
   }
 }
 
-const metreOf = ({ beats, unit }) => beats + BEAT_UNIT + unit;
+const metreOf = ({ beats, unit }) => `${beats}/${unit}`;

@@ -6,8 +6,9 @@
 import { HeldNotes, endOf, isNoteOff, isNoteOn } from "./held.js";
 import { LatenessMeter } from "./rhythm-protocol.js";
 
+// What comes this much after its moment was held up somewhere: more is behind it, perhaps the ends of its notes.
 const STALL_MS = 50;
-const BURST_MS = 20;
+const BURST_MS = 20; // for which that is waited for
 
 export class Playout {
   /**
@@ -28,7 +29,6 @@ export class Playout {
   receive(blocks) {
     const now = performance.now();
     this.waiting.push(...blocks.flatMap((block) => this.scheduled(block, now)));
-    // What is so late was held up somewhere, and behind it come more, perhaps with the ends of its notes.
     const stalled = this.waiting.some(({ dueMs }) => dueMs < now - STALL_MS);
     if (stalled) this.flushing ??= setTimeout(() => this.flush(), BURST_MS);
     else this.flush();

@@ -149,7 +149,7 @@ async def test_session_that_is_over_is_followed_by_a_new_join(
     def connect_through(route: WebSocketRoute) -> None:
         ends.extend((route, route.connect_to_server()))
 
-    await page.add_init_script("Math.random = () => 0")  # the shortest wait
+    await page.add_init_script("Math.random = () => 0.5")  # time to see it gone
     await page.route_web_socket("**/ws", connect_through)
     await open_room(page, server.url, room)
     name = await page.locator(".person .name").inner_text()

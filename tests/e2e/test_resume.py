@@ -20,7 +20,7 @@ from tests.server import ServerProcess, running_process
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 COMES_BACK_SOON = "Math.random = () => 0"
-COMES_BACK_LATE = "Math.random = () => 1"
+COMES_BACK_LATE = "Math.random = () => 1"  # so that there is time to see it gone
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -33,7 +33,7 @@ async def proxy(server: ServerProcess) -> AsyncIterator[Proxy]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def away(page: Page, proxy: Proxy, room: str, clara: Client) -> Page:
     """A page in Clara's room, behind the proxy."""
-    await page.add_init_script(COMES_BACK_SOON)
+    await page.add_init_script(COMES_BACK_LATE)
     await open_room(page, f"http://127.0.0.1:{proxy.port}", room)
     await expect(page.locator(".person")).to_have_count(2)
     await clara.received()
@@ -73,7 +73,7 @@ async def test_seat_is_kept_and_each_line_shown_once(away: Page, proxy: Proxy, c
 
 async def test_user_is_told_what_happens(away: Page, proxy: Proxy) -> None:
     proxy.reset()
-    await expect(away.locator("#state")).to_contain_text("connection lost, reconnecting in 1 s")
+    await expect(away.locator("#state")).to_contain_text("connection lost, reconnecting in 2 s")
     await expect(away.get_by_role("alert")).to_have_text("Connection lost. Your seat is kept for 30 s.")
     await back(away)
     await expect(away.get_by_role("alert")).to_be_hidden()
