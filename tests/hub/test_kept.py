@@ -107,7 +107,8 @@ async def test_room_outlives_the_server(tmp_path: Path, register: Register) -> N
         await owner.ask("room-update", {"settings": {"name": "Grand Salon", "stage": "cave"}})
         clara, robert = clara._replace(server=server), robert._replace(server=server)
         server = await run()
-        assert all(SECRET.encode() not in path.read_bytes() for path in (tmp_path / "data").iterdir())
+        files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+        assert all(SECRET.encode() not in path.read_bytes() for path in files)
         guest, banned = await clara.connect(server), await (await robert.log_in(server)).open()
         assert (await banned.refused("join-room", {"room": "grand salon", "password": SECRET})).code == "banned"
         assert (await guest.refused("join-room", {"room": "Salon", "password": SECRET})).code == "room-not-found"
