@@ -8,13 +8,14 @@ from typing import Final
 
 import pytest
 
+from rhythm_protocol.midi import NOTE_OFF, NOTE_ON
 from rhythmd.client.listen import Until, listen
 from rhythmd.client.recording import Recording
 from rhythmd.client.room import RoomAddress
 from rhythmd.client.score import ScoreEvent, read_score
 from tests.deadline import until, within
 
-__all__ = ["FOREVER", "Listening", "listening"]
+__all__ = ["FOREVER", "Listening", "is_whole", "listening"]
 
 FOREVER: Final = Until()
 
@@ -51,3 +52,17 @@ async def listening(url: str, until: Until = FOREVER) -> AsyncIterator[Listening
     finally:
         listener.task.cancel()
         await asyncio.gather(listener.task, return_exceptions=True)
+
+
+def is_whole(score: list[ScoreEvent]) -> bool:
+    """Whether every key goes down only when it is up, and up at last."""
+    down: set[tuple[int, int]] = set()
+    for _, (status, key, velocity) in score:
+        pressed = (status & 0x0F, key)
+        if status & 0xF0 == NOTE_ON and velocity:
+            if pressed in down:
+                return False
+            down.add(pressed)
+        elif status & 0xF0 in (NOTE_ON, NOTE_OFF):
+            down.discard(pressed)
+    return not down

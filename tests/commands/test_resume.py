@@ -1,4 +1,4 @@
-"""Playing and listening in a room of a real server, whose connections are reset."""
+"""Playing and listening in a room of a real server, whose connections are reset and which restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,8 +14,9 @@ from rhythmd.client.play import play
 from rhythmd.client.room import RoomAddress
 from rhythmd.client.score import ScoreEvent
 from tests.client import Client, Connect, note_off, note_on
-from tests.commands.listening import listening
+from tests.commands.listening import is_whole, listening
 from tests.deadline import within
+from tests.server import Serve
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -90,3 +91,20 @@ async def test_play_resumed_beside_a_half_open_connection_leaves_nothing_held(
     proxy.stall()
     assert await heard(listener, 3) == [OFF, (0x90, 62, 100), (0x80, 62, 0)]
     await within(playing)
+
+
+async def test_play_and_listen_go_on_after_a_restart(serve: Serve, tmp_path: Path) -> None:
+    first = await serve()
+    score = [ScoreEvent(step * 0.05, (0x90 if step % 2 == 0 else 0x80, 60, 64)) for step in range(1_200)]
+    async with listening(first.url) as listener:
+        playing = asyncio.create_task(play(RoomAddress(first.url, "Salon", name="Clara"), score, 1.0, lambda *_: None))
+        await listener.wrote("note on ", times=3)
+        await within(first.stop())
+        await serve(f"server.port={first.port}")
+        await listener.wrote("resumed: ")
+        before = sum("note on " in line for line in listener.lines)
+        await listener.wrote("note on ", times=before + 3)
+        playing.cancel()
+        await listener.wrote("leaves (left)")
+        events = await listener.stop(tmp_path / "out.mid")
+    assert is_whole(events)

@@ -14,8 +14,9 @@ import pytest
 from mido import Message, MidiFile, MidiTrack
 
 from bench.faults.proxy import Proxy, open_proxy
-from rhythm_protocol.midi import NOTE_OFF, NOTE_ON
+from rhythm_protocol.midi import NOTE_ON
 from rhythmd.client.score import ScoreEvent, read_score
+from tests.commands.listening import is_whole
 from tests.deadline import within
 from tests.server import ServerProcess, Spawn, server_environment
 
@@ -97,20 +98,6 @@ def late_or_unknown(played: dict[Key, list[float]], recorded: dict[Key, list[flo
         for is_ms in times
         if key[0] & 0xF0 == NOTE_ON and min(abs(is_ms - should_ms) for should_ms in played[key]) > WORST_MS
     ]
-
-
-def is_whole(score: list[ScoreEvent]) -> bool:
-    """Whether every key goes down only when it is up, and up at last."""
-    down: set[tuple[int, int]] = set()
-    for _, (status, key, velocity) in score:
-        pressed = (status & 0x0F, key)
-        if status & 0xF0 == NOTE_ON and velocity:
-            if pressed in down:
-                return False
-            down.add(pressed)
-        elif status & 0xF0 in (NOTE_ON, NOTE_OFF):
-            down.discard(pressed)
-    return not down
 
 
 async def held_note(folder: Path) -> Path:
