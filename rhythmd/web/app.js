@@ -18,6 +18,7 @@ import { encodeClockRequest, encodeMidi } from "./rhythm-protocol.js";
 
 const LOBBY = "lobby";
 const COMMAND = "/";
+const SILENT_REFUSALS = new Set(["lost", "answer-lost", "already-in-room"]); // of a join
 const REPORT_EVERY_MS = 2000;
 const BRIEFLY_MS = 4000;
 
@@ -118,7 +119,7 @@ async function join(name, password = null) {
 async function refused(name, { code, message }) {
   const password = code === "wrong-password" ? prompt(`Password of ${name}`) : null;
   if (password) await join(name, password);
-  else if (code !== "lost" && code !== "already-in-room") showNotice(`${name}: ${message}`);
+  else if (!SILENT_REFUSALS.has(code)) showNotice(`${name}: ${message}`);
 }
 
 function enter({ slot, room: info, members, notes, chat: history }) {
@@ -215,8 +216,8 @@ function showListen() {
 async function ask(type, data) {
   try {
     await connection.request(type, data);
-  } catch (refusal) {
-    chat.note(refusal.message);
+  } catch ({ code, message }) {
+    if (code !== "answer-lost") chat.note(message);
     if (room !== null) showRoom(room);
   }
 }
@@ -237,6 +238,7 @@ async function deliver(content) {
   try {
     await connection.request("chat-message", { content });
   } catch ({ code, message }) {
+    if (code === "answer-lost") return;
     if (code !== "lost" || content.startsWith(COMMAND)) chat.note(message);
     else if (!chat.has(author, content, after)) await deliver(content);
   }

@@ -15,9 +15,12 @@ const DECODERS = {
 const SILENT = 4000;
 const WELCOME_WITHIN_MS = 10_000;
 
+// Why a session cannot be resumed now, but may be later.
+const LATER = new Set(["stopping", "unavailable"]);
+
 /**
- * The server's `error` to a request; `code` is of the published table, or "lost" when the session ended and nobody
- * knows what became of the request.
+ * The server's `error` to a request. `code` is of the published table, or "answer-lost" when the server has handled the
+ * request and its answer will not come, or "lost" when nobody knows whether it has.
  */
 export class Refusal extends Error {
   constructor({ code, message }) {
@@ -122,6 +125,8 @@ export class Connection {
     if (type === "ack") {
       this.counter.resumed(data);
       this.goOn(data);
+    } else if (LATER.has(data.code)) {
+      this.abandon();
     } else {
       this.counter.refused(); // too late, or nobody knows it any more
       this.begin();
@@ -136,17 +141,21 @@ export class Connection {
       this.handlers.resumed(ack);
       this.sendAgain();
     } else {
-      this.withoutAnswers(() => this.handlers.resumed(ack));
+      this.withoutAnswers(() => this.handlers.resumed(ack), ack.last_id);
     }
   }
 
-  /** The answers to what was asked before will not come: say so to who asked, once a room has been `entered`. */
-  async withoutAnswers(enter) {
-    const asked = [...this.open.values()];
+  /**
+   * The answers to what was asked before will not come: say so to who asked, once `enter` has entered a room.
+   * `lastId` is of the last request that was handled.
+   */
+  async withoutAnswers(enter, lastId = null) {
+    const asked = [...this.open];
     this.open.clear();
     await enter();
-    const refusal = new Refusal({ code: "lost", message: "the connection was lost" });
-    asked.forEach(({ reject }) => reject(refusal));
+    for (const [id, { reject }] of asked) {
+      reject(new Refusal({ code: id <= lastId ? "answer-lost" : "lost", message: "the connection was lost" }));
+    }
   }
 
   /** Once all has come that was missed, what has no answer has not been received. */

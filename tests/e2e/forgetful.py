@@ -7,10 +7,12 @@ from playwright.async_api import WebSocketRoute
 
 from rhythm_protocol import control
 from rhythm_protocol.binary import OP_CONTROL
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
     ChatKind,
     ChatLine,
     ChatMessage,
+    Error,
     JoinAck,
     JoinRoom,
     Limits,
@@ -42,12 +44,16 @@ class ForgetfulServer:
         resumes: the `resume` messages that came.
         heard: the chat lines that came, on any socket.
         history: what the room remembers of its chat.
+        last_id: what it says of the requests that it handled.
+        is_busy: whether it refuses to resume, but only once.
     """
 
     def __init__(self) -> None:
         self.resumes: list[Resume] = []
         self.heard: list[str] = []
         self.history: list[ChatLine] = []
+        self.last_id: int | None = None
+        self.is_busy = False
         self._sockets: list[WebSocketRoute] = []
 
     def connect(self, socket: WebSocketRoute) -> None:
@@ -81,8 +87,7 @@ class ForgetfulServer:
                 self._send("ack", self._room(), envelope.id)
             case Resume() as resume:
                 self.resumes.append(resume)
-                ack = ResumeAck(_user(1), resume.session, recovered=False, missed=0, join=self._room())
-                self._send("ack", ack, envelope.id)
+                self._resume(resume, envelope.id)
             case ChatMessage(content=content):
                 self.heard.append(content)
                 if len(self._sockets) > 1:
@@ -90,6 +95,16 @@ class ForgetfulServer:
                     self._send("ack", {}, envelope.id)
             case _:
                 pass
+
+    def _resume(self, resume: Resume, id_: int | None) -> None:
+        if self.is_busy:
+            self.is_busy = False
+            self._send("error", Error(ErrorCode.UNAVAILABLE, "not now"), id_)
+            return
+        user, room = _user(1), self._room()
+        self._send(
+            "ack", ResumeAck(user, resume.session, recovered=False, missed=0, join=room, last_id=self.last_id), id_
+        )
 
     def _room(self) -> JoinAck:
         return JoinAck(

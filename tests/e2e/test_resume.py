@@ -21,6 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 COMES_BACK_SOON = "Math.random = () => 0"
 COMES_BACK_LATE = "Math.random = () => 1"  # so that there is time to see it gone
+FIRST_LINE_ID = 2  # the join comes before
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -160,36 +161,60 @@ async def test_kick_while_away_is_shown_on_return(away: Page, proxy: Proxy, clar
     await expect(away.locator(".person")).to_have_count(0)
 
 
-async def test_session_without_its_messages_shows_the_room_as_it_is(page: Page, server: ServerProcess) -> None:
+@pytest_asyncio.fixture(loop_scope="module")
+async def forgetful(page: Page, server: ServerProcess) -> ForgetfulServer:
+    """A server that has got two lines of the page, and answered neither."""
     forgetful = ForgetfulServer()
     forgetful.line("earlier")
     await page.add_init_script(COMES_BACK_SOON)
     await page.route_web_socket("**/ws", forgetful.connect)
     await open_room(page, server.url, "Salon")
-    await said(page, "arrived")
-    await said(page, "lost")
-    await until(lambda: forgetful.heard == ["arrived", "lost"], "both were sent")
-    forgetful.line("arrived")
+    await said(page, "first")
+    await said(page, "second")
+    await until(lambda: forgetful.heard == ["first", "second"], "both were sent")
+    return forgetful
+
+
+async def test_session_without_its_messages_shows_the_room_as_it_is(page: Page, forgetful: ForgetfulServer) -> None:
+    forgetful.line("first")
     await forgetful.lose()
     await back(page)
-    await expect_lines(page, "earlier", "arrived", "lost")
-    assert forgetful.heard == ["arrived", "lost", "lost"]
+    await expect_lines(page, "earlier", "first", "second")
+    assert forgetful.heard == ["first", "second", "second"]
     assert forgetful.resumes == [Resume("token 1", 1)]
     await expect(page.locator(".person")).to_have_count(1)
 
 
+async def test_line_that_was_handled_is_not_sent_again(page: Page, forgetful: ForgetfulServer) -> None:
+    forgetful.last_id = FIRST_LINE_ID
+    await forgetful.lose()
+    await back(page)
+    await expect_lines(page, "earlier", "second")
+    assert forgetful.heard == ["first", "second", "second"]
+
+
+async def test_resume_at_a_bad_moment_is_tried_again(page: Page, forgetful: ForgetfulServer) -> None:
+    forgetful.is_busy = True
+    await forgetful.lose()
+    await back(page)
+    assert forgetful.resumes == [Resume("token 1", 1)] * 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_restart_of_the_server_loses_no_line(
+async def test_restart_of_the_server_keeps_the_seat_and_each_line(
     page: Page, room: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     await page.add_init_script(COMES_BACK_SOON)
     async with running_process(tmp_path) as server:
         await open_room(page, server.url, room)
+        name = await page.locator(".person").inner_text()
+        await said(page, "is it late?")
+        await expect_lines(page, "is it late?")
         server.signal(number)
         await server.wait()
         await expect(page.locator("#state")).to_contain_text("reconnecting")
         await said(page, "good evening")
     async with running_process(tmp_path, port=server.port):
-        await expect(page.locator("#state")).to_contain_text("connected:")
-        await expect(page.locator(".line", has_text="good evening")).to_have_count(1)
-        await expect(page.locator(".person")).to_have_count(1)
+        await back(page)
+        await expect_lines(page, "is it late?", "good evening")
+        assert await page.locator(".person").inner_text() == name
