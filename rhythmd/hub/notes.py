@@ -4,7 +4,7 @@ A lost note-on is a blemish, a lost note-off is forever (RFC 6295, appendix A). 
 events themselves, lets go what a player who is gone still holds, and gives it to whoever comes later.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rhythm_protocol.midi import (
@@ -26,6 +26,8 @@ ChannelMessage = tuple[int, int, int]
 
 UNSET: Final = 0xFF  # no data byte has this value
 BEND_CENTRE: Final = (0x00, 0x40)
+BANK: Final = (0, 32)
+OTHER_CONTROLLERS: Final = tuple(number for number in range(128) if number not in BANK)
 PEDALS: Final = (64, 66, 67)  # sustain, sostenuto, soft
 
 ALL_SOUND_OFF: Final = 120
@@ -75,17 +77,22 @@ class _Channel:
     def messages(self, channel: int) -> list[ChannelMessage]:
         """What brings a fresh channel here: settings first, notes last, so that they sound with them."""
         messages: list[ChannelMessage] = []
+        # The bank first: a program change takes the program from the bank in force (MIDI 1.0).
+        messages += self._settings(channel, BANK)
         if self.program != UNSET:
             messages.append((PROGRAM_CHANGE | channel, self.program, 0))
-        for number, value in enumerate(self.controllers):
-            if value != UNSET:
-                messages.append((CONTROL_CHANGE | channel, number, value))
+        messages += self._settings(channel, OTHER_CONTROLLERS)
         if self.bend != BEND_CENTRE:
             messages.append((PITCH_BEND | channel, *self.bend))
         if self.pressure:
             messages.append((CHANNEL_PRESSURE | channel, self.pressure, 0))
         messages += [(NOTE_ON | channel, key, self.velocities[key]) for key in self.held()]
         return messages
+
+    def _settings(self, channel: int, numbers: Iterable[int]) -> Iterator[ChannelMessage]:
+        for number in numbers:
+            if self.controllers[number] != UNSET:
+                yield (CONTROL_CHANGE | channel, number, self.controllers[number])
 
     def release(self, channel: int) -> list[ChannelMessage]:
         """What lets go of everything that goes on sounding, and forget it."""

@@ -4,21 +4,22 @@ LMDB without syncing: a transaction is whole or not there, whenever the process 
 leaves is worth nothing, and could even harm; so a file from before the last boot is thrown away unread.
 """
 
+import fcntl
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import lmdb
 
-from rhythmd.telemetry import store_log
+from rhythmd.telemetry import Outage, store_log
 
 __all__ = ["Forgetful", "MappedState"]
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 BOOT_FILE: Final = "boot"
 DATA_FILE: Final = "data.mdb"
+LOCK_FILE: Final = "server.lock"
 MIB: Final = 1 << 20
 
 
@@ -48,27 +49,45 @@ class MappedState:
         self._folder = folder
         self._size = size_mb * MIB
         self._file: lmdb.Environment | None = None
+        self._lock: IO[bytes] | None = None
+        self._outage = Outage(str(folder))
 
     def open(self) -> None:
         try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = self._locked()
             self._forget_other_boot()
             self._file = self._map()
+        except BlockingIOError:
+            store_log.warning("nothing will survive a restart: %s is another server's", self._folder)
         except (OSError, lmdb.Error) as error:
             store_log.error("nothing will survive a restart: %s: %s", self._folder, error)
+
+    def _locked(self) -> IO[bytes]:
+        """Raises BlockingIOError when another server, which would give away the same seats, has the folder."""
+        lock = (self._folder / LOCK_FILE).open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise
+        return lock
 
     def _forget_other_boot(self) -> None:
         boot = BOOT_ID.read_text() if BOOT_ID.exists() else ""
         marker = self._folder / BOOT_FILE
         if not boot or not marker.exists() or marker.read_text() != boot:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder.mkdir(mode=0o700, parents=True)
+            (self._folder / DATA_FILE).unlink(missing_ok=True)
             marker.write_text(boot)
 
     def _map(self) -> lmdb.Environment:
-        file = lmdb.open(str(self._folder), map_size=self._size, writemap=True, sync=False, metasync=False, mode=0o600)
+        file = lmdb.open(
+            str(self._folder), map_size=self._size, writemap=True, sync=False, metasync=False, lock=False, mode=0o600
+        )
         # All of it now: writing to a page that a full disk cannot hold would kill the process.
-        with (self._folder / DATA_FILE).open("r+b") as raw:
-            os.posix_fallocate(raw.fileno(), 0, self._size)
+        if hasattr(os, "posix_fallocate"):
+            with (self._folder / DATA_FILE).open("r+b") as raw:
+                os.posix_fallocate(raw.fileno(), 0, self._size)
         return file
 
     def apply(self, changes: Mapping[str, bytes | None]) -> None:
@@ -82,7 +101,9 @@ class MappedState:
                     else:
                         transaction.put(key.encode(), value)
         except lmdb.Error as error:
-            store_log.error("this will not survive a restart: %s", error)
+            self._outage.began(error)
+        else:
+            self._outage.over()
 
     def items(self, prefix: str) -> list[tuple[str, bytes]]:
         if self._file is None:
@@ -106,3 +127,6 @@ class MappedState:
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None

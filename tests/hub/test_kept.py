@@ -105,6 +105,7 @@ async def test_room_outlives_the_server(tmp_path: Path, register: Register) -> N
         await banned.ask("chat-message", {"content": "/me plays"})
         await owner.ask("ban", {"user": robert.id, "reason": "noise"})
         await owner.ask("room-update", {"settings": {"name": "Grand Salon", "stage": "cave"}})
+        await owner.ask("leave-room")  # nobody may resume: the room sleeps
         clara, robert = clara._replace(server=server), robert._replace(server=server)
         server = await run()
         files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]

@@ -92,6 +92,13 @@ def test_reset_all_controllers_leaves_alone(number: int) -> None:
     assert state_after((0xB0, number, 5), (0xB0, 121, 0)).snapshot() == [(0xB0, number, 5)]
 
 
+def test_snapshot_selects_the_bank_before_the_program() -> None:
+    state = NoteState()
+    events = [MidiEvent(0, 0xC0, 5), *(MidiEvent(0, 0xB0, number, 1) for number in (0, 7, 32))]
+    state.apply(pack_events(events), 0)
+    assert state.snapshot() == [(0xB0, 0, 1), (0xB0, 32, 1), (0xC0, 5, 0), (0xB0, 7, 1)]
+
+
 def test_reset_all_controllers_keeps_program_and_keys() -> None:
     state = state_after((0xC0, 5, 0), (0x90, 60, 100), (0xD0, 9, 0), (0xE0, 1, 2), (0xB0, 121, 0))
     assert state.snapshot() == [(0xC0, 5, 0), (0x90, 60, 100)]
