@@ -60,8 +60,7 @@ class Bytes:
 class Ready(web.StreamResponse):
     """One answer with these bytes, and with `more` headers, which must be safe to be sent.
 
-    aiohttp builds each head anew and sends it by way of several coroutines: about as much work as all that aiohttp
-    does for a request besides (`python -m bench rest`).
+    aiohttp builds each head anew and sends it by way of several coroutines: a third of what a bare handler costs.
     """
 
     def __init__(self, bytes_: Bytes) -> None:
