@@ -61,10 +61,11 @@ class Requests:
         """Nobody waits for its answer any more."""
         self._open.pop(request.id, None)
 
-    def fail_risked(self, error: Exception) -> None:
-        """The answers are lost; what was never sent goes on."""
-        for request in [request for request in self._open.values() if request.risked]:
-            self._fail(request, error)
+    def fail_risked(self, last_id: int | None, error: Exception) -> None:
+        """Answers are lost: of all that was sent up to `last_id`, or of all if that is not known. The rest goes on."""
+        for request in list(self._open.values()):
+            if request.risked and (last_id is None or request.id <= last_id):
+                self._fail(request, error)
 
     def fail(self, error: BaseException) -> None:
         """No answer will come."""

@@ -250,7 +250,7 @@ class Session:
         self._complete_at = self._counter.received + ack.missed
         if not ack.recovered:
             self._complete_at = 0
-            self._requests.fail_risked(SessionLost(RESTARTING, "the server's answers are lost"))
+            self._requests.fail_risked(ack.last_id, SessionLost(RESTARTING, "the server's answers are lost"))
         self._inbox.put_nowait(ack)
         return connection
 

@@ -53,6 +53,7 @@ class Stage:
         answers: whether requests are answered.
         refusals: the codes of the refusals that the next requests get.
         recovers: whether what was missed is sent again.
+        last_id: of the last request that it handled, as a resume tells it.
         over: whether sessions end with their connections.
         join: the room as a join tells it.
         seated: whether a session is in it still when it could not be recovered.
@@ -72,6 +73,7 @@ class Stage:
         self.answers = True
         self.refusals: list[ErrorCode] = []
         self.recovers = True
+        self.last_id: int | None = None
         self.over = False
         self.join = JOIN
         self.seated = True
@@ -180,7 +182,7 @@ class Stage:
             return
         missed = self._journal[resume.received :] if self.recovers else []
         join = self.join if self.seated and not self.recovers else None
-        ack = ResumeAck(ROBERT, resume.session, self.recovers, len(missed), join)
+        ack = ResumeAck(ROBERT, resume.session, self.recovers, len(missed), join, self.last_id)
         if not self.recovers:
             self._journal.clear()
         for message in (encode_binary("ack", ack, id_), *missed):

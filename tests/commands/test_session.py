@@ -111,6 +111,23 @@ async def test_ask_whose_answer_was_lost_says_so(stage: Stage) -> None:
         assert stage.count("first") == 1
 
 
+async def test_ask_that_was_not_handled_before_a_restart_is_sent_again(stage: Stage) -> None:
+    stage.answers = stage.recovers = False
+    async with (
+        open_session(stage.url) as session,
+        asking(session, "first") as first,
+        asking(session, "second") as second,
+    ):
+        await stage.was_asked("second")
+        stage.last_id = stage.asked[0].id
+        stage.answers = True
+        await stage.drop()
+        with pytest.raises(SessionLost):
+            await within(first)
+        assert await within(second) == {}
+        assert (stage.count("first"), stage.count("second")) == (1, 2)
+
+
 async def test_session_counts_anew_after_a_restart(stage: Stage) -> None:
     stage.recovers = False
     async with open_session(stage.url) as session:
