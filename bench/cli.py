@@ -38,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where reports go (%(default)s)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        command.add_arguments(commands.add_parser(name, help=command.help, description=command.help))
+        text = command.help.replace("%", "%%")  # argparse formats the one and not the other
+        command.add_arguments(commands.add_parser(name, help=text, description=command.help))
     return parser
 
 
