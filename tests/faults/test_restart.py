@@ -120,11 +120,12 @@ def has(said: list[str], count: int) -> bool:
     return len(said) >= count
 
 
-async def test_no_acknowledged_line_is_lost_and_none_is_doubled_by_kills(tmp_path: Path) -> None:
+@SIGNALS
+async def test_no_acknowledged_line_is_lost_and_none_is_doubled(tmp_path: Path, number: signal.Signals) -> None:
     said: list[str] = []
     lost: Client | None = None
     settings = ["limits.messages_per_s=100000", "limits.messages_burst=100000", "rooms.chat_history=10000"]
-    for number in range(ROUNDS):
+    for round_ in range(ROUNDS):
         async with running_process(tmp_path, settings) as process, clients(process, 1) as (client,):
             if lost is None:
                 await client.join("Salon")
@@ -132,9 +133,9 @@ async def test_no_acknowledged_line_is_lost_and_none_is_doubled_by_kills(tmp_pat
                 found = [line.content for line in joined(await resume(client, lost)).chat]
                 assert len(set(found)) == len(found)
                 assert set(said) <= set(found)
-            talking = asyncio.create_task(talk(client, said, number * 100_000))
-            await until(partial(has, said, (number + 1) * 20), "it has said enough")
-            process.signal(signal.SIGKILL)
+            talking = asyncio.create_task(talk(client, said, round_ * 100_000))
+            await until(partial(has, said, (round_ + 1) * 20), "it has said enough")
+            process.signal(number)
             [end] = await within(asyncio.gather(talking, return_exceptions=True))
             assert isinstance(end, Exception)
             await process.wait()
