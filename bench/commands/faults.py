@@ -52,7 +52,7 @@ class Outcome(Struct, frozen=True):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clients", type=int, default=6, help="players in the room (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each fault befalls them (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each fault befalls them (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=list(FAULTS), default=list(FAULTS), help="these faults only")
     add_settings(parser)
