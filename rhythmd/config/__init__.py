@@ -1,0 +1,27 @@
+"""The configuration: its sections, and how it is put together and checked at the start."""
+
+from rhythmd.config.loading import load_config
+from rhythmd.config.sections import (
+    AuthConfig,
+    Config,
+    ErrorsConfig,
+    HubConfig,
+    LimitsConfig,
+    QuotaConfig,
+    RecordingConfig,
+    RoomsConfig,
+    ServerConfig,
+)
+
+__all__ = [
+    "AuthConfig",
+    "Config",
+    "ErrorsConfig",
+    "HubConfig",
+    "LimitsConfig",
+    "QuotaConfig",
+    "RecordingConfig",
+    "RoomsConfig",
+    "ServerConfig",
+    "load_config",
+]

@@ -1,0 +1,178 @@
+"""Every key of the configuration with its type, bounds and default.
+
+These structs are the only list of them. `config.toml` repeats the defaults with a comment each, which says what a key
+is for and in which unit; a test holds the two equal.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+__all__ = [
+    "AuthConfig",
+    "Config",
+    "ErrorsConfig",
+    "HubConfig",
+    "LimitsConfig",
+    "MongoConfig",
+    "QuotaConfig",
+    "RecordingConfig",
+    "RedisConfig",
+    "RoomsConfig",
+    "ServerConfig",
+    "StoreConfig",
+]
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all sections."""
+
+
+class ServerConfig(Section, frozen=True):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    data_dir: str = "data"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    stop_s: Annotated[float, Meta(gt=0, le=10)] = 8.0
+    allowed_origins: list[str] = field(default_factory=list)
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?\Z")] = ""
+    trusted_proxies: list[str] = field(default_factory=list)
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+class LimitsConfig(Section, frozen=True):
+    connections: Positive = 10_000
+    connections_per_address: Positive = 50
+    message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 65_536
+    handshake_s: Seconds = 10.0
+    ping_interval_s: Seconds = 20.0
+    silence_s: Seconds = 40.0
+    write_buffer_bytes: Annotated[int, Meta(ge=16_384)] = 262_144
+    music_buffer_bytes: Annotated[int, Meta(ge=1_024)] = 16_384
+    messages_per_s: Seconds = 50.0
+    messages_burst: Positive = 200
+    requests_per_minute: Positive = 100
+    auth_requests_per_minute: Positive = 10
+    uploads_per_minute: Positive = 5
+    rate_entries: Positive = 50_000
+    body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
+    body_s: Seconds = 10.0
+
+
+class HubConfig(Section, frozen=True):
+    flush_max_ms: Annotated[float, Meta(ge=0, le=50)] = 4.0
+    yield_after: Positive = 128
+    presence_limit: Positive = 100
+    cursor_interval_ms: Annotated[float, Meta(ge=1, le=1000)] = 40.0
+    slow_close_s: Seconds = 10.0
+    resume_s: Annotated[float, Meta(ge=0)] = 30.0
+    resume_messages: Positive = 500
+    live_mb: Annotated[int, Meta(ge=0, le=65_536)] = 64
+
+
+class RoomsConfig(Section, frozen=True):
+    limit: Positive = 10_000
+    max_players: Annotated[int, Meta(ge=1, le=65_000)] = 50
+    lobby_players: Annotated[int, Meta(ge=1, le=65_000)] = 16
+    chat_history: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    kept_per_account: Positive = 20
+
+
+class QuotaConfig(Section, frozen=True):
+    refill_s: Seconds = 2.0
+    lobby_allowance: Positive = 200
+    lobby_maximum: Positive = 600
+    room_allowance: Positive = 400
+    room_maximum: Positive = 1_200
+    owner_allowance: Positive = 600
+    owner_maximum: Positive = 1_800
+    black_midi_allowance: Positive = 8_000
+    black_midi_maximum: Positive = 24_000
+    total_allowance: Positive = 40_000
+    total_maximum: Positive = 120_000
+    other_events: Positive = 4_000
+
+
+class RecordingConfig(Section, frozen=True):
+    max_minutes: Annotated[float, Meta(gt=0, le=1_440)] = 60.0
+    max_bytes: Annotated[int, Meta(ge=1_024)] = 4_194_304
+    replay_minutes: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    replay_bytes: Annotated[int, Meta(ge=1_024)] = 1_048_576
+    memory_bytes: Annotated[int, Meta(ge=1_024)] = 67_108_864
+    per_user: Positive = 20
+    per_room: Positive = 50
+    limit: Positive = 10_000
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 30
+
+
+class StoreConfig(Section, frozen=True):
+    backend: Literal["sqlite", "mongo"] = "sqlite"
+    timeout_s: Seconds = 5.0
+    expire_every_s: Seconds = 60.0
+    cache_entries: Positive = 10_000
+
+
+class MongoConfig(Section, frozen=True):
+    url: str = "mongodb://127.0.0.1:27017"
+    database: Annotated[str, Meta(min_length=1, max_length=63)] = "rhythmd"
+    driver: Literal["motor", "pymongo"] = "motor"
+    find_s: Seconds = 2.0
+
+
+class RedisConfig(Section, frozen=True):
+    url: str = ""
+    timeout_s: Seconds = 1.0
+
+
+class AuthConfig(Section, frozen=True):
+    algorithm: Literal["EdDSA", "HS256"] = "EdDSA"
+    secret: str = ""
+    previous_secret: str = ""
+    issuer: Annotated[str, Meta(min_length=1)] = "rhythmd"
+    audience: Annotated[str, Meta(min_length=1)] = "rhythmd"
+    access_minutes: Annotated[int, Meta(ge=1, le=1_440)] = 15
+    refresh_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    password_threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    password_queue: Annotated[int, Meta(ge=0)] = 32
+    pair_failures: Positive = 5
+    address_failures: Positive = 50
+    account_failures: Positive = 20
+    lock_first_s: Seconds = 1.0
+    lock_max_s: Annotated[float, Meta(gt=0, le=3_600)] = 300.0
+    account_lock_max_s: Annotated[float, Meta(gt=0, le=3_600)] = 60.0
+    lock_entries: Positive = 20_000
+    audit_days: Positive = 90
+    audit_queue: Positive = 10_000
+    oauth_timeout_s: Seconds = 10.0
+    discord_client_id: str = ""
+    discord_client_secret: str = ""
+    discord_url: str = "https://discord.com"
+    github_client_id: str = ""
+    github_client_secret: str = ""
+    github_url: str = "https://github.com"
+    github_api_url: str = "https://api.github.com"
+
+
+class ErrorsConfig(Section, frozen=True):
+    webhook_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?\Z")] = ""
+    webhook_queue: Positive = 100
+
+
+class Config(Section, frozen=True):
+    """Every setting of the server."""
+
+    server: ServerConfig = field(default_factory=ServerConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    hub: HubConfig = field(default_factory=HubConfig)
+    rooms: RoomsConfig = field(default_factory=RoomsConfig)
+    quota: QuotaConfig = field(default_factory=QuotaConfig)
+    recording: RecordingConfig = field(default_factory=RecordingConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    mongo: MongoConfig = field(default_factory=MongoConfig)
+    redis: RedisConfig = field(default_factory=RedisConfig)
+    auth: AuthConfig = field(default_factory=AuthConfig)
+    errors: ErrorsConfig = field(default_factory=ErrorsConfig)

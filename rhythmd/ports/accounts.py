@@ -1,0 +1,70 @@
+"""Accounts, what they log in with, and their logins."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rhythmd.rows import Account, AccountChanges, Identity, LoginSession, Page, Rotation
+
+__all__ = ["AccountStore", "IdentityStore", "SessionStore"]
+
+
+class AccountStore(Protocol):
+    async def create(self, account: Account, identity: Identity | None = None) -> None:
+        """Add an account and, in the same step, the identity it was made from.
+
+        Raises Conflict: `usertag`, `email`, `id`, or the identity's `subject`. Then neither is added.
+        """
+
+    async def get(self, user_id: str) -> Account | None: ...
+
+    async def by_usertag(self, usertag: str) -> Account | None: ...
+
+    async def by_email(self, email: str) -> Account | None: ...
+
+    async def update(self, user_id: str, changes: AccountChanges) -> Account:
+        """The account as it is after the change. Raises NotFound, or Conflict (`usertag`, `email`)."""
+
+    async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
+        """All accounts by creation. Raises InvalidCursor."""
+
+    async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
+        """Those of these accounts that have changed after `since`, in any order."""
+
+
+class IdentityStore(Protocol):
+    async def link(self, identity: Identity) -> None:
+        """Raises NotFound, or Conflict (`provider`: it has one there, `subject`: another's)."""
+
+    async def find(self, provider: str, subject: str) -> Identity | None: ...
+
+    async def of_user(self, user_id: str) -> list[Identity]:
+        """The account's identities by provider."""
+
+    async def unlink(self, user_id: str, provider: str) -> bool:
+        """Whether there was one. Raises LastIdentity, also for the second of two at once."""
+
+
+class SessionStore(Protocol):
+    async def create(self, session: LoginSession) -> None:
+        """Raises NotFound if there is no such user, or Conflict (`id`, `token_hash`)."""
+
+    async def get(self, session_id: str, now: int) -> LoginSession | None:
+        """A session that is neither expired nor revoked."""
+
+    async def with_account(self, session_id: str, user_id: str, now: int) -> tuple[LoginSession | None, Account | None]:
+        """What `get` of both finds, for less than two questions: every request with a login asks."""
+
+    async def rotate(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
+        """Exchange the token for the next one, in one step: of two at once, one is ROTATED, one REPLAYED."""
+
+    async def page(self, user_id: str, now: int, limit: int, cursor: str | None = None) -> Page[LoginSession]:
+        """The user's sessions that are neither expired nor revoked. Raises InvalidCursor."""
+
+    async def revoke(self, user_id: str, session_id: str, now: int) -> bool:
+        """Whether this ended a session of that user."""
+
+    async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
+        """Revoke the user's sessions, but for `keep`; the ids of those that this ended."""
+
+    async def revoked(self, session_ids: Sequence[str]) -> list[str]:
+        """Those of these sessions that are revoked, in any order."""

@@ -1,0 +1,66 @@
+"""What is kept beside the database: files, what outlives the process, and what may be forgotten."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+__all__ = ["BlobStore", "Cache", "LiveState"]
+
+
+class BlobStore(Protocol):
+    """Files by key, whole or not at all: who reads one sees all of one version.
+
+    A key is parts of small letters, digits, `-`, `_` and single dots, joined by `/`; ValueError for others.
+    """
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Keep `content`, in place of what was there."""
+
+    async def get(self, key: str) -> AsyncIterator[bytes]:
+        """The content, in parts. Raises NotFound."""
+        ...
+
+    async def exists(self, key: str) -> bool: ...
+
+    async def delete(self, key: str) -> bool:
+        """Whether there was one."""
+
+
+class LiveState(Protocol):
+    """Small values that outlive this process, a `kill -9` included, though not the machine's next boot.
+
+    Plain `def`, unlike all other ports: a call writes to memory that belongs to a file, and waits for no disk.
+    Nothing here raises: what cannot be kept is logged, and rooms go on.
+    """
+
+    def open(self) -> None:
+        """Find what the process before left. May wait for a disk, and raises no error."""
+
+    def apply(self, changes: Mapping[str, bytes | None]) -> None:
+        """Set values, or delete those of None, all in one step."""
+
+    def items(self, prefix: str) -> list[tuple[str, bytes]]:
+        """The values whose keys begin so, by key."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+
+    def close(self) -> None: ...
+
+
+class Cache(Protocol):
+    """Bounded and forgetful: what was set may be gone at any time, and is after its time to live."""
+
+    async def get(self, key: str) -> bytes | None:
+        """None also when the cache is away."""
+
+    async def set(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Raises StoreUnavailable when the cache is away: what was sold on it, a ticket, would be worth nothing."""
+
+    async def delete(self, key: str) -> None:
+        """Raises StoreUnavailable when the cache is away: it may still hold the value."""
+
+    async def take(self, key: str) -> bytes | None:
+        """Read and delete in one step: of several callers one gets it. Raises StoreUnavailable."""
+
+    async def close(self) -> None:
+        """Let go of what the cache holds open."""
