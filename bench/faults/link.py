@@ -94,7 +94,8 @@ class Link:
     async def _deliver(self, in_flight: Queue[tuple[float, bytes]]) -> None:
         while True:
             due, segment = await in_flight.get()
-            await asyncio.sleep(due - monotonic())
+            while (wait_s := due - monotonic()) > 0:  # the loop's timers may be a millisecond early
+                await asyncio.sleep(wait_s)
             await self._flows.wait()
             if not segment:
                 return self.half_close()
