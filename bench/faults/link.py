@@ -14,6 +14,7 @@ __all__ = ["BUFFER", "CLEAR", "Conditions", "Link", "wan"]
 BUFFER: Final = 16_384
 _SEGMENT: Final = 1_448  # payload of a TCP segment on Ethernet, with timestamps (RFC 7323)
 _IN_FLIGHT: Final = 64  # segments that a link holds before it stops reading
+_EARLY_S: Final = 0.002  # by so much uvloop's timers, in whole milliseconds of a cached clock, may be early
 _RTO_LEAST_S: Final = 0.2  # what Linux adds at least to the round trip before it sends again
 
 
@@ -94,8 +95,8 @@ class Link:
     async def _deliver(self, in_flight: Queue[tuple[float, bytes]]) -> None:
         while True:
             due, segment = await in_flight.get()
-            while (wait_s := due - monotonic()) > 0:  # the loop's timers may be a millisecond early
-                await asyncio.sleep(wait_s)
+            if (wait_s := due - monotonic()) > 0:
+                await asyncio.sleep(wait_s + _EARLY_S)
             await self._flows.wait()
             if not segment:
                 return self.half_close()
