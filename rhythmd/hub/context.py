@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final
 
 from rhythm_protocol.close import SLOW, Close
@@ -90,7 +91,7 @@ class Context:
     def restore_session(self, key: str, profile: Profile, identity: Identity | None) -> Session:
         """A session from before the server's start; its client is away."""
         session = Session(profile, identity, self.config, self._close_as_slow, key)
-        session.is_restored = True
+        session.log.restart()
         self.sessions[key] = session
         return session
 
@@ -102,7 +103,8 @@ class Context:
 
     def _close_as_slow(self, session: Session) -> None:
         """Not at once: its room is in the middle of writing, and whom it has not reached would hear of it first."""
-        self.pacer.soon(lambda: self.close(session, SLOW))
+        if session.peer is not None:
+            self.pacer.soon(partial(session.peer.close, SLOW))
 
     def close(self, session: Session, rule: Close) -> None:
         """Close the socket of `session`; one whose client is away ends."""
@@ -112,10 +114,12 @@ class Context:
             self.end(session, "lost")
 
     def end(self, session: Session, reason: str) -> None:
-        """`session` is over."""
+        """`session` is over, and who waits for it need not wait longer."""
         self.leave(session, reason)
         self.away.discard(session)
         self.sessions.pop(session.key, None)
+        session.waiting = None
+        session.settle()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what has to wait beside the loop's other work. `work` handles its own failures."""
@@ -146,6 +150,8 @@ class Context:
         self.continuity.login_changed(session.key, session.identity)
         if session.peer is None:
             room.part(member)
+        elif session.is_silent:
+            room.fanout.suspend(member)
         elif session.is_held:
             room.fanout.hold(member)
         return member

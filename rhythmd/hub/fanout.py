@@ -88,7 +88,7 @@ class Fanout:
         self._listeners: dict[Listener, None] = {}
         self._hot: dict[Listener, None] = {}
         self._held: dict[Listener, Backlog] = {}
-        self._returning: list[Listener] = []  # have caught up while slices were under way
+        self._returning: dict[Listener, None] = {}  # have caught up while slices were under way
         self._lists: tuple[list[Listener], list[Listener]] | None = None
         self._blocks: list[bytes] = []
         self._senders: list[Listener] = []
@@ -114,14 +114,15 @@ class Fanout:
         """`listener` is away, until `resume`."""
         self._cool(listener)
         self._held.pop(listener, None)
+        self._returning.pop(listener, None)
 
     def hold(self, listener: Listener) -> None:
         """`listener` reads too slowly: keep its music back, until `resume`."""
         if listener in self._hot:
             self._cool(listener)
             self._held[listener] = Backlog(now_ms(), self._backlog_bytes)
-        elif listener in self._returning:
-            self._returning.remove(listener)
+        else:
+            self._returning.pop(listener, None)
 
     def resume(self, listener: Listener) -> None:
         """`listener` reads again: give it what it missed, or what sounds now, and let it hear on.
@@ -133,20 +134,17 @@ class Fanout:
         if listener not in self._held:
             self._held[listener] = away = Backlog(now_ms(), 0)
             away.spoil()
-        self._returning.append(listener)
+        self._returning[listener] = None
         if not self._jobs:
             self._readmit()
 
     def _readmit(self) -> None:
         """Let those who have caught up hear on; the ones with a snapshot begin after all that was played until now."""
-        returning, self._returning = self._returning, []
+        returning, self._returning = self._returning, {}
         now, patience = now_ms(), self._score.playout_ms
         behind: list[Listener] = []
         for listener in returning:
-            backlog = self._held.pop(listener, None)
-            if backlog is None:
-                continue  # gone, or away again
-            frames = backlog.take(now, patience)
+            frames = self._held.pop(listener).take(now, patience)
             if frames is None:
                 behind.append(listener)
             else:

@@ -34,7 +34,7 @@ __all__ = ["Hub"]
 
 CHAT_LENGTH: Final = 500
 TIDY_S: Final = 1.0
-PLACE_HELD_AFTER: Final = frozenset({ABNORMAL, SILENT, SLOW, RESTARTING, TAKEN_OVER})
+PLACE_HELD_AFTER: Final = frozenset({ABNORMAL, SILENT, SLOW, RESTARTING})
 LEFT_BY: Final = frozenset({NORMAL, GOING_AWAY})
 
 
@@ -79,9 +79,14 @@ class Hub:
         self._tidier = self.context.pacer.later(TIDY_S, self._tidy)
 
     def _check_time(self, session: Session) -> None:
-        """Close a session whose login expired, or whose client has not caught up for too long."""
+        """Close a socket whose login expired, or whose client has not caught up for too long.
+
+        Who is away cannot renew a login, and needs a good one to come back.
+        """
+        if session.peer is None:
+            return
         if session.identity is not None and session.identity.expires <= time.time():
-            self.context.close(session, LOGIN_EXPIRED)
+            session.peer.close(LOGIN_EXPIRED)
         elif monotonic() - session.held_since > self._slow_close_s:
             self.context.close(session, SLOW)
 
@@ -152,11 +157,13 @@ class Hub:
 
     def on_drain(self, session: Session) -> None:
         session.drain()
+        if session.is_silent:
+            return  # it hears music once it has what it missed
         if session.room is not None and session.member is not None:
             session.room.fanout.resume(session.member)
 
     def unconfirmed(self, session: Session) -> int | None:
-        return session.log.to_confirm()
+        return None if session.is_silent else session.log.to_confirm()
 
     def on_confirm(self, session: Session, number: int) -> None:
         session.log.confirm(number)
@@ -164,13 +171,14 @@ class Hub:
     def on_lost(self, session: Session, rule: Close) -> None:
         """The place of a client that may come back is held for a while."""
         session.unbind()
-        if rule in PLACE_HELD_AFTER and self._is_worth_waiting_for(session):
+        if rule == TAKEN_OVER or (rule in PLACE_HELD_AFTER and self._is_worth_waiting_for(session)):
             self._wait_for(session)
         else:
             self.context.end(session, "left" if rule in LEFT_BY else "lost")
 
     def _is_worth_waiting_for(self, session: Session) -> bool:
-        return self.context.config.hub.resume_s > 0 and (session.room is not None or session.waiting is not None)
+        has_more = session.room is not None or session.waiting is not None or not session.log.is_confirmed
+        return self.context.config.hub.resume_s > 0 and has_more
 
     def _wait_for(self, session: Session) -> None:
         if session.room is not None and session.member is not None and not self.context.stopping:

@@ -36,15 +36,15 @@ class Session:
         waiting: messages behind one whose handler waits.
         held_since: `monotonic` time since which its music is held back; `inf` when it is not.
         last_id: of the last message with an id that was handled.
-        is_restored: it is from before the server's start, what it was told since is not all.
+        is_silent: nothing is written: the client is away, about to be told what it missed, or about to be closed.
 
     Args:
         on_overflow: called, once, when more waits for the client than may.
     """
 
     __slots__ = (
-        "_idle", "_is_silent", "_limit", "_on_overflow", "bucket", "encoding", "held_since", "identity", "is_restored",
-        "key", "last_id", "log", "member", "peer", "profile", "room", "waiting", "write",
+        "_idle", "_limit", "_on_overflow", "bucket", "encoding", "held_since", "identity", "is_silent", "key",
+        "last_id", "log", "member", "peer", "profile", "room", "waiting", "write",
     )  # fmt: skip
 
     def __init__(
@@ -62,15 +62,14 @@ class Session:
         self.peer: Peer[Session] | None = None
         self.encoding = Encoding.BINARY
         self.write: Callable[[bytes], None] = _ignore
-        self.log = ControlLog(config.hub.resume_messages)
+        self.log = ControlLog(config.hub.resume_messages, limits.write_buffer_bytes // 2)
         self.waiting: deque[Envelope] | None = None
         self.bucket = TokenBucket(limits.messages_per_s, limits.messages_burst, monotonic())
         self.held_since = NEVER
         self.last_id: int | None = None
-        self.is_restored = False
         self.room: Room | None = None
         self.member: Member | None = None
-        self._is_silent = True
+        self.is_silent = True
         self._limit = limits.write_buffer_bytes
         self._on_overflow = on_overflow
         self._idle: asyncio.Future[None] | None = None
@@ -83,8 +82,9 @@ class Session:
 
     def tell(self, message: Message) -> None:
         """Write one control message; one that does not arrive is there when the client comes back."""
-        self.log.append(message)
-        self.write(message.frame(self.encoding))
+        frame = message.frame(self.encoding)
+        self.log.append(message, len(frame))
+        self.write(frame)
 
     def send_uncounted(self, type_: str, data: object, id_: int | None = None) -> None:
         """Write what no resume brings again."""
@@ -100,14 +100,14 @@ class Session:
 
     def speak(self) -> None:
         """From here on everything is written."""
-        self._is_silent = False
+        self.is_silent = False
         self._choose_write()
 
     def unbind(self) -> None:
         """The client is away."""
         self.peer = None
         self.held_since = NEVER
-        self._is_silent = True
+        self.is_silent = True
         self._write_to(_ignore)
 
     def hold(self) -> None:
@@ -125,7 +125,7 @@ class Session:
         return self.held_since < NEVER
 
     def _choose_write(self) -> None:
-        if self.peer is not None and not self._is_silent:
+        if self.peer is not None and not self.is_silent:
             self._write_to(self._write_bounded if self.is_held else self.peer.write)
 
     def _write_to(self, write: Callable[[bytes], None]) -> None:
@@ -140,6 +140,7 @@ class Session:
         if peer.waiting_bytes() + len(frame) <= self._limit:
             peer.write(frame)
         else:
+            self.is_silent = True  # for good: what came behind a gap would be counted as what is missing
             self._write_to(_ignore)
             self._on_overflow(self)
 

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from rhythm_protocol.close import TAKEN_OVER
+from rhythm_protocol.close import SLOW, TAKEN_OVER
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import JoinAck, Resume, ResumeAck
 from rhythmd.errors import Refused
@@ -58,8 +58,7 @@ def _take(context: Context, session: Session, received: int, claimed: Session) -
         claimed.peer.close(TAKEN_OVER)
     context.away.discard(claimed)
     del context.sessions[session.key]
-    claimed.identity = session.identity or claimed.identity
-    context.continuity.login_changed(claimed.key, claimed.identity)
+    _renew(context, session, claimed)
     claimed.profile.address = peer.address
     claimed.held_since = session.held_since
     claimed.bind(peer)
@@ -67,7 +66,6 @@ def _take(context: Context, session: Session, received: int, claimed: Session) -
     missed = _missed(context, claimed, received)
     if missed is None:
         claimed.log.restart()
-        claimed.is_restored = False
     # After the ack, which is written when this returns.
     context.pacer.soon(lambda: _go_on(claimed, peer, 0 if missed is None else received))
     return ResumeAck(
@@ -80,13 +78,24 @@ def _take(context: Context, session: Session, received: int, claimed: Session) -
     )
 
 
+def _renew(context: Context, session: Session, claimed: Session) -> None:
+    """What is known of the account now counts, not what was known when it was lost."""
+    if session.identity is None:
+        return
+    claimed.identity = session.identity
+    claimed.profile.roles = session.profile.roles
+    claimed.profile.muted_until = session.profile.muted_until
+    if claimed.room is not None:
+        context.continuity.login_changed(claimed.key, claimed.identity)
+
+
 def _missed(context: Context, claimed: Session, received: int) -> list[Message] | None:
-    """What the client did not get; None when that is not here any more, or more than may wait for a client."""
-    missed = claimed.log.after(received)
-    if missed is None or claimed.is_restored:
+    """What the client did not get; None when that is not here any more, or too much to write in one go."""
+    missed = claimed.log.after(received) if claimed.log.is_agreed else None
+    if missed is None:
         return None
     size = sum(len(message.frame(claimed.encoding)) for message in missed)
-    return missed if size <= context.config.limits.write_buffer_bytes else None
+    return missed if size <= context.config.limits.write_buffer_bytes // 2 else None
 
 
 def _join(claimed: Session) -> JoinAck | None:
@@ -99,8 +108,12 @@ def _go_on(claimed: Session, peer: Peer[Session], received: int) -> None:
     """Write what was missed, then what sounds, then all that comes."""
     if claimed.peer is not peer:  # lost again, or taken over
         return
+    missed = claimed.log.after(received)
+    if missed is None:  # so much was said meanwhile
+        peer.close(SLOW)
+        return
     claimed.speak()
-    for message in claimed.log.after(received) or ():
+    for message in missed:
         claimed.write(message.frame(claimed.encoding))
     room, member = claimed.room, claimed.member
     if room is not None and member is not None:
