@@ -30,6 +30,7 @@ async def stall(proxy: Proxy, _musician: Musician, random: Random) -> None:
 
 
 async def long_stall(proxy: Proxy, _musician: Musician, _random: Random) -> None:
+    """Until more has come for the client than the server keeps."""
     proxy.stall()
     await asyncio.sleep(_FLOODED_S)
     proxy.go_on()

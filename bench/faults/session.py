@@ -1,4 +1,8 @@
-"""A client's session that outlives its connections: it comes back, resumes, and repeats what was not received."""
+"""A client's session that outlives its connections: it comes back, resumes, and repeats what was not received.
+
+Not that of `rhythmd.client`, whose mistakes the bench would then share and not see. This one speaks both subprotocols,
+counts answers that come twice, goes on after a session that was lost, and waits as briefly as it is told to.
+"""
 
 import asyncio
 from asyncio import Future

@@ -9,6 +9,8 @@ __all__ = ["AccountStore", "IdentityStore", "SessionStore"]
 
 
 class AccountStore(Protocol):
+    """Who has an account. Usertags and e-mail addresses are unique, whatever their case."""
+
     async def create(self, account: Account, identity: Identity | None = None) -> None:
         """Add an account and, in the same step, the identity it was made from.
 
@@ -32,6 +34,8 @@ class AccountStore(Protocol):
 
 
 class IdentityStore(Protocol):
+    """Which accounts of other sites log in to which account here: one of each site, each to one account."""
+
     async def link(self, identity: Identity) -> None:
         """Raises NotFound, or Conflict (`provider`: it has one there, `subject`: another's)."""
 
@@ -45,6 +49,8 @@ class IdentityStore(Protocol):
 
 
 class SessionStore(Protocol):
+    """Logins, by the hash of the refresh token that is good for them."""
+
     async def create(self, session: LoginSession) -> None:
         """Raises NotFound if there is no such user, or Conflict (`id`, `token_hash`)."""
 

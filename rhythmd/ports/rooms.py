@@ -10,6 +10,8 @@ __all__ = ["ChatStore", "RecordingStore", "RoomStore"]
 
 
 class RoomStore(Protocol):
+    """Rooms of members, and who is banned or muted there. Names are unique, whatever their case; nobody is in a row."""
+
     async def create(self, room: StoredRoom, most: int | None = None) -> None:
         """Raises Conflict (`name`, `id`), or TooMany if its owner has `most` rooms.
 

@@ -1,1 +1,1 @@
-"""The aiohttp application beside the hub: one module a resource, one table of routes."""
+"""HTTP beside the hub, on aiohttp's protocol: one module a resource, one table of routes."""

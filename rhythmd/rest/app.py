@@ -1,4 +1,4 @@
-"""Builds the aiohttp application and hands its protocol to the listener."""
+"""Builds the HTTP side and hands its protocol to the listener."""
 
 import asyncio
 import logging
