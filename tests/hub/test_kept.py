@@ -7,25 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, cast
 
-import msgspec
 import pytest
 
-from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, JoinAck, RoomLeft, RoomSettings, RoomUpdated, UserLeft
+from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, RoomLeft, RoomSettings, RoomUpdated, UserLeft
 from rhythmd.app import Server
 from rhythmd.config import RoomsConfig
 from rhythmd.hub.kept import KeptRooms, PasswordHasher
 from rhythmd.hub.member import Profile
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import Client, Connect, note_on, open_client
-from tests.conftest import ErrorLog
-from tests.deadline import DEADLINE_S, POLL_S
 from tests.hub.manual import bare_hub
-from tests.hub.people import Person, Register, locked, socket_path
-from tests.metrics import metrics
+from tests.hub.people import Person, Register, socket_path
+from tests.hub.rooms import find, until_asleep
 from tests.server import Serve, make_config, running_process, running_server
 
 SECRET: Final = "open-sesame-8421"
-IMPATIENT: Final = "store.timeout_s=0.2"
 
 Run = Callable[[], Awaitable[Server]]
 
@@ -58,20 +54,6 @@ async def restarts(tmp_path: Path) -> AsyncIterator[Run]:
             return await stack.enter_async_context(running_server(make_config(tmp_path / "data")))
 
         yield run
-
-
-async def find(client: Client, room: str, **options: object) -> JoinAck:
-    """Join a room that must be there already."""
-    return msgspec.convert(await client.ask("join-room", {"room": room, **options}), JoinAck)
-
-
-async def until_asleep(server: Server) -> None:
-    """Wait until no room is live but the lobby."""
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            if (await metrics(server))["rhythmd_rooms"] == 1:
-                return
-            await asyncio.sleep(POLL_S)
 
 
 async def owner_of(client: Client) -> str | None:
@@ -328,76 +310,6 @@ async def test_account_keeps_only_so_many_rooms(serve: Serve, connect: Connect, 
     await socket.join("one")
     await (await robert.open()).join("three")
     await (await connect(server)).join("four")
-
-
-# While the database is away
-
-
-async def test_database_that_takes_nothing_stops_chat_but_not_music(
-    serve: Serve, connect: Connect, register: Register, database: Path, errors_logged: ErrorLog
-) -> None:
-    server = await serve("hub.flush_max_ms=0", IMPATIENT)
-    clara = await register(server, "clara")
-    owner, guest, other = await clara.open(), await connect(server), await connect(server)
-    await owner.join("Salon")
-    await find(guest, "Salon")
-    await owner.ask("chat-message", {"content": "before"})
-    with locked(database):
-        for type_, data in (
-            ("chat-message", {"content": "lost"}),
-            ("room-update", {"settings": {"name": "Attic"}}),
-            ("clear-chat", {}),
-        ):
-            assert (await owner.refused(type_, data)).code == "unavailable"
-        await guest.play([note_on()])
-        await owner.events(1)
-        for client in (other, guest):
-            await client.join("lobby")
-        await other.ask("chat-message", {"content": "still here"})
-    assert not any(isinstance(message, ChatCleared) for message in await owner.received())
-    while (await owner.answer("chat-message", {"content": "after"})).error:
-        pass
-    ack = await find(guest, "Salon")
-    assert (ack.room.name, [line.content for line in ack.chat]) == ("Salon", ["before", "after"])
-    errors_logged.records.clear()
-
-
-async def test_unban_that_cannot_be_stored_can_be_repeated(
-    serve: Serve, connect: Connect, register: Register, database: Path, errors_logged: ErrorLog
-) -> None:
-    server = await serve(IMPATIENT)
-    clara, robert = await register(server, "clara"), await register(server, "robert")
-    owner, noisy = await clara.open(), await robert.open()
-    await owner.join("Salon")
-    await find(noisy, "Salon")
-    await owner.ask("ban", {"user": robert.id})
-    with locked(database):
-        assert (await owner.refused("unban", {"user": robert.id})).code == "unavailable"
-        assert (await noisy.refused("join-room", {"room": "Salon"})).code == "banned"
-    while (await owner.answer("unban", {"user": robert.id})).error:
-        pass
-    await find(noisy, "Salon")
-    errors_logged.records.clear()
-
-
-async def test_ban_that_cannot_be_stored_is_in_force_and_can_be_repeated(
-    serve: Serve, connect: Connect, register: Register, database: Path, errors_logged: ErrorLog
-) -> None:
-    server = await serve(IMPATIENT)
-    clara, robert = await register(server, "clara"), await register(server, "robert")
-    owner, noisy = await clara.open(), await robert.open()
-    await owner.join("Salon")
-    await find(noisy, "Salon")
-    with locked(database):
-        assert (await owner.refused("ban", {"user": "robert"})).code == "unavailable"
-        assert (await noisy.refused("join-room", {"room": "Salon"})).code == "banned"
-    while (await owner.answer("ban", {"user": robert.id, "reason": "noise"})).error:
-        pass
-    await owner.ask("leave-room")
-    await until_asleep(server)
-    await find(owner, "Salon")
-    assert (await noisy.refused("join-room", {"room": "Salon"})).code == "banned"
-    errors_logged.records.clear()
 
 
 async def test_chat_that_is_cleared_is_forgotten_for_good(server: Server, salon: Client) -> None:

@@ -2,139 +2,20 @@
 
 from typing import TypeGuard
 
-import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, initialize, multiple, rule
 
-from rhythm_protocol.messages import ChatLine, JoinAck, Notes, ResumeAck, RoomLeft, UserJoined, UserLeft, Welcome
 from rhythm_protocol.midi import MidiEvent
-from rhythm_protocol.resume import SessionCounter
 from rhythmd.hub.peer import Encoding
-from tests.client import Answer, Music, Pointers
 from tests.hub.generated import batches
-from tests.hub.manual import FakePeer, ManualHub
+from tests.hub.listener import Listener
+from tests.hub.manual import ManualHub
 from tests.hub.synthesizer import Synthesizer
 
 ROOM = "Salon"
 MOST = 9
-RESUME = 99  # the id of a resume
 FIRST_SEQUENCE = 1  # of a played event's offset; what the server plays by itself has offset 0
-
-
-class Listener:
-    """A client that believes what it is told, and objects to what cannot be.
-
-    Attributes:
-        due: the numbers of the events that it is to hear; `heard` of those that it heard.
-        missed: whether a snapshot stood for some of them.
-        lags: whether what is said may reach it before the music.
-        counter: what it counted of the session.
-    """
-
-    def __init__(self, manual: ManualHub, encoding: Encoding) -> None:
-        self.manual = manual
-        self.peer: FakePeer = manual.connect(encoding)
-        self.counter = SessionCounter()
-        self.slot: int | None = None
-        self.sounds: dict[int, Synthesizer] = {}
-        self.heard: list[int] = []
-        self.due: list[int] = []
-        self.missed = False
-        self.lags = False
-        self.lines: list[int] = []
-        self.due_lines = 0
-
-    def listen(self) -> None:
-        """Take in all that has arrived."""
-        for message in self.peer.take():
-            self.count(message)
-            match message:
-                case Welcome():
-                    self.counter.welcomed(message.session)
-                case Answer(data={"recovered": recovered} as data):
-                    assert recovered
-                    self.counter.resumed(msgspec.convert(data, ResumeAck))
-                case Answer(data={"slot": _} as data):
-                    self._enter(msgspec.convert(data, JoinAck))
-                case RoomLeft():
-                    self.leave()
-                case _:
-                    self._take(message)
-
-    def _take(self, message: object) -> None:
-        """What concerns the others in the room."""
-        match message:
-            case UserJoined():
-                assert message.user.slot is not None
-                assert message.user.slot not in self.sounds, "announced twice"
-                self.sounds[message.user.slot] = Synthesizer()
-            case UserLeft():
-                sound = self.sounds.pop(message.slot)
-                assert self.lags or not sound.rings, "gone with a key, pedal or bend held"
-            case ChatLine():
-                assert not self.lines or message.id == self.lines[-1] + 1
-                self.lines.append(message.id)
-            case Notes():
-                self._replace(message)
-            case Music():
-                self._hear(message)
-
-    def count(self, message: object) -> None:
-        """Count what a resume counts."""
-        if not isinstance(message, Welcome | Notes | Music | Pointers):
-            self.counter.heard("")
-
-    def drop(self) -> None:
-        """Lose the connection, with what was on its way."""
-        self.listen()
-        self.peer.drop()
-
-    def come_back(self, encoding: Encoding) -> None:
-        """Resume on another connection."""
-        self.peer = self.manual.connect(encoding)
-        self.lags = True
-        self.listen()
-        claim = self.counter.resume
-        assert claim is not None
-        self.peer.say("resume", msgspec.to_builtins(claim), RESUME)
-
-    def _replace(self, notes: Notes) -> None:
-        """What is not in a snapshot is held by nobody."""
-        for slot in self.sounds:
-            self.sounds[slot] = Synthesizer()
-        for state in notes.notes:
-            self.sounds[state.slot].play(state.state)
-        self.missed = True
-
-    def leave(self) -> None:
-        """Out of the room: until here everything came, in order."""
-        self.check_order()
-        self.slot = None
-        self.missed = self.lags = False
-        self.sounds, self.heard, self.due = {}, [], []
-        self.lines, self.due_lines = [], 0
-
-    def check_order(self) -> None:
-        """What came, came in order and once; nothing is missing unless a snapshot stood for it."""
-        if self.missed:
-            rest = iter(self.due)
-            assert all(number in rest for number in self.heard)
-        else:
-            assert self.heard == self.due[: len(self.heard)]
-
-    def _enter(self, ack: JoinAck) -> None:
-        self.slot = ack.slot
-        self.sounds = {user.slot: Synthesizer() for user in ack.members if user.slot not in (None, ack.slot)}
-        for state in ack.notes:
-            self.sounds[state.slot].play(state.state)
-
-    def _hear(self, music: Music) -> None:
-        assert self.slot is not None, "music outside of a room"
-        for block in music.blocks:
-            assert block.slot != self.slot, "one's own music"
-            self.sounds[block.slot].hear(block.events)
-            self.heard += [event.offset_ms for event in block.events if event.offset_ms]
 
 
 class RoomMachine(RuleBasedStateMachine):
