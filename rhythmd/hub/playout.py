@@ -24,7 +24,7 @@ LONGEST_MS: Final = 1_000
 STEP_MS: Final = 10
 PERCENTILE: Final = 95
 REPORT_MS: Final = 30_000  # a report counts for so long
-HOLD_MS: Final = 20_000  # a delay that was needed stays for so long
+HOLD_MS: Final = 60_000  # a delay that was needed stays for so long: each fall bends the rhythm once
 FALL_PARTS: Final = 10  # a fall takes away one part of so many
 INTERVAL_S: Final = 2.0  # between two changes, for a message to five thousand is five thousand messages
 
