@@ -9,15 +9,15 @@ from typing import Final, cast
 
 import pytest
 
-from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, RoomLeft, RoomSettings, RoomUpdated, UserLeft
+from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, RoomSettings, RoomUpdated
 from rhythmd.app import Server
 from rhythmd.config import RoomsConfig
 from rhythmd.hub.kept import KeptRooms, PasswordHasher
 from rhythmd.hub.member import Profile
 from rhythmd.store.sqlite import SqliteStore
-from tests.client import Client, Connect, note_on, open_client
+from tests.client import Client, Connect, open_client
 from tests.hub.manual import bare_hub
-from tests.hub.people import Person, Register, socket_path
+from tests.hub.people import Person, Register
 from tests.hub.rooms import find, until_asleep
 from tests.server import Serve, make_config, running_process, running_server
 
@@ -236,47 +236,7 @@ async def test_many_who_wake_a_room_at_once_meet_in_one_room(server: Server, con
     assert (refusals, len(slots)) == (["room-full"], 50)
 
 
-# Twice in one room
-
-
-async def test_newer_socket_of_a_member_takes_the_place_of_the_older(
-    server: Server, connect: Connect, clara: Person, salon: Client, subprotocol: str
-) -> None:
-    guest = await connect(server, subprotocol)
-    await find(guest, "Salon")
-    await salon.play([note_on()])
-    await guest.events(1)
-    newer = await clara.open(subprotocol)
-    ack = await find(newer, "Salon")
-    left = await salon.expect(RoomLeft)
-    assert (left.room, left.reason) == (ack.room.id, "replaced")
-    assert (await guest.expect(UserLeft)).reason == "replaced"
-    assert len(await guest.events(1)) == 1
-    assert (ack.room.players, ack.room.owner) == (2, clara.id)
-    await salon.join("lobby")
-
-
-async def test_newer_socket_of_the_only_member_is_in_the_same_room(
-    server: Server, connect: Connect, clara: Person, subprotocol: str
-) -> None:
-    older, newer, guest = await clara.open(subprotocol), await clara.open(), await connect(server)
-    first = await older.join("Salon")
-    assert (await newer.join("Salon")).room.id == first.room.id
-    assert (await older.expect(RoomLeft)).reason == "replaced"
-    assert (await find(guest, "Salon")).room.players == 2
-    await newer.play([note_on()])
-    await guest.events(1)
-
-
-async def test_newer_socket_of_a_guest_keeps_the_ownership(server: Server, connect: Connect) -> None:
-    token = server.auth.sessions.guest().access_token
-    principal = await server.auth.authenticator.by_token(token)
-    older, newer = [await connect(server, path=await socket_path(server, principal)) for _ in range(2)]
-    other = await connect(server)
-    await older.join("Salon")
-    await other.join("Salon")
-    assert (await newer.join("Salon")).room.owner == principal.user_id
-    await newer.ask("kick", {"user": other.welcome.user.id})
+# Bans, limits and chat
 
 
 async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Path) -> None:
