@@ -10,19 +10,23 @@ __all__ = ["ChatLog"]
 
 
 class ChatLog:
-    """Numbers lines and keeps the last `size` of those that everybody may read."""
+    """Numbers lines and keeps the last `size` of those that everybody may read.
 
-    __slots__ = ("_last_id", "_lines")
+    Attributes:
+        last_id: of the newest line that was numbered.
+    """
+
+    __slots__ = ("_lines", "last_id")
 
     def __init__(self, size: int) -> None:
         self._lines: deque[ChatLine] = deque(maxlen=size)
-        self._last_id = 0
+        self.last_id = 0
 
     def line(self, kind: ChatKind, content: str, author: Profile | None, to: str | None = None) -> ChatLine:
         """A new line. One that everybody may read is numbered and kept, any other has the id 0."""
         is_kept = kind in (ChatKind.TEXT, ChatKind.ME)
         line = ChatLine(
-            id=self._last_id + 1 if is_kept else 0,
+            id=self.last_id + 1 if is_kept else 0,
             time=time.time_ns() // 1_000_000,
             kind=kind,
             content=content,
@@ -37,11 +41,12 @@ class ChatLog:
 
     def add(self, line: ChatLine) -> None:
         """Keep a line that was numbered elsewhere."""
-        self._last_id = max(self._last_id, line.id)
+        self.last_id = max(self.last_id, line.id)
         self._lines.append(line)
 
-    def restore(self, lines: list[ChatLine]) -> None:
-        """Begin with lines from the store, oldest first."""
+    def restore(self, lines: list[ChatLine], last_id: int = 0) -> None:
+        """Begin with lines from before, oldest first. The next one's id is higher than theirs and `last_id`."""
+        self.last_id = last_id
         for line in lines:
             self.add(line)
 

@@ -4,6 +4,7 @@ Written as it changes, so that a `kill -9` finds it complete; read once, at the 
 process before: durable rows never hold live membership, and a place that nobody comes back to is free soon.
 """
 
+from collections.abc import Container
 from typing import Final, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from rhythmd.hub.member import Member
 from rhythmd.hub.records import RoomRecord, SeatRecord, room_record, seat_record
 from rhythmd.hub.room import Room
 from rhythmd.ports import LiveState
+from rhythmd.telemetry import hub_log
 
 __all__ = ["Continuity", "Remains"]
 
@@ -48,7 +50,7 @@ class Continuity:
     # Rooms
 
     def room_changed(self, room: Room) -> None:
-        self._state.apply({f"room/{room.id}": msgspec.msgpack.encode(room_record(room))})
+        self._state.apply(self._record(room))
 
     def room_freed(self, room: Room) -> None:
         self._state.apply({f"room/{room.id}": None} | self._chat(room.id))
@@ -64,7 +66,10 @@ class Continuity:
         self._state.apply(changes)
 
     def chat_cleared(self, room: Room) -> None:
-        self._state.apply(self._chat(room.id))
+        self._state.apply(self._chat(room.id) | self._record(room))
+
+    def _record(self, room: Room) -> dict[str, bytes | None]:
+        return {f"room/{room.id}": msgspec.msgpack.encode(room_record(room))}
 
     def _chat(self, room_id: str) -> dict[str, bytes | None]:
         return dict.fromkeys(key for key, _ in self._state.items(f"chat/{room_id}/"))
@@ -86,16 +91,16 @@ class Continuity:
 
     def beat(self) -> None:
         """The server lives, and this is its time."""
-        self._state.apply({"format": FORMAT, "beat": str(now_us()).encode()})
+        self._state.apply({"format": FORMAT, "beat": msgspec.msgpack.encode(now_us())})
 
     def remains(self) -> Remains | None:
-        """What the process before left; None if it left nothing, or too long ago."""
+        """What the process before left, as far as it can be read; None if it left nothing, or too long ago."""
         if not self._is_fresh():
             self._state.clear()
             return None
         chat: dict[str, list[ChatLine]] = {}
-        for key, value in self._state.items("chat/"):
-            chat.setdefault(key.split("/")[1], []).append(msgspec.msgpack.decode(value, type=ChatLine))
+        for key, line in self._read("chat/", ChatLine).items():
+            chat.setdefault(key.split("/")[0], []).append(line)
         return Remains(
             rooms=list(self._read("room/", RoomRecord).values()),
             chat=chat,
@@ -105,15 +110,24 @@ class Continuity:
         )
 
     def _is_fresh(self) -> bool:
-        found = dict(self._state.items("beat")) | dict(self._state.items("format"))
-        return found.get("format") == FORMAT and now_us() - int(found["beat"]) <= TOO_OLD_US
+        if self._state.items("format") != [("format", FORMAT)]:
+            return False
+        return now_us() - self._read("beat", int).get("", 0) <= TOO_OLD_US
 
     def _read(self, prefix: str, kind: type[T]) -> dict[str, T]:
         """The values under `prefix` by what follows it in the key."""
-        return {
-            key.removeprefix(prefix): msgspec.msgpack.decode(value, type=kind)
-            for key, value in self._state.items(prefix)
-        }
+        found: dict[str, T] = {}
+        for key, value in self._state.items(prefix):
+            try:
+                found[key.removeprefix(prefix)] = msgspec.msgpack.decode(value, type=kind)
+            except msgspec.MsgspecError as error:
+                hub_log.error("a value of %s is not restored: %s", prefix, error)
+        return found
+
+    def forget_others(self, living: Container[str]) -> None:
+        """Forget what belongs to no room or session with these ids and keys: it could not be restored."""
+        owners = {key: key.split("/")[1] for key, _ in self._state.items("") if "/" in key}
+        self._state.apply({key: None for key, owner in owners.items() if owner not in living})
 
 
 def _line_key(room_id: str, line_id: int) -> str:

@@ -145,6 +145,7 @@ class KeptRooms:
         room = self._registry.get(room_id)
         if room is not None:
             room.kept = None
+            self._registry.room_changed(room)
             room.crown()
         return deleted
 

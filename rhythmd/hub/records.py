@@ -16,6 +16,7 @@ class RoomRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A live room. Of one that is kept in the store only what is not there.
 
     Attributes:
+        last_line: id of a line of chat; later ones have higher ids, also when none is left.
         bans: (what a ban holds on to, `monotonic` end in s) each.
     """
 
@@ -27,6 +28,7 @@ class RoomRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     password: tuple[bytes, bytes] | None = None
     bans: list[tuple[tuple[str, ...], float]] = []
     metronome: Metronome | None = None
+    last_line: int = 0
 
 
 class SeatRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,6 +64,7 @@ def room_record(room: Room) -> RoomRecord:
         password=None if room.password is None else room.password.parts,
         bans=[] if is_kept else room.bans.all(),
         metronome=room.metronome.state,
+        last_line=room.chat.last_id,
     )
 
 

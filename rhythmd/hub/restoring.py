@@ -24,6 +24,7 @@ async def restore(context: Context) -> None:
         _restore_seat(context, key, seat, remains)
     for record in rooms.values():
         _restore_owner(context, record)
+    context.continuity.forget_others({room.id for room in context.registry} | context.sessions.keys())
     hub_log.info("%d players and %d rooms may go on", len(context.away), len(context.registry))
 
 
@@ -33,7 +34,7 @@ async def _restore_room(context: Context, record: RoomRecord, remains: Remains) 
             room = await context.kept.open(record.id)
         else:
             room = context.registry.restore(record)
-            room.chat.restore(remains.chat.get(record.id, []))
+            room.chat.restore(remains.chat.get(record.id, []), record.last_line)
     except Refused as refused:
         hub_log.warning("room %s is not restored: %s", record.id, refused.message)
     else:
@@ -44,7 +45,6 @@ async def _restore_room(context: Context, record: RoomRecord, remains: Remains) 
 def _restore_seat(context: Context, key: str, seat: SeatRecord, remains: Remains) -> None:
     room = context.registry.get(seat.room_id)
     if room is None or seat.slot in room.members:
-        context.continuity.seat_left(key)
         return
     session = context.restore_session(key, restored_profile(seat), remains.logins.get(key))
     session.last_id = remains.last_ids.get(key)
@@ -64,6 +64,7 @@ def _restore_owner(context: Context, record: RoomRecord) -> None:
     owner = None if record.owner_slot is None else room.members.get(record.owner_slot)
     if owner is not None:
         room.owner = owner
+        owner.announced = True
         room.refresh_quota(owner)
     elif room.members:
         room.crown()

@@ -57,7 +57,7 @@ class MappedState:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = self._locked()
             self._forget_other_boot()
-            self._file = self._map()
+            self._file = self._readable()
         except BlockingIOError:
             store_log.warning("nothing will survive a restart: %s is another server's", self._folder)
         except (OSError, lmdb.Error) as error:
@@ -79,6 +79,15 @@ class MappedState:
         if not boot or not marker.exists() or marker.read_text() != boot:
             (self._folder / DATA_FILE).unlink(missing_ok=True)
             marker.write_text(boot)
+
+    def _readable(self) -> lmdb.Environment:
+        """The file; a new one in place of one that is damaged."""
+        try:
+            return self._map()
+        except lmdb.Error as error:
+            store_log.error("%s is begun anew: %s", self._folder, error)
+            (self._folder / DATA_FILE).unlink()
+            return self._map()
 
     def _map(self) -> lmdb.Environment:
         file = lmdb.open(
@@ -108,20 +117,25 @@ class MappedState:
     def items(self, prefix: str) -> list[tuple[str, bytes]]:
         if self._file is None:
             return []
-        start = prefix.encode()
         found: list[tuple[str, bytes]] = []
-        with self._file.begin() as transaction, transaction.cursor() as cursor:
-            if cursor.set_range(start):
-                for key, value in cursor:
-                    if not key.startswith(start):
+        try:
+            with self._file.begin() as transaction, transaction.cursor() as cursor:
+                for key, value in cursor if cursor.set_range(prefix.encode()) else ():
+                    if not key.startswith(prefix.encode()):
                         break
                     found.append((key.decode(), value))
+        except (lmdb.Error, UnicodeDecodeError) as error:
+            self._outage.began(error)
         return found
 
     def clear(self) -> None:
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             with self._file.begin(write=True) as transaction:
                 transaction.drop(self._file.open_db(None, transaction), delete=False)
+        except lmdb.Error as error:
+            self._outage.began(error)
 
     def close(self) -> None:
         if self._file is not None:

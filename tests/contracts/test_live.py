@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rhythmd.store.live import BOOT_FILE, Forgetful, MappedState
+from rhythmd.store.live import BOOT_FILE, DATA_FILE, Forgetful, MappedState
 from tests.conftest import ErrorLog
 
 
@@ -72,6 +72,17 @@ def test_disk_that_is_full_at_the_start_costs_the_state_and_not_the_server(
     state = opened(tmp_path)
     state.apply({"key": b"value"})
     assert state.items("") == []
+    state.close()
+    errors_logged.records.clear()
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 10_000])
+def test_file_that_is_none_is_begun_anew(tmp_path: Path, errors_logged: ErrorLog, content: bytes) -> None:
+    opened(tmp_path).close()
+    (tmp_path / DATA_FILE).write_bytes(content)
+    state = opened(tmp_path)
+    state.apply({"key": b"value"})
+    assert state.items("") == [("key", b"value")]
     state.close()
     errors_logged.records.clear()
 

@@ -1,7 +1,9 @@
 """What a session is told, and what may be claimed of it, at moments that are hard to meet over real sockets."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from math import inf
 
 import msgspec
 import pytest
@@ -10,6 +12,7 @@ from rhythm_protocol.close import SLOW
 from rhythm_protocol.control import encode_binary
 from rhythm_protocol.messages import ChatLine, Notes, ResumeAck, RoomLeft
 from rhythm_protocol.midi import MidiEvent
+from rhythmd.hub.identity import Identity
 from rhythmd.hub.peer import Encoding
 from tests.client import Answer, note_on
 from tests.hub.manual import FakePeer, ManualHub
@@ -195,3 +198,30 @@ def test_claim_of_one_that_ends_while_it_waits_is_refused(hubs: Hubs) -> None:
     (refusal,) = (message for message in back.take() if isinstance(message, Answer))
     assert refusal.error is not None
     assert refusal.error.code == "session-not-found"
+
+
+def log_in(manual: ManualHub, expires: float, *roles: str) -> FakePeer:
+    """A socket of Clara's account."""
+    peer = manual.connect()
+    identity = Identity("clara", "login", expires, guest=False, name="Clara", roles=frozenset(roles))
+    peer.session = manual.hub.attach(peer, identity)
+    return peer
+
+
+def test_rights_are_those_of_the_login_that_comes_back(hubs: Hubs) -> None:
+    manual = hubs()
+    lost = log_in(manual, inf, "moderator")
+    back = log_in(manual, inf)
+    back.say("resume", {"session": lost.session.key, "received": 0}, 2)
+    assert not back.session.profile.is_moderator
+
+
+def test_login_that_expires_while_its_user_is_away_costs_no_seat(hubs: Hubs) -> None:
+    manual = hubs()
+    lost = log_in(manual, time.time() - 1)
+    lost.say("join-room", {"room": "lobby"})
+    lost.drop()
+    manual.hub.start()
+    back = log_in(manual, inf)
+    back.say("resume", {"session": lost.session.key, "received": 0}, 2)
+    assert answer(back).user.slot == 1

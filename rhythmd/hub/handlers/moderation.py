@@ -46,7 +46,9 @@ def ban(context: Context, session: Session, message: Ban) -> Later | None:
     It is in force at once. Who is told that it could not be stored can say it again.
     """
     room = _moderated(context, session)
-    if not room.bans.change(message.user, message.seconds):
+    if room.bans.change(message.user, message.seconds):
+        context.continuity.room_changed(room)
+    else:
         target = _other(room, session, message.user)
         room.bans.add(target.profile, message.seconds)
         context.expel(room, target, "banned", message.reason, message.seconds)
@@ -84,6 +86,6 @@ def clear_chat(context: Context, session: Session, _message: ClearChat) -> Later
     room = _moderated(context, session)
     if room.kept is not None:
         return context.kept.clear_chat(room)
-    context.continuity.chat_cleared(room)
     room.clear_chat()
+    context.continuity.chat_cleared(room)
     return None

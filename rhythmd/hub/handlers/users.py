@@ -23,7 +23,8 @@ async def authenticate(context: Context, session: Session, message: Authenticate
     if identity.login_id in context.ended_logins:
         raise Refused(ErrorCode.LOGIN_INVALID, "this login has ended")
     session.identity = identity
-    context.continuity.login_changed(session.key, identity)
+    if session.room is not None:
+        context.continuity.login_changed(session.key, identity)
 
 
 def user_update(_context: Context, session: Session, message: UserUpdate) -> None:
