@@ -35,6 +35,12 @@ def register(connect: Connect) -> Register:
 
 
 @pytest.fixture
+async def clara(server: Server, register: Register) -> Person:
+    """Somebody with an account."""
+    return await register(server, "clara")
+
+
+@pytest.fixture
 def database(tmp_path: Path) -> Path:
     """The SQLite file of the servers that `serve` starts."""
     return tmp_path / "data" / SQLITE_FILE

@@ -27,11 +27,6 @@ Run = Callable[[], Awaitable[Server]]
 
 
 @pytest.fixture
-async def clara(server: Server, register: Register) -> Person:
-    return await register(server, "clara")
-
-
-@pytest.fixture
 async def robert(server: Server, register: Register) -> Person:
     return await register(server, "robert")
 

@@ -1,17 +1,10 @@
 """A user who joins a room on a second socket: the newer one takes the older one's place."""
 
-import pytest
-
 from rhythm_protocol.messages import RoomLeft, UserLeft
 from rhythmd.app import Server
 from tests.client import Connect, note_on
-from tests.hub.people import Person, Register, socket_path
+from tests.hub.people import Person, socket_path
 from tests.hub.rooms import find
-
-
-@pytest.fixture
-async def clara(server: Server, register: Register) -> Person:
-    return await register(server, "clara")
 
 
 async def test_newer_socket_of_a_member_takes_the_place_of_the_older(
