@@ -147,17 +147,16 @@ async def test_owner_who_was_announced_late_is_known_to_those_who_come_back(tmp_
 
 async def test_room_that_is_deleted_stays_for_those_in_it(tmp_path: Path, clients: Clients) -> None:
     config = make_config(tmp_path)
-    async with running_server(config) as server:
-        account = await server.auth.accounts.register("clara", PASSWORD, None, ORIGIN)
-        principal = await server.auth.authenticator.by_token(account.grant.access_token)
-        (guest,) = await clients(server, 1)
-        async with (
-            open_client(server.port, path=await socket_path(server, principal)) as owner,
-            open_api(server) as api,
-        ):
+    async with AsyncExitStack() as stack:
+        async with running_server(config) as server, open_api(server) as api:
+            account = await server.auth.accounts.register("clara", PASSWORD, None, ORIGIN)
+            token = account.grant.access_token
+            path = await socket_path(server, await server.auth.authenticator.by_token(token))
+            owner = await stack.enter_async_context(open_client(server.port, path=path))
             room = (await owner.join("Salon")).room
+            (guest,) = await clients(server, 1)
             await guest.join("Salon")
-            await api.call("DELETE", f"/rooms/{room.id}", token=account.grant.access_token)
-    async with running_server(config) as server:
-        (again,) = await clients(server, 1)
-        assert (await joined(again, guest)).room.id == room.id
+            await api.call("DELETE", f"/rooms/{room.id}", token=token)
+        async with running_server(config) as server:
+            (again,) = await clients(server, 1)
+            assert (await joined(again, guest)).room.id == room.id
