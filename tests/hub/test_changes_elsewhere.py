@@ -5,21 +5,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from rhythm_protocol.messages import UserUpdated
-from rhythmd.app import PING_S, Server
+from rhythmd.app import PING_S
 from tests.client import Connect
 from tests.deadline import within
 from tests.hub.people import ORIGIN, Person, Register
 from tests.server import Serve
 
 USER: Final = ("-m", "rhythmd", "user")
-
-
-@pytest.fixture
-async def clara(server: Server, register: Register) -> Person:
-    return await register(server, "clara")
 
 
 async def command(database: Path, *words: str) -> None:

@@ -22,11 +22,6 @@ async def api(server: Server) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def clara(server: Server, register: Register) -> Person:
-    return await register(server, "clara")
-
-
-@pytest.fixture
 async def owner(server: Server, connect: Connect) -> Client:
     """A guest in the room "Salon", which has two seats."""
     client = await connect(server)

@@ -21,11 +21,6 @@ async def server(serve: Serve) -> Server:
     return await serve("hub.flush_max_ms=0", "store.timeout_s=60", AT_ONCE)
 
 
-@pytest.fixture
-async def clara(server: Server, register: Register) -> Person:
-    return await register(server, "clara")
-
-
 async def answers(client: Client, count: int) -> list[tuple[int, str | None]]:
     """The next answers as (id, error code)."""
     found = [await client.expect(Answer) for _ in range(count)]
