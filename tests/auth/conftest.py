@@ -1,6 +1,6 @@
 """The services on real parts: a SQLite file, argon2id and a key file."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from rhythmd.ports import Store
 from rhythmd.store.cache import MemoryCache
 from rhythmd.store.sqlite import SqliteStore
 from tests.auth.parts import CountingHasher, Mailbox, ManualClock, Record
+from tests.auth.provider import running_provider
+from tests.auth.provider_app import CLIENT_ID, CLIENT_SECRET
 
 STOP_S = 5.0
 
@@ -48,6 +50,27 @@ def mailbox() -> Mailbox:
 def config() -> AuthConfig:
     """The defaults; a module that needs other values has a fixture of this name."""
     return AuthConfig()
+
+
+@pytest.fixture(scope="module")
+def provider_url() -> Iterator[str]:
+    with running_provider() as url:
+        yield url
+
+
+@pytest.fixture
+def external_config(provider_url: str) -> AuthConfig:
+    """Logins through a provider that runs for these tests."""
+    return AuthConfig(
+        oauth_timeout_s=10.0,
+        discord_client_id=CLIENT_ID,
+        discord_client_secret=CLIENT_SECRET,
+        discord_url=provider_url,
+        github_client_id=CLIENT_ID,
+        github_client_secret=CLIENT_SECRET,
+        github_url=provider_url,
+        github_api_url=provider_url,
+    )
 
 
 @pytest.fixture

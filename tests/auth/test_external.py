@@ -1,81 +1,32 @@
 """Logins through Discord and GitHub, against a provider in a process of its own."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from msgspec import structs
 
 from rhythmd.auth.errors import (
-    AlreadyLinked,
     Banned,
     CodeRefused,
     ConsentDenied,
-    IdentityTaken,
     InvalidState,
-    LastLogin,
     LoginAndLink,
-    ProviderAnswer,
-    ProviderUnavailable,
-    Unknown,
     UnknownProvider,
 )
 from rhythmd.auth.external import Callback
 from rhythmd.auth.service import Auth
-from rhythmd.auth.values import Login
 from rhythmd.config import AuthConfig
 from rhythmd.ports import Store
-from rhythmd.rows import Identity
+from tests.auth.external import ANNA, BOTH, BROWSER, begin, login
 from tests.auth.parts import CLIENT, PASSWORD, ManualClock
-from tests.auth.provider import consent, running_provider
-from tests.auth.provider_app import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, User
-from tests.services import free_port
-
-BROWSER: Final = "what only this browser has"
-ANNA: Final = User(id="80351110224678912", name="Anna K.", email="anna@example.org")
-BOTH: Final = pytest.mark.parametrize("provider", ["discord", "github"])
-
-
-@pytest.fixture(scope="module")
-def provider_url() -> Iterator[str]:
-    with running_provider() as url:
-        yield url
+from tests.auth.provider import consent
+from tests.auth.provider_app import CLIENT_SECRET, User
 
 
 @pytest.fixture
-def config(provider_url: str) -> AuthConfig:
-    return AuthConfig(
-        oauth_timeout_s=10.0,
-        discord_client_id=CLIENT_ID,
-        discord_client_secret=CLIENT_SECRET,
-        discord_url=provider_url,
-        github_client_id=CLIENT_ID,
-        github_client_secret=CLIENT_SECRET,
-        github_url=provider_url,
-        github_api_url=provider_url,
-    )
-
-
-async def begin(auth: Auth, provider: str, linker: Login | None = None) -> str:
-    """The URL that the browser is sent to."""
-    principal = await auth.authenticator.by_token(linker.grant.access_token) if linker else None
-    return await auth.external.begin(provider, BROWSER, REDIRECT_URI.format(provider=provider), principal)
-
-
-async def login(auth: Auth, provider: str, user: User) -> Login:
-    result = await auth.external.finish(provider, BROWSER, await consent(await begin(auth, provider), user), CLIENT)
-    assert isinstance(result, Login)
-    return result
-
-
-async def link(auth: Auth, provider: str, user: User, linker: Login) -> Identity:
-    result = await auth.external.finish(
-        provider, BROWSER, await consent(await begin(auth, provider, linker), user), CLIENT
-    )
-    assert isinstance(result, Identity)
-    return result
+def config(external_config: AuthConfig) -> AuthConfig:
+    return external_config
 
 
 # Logging in
@@ -270,128 +221,3 @@ class TestWrongSecret:
     async def test_finish_is_refused(self, auth: Auth, provider: str) -> None:
         with pytest.raises(CodeRefused):
             await login(auth, provider, ANNA)
-
-
-# A provider in trouble
-
-
-@BOTH
-@pytest.mark.parametrize("place", ["token", "profile"])
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        ("garbage", ProviderAnswer),
-        ("empty", ProviderAnswer),
-        ("huge", ProviderAnswer),
-        ("error", ProviderUnavailable),
-        ("busy", ProviderUnavailable),
-    ],
-)
-async def test_finish_provider_in_trouble_is_told_and_makes_no_account(
-    auth: Auth, store: Store, provider: str, place: str, kind: str, error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        await login(auth, provider, structs.replace(ANNA, trouble=f"{place}:{kind}"))
-    assert (await store.accounts.page(10)).items == []
-
-
-@pytest.mark.parametrize("kind", ["garbage", "empty", "redirect"])
-async def test_finish_github_without_a_list_of_addresses_makes_no_account(auth: Auth, kind: str) -> None:
-    with pytest.raises(ProviderAnswer):
-        await login(auth, "github", structs.replace(ANNA, trouble=f"emails:{kind}"))
-
-
-class TestSlowProvider:
-    @pytest.fixture
-    def config(self, config: AuthConfig) -> AuthConfig:
-        return structs.replace(config, oauth_timeout_s=0.3)
-
-    @BOTH
-    @pytest.mark.parametrize("place", ["token", "profile"])
-    async def test_finish_is_given_up_in_time(self, auth: Auth, provider: str, place: str) -> None:
-        with pytest.raises(ProviderUnavailable):
-            await login(auth, provider, structs.replace(ANNA, trouble=f"{place}:slow"))
-
-
-class TestProviderDown:
-    @pytest.fixture
-    def config(self, config: AuthConfig) -> AuthConfig:
-        down = f"http://127.0.0.1:{free_port()}"
-        return structs.replace(config, discord_url=down, github_url=down)
-
-    @BOTH
-    async def test_finish_is_told(self, auth: Auth, provider: str) -> None:
-        state = parse_qs(urlsplit(await begin(auth, provider)).query)["state"][0]
-        with pytest.raises(ProviderUnavailable):
-            await auth.external.finish(provider, BROWSER, Callback(state=state, code="code"), CLIENT)
-
-
-class TestNotConfigured:
-    @pytest.fixture
-    def config(self) -> AuthConfig:
-        return AuthConfig(github_client_id=CLIENT_ID, github_client_secret=CLIENT_SECRET)
-
-    async def test_begin_is_refused_and_titles_leave_it_out(self, auth: Auth) -> None:
-        assert auth.external.titles == {"github": "GitHub"}
-        with pytest.raises(UnknownProvider):
-            await begin(auth, "discord")
-
-
-# Linking
-
-
-@BOTH
-async def test_finish_link_adds_a_way_to_log_in_to_the_account(auth: Auth, provider: str) -> None:
-    anna = await auth.accounts.register("anna", PASSWORD, ANNA.email, CLIENT)
-    identity = await link(auth, provider, ANNA, anna)
-    assert (identity.user_id, identity.provider) == (anna.account.id, provider)
-    assert (await login(auth, provider, ANNA)).account.id == anna.account.id
-
-
-async def test_finish_link_of_an_identity_of_another_account_is_refused(auth: Auth) -> None:
-    owner = await login(auth, "discord", ANNA)
-    thief = await auth.accounts.register("thief", PASSWORD, None, CLIENT)
-    with pytest.raises(IdentityTaken):
-        await link(auth, "discord", ANNA, thief)
-    assert (await login(auth, "discord", ANNA)).account.id == owner.account.id
-
-
-async def test_finish_link_of_a_second_identity_at_one_provider_is_refused(auth: Auth) -> None:
-    anna = await login(auth, "discord", ANNA)
-    with pytest.raises(AlreadyLinked):
-        await link(auth, "discord", User(id="9", name="second"), anna)
-
-
-async def test_finish_link_after_the_logout_is_refused(auth: Auth) -> None:
-    anna = await auth.accounts.register("anna", PASSWORD, None, CLIENT)
-    callback = await consent(await begin(auth, "discord", anna), ANNA)
-    await auth.sessions.logout(anna.account.id, anna.grant.session_id, CLIENT)
-    with pytest.raises(InvalidState):
-        await auth.external.finish("discord", BROWSER, callback, CLIENT)
-    assert await auth.external.identities(anna.account.id) == []
-
-
-async def test_unlink_takes_the_way_to_log_in_away(auth: Auth) -> None:
-    anna = await auth.accounts.register("anna", PASSWORD, None, CLIENT)
-    await link(auth, "discord", ANNA, anna)
-    await auth.external.unlink(anna.account.id, "discord", CLIENT)
-    assert (await login(auth, "discord", ANNA)).account.id != anna.account.id
-    with pytest.raises(Unknown):
-        await auth.external.unlink(anna.account.id, "discord", CLIENT)
-
-
-async def test_unlink_last_way_to_log_in_is_refused(auth: Auth) -> None:
-    anna = await login(auth, "discord", ANNA)
-    with pytest.raises(LastLogin):
-        await auth.external.unlink(anna.account.id, "discord", CLIENT)
-    await auth.accounts.change_password(anna.account, anna.grant.session_id, None, PASSWORD, CLIENT)
-    await auth.external.unlink(anna.account.id, "discord", CLIENT)
-
-
-async def test_unlink_both_at_once_leaves_one(auth: Auth) -> None:
-    anna = await login(auth, "discord", ANNA)
-    await link(auth, "github", ANNA, anna)
-    both = [auth.external.unlink(anna.account.id, provider, CLIENT) for provider in ("discord", "github")]
-    results = await asyncio.gather(*both, return_exceptions=True)
-    assert [type(result) for result in results] == [type(None), LastLogin]
-    assert len(await auth.external.identities(anna.account.id)) == 1
