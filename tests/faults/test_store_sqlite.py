@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from rhythmd.store.sqlite.engine import Engine
 from tests.conftest import ErrorLog
 from tests.contracts.rows import NOW, make_account, make_entry, make_identity, make_session
 from tests.deadline import until, within
+from tests.sqlite import locked
 
 MIGRATIONS = (("CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT",),)
 
@@ -74,14 +75,6 @@ class Blocker:
     def __call__(self, _connection: sqlite3.Connection) -> None:
         self.began.set()
         assert self.release.wait(20.0)
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another process's write transaction, as far as SQLite can tell."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
 
 
 # The file

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,8 +12,9 @@ from rhythmd.auth.values import Client as Origin
 from rhythmd.auth.values import Grant, Principal
 from rhythmd.rows import Account, Role
 from tests.client import Client, Connect
+from tests.sqlite import locked
 
-__all__ = ["ORIGIN", "PASSWORD", "Person", "Register", "locked", "socket_path", "stalled"]
+__all__ = ["ORIGIN", "PASSWORD", "Person", "Register", "socket_path", "stalled"]
 
 ORIGIN: Final = Origin("127.0.0.1", "tests")
 PASSWORD: Final = "correct horse battery"
@@ -63,14 +63,6 @@ class Person(NamedTuple):
 
 Register = Callable[[Server, str], Awaitable[Person]]
 """The fixture `register`: makes an account and logs in to it."""
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another process is writing to the SQLite file and does not come to an end."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
 
 
 @contextlib.asynccontextmanager

@@ -9,9 +9,10 @@ from rhythm_protocol.messages import ChatCleared
 from rhythmd.app import Server
 from tests.client import Client, Connect, note_on
 from tests.conftest import ErrorLog
-from tests.hub.people import Register, locked
+from tests.hub.people import Register
 from tests.hub.rooms import find, until_asleep
 from tests.server import Serve
+from tests.sqlite import locked
 
 IMPATIENT: Final = "store.timeout_s=0.2"
 

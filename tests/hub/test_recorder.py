@@ -13,11 +13,12 @@ from rhythmd.rows import Role
 from tests.client import Connect, note_off, note_on
 from tests.conftest import ErrorLog
 from tests.deadline import until
-from tests.hub.people import Register, locked
+from tests.hub.people import Register
 from tests.hub.recordings import REPLAYS, download, enter, ready
 from tests.midifiles import parse
 from tests.rest.api import UNLIMITED, open_api
 from tests.server import Serve, running_process
+from tests.sqlite import locked
 
 
 async def test_record_keeps_what_was_played_by_each_player(server: Server, connect: Connect) -> None:
