@@ -21,6 +21,7 @@ class Listener:
         missed: whether a snapshot stood for some of them.
         lags: whether what is said may reach it before the music.
         counter: what it counted of the session.
+        lines: the ids of the lines of chat that it knows, all after `first_line`.
     """
 
     def __init__(self, manual: ManualHub, encoding: Encoding) -> None:
@@ -35,6 +36,7 @@ class Listener:
         self.lags = False
         self.lines: list[int] = []
         self.due_lines = 0
+        self.first_line = 0
 
     def listen(self) -> None:
         """Take in all that has arrived."""
@@ -43,15 +45,29 @@ class Listener:
             match message:
                 case Welcome():
                     self.counter.welcomed(message.session)
-                case Answer(data={"recovered": recovered} as data):
-                    assert recovered
-                    self.counter.resumed(msgspec.convert(data, ResumeAck))
+                case Answer(data={"recovered": _} as data):
+                    self._resume(msgspec.convert(data, ResumeAck))
                 case Answer(data={"slot": _} as data):
-                    self._enter(msgspec.convert(data, JoinAck))
+                    ack = msgspec.convert(data, JoinAck)
+                    self._enter(ack)
+                    self.first_line = max((line.id for line in ack.chat), default=0)
                 case RoomLeft():
                     self.leave()
                 case _:
                     self._take(message)
+
+    def _resume(self, ack: ResumeAck) -> None:
+        """Go on; from the whole room when what was missed is lost."""
+        self.counter.resumed(ack)
+        if ack.recovered:
+            return
+        if ack.join is None:
+            self.leave()
+            return
+        known = self.lines[-1] if self.lines else self.first_line
+        self._enter(ack.join)
+        self.missed = True
+        self.lines += [line.id for line in ack.join.chat if line.id > known]
 
     def _take(self, message: object) -> None:
         """What concerns the others in the room."""
@@ -75,6 +91,13 @@ class Listener:
         """Count what a resume counts."""
         if not isinstance(message, Welcome | Notes | Music | Pointers):
             self.counter.heard("")
+
+    def confirm(self) -> None:
+        """Answer a ping, if one is due, with all that was written before it."""
+        if self.peer.closed is None and not self.peer.is_stalled:
+            number = self.manual.hub.unconfirmed(self.peer.session)
+            if number is not None:
+                self.manual.hub.on_confirm(self.peer.session, number)
 
     def drop(self) -> None:
         """Lose the connection, with what was on its way."""

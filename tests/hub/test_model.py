@@ -25,7 +25,9 @@ class RoomMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.manual = ManualHub("hub.yield_after=2", "hub.presence_limit=2", "hub.cursor_interval_ms=1")
+        self.manual = ManualHub(
+            "hub.yield_after=2", "hub.presence_limit=2", "hub.cursor_interval_ms=1", "hub.resume_messages=4"
+        )
         self.away: set[Listener] = set()
         self.present: list[Listener] = []  # the longest present first, as the server has them
         self.owner: Listener | None = None
@@ -101,6 +103,21 @@ class RoomMachine(RuleBasedStateMachine):
         listener.come_back(encoding)
         self.manual.tick()  # the client does nothing before it has what it missed
         listener.listen()
+
+    @rule(listener=listeners, encoding=st.sampled_from(Encoding))
+    def resume_in_vain(self, listener: Listener, encoding: Encoding) -> None:
+        """The connection is lost again before the answer has come."""
+        if listener in self.away:
+            listener.listen()
+            listener.come_back(encoding)
+            listener.peer.heard.clear()
+            listener.peer.drop()
+
+    @rule(listener=listeners)
+    def confirm(self, listener: Listener) -> None:
+        if listener not in self.away:
+            listener.listen()
+            listener.confirm()
 
     @rule(listener=listeners)
     def kick(self, listener: Listener) -> None:
