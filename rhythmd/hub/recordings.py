@@ -125,12 +125,13 @@ class Recordings:
 
     async def _check_limits(self, owner_id: str, room_id: str) -> None:
         config, count, now = self._config, self._store.recordings.count, unix_ms()
+        claims = self._claims.copy()  # before the rows: one that is kept meanwhile counts twice rather than not at all
         for limit, name, stored, whose in (
             (config.per_user, f"user {owner_id}", await count(now, owner_id=owner_id), "you have"),
             (config.per_room, f"room {room_id}", await count(now, room_id=room_id), "this room has"),
             (config.limit, EVERYBODY, await count(now), "this server has"),
         ):
-            if stored + self._claims[name] > limit:
+            if stored + claims[name] > limit:
                 raise Refused(ErrorCode.RECORDING_LIMIT, f"{whose} as many recordings as may be kept")
 
     async def _transcribe(self, take: Take) -> Transcript:
