@@ -177,8 +177,10 @@ class Hub:
             self.context.end(session, "left" if rule in LEFT_BY else "lost")
 
     def _is_worth_waiting_for(self, session: Session) -> bool:
-        has_more = session.room is not None or session.waiting is not None or not session.log.is_confirmed
-        return self.context.config.hub.resume_s > 0 and has_more
+        """Not for one that was nowhere and asked for nothing, of which garbage makes thousands."""
+        has_answers = session.last_id is not None and not session.log.is_confirmed
+        is_busy = session.room is not None or session.waiting is not None or has_answers
+        return self.context.config.hub.resume_s > 0 and is_busy
 
     def _wait_for(self, session: Session) -> None:
         if session.room is not None and session.member is not None and not self.context.stopping:
