@@ -43,6 +43,7 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
 
 def mongo_settings(mongod: Mongod, driver: DriverName, database: str) -> tuple[str, ...]:
     return (
+        "rooms.chat_history=10000",
         *UNLIMITED,
         "limits.messages_per_s=1000",
         "rooms.kept_per_account=1000000",

@@ -19,6 +19,7 @@ from rhythmd.store.sqlite import SqliteStore
 from tests.faults.sqlite_child import ROWS_A_STEP, STEPS
 
 ROUNDS = 50
+MOST_ATTEMPTS = 50  # to meet a migration in the middle, on machines of any speed
 
 
 class Victim:
@@ -85,7 +86,7 @@ def test_kill_under_load_loses_nothing_acknowledged(victim: Victim, tmp_path: Pa
 def test_kill_in_migrations_leaves_whole_steps(victim: Victim, tmp_path: Path) -> None:
     moments = random.Random(2)
     versions: list[int] = []
-    for attempt in range(4):
+    for attempt in range(MOST_ATTEMPTS):
         path = tmp_path / f"{attempt}.sqlite"
         finished = False
         while not finished:
@@ -94,7 +95,9 @@ def test_kill_in_migrations_leaves_whole_steps(victim: Victim, tmp_path: Path) -
             victim.acknowledged()
             versions.append(check_steps(path))
             finished = versions[-1] == len(STEPS)
-    assert len(set(versions)) > 3, "the kills came too early or too late to show anything"
+        if len(set(versions)) > 3:
+            return
+    pytest.fail("all kills came too early or too late to show anything")
 
 
 def check_steps(path: Path) -> int:
