@@ -57,6 +57,7 @@ class MappedState:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = self._locked()
             self._forget_other_boot()
+            self._forget_other_size()
             self._file = self._readable()
         except BlockingIOError:
             store_log.warning("nothing will survive a restart: %s is another server's", self._folder)
@@ -79,6 +80,13 @@ class MappedState:
         if not boot or not marker.exists() or marker.read_text() != boot:
             (self._folder / DATA_FILE).unlink(missing_ok=True)
             marker.write_text(boot)
+
+    def _forget_other_size(self) -> None:
+        """Reading beyond the end of a mapped file kills the process."""
+        data = self._folder / DATA_FILE
+        if data.exists() and data.stat().st_size != self._size:
+            store_log.warning("%s is begun anew: it is not of hub.live_mb", self._folder)
+            data.unlink()
 
     def _readable(self) -> lmdb.Environment:
         """The file; a new one in place of one that is damaged."""

@@ -87,6 +87,19 @@ def test_file_that_is_none_is_begun_anew(tmp_path: Path, errors_logged: ErrorLog
     errors_logged.records.clear()
 
 
+@pytest.mark.parametrize("size", [1, 100, 5_000, 20_000, 900_000, 2_000_000])
+def test_file_of_another_size_is_begun_anew(tmp_path: Path, size: int) -> None:
+    state = opened(tmp_path)
+    state.apply({"key": b"value"})
+    state.close()
+    os.truncate(tmp_path / DATA_FILE, size)
+    state = opened(tmp_path)
+    assert state.items("") == []
+    state.apply({"key": b"other"})
+    assert state.items("") == [("key", b"other")]
+    state.close()
+
+
 def test_forgetful_state_keeps_nothing() -> None:
     state = Forgetful()
     state.open()

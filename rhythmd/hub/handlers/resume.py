@@ -22,6 +22,8 @@ def resume(context: Context, session: Session, message: Resume) -> ResumeAck | C
     Raises:
         Refused: `session-not-found` for one that is over, unknown or another user's.
     """
+    if context.stopping:
+        raise Refused(ErrorCode.STOPPING, "the server is going down")
     claimed = _claimed(context, session, message.session)
     if claimed.waiting is not None:
         return _resume_later(context, session, message, claimed)
