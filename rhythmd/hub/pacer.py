@@ -15,8 +15,8 @@ __all__ = ["Flushable", "Pacer"]
 
 SAMPLE_S: Final = 0.05
 SMOOTHING: Final = 0.25
-IDLE: Final = 0.20
-FULL: Final = 0.35
+IDLE: Final = 0.15
+FULL: Final = 0.25
 
 
 class Flushable(Protocol):
