@@ -15,10 +15,10 @@ from rhythmd.auth.values import unix_ms
 from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketAuthenticator
 from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
-from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.restoring import restore
-from rhythmd.hub.session import Session
+from rhythmd.hub.keeping.restoring import restore
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener

@@ -12,7 +12,8 @@ ROOT: Final = Path(__file__).parents[1]
 # From the bottom to the top. A module imports from ranks below its own; modules of one package import each other.
 RANKS: Final = (
     ("rhythm_protocol",),
-    ("rhythmd.errors", "rhythmd.origins", "rhythmd.smf", "rhythmd.telemetry"),
+    ("rhythmd.clock", "rhythmd.errors", "rhythmd.origins", "rhythmd.telemetry"),
+    ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
     ("rhythmd.auth",),
     ("rhythmd.hub",),
@@ -35,7 +36,13 @@ LIBRARIES: Final = {
 }
 
 # The way of a note, file by file, short enough to read.
-STRAIGHT_LINE: Final = ("net/connection.py", "hub/router.py", "hub/handlers/midi.py", "hub/room.py", "hub/fanout.py")
+STRAIGHT_LINE: Final = (
+    "net/connection.py",
+    "hub/router.py",
+    "hub/handlers/midi.py",
+    "hub/rooms/room.py",
+    "hub/sending/fanout.py",
+)
 STRAIGHT_LINE_LIMIT: Final = 300
 
 

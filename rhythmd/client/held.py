@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from rhythm_protocol.midi import NOTE_ON
-from rhythmd.hub.notes import ChannelMessage, NoteState
+from rhythmd.midi.state import ChannelMessage, NoteState
 
 __all__ = ["ChannelMessage", "HeldNotes"]
 

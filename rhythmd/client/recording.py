@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from rhythm_protocol.midi import NOTE_ON
-from rhythmd import smf
 from rhythmd.client.errors import FileError
 from rhythmd.client.held import ChannelMessage, HeldNotes
+from rhythmd.midi import file as smf
 
 __all__ = ["Recording", "check_writable"]
 

@@ -8,10 +8,10 @@ import msgspec
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Ban, ChatKind, ClearChat, Kick, Mute, Unban, UserUpdate
 from rhythmd.errors import Refused
-from rhythmd.hub.context import Context
 from rhythmd.hub.handlers import moderation, users
-from rhythmd.hub.session import Session
-from rhythmd.hub.talk import notice, say, whisper
+from rhythmd.hub.rooms.chat import notice, say, whisper
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["COMMANDS", "Command", "run_command"]
 

@@ -23,12 +23,12 @@ from rhythm_protocol.close import (
     Close,
 )
 from rhythm_protocol.messages import Limits, Stopping, Welcome
-from rhythmd.hub.clock import now_us
-from rhythmd.hub.context import Context
+from rhythmd.clock import now_us
 from rhythmd.hub.identity import Identity
-from rhythmd.hub.peer import Peer
+from rhythmd.hub.ports import Peer
 from rhythmd.hub.router import route_binary, route_text
-from rhythmd.hub.session import Session
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["Hub"]
 

@@ -10,9 +10,9 @@ from rhythm_protocol.close import FLOODING
 from rhythm_protocol.control import Envelope, decode_binary, decode_text, parse_client
 from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
 from rhythmd.errors import Refused
-from rhythmd.hub.context import Context
 from rhythmd.hub.handlers import chat, clock, cursor, midi, moderation, recording, resume, rooms, timing, users
-from rhythmd.hub.session import Session
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 from rhythmd.telemetry import hub_log
 
 __all__ = ["CONTROL", "FAST", "route_binary", "route_text"]

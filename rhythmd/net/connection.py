@@ -18,7 +18,7 @@ from rhythm_protocol.close import ABNORMAL, INVALID_DATA, NORMAL, SILENT, UNSUPP
 from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
 from rhythmd.hub.identity import Authenticator, Identity
-from rhythmd.hub.peer import Encoding, Receiver, SessionT
+from rhythmd.hub.ports import Encoding, Receiver, SessionT
 from rhythmd.net.buffers import keep_little_unsent
 from rhythmd.net.ending import CLOSE_S, end_output
 from rhythmd.net.frames import FrameError, frame_size

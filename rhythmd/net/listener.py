@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, cast
 
-from rhythmd.hub.peer import SessionT
+from rhythmd.hub.ports import SessionT
 from rhythmd.net.connection import Wiring
 from rhythmd.net.handshake import http_error
 from rhythmd.net.opening import Opening

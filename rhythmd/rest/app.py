@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.service import Auth
 from rhythmd.config import Config
-from rhythmd.hub.context import Context
+from rhythmd.hub.sessions.context import Context
 from rhythmd.ports import Store
 from rhythmd.rest.around import Around
 from rhythmd.rest.docs import DocsResource

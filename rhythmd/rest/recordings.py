@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from rhythmd.auth.auditor import Auditor
-from rhythmd.hub.recordings import Recordings, file_url
+from rhythmd.hub.recording.archive import Recordings, file_url
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.etags import is_known

@@ -10,12 +10,12 @@ from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
-from rhythmd.hub.admission import check_admission
-from rhythmd.hub.context import Context
 from rhythmd.hub.handlers.rooms import check_settings, merge_settings
-from rhythmd.hub.member import Profile
-from rhythmd.hub.registry import LOBBY
-from rhythmd.hub.room import Room
+from rhythmd.hub.rooms.admission import check_admission
+from rhythmd.hub.rooms.members import Profile
+from rhythmd.hub.rooms.registry import LOBBY
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.sessions.context import Context
 from rhythmd.rest.codes import ApiErrorCode, from_hub
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.inputs import CreateRoom, JoinRoom, RoomChange

@@ -9,10 +9,10 @@ from aiohttp import web
 from msgspec import Struct, json
 
 from rhythm_protocol.messages import RoomInfo, RoomType
-from rhythmd.hub.kept import KeptRooms
-from rhythmd.hub.playout import FIRST_MS
-from rhythmd.hub.registry import Registry
-from rhythmd.hub.room import Room
+from rhythmd.hub.keeping.stored_rooms import KeptRooms
+from rhythmd.hub.rooms.playout import FIRST_MS
+from rhythmd.hub.rooms.registry import Registry
+from rhythmd.hub.rooms.room import Room
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.etags import is_known

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.external import Callback
 from rhythmd.auth.service import Auth
-from rhythmd.hub.context import Context
+from rhythmd.hub.sessions.context import Context
 from rhythmd.ports import Store
 from rhythmd.rest.codes import ApiErrorCode as Code
 from rhythmd.rest.inputs import (

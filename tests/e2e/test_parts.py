@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page
 
 from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_OFF, NOTE_ON, PITCH_BEND
-from rhythmd.hub.notes import ChannelMessage, NoteState
+from rhythmd.midi.state import ChannelMessage, NoteState
 from tests.hub.synthesizer import PEDALS, Synthesizer
 from tests.server import ServerProcess
 

@@ -4,7 +4,7 @@ import msgspec
 
 from rhythm_protocol.messages import ChatLine, JoinAck, Notes, ResumeAck, RoomLeft, UserJoined, UserLeft, Welcome
 from rhythm_protocol.resume import SessionCounter
-from rhythmd.hub.peer import Encoding
+from rhythmd.hub.ports import Encoding
 from tests.client import Answer, Music, Pointers
 from tests.hub.manual import FakePeer, ManualHub
 from tests.hub.synthesizer import Synthesizer

@@ -8,13 +8,13 @@ from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.close import ABNORMAL, NORMAL, Close
 from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.midi import MidiEvent
+from rhythmd.clock import now_ms
 from rhythmd.config import Config, load_config
-from rhythmd.hub.clock import now_ms
-from rhythmd.hub.context import Context
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.packet import Message
-from rhythmd.hub.peer import Encoding
-from rhythmd.hub.session import Session
+from rhythmd.hub.ports import Encoding
+from rhythmd.hub.sending.outbound import Message
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 from rhythmd.ports import Store
 from rhythmd.store.live import Forgetful
 from rhythmd.telemetry import Stats

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rhythmd.hub.peer import Encoding
+from rhythmd.hub.ports import Encoding
 from tests.hub.manual import FakePeer, ManualHub
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
-from rhythmd.hub.bans import BANS_LIMIT, BanList
-from rhythmd.hub.member import Profile
+from rhythmd.hub.rooms.bans import BANS_LIMIT, BanList
+from rhythmd.hub.rooms.members import Profile
 from tests.deadline import until
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from rhythm_protocol.binary import encode_midi
 from rhythmd.hub.handlers import midi
-from rhythmd.hub.peer import Encoding
+from rhythmd.hub.ports import Encoding
 from tests.client import Music, note_on
 from tests.hub.manual import ManualHub
 

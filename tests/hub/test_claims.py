@@ -13,7 +13,7 @@ from rhythm_protocol.control import encode_binary
 from rhythm_protocol.messages import ChatLine, Notes, ResumeAck, RoomLeft
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.hub.identity import Identity
-from rhythmd.hub.peer import Encoding
+from rhythmd.hub.ports import Encoding
 from tests.client import Answer, note_on
 from tests.hub.manual import FakePeer, ManualHub
 

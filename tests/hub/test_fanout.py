@@ -7,9 +7,9 @@ import pytest
 from rhythm_protocol.binary import MidiBlock
 from rhythm_protocol.messages import ChatCleared, Notes, Stopping
 from rhythm_protocol.midi import pack_events
-from rhythmd.hub.fanout import Fanout, Listener
-from rhythmd.hub.packet import Message, Packet
-from rhythmd.hub.peer import Encoding
+from rhythmd.hub.ports import Encoding
+from rhythmd.hub.sending.fanout import Fanout, Listener
+from rhythmd.hub.sending.outbound import Message, Packet
 from tests.client import Music, note_on
 from tests.hub.manual import FakePeer, ManualHub
 

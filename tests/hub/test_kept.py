@@ -12,8 +12,8 @@ import pytest
 from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, RoomSettings, RoomUpdated
 from rhythmd.app import Server
 from rhythmd.config import RoomsConfig
-from rhythmd.hub.kept import KeptRooms, PasswordHasher
-from rhythmd.hub.member import Profile
+from rhythmd.hub.keeping.stored_rooms import KeptRooms, PasswordHasher
+from rhythmd.hub.rooms.members import Profile
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import Client, Connect, open_client
 from tests.hub.manual import bare_hub

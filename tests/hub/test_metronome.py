@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rhythm_protocol.clock import ClockEstimate, ClockEstimator, ClockExchange
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error, JoinAck, Metronome, MetronomeState, MetronomeUpdate
-from rhythmd.hub.clock import now_us
-from rhythmd.hub.metronome import updated
-from rhythmd.hub.peer import Encoding
+from rhythmd.clock import now_us
+from rhythmd.hub.ports import Encoding
+from rhythmd.hub.rooms.metronome import updated
 from tests.client import Answer, Client, Connect
 from tests.hub.manual import FakePeer, ManualHub
 from tests.server import Spawn

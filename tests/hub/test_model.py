@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, initialize, multiple, rule
 
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.hub.peer import Encoding
+from rhythmd.hub.ports import Encoding
 from tests.hub.generated import batches
 from tests.hub.listener import Listener
 from tests.hub.manual import ManualHub

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from rhythm_protocol.midi import MidiEvent, pack_events
-from rhythmd.hub.notes import NoteState
+from rhythmd.midi.state import NoteState
 from tests.hub.generated import batches
 from tests.hub.synthesizer import Synthesizer
 

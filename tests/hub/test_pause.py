@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.hub.peer import Encoding
+from rhythmd.hub.ports import Encoding
 from tests.client import Music, note_off, note_on
 from tests.hub.manual import FakePeer, ManualHub
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error, JoinAck, Playout, RoomUpdated
 from rhythmd.app import Server
-from rhythmd.hub.peer import Encoding
-from rhythmd.hub.playout import FIRST_MS, HOLD_MS, INTERVAL_S, REPORT_MS, MeasuredDelay
+from rhythmd.hub.ports import Encoding
+from rhythmd.hub.rooms.playout import FIRST_MS, HOLD_MS, INTERVAL_S, REPORT_MS, MeasuredDelay
 from tests.client import Answer, Connect
 from tests.deadline import DEADLINE_S, POLL_S
 from tests.hub.manual import FakePeer, ManualHub

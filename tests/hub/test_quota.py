@@ -1,7 +1,7 @@
 """The numbers of the note quota, and the bucket of control messages."""
 
 from rhythm_protocol.messages import QuotaState
-from rhythmd.hub.quota import NoteQuota, TokenBucket
+from rhythmd.hub.rooms.quota import NoteQuota, TokenBucket
 
 
 def test_fresh_quota_pays_for_its_maximum() -> None:

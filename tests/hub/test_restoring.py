@@ -11,7 +11,7 @@ import pytest
 
 from rhythm_protocol.messages import ChatLine, JoinAck, ResumeAck
 from rhythmd.app import LIVE_FOLDER, Server
-from rhythmd.hub.records import RoomRecord
+from rhythmd.hub.keeping.records import RoomRecord
 from rhythmd.store.live import MappedState
 from tests.client import Client, open_client
 from tests.conftest import ErrorLog

@@ -7,7 +7,7 @@ import pytest
 
 from rhythm_protocol.messages import Error
 from rhythmd.app import Server
-from rhythmd.hub import seats
+from rhythmd.hub.rooms import seats
 from tests.client import Client, Connect
 from tests.deadline import DEADLINE_S, POLL_S
 from tests.hub.people import Person, Register

@@ -9,8 +9,8 @@ from rhythm_protocol.control import SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error
 from rhythmd.app import Server
 from rhythmd.hub import router
-from rhythmd.hub.context import Context
-from rhythmd.hub.session import Session
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 from tests.client import Client, Connect, Music, note_on
 from tests.conftest import ErrorLog
 from tests.server import Serve

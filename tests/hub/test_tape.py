@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.hub.clock import now_ms
-from rhythmd.hub.room import Room
-from rhythmd.hub.tape import Tape, present
-from rhythmd.hub.transcript import transcribe
+from rhythmd.clock import now_ms
+from rhythmd.hub.recording.transcript import transcribe
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.rooms.tape import Tape, present
 from tests.client import note_off, note_on
 from tests.hub.manual import FakePeer, ManualHub
 from tests.midifiles import Track, parse

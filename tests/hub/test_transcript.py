@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.hub.clock import now_ms
-from rhythmd.hub.tape import Tape
-from rhythmd.hub.transcript import Transcript, transcribe
+from rhythmd.clock import now_ms
+from rhythmd.hub.recording.transcript import Transcript, transcribe
+from rhythmd.hub.rooms.tape import Tape
 from tests.client import note_off, note_on
 from tests.hub.generated import batches
 from tests.hub.manual import FakePeer, ManualHub

@@ -5,7 +5,7 @@ from typing import NamedTuple, cast
 
 from rhythm_protocol.close import Close
 from rhythmd.hub.identity import Credentials, Identity
-from rhythmd.hub.peer import Peer
+from rhythmd.hub.ports import Peer
 
 __all__ = ["Nobody", "RecordingReceiver", "RecordingTransport"]
 

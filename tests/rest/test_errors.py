@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from rhythmd.app import Server
-from rhythmd.hub.room import Room
+from rhythmd.hub.rooms.room import Room
 from tests.client import Connect
 from tests.conftest import ErrorLog
 from tests.rest.answers import failure, get

@@ -4,9 +4,9 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatKind, ChatMessage, Typing, UserTyping
 from rhythmd.errors import Refused
 from rhythmd.hub.commands import run_command
-from rhythmd.hub.context import Context
-from rhythmd.hub.session import Session
-from rhythmd.hub.talk import say, whisper
+from rhythmd.hub.rooms.chat import say, whisper
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["chat_message", "typing"]
 

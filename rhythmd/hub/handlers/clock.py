@@ -3,9 +3,9 @@
 from rhythm_protocol.binary import decode_clock_request, encode_clock_reply
 from rhythm_protocol.messages import ClockAnswer, ClockQuestion
 from rhythm_protocol.websocket import BINARY, server_frame
-from rhythmd.hub.clock import now_us
-from rhythmd.hub.context import Context
-from rhythmd.hub.session import Session
+from rhythmd.clock import now_us
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["clock", "clock_message"]
 

@@ -2,8 +2,8 @@
 
 from rhythm_protocol.binary import decode_cursor
 from rhythm_protocol.messages import CursorPosition
-from rhythmd.hub.context import Context
-from rhythmd.hub.session import Session
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["cursor", "cursor_message"]
 

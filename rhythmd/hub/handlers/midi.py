@@ -16,12 +16,12 @@ from rhythm_protocol.midi import (
     PROGRAM_CHANGE,
     MidiEvent,
 )
-from rhythmd.hub.clock import now_ms
-from rhythmd.hub.context import Context
-from rhythmd.hub.member import Member
-from rhythmd.hub.notes import NoteState
-from rhythmd.hub.room import Room
-from rhythmd.hub.session import Session
+from rhythmd.clock import now_ms
+from rhythmd.hub.rooms.members import Member
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
+from rhythmd.midi.state import NoteState
 
 __all__ = ["midi_event", "play"]
 

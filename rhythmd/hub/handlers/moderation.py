@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Ban, ClearChat, Kick, Mute, Unban
 from rhythmd.errors import Refused
-from rhythmd.hub.context import Context
-from rhythmd.hub.member import Member
-from rhythmd.hub.room import Room
-from rhythmd.hub.session import Session
+from rhythmd.hub.rooms.members import Member
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["ban", "clear_chat", "kick", "mute", "unban"]
 

@@ -8,11 +8,11 @@ from msgspec import UNSET, UnsetType
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Record, RecordLast
 from rhythmd.errors import Refused
-from rhythmd.hub.context import Context
-from rhythmd.hub.member import Member
-from rhythmd.hub.recordings import Claim
-from rhythmd.hub.room import Room
-from rhythmd.hub.session import Session
+from rhythmd.hub.recording.archive import Claim
+from rhythmd.hub.rooms.members import Member
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["record", "record_last"]
 

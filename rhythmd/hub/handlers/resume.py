@@ -7,11 +7,11 @@ from rhythm_protocol.close import SLOW, TAKEN_OVER
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import JoinAck, Resume, ResumeAck
 from rhythmd.errors import Refused
-from rhythmd.hub.context import Context
 from rhythmd.hub.handlers.rooms import full_state
-from rhythmd.hub.packet import Message
-from rhythmd.hub.peer import Peer
-from rhythmd.hub.session import Session
+from rhythmd.hub.ports import Peer
+from rhythmd.hub.sending.outbound import Message
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["resume"]
 

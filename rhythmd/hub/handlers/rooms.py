@@ -19,14 +19,14 @@ from rhythm_protocol.messages import (
     TransferOwner,
 )
 from rhythmd.errors import Refused
-from rhythmd.hub.admission import check_admission
-from rhythmd.hub.context import Context
-from rhythmd.hub.kept import NameTaken
-from rhythmd.hub.member import Member
-from rhythmd.hub.password import PasswordHash
-from rhythmd.hub.registry import LOBBY
-from rhythmd.hub.room import Room
-from rhythmd.hub.session import Session
+from rhythmd.hub.keeping.password import PasswordHash
+from rhythmd.hub.keeping.stored_rooms import NameTaken
+from rhythmd.hub.rooms.admission import check_admission
+from rhythmd.hub.rooms.members import Member
+from rhythmd.hub.rooms.registry import LOBBY
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 from rhythmd.rows import fold
 
 __all__ = ["check_settings", "full_state", "join_room", "leave_room", "merge_settings", "room_update", "transfer_owner"]

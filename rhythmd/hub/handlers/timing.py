@@ -3,9 +3,9 @@
 from typing import Final
 
 from rhythm_protocol.messages import MetronomeUpdate, Timing
-from rhythmd.hub.clock import now_us
-from rhythmd.hub.context import Context
-from rhythmd.hub.session import Session
+from rhythmd.clock import now_us
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["metronome", "timing"]
 

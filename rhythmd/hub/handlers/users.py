@@ -5,9 +5,9 @@ from msgspec import UNSET
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Authenticate, UserUpdate
 from rhythmd.errors import Refused
-from rhythmd.hub.context import Context
 from rhythmd.hub.identity import Credentials
-from rhythmd.hub.session import Session
+from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.session import Session
 
 __all__ = ["authenticate", "user_update"]
 

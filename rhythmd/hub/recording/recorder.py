@@ -1,0 +1,221 @@
+"""Which rooms are recorded at this moment, and what comes of it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import Error, RecordingInfo, RecordingReady, RecordingState
+from rhythmd.clock import now_ms
+from rhythmd.config import RecordingConfig
+from rhythmd.errors import Refused
+from rhythmd.hub.recording.archive import Claim, Kept, Recordings, Take, file_url
+from rhythmd.hub.rooms.registry import Registry
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.rooms.tape import Deck, Tape, present
+from rhythmd.hub.sending.outbound import Packet
+from rhythmd.hub.sending.pacer import Pacer
+from rhythmd.hub.sessions.session import Session
+from rhythmd.ports import StoreError
+from rhythmd.telemetry import hub_log
+
+__all__ = ["Recorder"]
+
+LOOK_S: Final = 1.0
+MINUTE_MS: Final = 60_000
+ALL: Final = 0
+"""Before anything on the server's clock."""
+
+
+class _Running(NamedTuple):
+    """A recording under way."""
+
+    name: str
+    owner_id: str
+    claim: Claim
+    tape: Tape
+
+
+class Recorder:
+    """Begins recordings, ends them, and sees to it that they are kept.
+
+    A recording ends when the room's owner or a moderator says so, when nobody is left in the room, at its longest or
+    biggest, and with the server, which keeps it before it goes. It goes on when the one who began it leaves: whoever
+    owns the room then may end it. What ends by itself does so at the next look, once a second.
+
+    Args:
+        config: the bounds.
+        recordings: where they end.
+        registry: of live rooms.
+        sessions: of connected clients.
+        pacer: of the loop.
+        spawn: runs what has to wait.
+    """
+
+    def __init__(
+        self,
+        config: RecordingConfig,
+        recordings: Recordings,
+        registry: Registry,
+        sessions: Mapping[str, Session],
+        pacer: Pacer,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self._config = config
+        self._recordings = recordings
+        self._registry = registry
+        self._sessions = sessions
+        self._pacer = pacer
+        self._spawn = spawn
+        self._replay_ms = round(config.replay_minutes * MINUTE_MS)
+        self._longest_ms = round(config.max_minutes * MINUTE_MS)
+        self._running: dict[Room, _Running] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
+
+    def __len__(self) -> int:
+        """How many rooms are recorded."""
+        return len(self._running)
+
+    def start(self) -> None:
+        """Begin to look after what runs."""
+        self._look()
+
+    def stop(self) -> None:
+        """End all recordings; what was spawned for each has to be waited for."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for room in list(self._running):
+            self.end(room)
+
+    # What people ask for
+
+    def check_idle(self, room: Room) -> None:
+        """Raise Refused unless a recording of `room` may begin."""
+        self._check_running()
+        if room in self._running:
+            raise Refused(ErrorCode.RECORDING_LIMIT, "this room is being recorded already")
+
+    def begin(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
+        """Record `room` from now on."""
+        self._running[room] = _Running(name, owner_id, claim, room.deck.record(owner_id))
+        _tell(room)
+
+    def end(self, room: Room) -> None:
+        """End the recording of `room`, if there is one."""
+        running = self._running.pop(room, None)
+        if running is None:
+            return
+        room.deck.stop()
+        _tell(room)
+        tapes = [running.tape]
+        self._keep(room, running.name, running.owner_id, running.claim, tapes, ALL)
+
+    def check_replay(self, room: Room) -> None:
+        """Raise Refused unless the last minutes of `room` may be had."""
+        self._check_running()
+        if not room.settings.allow_replay:
+            raise Refused(ErrorCode.REPLAY_NOT_ALLOWED, "the owner of this room does not allow replays")
+
+    def keep_last(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
+        """Make a recording of the last minutes of `room`."""
+        since_ms = now_ms() - self._replay_ms
+        self._keep(room, name, owner_id, claim, room.deck.replay_since(since_ms), since_ms)
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise Refused(ErrorCode.STOPPING, "the server is going down")
+
+    # What comes of it
+
+    def _keep(self, room: Room, name: str, owner_id: str, claim: Claim, tapes: list[Tape], since_ms: int) -> None:
+        there = present(tapes, since_ms)
+        take = Take(name, room.id, room.name, owner_id, there, tapes, since_ms, now_ms())
+        self._spawn(self._finish(room, take, claim))
+
+    async def _finish(self, room: Room, take: Take, claim: Claim) -> None:
+        try:
+            kept = await self._recordings.keep(take)
+        except asyncio.CancelledError:
+            hub_log.error("a recording of room %s is lost: the server had no time to write it", take.room_id)
+            raise
+        except StoreError as error:
+            hub_log.error("a recording of room %s is lost: %s", take.room_id, error)
+            lost = Error(ErrorCode.UNAVAILABLE, "the recording could not be kept")
+            for session in self._sessions_of(take.owner_id):
+                session.send("error", lost)
+        else:
+            self._announce(room, take, kept)
+        finally:
+            claim.release()
+
+    def _announce(self, room: Room, take: Take, kept: Kept) -> None:
+        """To those who were present and still are, and to whoever asked for it."""
+        ready = RecordingReady(_info(kept))
+        absent = [member for member in room.members.values() if member.profile.id not in take.present]
+        room.fanout.broadcast(Packet("recording-ready", ready), absent)
+        for session in self._sessions_of(take.owner_id):
+            if session.room is not room:
+                session.send("recording-ready", ready)
+
+    def _sessions_of(self, user_id: str) -> list[Session]:
+        return [session for session in self._sessions.values() if session.profile.id == user_id]
+
+    # What has to be looked after
+
+    def _look(self) -> None:
+        now = now_ms()
+        for room, running in list(self._running.items()):
+            if not room.members or self._is_over(running.tape, now):
+                self.end(room)
+        for room in self._registry:
+            if room.deck.replay:
+                self._turn(room.deck, now)
+        self._bound_memory()
+        self._timer = self._pacer.later(LOOK_S, self._look)
+
+    def _is_over(self, tape: Tape, now: int) -> bool:
+        return tape.size >= self._config.max_bytes or now - tape.began_ms >= self._longest_ms
+
+    def _turn(self, deck: Deck, now: int) -> None:
+        """Begin a replay's next tape when the last one is long, or fills half of what there is for both."""
+        tape = deck.replay[-1]
+        is_long = tape.blocks and now - tape.began_ms >= self._replay_ms
+        if is_long or tape.size >= self._config.replay_bytes / 2:
+            deck.turn()
+
+    def _bound_memory(self) -> None:
+        """Forget replays, the biggest first, while there is too much on tape; then end recordings."""
+        excess = sum(room.deck.size for room in self._registry if room.deck.running) - self._config.memory_bytes
+        if excess <= 0:
+            return
+        for deck in sorted((room.deck for room in self._registry), key=attrgetter("size"), reverse=True):
+            if excess > 0:
+                excess -= deck.forget()
+        for room in sorted(self._running, key=attrgetter("deck.size"), reverse=True):
+            if excess > 0:
+                excess -= room.deck.size
+                self.end(room)
+
+
+def _tell(room: Room) -> None:
+    """Tell everybody whether `room` is recorded."""
+    by = room.deck.recorded_by
+    room.broadcast("recording", RecordingState(by is not None, by))
+    room.changed()
+
+
+def _info(kept: Kept) -> RecordingInfo:
+    recording = kept.recording
+    return RecordingInfo(
+        id=recording.id,
+        name=recording.name,
+        room=recording.room,
+        created=recording.created,
+        duration_ms=recording.duration_ms,
+        bytes=recording.size,
+        players=recording.players,
+        url=file_url(recording.id, kept.key),
+    )

@@ -1,0 +1,66 @@
+"""Who may not come back into a room, and until when."""
+
+from math import inf
+from time import monotonic
+from typing import Final, NamedTuple
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.errors import Refused
+from rhythmd.hub.rooms.members import Profile
+
+__all__ = ["BanList"]
+
+BANS_LIMIT: Final = 1_000
+
+
+class _Ban(NamedTuple):
+    keys: tuple[str, ...]
+    until: float
+
+
+class BanList:
+    """Bans by user and, for guests, by address. Lives and ends with the room."""
+
+    __slots__ = ("_bans",)
+
+    def __init__(self) -> None:
+        self._bans: dict[str, _Ban] = {}  # a guest's stands under the id and under the address
+
+    def add(self, profile: Profile, seconds: int | None) -> None:
+        """Ban for `seconds`, or for good. Raises Refused when the list is full."""
+        now = monotonic()
+        self._bans = {key: ban for key, ban in self._bans.items() if ban.until > now}
+        if len(self._bans) >= BANS_LIMIT:
+            raise Refused(ErrorCode.INVALID_FIELD, f"a room holds at most {BANS_LIMIT} bans", "user")
+        self.restore(profile.ban_keys(), inf if seconds is None else seconds)
+
+    def restore(self, keys: tuple[str, ...], seconds: float) -> None:
+        """Put a ban in force under all its keys, with what is left of it."""
+        self._bans |= dict.fromkeys(keys, _Ban(keys, monotonic() + seconds))
+
+    def change(self, key: str, seconds: int | None) -> bool:
+        """Give the ban of a user's id or an address another end; whether there was one."""
+        keys = self.keys_of(key)
+        if keys:
+            self.restore(keys, inf if seconds is None else seconds)
+        return bool(keys)
+
+    def all(self) -> list[tuple[tuple[str, ...], float]]:
+        """Each ban's keys, and its end in `monotonic` seconds."""
+        return list({ban.keys: ban.until for ban in self._bans.values()}.items())
+
+    def keys_of(self, key: str) -> tuple[str, ...]:
+        """What the ban of a user's id or an address stands under, that among it; nothing if there is none."""
+        ban = self._bans.get(key)
+        return ban.keys if ban is not None and ban.until > monotonic() else ()
+
+    def lift(self, key: str) -> bool:
+        """End the ban of a user's id or an address, under both; whether there was one."""
+        keys = self.keys_of(key)
+        self._bans = {key: ban for key, ban in self._bans.items() if key not in keys}
+        return bool(keys)
+
+    def holds(self, profile: Profile) -> bool:
+        now = monotonic()
+        bans = (self._bans.get(key) for key in profile.ban_keys())
+        return any(ban is not None and ban.until > now for ban in bans)

@@ -1,0 +1,57 @@
+"""The last lines of a room's chat."""
+
+import time
+from collections import deque
+
+from rhythm_protocol.messages import ChatKind, ChatLine
+from rhythmd.hub.rooms.members import Profile
+
+__all__ = ["ChatLog"]
+
+
+class ChatLog:
+    """Numbers lines and keeps the last `size` of those that everybody may read.
+
+    Attributes:
+        last_id: of the newest line that was numbered.
+    """
+
+    __slots__ = ("_lines", "last_id")
+
+    def __init__(self, size: int) -> None:
+        self._lines: deque[ChatLine] = deque(maxlen=size)
+        self.last_id = 0
+
+    def line(self, kind: ChatKind, content: str, author: Profile | None, to: str | None = None) -> ChatLine:
+        """A new line. One that everybody may read is numbered and kept, any other has the id 0."""
+        is_kept = kind in (ChatKind.TEXT, ChatKind.ME)
+        line = ChatLine(
+            id=self.last_id + 1 if is_kept else 0,
+            time=time.time_ns() // 1_000_000,
+            kind=kind,
+            content=content,
+            user_id=author.id if author else None,
+            name=author.name if author else None,
+            colour=author.colour if author else None,
+            to=to,
+        )
+        if is_kept:
+            self.add(line)
+        return line
+
+    def add(self, line: ChatLine) -> None:
+        """Keep a line that was numbered elsewhere."""
+        self.last_id = max(self.last_id, line.id)
+        self._lines.append(line)
+
+    def restore(self, lines: list[ChatLine], last_id: int = 0) -> None:
+        """Begin with lines from before, oldest first. The next one's id is higher than theirs and `last_id`."""
+        self.last_id = last_id
+        for line in lines:
+            self.add(line)
+
+    def history(self) -> list[ChatLine]:
+        return list(self._lines)
+
+    def clear(self) -> None:
+        self._lines.clear()

@@ -1,0 +1,135 @@
+"""How long after their time a room's notes sound: long enough that few come in too late, the same for everybody.
+
+Members report how late the music reaches them, at their 95th percentile; the room's delay covers that of 95 members in
+100. It rises at once, because what comes in after its moment is heard out of time. It falls slowly, and only when
+nobody has needed it for a while, because every change is heard. So who reports nonsense holds the room at most at
+`LONGEST_MS`, cannot shake it, and among twenty or more is not heard alone; the owner can fix the delay.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from rhythm_protocol.messages import Playout
+from rhythmd.clock import now_ms
+from rhythmd.hub.sending.fanout import Fanout
+from rhythmd.hub.sending.outbound import Packet
+from rhythmd.hub.sending.pacer import Pacer
+
+__all__ = ["FIRST_MS", "MeasuredDelay", "PlayoutDelay"]
+
+FIRST_MS: Final = 50
+SHORTEST_MS: Final = 10
+LONGEST_MS: Final = 1_000
+STEP_MS: Final = 10
+PERCENTILE: Final = 95
+REPORT_MS: Final = 30_000  # a report counts for so long
+HOLD_MS: Final = 60_000  # a delay that was needed stays for so long: each fall bends the rhythm once
+FALL_PARTS: Final = 10  # a fall takes away one part of so many
+INTERVAL_S: Final = 2.0  # between two changes, for a message to five thousand is five thousand messages
+
+
+class _Report(NamedTuple):
+    late_ms: int
+    until_ms: int
+
+
+class MeasuredDelay:
+    """The delay that follows from what members report. Pure: every time comes in, in ms of the server's clock.
+
+    Attributes:
+        delay_ms: `FIRST_MS` until something was reported, then a multiple of `STEP_MS`.
+    """
+
+    __slots__ = ("_held_until_ms", "_reports", "delay_ms")
+
+    def __init__(self) -> None:
+        self.delay_ms = FIRST_MS
+        self._held_until_ms = 0
+        self._reports: dict[int, _Report] = {}  # by slot
+
+    def report(self, slot: int, late_ms: int, now_ms: int) -> None:
+        """Take in a member's report, in the place of their last one."""
+        self._reports[slot] = _Report(late_ms, now_ms + REPORT_MS)
+
+    def forget(self, slot: int) -> None:
+        """The member of `slot` is gone, and their report with them."""
+        self._reports.pop(slot, None)
+
+    def update(self, now_ms: int) -> None:
+        """Rise to what is needed now, or go one step down to it. Without any report all stays as it is."""
+        self._reports = {slot: report for slot, report in self._reports.items() if report.until_ms > now_ms}
+        if not self._reports:
+            return
+        needed_ms = self._needed_ms()
+        if needed_ms >= self.delay_ms:
+            self.delay_ms = needed_ms
+            self._held_until_ms = now_ms + HOLD_MS
+        elif now_ms >= self._held_until_ms:
+            fall_ms = max(STEP_MS, self.delay_ms // FALL_PARTS)
+            self.delay_ms = max(needed_ms, _round_up(self.delay_ms - fall_ms))
+
+    def _needed_ms(self) -> int:
+        ranked = sorted(report.late_ms for report in self._reports.values())
+        rank = -(-len(ranked) * PERCENTILE // 100)  # the nearest rank
+        return min(LONGEST_MS, max(SHORTEST_MS, _round_up(ranked[rank - 1])))
+
+
+def _round_up(ms: int) -> int:
+    return -(-ms // STEP_MS) * STEP_MS
+
+
+class PlayoutDelay:
+    """The delay in force in one room, which hears of every change.
+
+    Args:
+        fixed_ms: what the owner set; None to measure.
+        on_change: called after every change.
+
+    Attributes:
+        delay_ms: what is in force now.
+    """
+
+    __slots__ = ("_fanout", "_fixed_ms", "_has_news", "_measured", "_on_change", "_pacer", "_timer", "delay_ms")
+
+    def __init__(self, fanout: Fanout, pacer: Pacer, fixed_ms: int | None, on_change: Callable[[], None]) -> None:
+        self._fanout = fanout
+        self._pacer = pacer
+        self._fixed_ms = fixed_ms
+        self._on_change = on_change
+        self._measured = MeasuredDelay()
+        self._has_news = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.delay_ms = FIRST_MS if fixed_ms is None else fixed_ms
+
+    def fix(self, fixed_ms: int | None) -> None:
+        """Put the owner's delay in force; None goes back to what was measured, also meanwhile."""
+        self._fixed_ms = fixed_ms
+        self._settle()
+
+    def report(self, slot: int, late_ms: int) -> None:
+        """The music reaches the member of `slot` so late. Counts at once, or when `INTERVAL_S` is over."""
+        self._measured.report(slot, late_ms, now_ms())
+        self._has_news = True
+        if self._timer is None:
+            self._update()
+
+    def forget(self, slot: int) -> None:
+        """The member of `slot` is gone; what they reported counts no more."""
+        self._measured.forget(slot)
+
+    def _update(self) -> None:
+        """Look at all reports; a big room has many, so not at each. Ends when nobody reports any more."""
+        self._timer = None
+        if self._has_news:
+            self._has_news = False
+            self._timer = self._pacer.later(INTERVAL_S, self._update)
+            self._measured.update(now_ms())
+            self._settle()
+
+    def _settle(self) -> None:
+        delay_ms = self._measured.delay_ms if self._fixed_ms is None else self._fixed_ms
+        if delay_ms != self.delay_ms:
+            self.delay_ms = delay_ms
+            self._fanout.broadcast(Packet("playout", Playout(delay_ms)))
+            self._on_change()

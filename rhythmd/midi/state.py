@@ -1,0 +1,157 @@
+"""What one player holds: keys, pedals and the other controllers, program, bend and pressure, per channel.
+
+A lost note-on is a blemish, a lost note-off is forever (RFC 6295, appendix A). So the server keeps this state from the
+events themselves, lets go what a player who is gone still holds, and gives it to whoever comes later.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from rhythm_protocol.midi import (
+    CHANNEL_PRESSURE,
+    CONTROL_CHANGE,
+    EVENT_SIZE,
+    MAX_BLOCK_EVENTS,
+    NOTE_OFF,
+    NOTE_ON,
+    PITCH_BEND,
+    PROGRAM_CHANGE,
+)
+from rhythmd.clock import now_ms
+
+__all__ = ["FIRST_MODE_MESSAGE", "ChannelMessage", "NoteState", "as_blocks"]
+
+ChannelMessage = tuple[int, int, int]
+"""Status, data 1, data 2."""
+
+UNSET: Final = 0xFF  # no data byte has this value
+BEND_CENTRE: Final = (0x00, 0x40)
+BANK: Final = (0, 32)
+OTHER_CONTROLLERS: Final = tuple(number for number in range(128) if number not in BANK)
+PEDALS: Final = (64, 66, 67)  # sustain, sostenuto, soft
+
+ALL_SOUND_OFF: Final = 120
+RESET_ALL_CONTROLLERS: Final = 121
+FIRST_MODE_MESSAGE: Final = 120
+ALL_NOTES_OFF: Final = frozenset({ALL_SOUND_OFF, 123, 124, 125, 126, 127})  # 124-127 imply it (MIDI 1.0)
+
+# Reset All Controllers leaves these alone (MIDI RP-015): bank, volume, pan, and the sound and effect controllers.
+KEPT_BY_RESET: Final = frozenset({0, 7, 10, 32, 39, 42, *range(70, 80), *range(91, 96)})
+
+
+def as_blocks(slot: bytes, messages: Sequence[ChannelMessage]) -> Iterator[bytes]:
+    """The wire's blocks for messages of this `slot` (two bytes) that are due now."""
+    base = (now_ms() & 0xFFFFFFFF).to_bytes(4, "little")
+    for start in range(0, len(messages), MAX_BLOCK_EVENTS):
+        chunk = messages[start : start + MAX_BLOCK_EVENTS]
+        yield b"".join((slot, bytes((len(chunk),)), base, *(bytes((0, 0, *message)) for message in chunk)))
+
+
+class _Channel:
+    """One MIDI channel. The arrays are indexed by key and by controller number."""
+
+    __slots__ = ("bend", "controllers", "pressure", "program", "velocities")
+
+    def __init__(self) -> None:
+        self.velocities = bytearray(128)
+        self.controllers = bytearray([UNSET]) * 128
+        self.program = UNSET
+        self.pressure = 0
+        self.bend = BEND_CENTRE
+
+    def control(self, number: int, value: int) -> None:
+        if number < FIRST_MODE_MESSAGE:
+            self.controllers[number] = value
+        elif number == RESET_ALL_CONTROLLERS:
+            for controller in range(FIRST_MODE_MESSAGE):
+                if controller not in KEPT_BY_RESET:
+                    self.controllers[controller] = UNSET
+            self.pressure = 0
+            self.bend = BEND_CENTRE
+        elif number in ALL_NOTES_OFF:
+            self.velocities = bytearray(128)
+
+    def held(self) -> list[int]:
+        return [key for key, velocity in enumerate(self.velocities) if velocity]
+
+    def messages(self, channel: int) -> list[ChannelMessage]:
+        """What brings a fresh channel here: settings first, notes last, so that they sound with them."""
+        messages: list[ChannelMessage] = []
+        # The bank first: a program change takes the program from the bank in force (MIDI 1.0).
+        messages += self._settings(channel, BANK)
+        if self.program != UNSET:
+            messages.append((PROGRAM_CHANGE | channel, self.program, 0))
+        messages += self._settings(channel, OTHER_CONTROLLERS)
+        if self.bend != BEND_CENTRE:
+            messages.append((PITCH_BEND | channel, *self.bend))
+        if self.pressure:
+            messages.append((CHANNEL_PRESSURE | channel, self.pressure, 0))
+        messages += [(NOTE_ON | channel, key, self.velocities[key]) for key in self.held()]
+        return messages
+
+    def _settings(self, channel: int, numbers: Iterable[int]) -> Iterator[ChannelMessage]:
+        for number in numbers:
+            if self.controllers[number] != UNSET:
+                yield (CONTROL_CHANGE | channel, number, self.controllers[number])
+
+    def release(self, channel: int) -> list[ChannelMessage]:
+        """What lets go of everything that goes on sounding, and forget it."""
+        messages: list[ChannelMessage] = [(NOTE_OFF | channel, key, 0) for key in self.held()]
+        self.velocities = bytearray(128)
+        for pedal in PEDALS:
+            if self.controllers[pedal] not in (0, UNSET):
+                messages.append((CONTROL_CHANGE | channel, pedal, 0))
+                self.controllers[pedal] = 0
+        if self.bend != BEND_CENTRE:
+            messages.append((PITCH_BEND | channel, *BEND_CENTRE))
+            self.bend = BEND_CENTRE
+        return messages
+
+
+class NoteState:
+    """Sixteen channels, each made when it is first used."""
+
+    __slots__ = ("_channels",)
+
+    def __init__(self) -> None:
+        self._channels: list[_Channel | None] = [None] * 16
+
+    def apply(self, payload: bytes, start: int) -> None:
+        """Take in the checked five-byte events of `payload` from byte `start` on. On the hot path."""
+        channels = self._channels
+        for at in range(start + 2, len(payload), EVENT_SIZE):
+            status = payload[at]
+            channel = channels[status & 0x0F]
+            if channel is None:
+                channel = channels[status & 0x0F] = _Channel()
+            kind = status & 0xF0
+            if kind == NOTE_ON:
+                channel.velocities[payload[at + 1]] = payload[at + 2]
+            elif kind == NOTE_OFF:
+                channel.velocities[payload[at + 1]] = 0
+            elif kind == CONTROL_CHANGE:
+                channel.control(payload[at + 1], payload[at + 2])
+            elif kind == PITCH_BEND:
+                channel.bend = (payload[at + 1], payload[at + 2])
+            elif kind == PROGRAM_CHANGE:
+                channel.program = payload[at + 1]
+            elif kind == CHANNEL_PRESSURE:
+                channel.pressure = payload[at + 1]
+
+    def snapshot(self) -> list[ChannelMessage]:
+        """The messages that, played in order, bring a synthesizer to this state."""
+        return [
+            message
+            for number, channel in enumerate(self._channels)
+            if channel is not None
+            for message in channel.messages(number)
+        ]
+
+    def release(self) -> list[ChannelMessage]:
+        """The messages that end every held note, lift the pedals and centre the bend; the state follows."""
+        return [
+            message
+            for number, channel in enumerate(self._channels)
+            if channel is not None
+            for message in channel.release(number)
+        ]
