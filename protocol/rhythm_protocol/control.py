@@ -13,7 +13,7 @@ import orjson
 from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
 from rhythm_protocol.explain import explain
-from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, ClientMessage, ServerMessage
 from rhythm_protocol.values import FORMS
 
 __all__ = [
@@ -84,12 +84,11 @@ def decode_text(payload: str | bytes) -> Envelope:
     return _envelope(value)
 
 
-def _parse(envelope: Envelope, table: dict[str, type[Any]]) -> Any:
-    struct = table.get(envelope.type)
-    if struct is None:
+def _parse(envelope: Envelope, row: ClientMessage | ServerMessage | None) -> Any:
+    if row is None:
         raise MalformedMessage(f"unknown type {envelope.type[:64]!r}", ErrorCode.UNKNOWN_TYPE)
     try:
-        return msgspec.convert(envelope.data, struct)
+        return msgspec.convert(envelope.data, row.data)
     except msgspec.ValidationError as error:
         raise InvalidMessage(*explain(error, FORMS)) from None
 
@@ -101,12 +100,12 @@ def parse_client(envelope: Envelope) -> Any:
         MalformedMessage: the type is unknown (`unknown-type`).
         InvalidMessage: a field is missing or not what it must be (`invalid-field`, with the field's name).
     """
-    return _parse(envelope, CLIENT_MESSAGES)
+    return _parse(envelope, CLIENT_MESSAGES.get(envelope.type))
 
 
 def parse_server(envelope: Envelope) -> Any:
     """The struct of a server's message; an `ack`'s data stays a dict. Raises like `parse_client`."""
-    return _parse(envelope, SERVER_MESSAGES)
+    return _parse(envelope, SERVER_MESSAGES.get(envelope.type))
 
 
 def _build(type_: str, data: object, id_: int | None) -> dict[str, Any]:

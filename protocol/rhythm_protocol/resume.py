@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from rhythm_protocol.messages import Resume, ResumeAck
+from rhythm_protocol.messages import SERVER_MESSAGES, Resume, ResumeAck
 
 __all__ = ["UNCOUNTED", "SessionCounter"]
 
-UNCOUNTED: Final = frozenset({"welcome", "notes", "midi-event", "clock", "cursor"})
+UNCOUNTED: Final = frozenset(type_ for type_, row in SERVER_MESSAGES.items() if not row.is_counted)
 """The types that say how things are now, and are not sent again. The ack of a resume does not count either."""
 
 

@@ -13,6 +13,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
     CLIENT_MESSAGES,
     SERVER_MESSAGES,
+    ClientMessage,
     JoinAck,
     Limits,
     Message,
@@ -22,6 +23,7 @@ from rhythm_protocol.messages import (
     RoomInfo,
     RoomSettings,
     RoomSettingsUpdate,
+    ServerMessage,
     User,
 )
 from rhythm_protocol.resume import UNCOUNTED
@@ -71,11 +73,13 @@ def test_close_table_is_the_packages() -> None:
 
 
 @pytest.mark.parametrize(("title", "table"), [("a client", CLIENT_MESSAGES), ("the server", SERVER_MESSAGES)])
-def test_every_message_and_field_is_described(title: str, table: dict[str, type[object]]) -> None:
+def test_every_message_and_field_is_described(
+    title: str, table: dict[str, ClientMessage] | dict[str, ServerMessage]
+) -> None:
     named = set(re.findall(r"`([a-z_-]+)`", section(f"Messages of {title}")))
     assert set(table) <= named
-    for struct in table.values():
-        assert set(getattr(struct, "__struct_fields__", ())) <= named
+    for row in table.values():
+        assert set(getattr(row.data, "__struct_fields__", ())) <= named
 
 
 @pytest.mark.parametrize(

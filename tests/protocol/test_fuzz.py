@@ -45,8 +45,8 @@ WHOLE_FAST = [
 WHOLE_CONTROL = [vector for vector in SHORT_CONTROL if vector.decodes]
 
 TYPES: list[tuple[Direction, str, type[Any]]] = [
-    *(("client", type_, struct) for type_, struct in CLIENT_MESSAGES.items()),
-    *(("server", type_, struct) for type_, struct in SERVER_MESSAGES.items()),
+    *(("client", type_, row.data) for type_, row in CLIENT_MESSAGES.items()),
+    *(("server", type_, row.data) for type_, row in SERVER_MESSAGES.items()),
 ]
 STRUCTS = [struct for _, _, struct in TYPES if struct is not dict]
 FIELDS = st.sampled_from(sorted({name for struct in STRUCTS for name in struct.__struct_fields__}))

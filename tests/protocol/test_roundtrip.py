@@ -18,8 +18,8 @@ EVENTS = st.lists(midi_events(), min_size=1, max_size=20).map(tuple)
 IDS = st.none() | st.integers(0, 2**53 - 1)
 SUBPROTOCOLS: tuple[Subprotocol, ...] = ("rhythm.v1", "rhythm.v1.json")
 TYPES: list[tuple[Direction, str, type[Any]]] = [
-    *(("client", type_, struct) for type_, struct in CLIENT_MESSAGES.items()),
-    *(("server", type_, struct) for type_, struct in SERVER_MESSAGES.items()),
+    *(("client", type_, row.data) for type_, row in CLIENT_MESSAGES.items()),
+    *(("server", type_, row.data) for type_, row in SERVER_MESSAGES.items()),
 ]
 
 
