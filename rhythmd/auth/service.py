@@ -21,7 +21,8 @@ from rhythmd.auth.providers import providers
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.tickets import Tickets
 from rhythmd.auth.tokens import LEEWAY_S, AccessTokens
-from rhythmd.auth.values import Clock, monotonic_ms, unix_ms
+from rhythmd.auth.values import Clock, monotonic_ms
+from rhythmd.clock import unix_ms
 from rhythmd.config import AuthConfig
 from rhythmd.ports import Cache, Store
 

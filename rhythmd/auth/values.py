@@ -8,16 +8,12 @@ from msgspec import Struct
 
 from rhythmd.rows import Account, Role
 
-__all__ = ["Client", "Clock", "Grant", "Guest", "Login", "Principal", "monotonic_ms", "unix_ms"]
+__all__ = ["Client", "Clock", "Grant", "Guest", "Login", "Principal", "monotonic_ms"]
 
 USER_AGENT_LENGTH: Final = 256
 
 Clock = Callable[[], int]
 """Milliseconds."""
-
-
-def unix_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def monotonic_ms() -> int:

@@ -12,8 +12,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
-from rhythmd.hub.identity import Credentials
-from rhythmd.hub.ports import Encoding
+from rhythmd.hub.ports import Credentials, Encoding
 from rhythmd.origins import is_allowed
 
 __all__ = ["MAX_HEAD_BYTES", "Handshake", "http_error"]

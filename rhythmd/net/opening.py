@@ -8,8 +8,7 @@ from websockets.server import ServerProtocol
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
-from rhythmd.hub.identity import Identity
-from rhythmd.hub.ports import SessionT
+from rhythmd.hub.ports import Identity, SessionT
 from rhythmd.net.connection import Connection, Wiring
 from rhythmd.net.ending import end_output
 from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake, http_error

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.service import Auth
 from rhythmd.config import Config
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.hub import Hub
 from rhythmd.ports import Store
 from rhythmd.rest.around import Around
 from rhythmd.rest.docs import DocsResource
@@ -48,7 +48,7 @@ class RestSide:
 
     Args:
         config: all of it.
-        context: the hub's rooms and sessions.
+        hub: its rooms, sessions and recordings.
         auth: the services around accounts.
         store: of accounts, rooms and the audit.
         why_not_ready: why no new players should be sent here; None if they may.
@@ -58,7 +58,7 @@ class RestSide:
     def __init__(
         self,
         config: Config,
-        context: Context,
+        hub: Hub,
         auth: Auth,
         store: Store,
         why_not_ready: Callable[[], str | None],
@@ -67,7 +67,7 @@ class RestSide:
         visitors, origins = Visitors(config.server.trusted_proxies), Origins(config.server.allowed_origins)
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
-        table = routes(context, auth, store, Urls(config.server.public_url, visitors))
+        table = routes(hub, auth, store, Urls(config.server.public_url, visitors), config.rooms.max_players)
         gate = Gate(auth.authenticator, Rates(config.limits), origins, visitors, config.limits, auth.auditor)
         router = Router([*_api(table, gate), *_pages(table, HealthResource(why_not_ready, metrics))])
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()

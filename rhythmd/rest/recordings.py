@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from rhythmd.auth.auditor import Auditor
-from rhythmd.hub.recording.archive import Recordings, file_url
+from rhythmd.hub.recording.archive import RecordingArchive, file_url
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.etags import is_known
@@ -48,13 +48,13 @@ class RecordingList(Struct, frozen=True):
 class RecordingsResource:
     """There for those who were present, by their login, and for who has a recording's key; nobody else learns of it."""
 
-    def __init__(self, recordings: Recordings, auditor: Auditor) -> None:
-        self._recordings = recordings
+    def __init__(self, archive: RecordingArchive, auditor: Auditor) -> None:
+        self._archive = archive
         self._auditor = auditor
 
     async def mine(self, call: Call[PageQuery]) -> RecordingList:
         """The recordings that you were present at, the newest first."""
-        page = await self._recordings.page(call.known.user_id, call.input.limit, call.input.cursor)
+        page = await self._archive.page(call.known.user_id, call.input.limit, call.input.cursor)
         return RecordingList([_view(recording) for recording in page.items], page.next)
 
     async def one(self, call: Call[RecordingKey]) -> RecordingView:
@@ -73,21 +73,21 @@ class RecordingsResource:
             "Content-Length": str(recording.size),
             "Content-Disposition": _disposition(recording.name),
         }
-        return web.Response(body=await self._recordings.read(recording), headers=headers)
+        return web.Response(body=await self._archive.read(recording), headers=headers)
 
     async def delete(self, call: Call[Nothing]) -> None:
         """Delete a recording that you asked for."""
         recording = await self._find(call)
         if recording.owner_id != call.known.user_id:
             raise ApiError(ApiErrorCode.NOT_OWNER, "only who asked for a recording may delete it")
-        if not await self._recordings.delete(recording):
+        if not await self._archive.delete(recording):
             raise _not_there()
         details = {"name": recording.name, "room": recording.room_id}
         self._auditor.record(DELETED, actor=call.known.user_id, target=recording.id, client=call.client, **details)
 
     async def _find(self, call: Call[InputT], key: str | None = None) -> Recording:
         user_id = call.principal.user_id if call.principal else None
-        recording = await self._recordings.find(call.path("id"), user_id, key)
+        recording = await self._archive.find(call.path("id"), user_id, key)
         if recording is None:
             raise _not_there()
         return recording

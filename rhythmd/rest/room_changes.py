@@ -1,6 +1,6 @@
 """`rooms/…` for those who make rooms, change them and take seats in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -11,11 +11,11 @@ from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
 from rhythmd.hub.handlers.rooms import check_settings, merge_settings
-from rhythmd.hub.rooms.admission import check_admission
-from rhythmd.hub.rooms.members import Profile
-from rhythmd.hub.rooms.registry import LOBBY
+from rhythmd.hub.keeping.catalogue import Catalogue
+from rhythmd.hub.rooms.members import Player
+from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.rest.codes import ApiErrorCode, from_hub
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.inputs import CreateRoom, JoinRoom, RoomChange
@@ -41,20 +41,30 @@ class SeatView(Struct, frozen=True):
 
 
 class RoomChangesResource:
-    def __init__(self, context: Context, auth: Auth, urls: Urls) -> None:
-        self._context = context
-        self._kept = context.kept
+    def __init__(
+        self,
+        registry: Registry,
+        catalogue: Catalogue,
+        sessions: Sessions,
+        auth: Auth,
+        urls: Urls,
+        most_players: int,
+    ) -> None:
+        self._registry = registry
+        self._catalogue = catalogue
+        self._sessions = sessions
+        self._most_players = most_players
         self._auth = auth
         self._urls = urls
 
     async def create(self, call: Call[CreateRoom]) -> RoomInfo:
         """Make a room that is kept, also when nobody is in it."""
         given = call.input
-        if self._context.registry.get(given.name) or await self._kept.find(given.name):
+        if self._registry.get(given.name) or await self._catalogue.find(given.name):
             raise ApiError(ApiErrorCode.TAKEN, "another room has this name", "name")
         with _fields_of({"room": "name"}):
-            check_settings(self._context, given.settings, has_password=given.password is not None)
-            stored = await self._kept.create(call.known.user_id, given.name.strip(), given.settings, given.password)
+            check_settings(given.settings, self._most_players, has_password=given.password is not None)
+            stored = await self._catalogue.store(call.known.user_id, given.name.strip(), given.settings, given.password)
         self._record(CREATED, call, stored)
         return info_of(stored)
 
@@ -65,16 +75,16 @@ class RoomChangesResource:
         has_password = stored.password_hash is not None if given.password is UNSET else given.password is not None
         name = stored.name if given.name is UNSET else given.name.strip()
         with _fields_of({f"settings.{field}": field for field in RoomChange.__struct_fields__}):
-            check_settings(self._context, settings, has_password=has_password)
-            stored = await self._kept.change(stored.id, name=name, settings=settings, password=given.password)
+            check_settings(settings, self._most_players, has_password=has_password)
+            stored = await self._catalogue.change(stored.id, name=name, settings=settings, password=given.password)
         self._record(CHANGED, call, stored)
-        live = self._context.registry.get(stored.id)
+        live = self._registry.get(stored.id)
         return live.info() if live else info_of(stored)
 
     async def delete(self, call: Call[Nothing]) -> None:
         """Delete a room of yours, with its chat."""
         stored = await self._own(call)
-        if not await self._kept.delete(stored.id):
+        if not await self._catalogue.delete(stored.id):
             raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
         self._record(DELETED, call, stored)
 
@@ -83,37 +93,39 @@ class RoomChangesResource:
         room = await self._find(call.path("id"))
         user_id = call.known.user_id
         if room.members.of_user(user_id) is None:
-            knows_password = await self._kept.knows_password(room, call.input.password)
+            knows_password = room.keeper.check_password(call.input.password)
+            if isinstance(knows_password, Coroutine):
+                knows_password = await knows_password
             # From here to the seat nothing waits, so that two can never have the last one.
-            check_admission(room, _profile(call), knows_password=knows_password)
-            room.seats.hold(user_id)
+            room.check_admission(_player(call), knows_password=knows_password)
+            room.seats.reserve(user_id)
         ticket = await self._auth.tickets.issue(call.known)
         return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
 
     async def leave(self, call: Call[Nothing]) -> None:
         """Give the seat back, and leave the room if you are in it."""
         user_id = call.known.user_id
-        room = self._context.registry.get(call.path("id"))
+        room = self._registry.get(call.path("id"))
         if room is None:
             raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
         member = room.members.of_user(user_id)
-        if member is None and not room.seats.holds(user_id):
+        if member is None and user_id not in room.seats:
             raise ApiError(ApiErrorCode.NOT_IN_ROOM, "you are not in this room")
         room.seats.release(user_id)
         if member is not None:
-            self._context.leave(self._context.sessions[member.key], "left")
+            self._sessions.leave(self._sessions.of_member(member), "left")
 
     async def _find(self, reference: str) -> Room:
-        room = self._context.registry.lobby() if reference == LOBBY else await self._kept.open(reference)
+        room = self._registry.lobby() if reference == LOBBY else await self._catalogue.open(reference)
         if room is None:
             raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return room
 
     async def _own(self, call: Call[InputT]) -> StoredRoom:
         """The kept room in the path, if it is the caller's. Who may not know of it learns nothing."""
-        stored = await self._kept.find(call.path("id"))
+        stored = await self._catalogue.find(call.path("id"))
         if stored is None:
-            if self._context.registry.get(call.path("id")) is None:
+            if self._registry.get(call.path("id")) is None:
                 raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
             raise ApiError(ApiErrorCode.NOT_OWNER, "this room is not kept: it is changed by those in it")
         if stored.owner_id != call.known.user_id:
@@ -134,8 +146,8 @@ def _fields_of(names: Mapping[str, str]) -> Iterator[None]:
         raise ApiError(from_hub(refused.code), refused.message, field) from refused
 
 
-def _profile(call: Call[JoinRoom]) -> Profile:
+def _player(call: Call[JoinRoom]) -> Player:
     """The caller as the room's rules see them."""
     principal = call.known
     name = principal.account.nickname if principal.account else "Guest"
-    return Profile(principal.user_id, name, "#ffffff", call.client.address, guest=principal.is_guest, bot=False)
+    return Player(principal.user_id, name, "#ffffff", call.client.address, guest=principal.is_guest, bot=False)

@@ -9,10 +9,10 @@ from aiohttp import web
 from msgspec import Struct, json
 
 from rhythm_protocol.messages import RoomInfo, RoomType
-from rhythmd.hub.keeping.stored_rooms import KeptRooms
-from rhythmd.hub.rooms.playout import FIRST_MS
+from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.rooms.timing import FIRST_MS
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.etags import is_known
@@ -53,9 +53,9 @@ def info_of(stored: StoredRoom) -> RoomInfo:
 class RoomsResource:
     """Reads the hub's registry. Pages are kept as bytes until a room changes."""
 
-    def __init__(self, registry: Registry, kept: KeptRooms) -> None:
+    def __init__(self, registry: Registry, catalogue: Catalogue) -> None:
         self._registry = registry
-        self._kept = kept
+        self._catalogue = catalogue
         self._version = -1
         self._pages: OrderedDict[ActiveRooms, tuple[Bytes, str]] = OrderedDict()
 
@@ -69,10 +69,10 @@ class RoomsResource:
     async def one(self, call: Call[Nothing]) -> RoomInfo:
         """One room by its id or name. A private one is only there for its owner."""
         live = self._registry.get(call.path("id"))
-        stored = None if live else await self._kept.find(call.path("id"))
+        stored = None if live else await self._catalogue.find(call.path("id"))
         viewer = call.principal.user_id if call.principal else None
         if live is not None:
-            owner = live.kept.owner_id if live.kept else None
+            owner = live.keeper.owner_id
             info: RoomInfo | None = live.info()
         else:
             owner = stored.owner_id if stored else None

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.external import Callback
 from rhythmd.auth.service import Auth
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.hub import Hub
 from rhythmd.ports import Store
 from rhythmd.rest.codes import ApiErrorCode as Code
 from rhythmd.rest.inputs import (
@@ -57,15 +57,18 @@ OAUTH: Final = (
 )  # fmt: skip
 
 
-def routes(context: Context, auth: Auth, store: Store, urls: Urls) -> Table:
+def routes(hub: Hub, auth: Auth, store: Store, urls: Urls, most_players: int) -> Table:
     """All rows. Of two that fit a path the first one counts."""
     return (
         *_auth(LoginResource(auth, urls)),
         *_oauth(OAuthResource(auth, urls)),
         *_users(UsersResource(auth)),
         *_moderation(ModerationResource(auth), AuditResource(store)),
-        *_rooms(RoomsResource(context.registry, context.kept), RoomChangesResource(context, auth, urls)),
-        *_recordings(RecordingsResource(context.recordings, auth.auditor)),
+        *_rooms(
+            RoomsResource(hub.registry, hub.catalogue),
+            RoomChangesResource(hub.registry, hub.catalogue, hub.sessions, auth, urls, most_players),
+        ),
+        *_recordings(RecordingsResource(hub.archive, auth.auditor)),
     )
 
 

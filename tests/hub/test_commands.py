@@ -4,7 +4,7 @@ import pytest
 
 from rhythm_protocol.messages import ChatCleared, ChatKind, ChatLine, RoomLeft, UserUpdated
 from rhythmd.app import Server
-from rhythmd.hub.commands import COMMANDS
+from rhythmd.hub.handlers.commands import COMMANDS
 from tests.client import Client, Connect
 
 

@@ -11,9 +11,12 @@ import pytest
 
 from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, RoomSettings, RoomUpdated
 from rhythmd.app import Server
-from rhythmd.config import RoomsConfig
-from rhythmd.hub.keeping.stored_rooms import KeptRooms, PasswordHasher
-from rhythmd.hub.rooms.members import Profile
+from rhythmd.hub.keeping.catalogue import Catalogue
+from rhythmd.hub.keeping.keepers import PasswordHasher, StoredSide
+from rhythmd.hub.keeping.live_file import LiveFile
+from rhythmd.hub.rooms.keeper import Later
+from rhythmd.hub.rooms.members import Player
+from rhythmd.store.live import Forgetful
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import Client, Connect, open_client
 from tests.hub.manual import bare_hub
@@ -234,22 +237,28 @@ async def test_many_who_wake_a_room_at_once_meet_in_one_room(server: Server, con
 # Bans, limits and chat
 
 
+async def done(later: Later) -> None:
+    if later is not None:
+        await later
+
+
 async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "rooms.sqlite3")
     await store.start()
-    registry = bare_hub(make_config(tmp_path), asyncio.get_running_loop()).context.registry
-    kept = KeptRooms(store, cast(PasswordHasher, None), registry, RoomsConfig())
-    room = await kept.open((await kept.create("clara", "Salon", RoomSettings(), None)).id)
+    registry = bare_hub(make_config(tmp_path), asyncio.get_running_loop()).registry
+    side = StoredSide(store, cast(PasswordHasher, None), history=100)
+    catalogue = Catalogue(registry, side, LiveFile(Forgetful(), 100), 20)
+    room = await catalogue.open((await catalogue.store("clara", "Salon", RoomSettings(), None)).id)
     assert room is not None
-    guest = Profile("guest", "Guest", "#ffffff", "203.0.113.7", guest=True, bot=False)
+    guest = Player("guest", "Guest", "#ffffff", "203.0.113.7", guest=True, bot=False)
     room.bans.add(guest, None)
-    await kept.ban(room, Ban("guest"), "clara")
+    await done(room.keeper.ban(Ban("guest"), "clara"))
     registry.free(room)
-    woken = await kept.open("salon")
+    woken = await catalogue.open("salon")
     assert woken is not None
     assert woken is not room
     assert woken.bans.keys_of("guest") == ("203.0.113.7", "guest")
-    await kept.pardon(woken, "guest")
+    await done(woken.keeper.pardon("guest"))
     assert await store.rooms.sanctions(room.id, 0) == []
     await store.close()
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rhythm_protocol.clock import ClockEstimate, ClockEstimator, ClockExchange
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error, JoinAck, Metronome, MetronomeState, MetronomeUpdate
-from rhythmd.clock import now_us
+from rhythmd.clock import server_us
 from rhythmd.hub.ports import Encoding
-from rhythmd.hub.rooms.metronome import updated
+from rhythmd.hub.rooms.timing import updated
 from tests.client import Answer, Client, Connect
 from tests.hub.manual import FakePeer, ManualHub
 from tests.server import Spawn
@@ -106,20 +106,20 @@ def refusals(peer: FakePeer) -> list[tuple[str, str | None]]:
 
 def test_metronome_starts_in_time_for_everybody(manual: ManualHub, duo: tuple[FakePeer, FakePeer]) -> None:
     owner, guest = duo
-    before_us = now_us()
+    before_us = server_us()
     owner.say("metronome", {"running": True, "bpm": 96, "beats": 3})
     metronome = heard(guest)
     assert metronome is not None
     assert metronome == heard(owner) == join(manual.connect()).room.metronome
     assert metronome == Metronome(96.0, 3, 4, metronome.start_us)
-    assert before_us + 500_000 <= metronome.start_us <= now_us() + 500_000
+    assert before_us + 500_000 <= metronome.start_us <= server_us() + 500_000
 
 
 def test_metronome_of_a_slow_room_starts_when_the_slow_have_heard_of_it(duo: tuple[FakePeer, FakePeer]) -> None:
     owner, guest = duo
     owner.say("room-update", {"settings": {"playout_ms": 900}})
     guest.take()
-    before_us = now_us()
+    before_us = server_us()
     owner.say("metronome", {"running": True})
     metronome = heard(guest)
     assert metronome is not None
@@ -142,10 +142,10 @@ def test_metronome_tells_of_changes_only(manual: ManualHub, duo: tuple[FakePeer,
     owner, guest = duo
     owner.say("metronome", {"running": False})
     assert guest.take() == []
-    version = manual.hub.context.registry.version
+    version = manual.hub.registry.version
     owner.say("metronome", {"running": True})
     assert heard(guest) is not None
-    assert manual.hub.context.registry.version > version
+    assert manual.hub.registry.version > version
     owner.say("metronome", {"running": True, "bpm": 120})
     assert guest.take() == []
     owner.say("metronome", {"running": False})
@@ -166,7 +166,7 @@ def test_metronome_is_for_owner_and_moderators(duo: tuple[FakePeer, FakePeer]) -
     guest.say("metronome", {"running": True})
     assert refusals(guest) == [("not-owner", None)]
     assert owner.take() == []
-    guest.session.profile.roles = frozenset({"moderator"})
+    guest.session.player.roles = frozenset({"moderator"})
     guest.say("metronome", {"running": True})
     assert heard(owner) is not None
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.hub.recording.transcript import Transcript, transcribe
 from rhythmd.hub.rooms.tape import Tape
 from tests.client import note_off, note_on
@@ -36,7 +36,7 @@ class Studio:
         return peer
 
     def record(self) -> Tape:
-        self.room = self.manual.hub.context.registry.lobby()
+        self.room = self.manual.hub.registry.lobby()
         self.tape = self.room.deck.record("owner")
         return self.tape
 
@@ -45,7 +45,7 @@ class Studio:
         self.manual.hub.on_binary(peer.session, encode_midi(self.tape.began_ms + at_ms, events))
 
     def finish(self, since_ms: int = BEFORE_ALL) -> Transcript:
-        return transcribe("Evening", [self.tape], since_ms, now_ms())
+        return transcribe("Evening", [self.tape], since_ms, server_ms())
 
     def tracks(self) -> list[Track]:
         title, tracks = parse(self.finish().file)
@@ -181,8 +181,8 @@ def test_transcribe_slot_of_somebody_new_is_theirs(studio: Studio) -> None:
     clara.say("leave-room", {})
     studio.room.members.last_slot = 0  # as after 65,535 others
     johannes = studio.enter("Johannes")
-    assert johannes.session.member is not None
-    assert johannes.session.member.slot == 1
+    assert johannes.session.place is not None
+    assert johannes.session.place.member.slot == 1
     studio.play(johannes, 10, note_on(70), note_off(70, 1))
     studio.play(robert, 20, note_on(80), note_off(80, 1))
     keys = {track.name: track.messages[0][1] for track in studio.tracks()}

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.secret import digest, new_id, new_secret
-from rhythmd.auth.values import unix_ms
+from rhythmd.clock import unix_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
 from rhythmd.hub.recording.transcript import Transcript, transcribe
@@ -21,7 +21,7 @@ from rhythmd.hub.rooms.tape import Tape
 from rhythmd.ports import BlobStore, Conflict, Store, StoreError, StoreUnavailable
 from rhythmd.rows import Page, Recording
 
-__all__ = ["Claim", "Kept", "Recordings", "Take", "file_url"]
+__all__ = ["Claim", "RecordingArchive", "SavedRecording", "Take", "file_url"]
 
 DAY_MS: Final = 86_400_000
 RETRY_S: Final = (0.2, 1.0, 3.0)
@@ -48,7 +48,7 @@ class Take(NamedTuple):
     until_ms: int
 
 
-class Kept(NamedTuple):
+class SavedRecording(NamedTuple):
     """A recording, and the key to it, which nobody else knows."""
 
     recording: Recording
@@ -78,8 +78,9 @@ def file_url(recording_id: str, key: str | None = None) -> str:
     return path if key is None else f"{path}?key={key}"
 
 
-class Recordings:
-    """
+class RecordingArchive:
+    """The finished recordings: how many there may be, how they get there, and who may have them.
+
     Args:
         store: of what is known of them.
         blobs: of the files.
@@ -108,7 +109,7 @@ class Recordings:
             raise
         return claim
 
-    async def keep(self, take: Take) -> Kept:
+    async def save(self, take: Take) -> SavedRecording:
         """Write it down. Raises StoreUnavailable when that fails, also after some attempts."""
         transcript = await self._transcribe(take)
         key = new_secret()
@@ -119,9 +120,9 @@ class Recordings:
             except StoreUnavailable:
                 await asyncio.sleep(wait_s)
             else:
-                return Kept(recording, key)
+                return SavedRecording(recording, key)
         await self._put_or_clean_up(recording, transcript.file, take.present)
-        return Kept(recording, key)
+        return SavedRecording(recording, key)
 
     async def _check_limits(self, owner_id: str, room_id: str) -> None:
         config, count, now = self._config, self._store.recordings.count, unix_ms()

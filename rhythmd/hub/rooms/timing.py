@@ -1,22 +1,29 @@
-"""How long after their time a room's notes sound: long enough that few come in too late, the same for everybody.
+"""What keeps a room in time: how long after their time its notes sound, and its metronome.
+
+The delay is long enough that few notes come in too late, and the same for everybody.
 
 Members report how late the music reaches them, at their 95th percentile; the room's delay covers that of 95 members in
 100. It rises at once, because what comes in after its moment is heard out of time. It falls slowly, and only when
-nobody has needed it for a while, because every change is heard. So who reports nonsense holds the room at most at
-`LONGEST_MS`, cannot shake it, and among twenty or more is not heard alone; the owner can fix the delay.
+nobody has needed it for a while, because every change is heard. So a member who reports nonsense can raise the delay to
+`LONGEST_MS` at most, cannot shake it, and among twenty or more has no effect alone; the owner can fix the delay.
 """
 
 import asyncio
 from collections.abc import Callable
+from math import ceil
 from typing import Final, NamedTuple
 
-from rhythm_protocol.messages import Playout
-from rhythmd.clock import now_ms
+from msgspec import UNSET
+
+from rhythm_protocol.messages import Metronome, MetronomeState, MetronomeUpdate, Playout
+from rhythmd.clock import server_ms
 from rhythmd.hub.sending.fanout import Fanout
-from rhythmd.hub.sending.outbound import Packet
+from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.hub.sending.pacer import Pacer
 
-__all__ = ["FIRST_MS", "MeasuredDelay", "PlayoutDelay"]
+__all__ = ["FIRST_MS", "MeasuredDelay", "PlayoutDelay", "RoomMetronome", "updated"]
+
+MINUTE_US: Final = 60_000_000
 
 FIRST_MS: Final = 50
 SHORTEST_MS: Final = 10
@@ -24,7 +31,7 @@ LONGEST_MS: Final = 1_000
 STEP_MS: Final = 10
 PERCENTILE: Final = 95
 REPORT_MS: Final = 30_000  # a report counts for so long
-HOLD_MS: Final = 60_000  # a delay that was needed stays for so long: each fall bends the rhythm once
+STAY_MS: Final = 60_000  # a delay that was needed stays for so long: each fall bends the rhythm once
 FALL_PARTS: Final = 10  # a fall takes away one part of so many
 INTERVAL_S: Final = 2.0  # between two changes, for a message to five thousand is five thousand messages
 
@@ -41,11 +48,11 @@ class MeasuredDelay:
         delay_ms: `FIRST_MS` until something was reported, then a multiple of `STEP_MS`.
     """
 
-    __slots__ = ("_held_until_ms", "_reports", "delay_ms")
+    __slots__ = ("_needed_until_ms", "_reports", "delay_ms")
 
     def __init__(self) -> None:
         self.delay_ms = FIRST_MS
-        self._held_until_ms = 0
+        self._needed_until_ms = 0
         self._reports: dict[int, _Report] = {}  # by slot
 
     def report(self, slot: int, late_ms: int, now_ms: int) -> None:
@@ -64,8 +71,8 @@ class MeasuredDelay:
         needed_ms = self._needed_ms()
         if needed_ms >= self.delay_ms:
             self.delay_ms = needed_ms
-            self._held_until_ms = now_ms + HOLD_MS
-        elif now_ms >= self._held_until_ms:
+            self._needed_until_ms = now_ms + STAY_MS
+        elif now_ms >= self._needed_until_ms:
             fall_ms = max(STEP_MS, self.delay_ms // FALL_PARTS)
             self.delay_ms = max(needed_ms, _round_up(self.delay_ms - fall_ms))
 
@@ -109,7 +116,7 @@ class PlayoutDelay:
 
     def report(self, slot: int, late_ms: int) -> None:
         """The music reaches the member of `slot` so late. Counts at once, or when `INTERVAL_S` is over."""
-        self._measured.report(slot, late_ms, now_ms())
+        self._measured.report(slot, late_ms, server_ms())
         self._has_news = True
         if self._timer is None:
             self._update()
@@ -124,12 +131,66 @@ class PlayoutDelay:
         if self._has_news:
             self._has_news = False
             self._timer = self._pacer.later(INTERVAL_S, self._update)
-            self._measured.update(now_ms())
+            self._measured.update(server_ms())
             self._settle()
 
     def _settle(self) -> None:
         delay_ms = self._measured.delay_ms if self._fixed_ms is None else self._fixed_ms
         if delay_ms != self.delay_ms:
             self.delay_ms = delay_ms
-            self._fanout.broadcast(Packet("playout", Playout(delay_ms)))
+            self._fanout.broadcast(ControlMessage("playout", Playout(delay_ms)))
+            self._on_change()
+
+
+def updated(current: Metronome | None, update: MetronomeUpdate, earliest_us: int) -> Metronome | None:
+    """The metronome after `update`; None when it stands still.
+
+    A start falls on `earliest_us`. One that runs already starts anew, with another tempo or metre, on its own first
+    beat that is not before `earliest_us`: that beat is the new beat 0, so no beat is cut short. An update that changes
+    nothing leaves it running as it is.
+
+    Args:
+        earliest_us: microseconds of the server's clock; far enough ahead that everybody hears of the start in time.
+    """
+    if not update.running:
+        return None
+    base = current or Metronome(bpm=120.0, beats=4, unit=4, start_us=earliest_us)
+    bpm = base.bpm if update.bpm is UNSET else update.bpm
+    beats = base.beats if update.beats is UNSET else update.beats
+    unit = base.unit if update.unit is UNSET else update.unit
+    if current is None or (bpm, beats, unit) == (current.bpm, current.beats, current.unit):
+        return Metronome(bpm, beats, unit, base.start_us)
+    return Metronome(bpm, beats, unit, _beat_from(current, earliest_us))
+
+
+def _beat_from(metronome: Metronome, earliest_us: int) -> int:
+    """When the first beat falls that is not before `earliest_us`."""
+    beat_us = MINUTE_US / metronome.bpm
+    number = max(0, ceil((earliest_us - metronome.start_us) / beat_us))
+    return metronome.start_us + round(number * beat_us)
+
+
+class RoomMetronome:
+    """The metronome of one room, which hears of every change.
+
+    Args:
+        on_change: called after every change.
+
+    Attributes:
+        state: how it runs; None while it stands still.
+    """
+
+    __slots__ = ("_fanout", "_on_change", "state")
+
+    def __init__(self, fanout: Fanout, on_change: Callable[[], None]) -> None:
+        self._fanout = fanout
+        self._on_change = on_change
+        self.state: Metronome | None = None
+
+    def change(self, update: MetronomeUpdate, earliest_us: int) -> None:
+        """Start it, change it or stop it, as `updated` says."""
+        state = updated(self.state, update, earliest_us)
+        if state != self.state:
+            self.state = state
+            self._fanout.broadcast(ControlMessage("metronome", MetronomeState(state)))
             self._on_change()
