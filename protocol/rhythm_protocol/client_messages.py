@@ -7,6 +7,8 @@ from msgspec import UNSET, Meta, UnsetType
 from rhythm_protocol.values import (
     U16,
     U32,
+    U53,
+    U64,
     Beats,
     BeatUnit,
     Byte,
@@ -25,6 +27,7 @@ from rhythm_protocol.values import (
     Seconds,
     Status,
     Tempo,
+    check_u64,
 )
 
 __all__ = [
@@ -118,7 +121,7 @@ class Resume(Message, frozen=True):
     """Go on with an earlier session. `received`: how many of its counted control messages have come."""
 
     session: Annotated[str, Meta(min_length=1, max_length=64)]
-    received: Annotated[int, Meta(ge=0)]
+    received: U53
 
 
 class Timing(Message, frozen=True):
@@ -192,7 +195,10 @@ class MidiInput(Message, frozen=True):
 class ClockQuestion(Message, frozen=True):
     """`rhythm.v1.json` only."""
 
-    value: Annotated[int, Meta(ge=0)]
+    value: U64
+
+    def __post_init__(self) -> None:
+        check_u64(self, "value")
 
 
 class CursorPosition(Message, frozen=True):

@@ -3,6 +3,10 @@
 from msgspec import field
 
 from rhythm_protocol.values import (
+    U16,
+    U32,
+    U64,
+    Byte,
     ChatLine,
     Limits,
     Message,
@@ -11,6 +15,7 @@ from rhythm_protocol.values import (
     RoomInfo,
     SlotState,
     User,
+    check_u64,
 )
 
 __all__ = [
@@ -162,9 +167,9 @@ class ChatCleared(Message, frozen=True):
 
 
 class MidiBlockData(Message, frozen=True):
-    slot: int
-    time: int
-    events: list[tuple[int, int, int, int]]
+    slot: U16
+    time: U32
+    events: list[tuple[U16, Byte, Byte, Byte]]
 
 
 class MidiOutput(Message, frozen=True):
@@ -176,15 +181,18 @@ class MidiOutput(Message, frozen=True):
 class ClockAnswer(Message, frozen=True):
     """`rhythm.v1.json` only. Times are microseconds of the server's clock."""
 
-    value: int
-    received: int
-    sent: int
+    value: U64
+    received: U64
+    sent: U64
+
+    def __post_init__(self) -> None:
+        check_u64(self, "value", "received", "sent")
 
 
 class Cursors(Message, frozen=True):
     """`rhythm.v1.json` only: [slot, x, y] each."""
 
-    cursors: list[tuple[int, int, int]]
+    cursors: list[tuple[U16, U16, U16]]
 
 
 class Stopping(Message, frozen=True):

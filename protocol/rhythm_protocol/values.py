@@ -9,6 +9,8 @@ __all__ = [
     "FORMS",
     "U16",
     "U32",
+    "U53",
+    "U64",
     "BeatUnit",
     "Beats",
     "Byte",
@@ -35,11 +37,14 @@ __all__ = [
     "Status",
     "Tempo",
     "User",
+    "check_u64",
 ]
 
 # No control characters, and something that is no space. `\Z`, because `$` would let a final line break pass.
 _ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
 _COLOUR: Final = r"^#[0-9a-fA-F]{6}\Z"
+
+_U64_MAX: Final = 2**64 - 1
 
 FORMS: Final = {
     _ONE_LINE: "one line of text with more in it than spaces",
@@ -56,6 +61,8 @@ Line = Annotated[str, Meta(max_length=128)]
 Byte = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+U53 = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what a JavaScript number holds exactly
+U64 = Annotated[int, Meta(ge=0)]  # a struct that has one calls `check_u64`: bounds of msgspec's end at 63 bits
 Seconds = Annotated[int, Meta(ge=1, le=365 * 86_400)]
 Seats = Annotated[int, Meta(ge=1, le=65_535)]
 PlayoutMs = Annotated[int, Meta(ge=10, le=1_000)]
@@ -66,6 +73,13 @@ BeatUnit = Literal[1, 2, 4, 8, 16, 32]
 
 class Message(Struct, frozen=True, omit_defaults=False):
     """Base of everything that stands in `data`."""
+
+
+def check_u64(struct: Message, *names: str) -> None:
+    """Raise ValueError, which msgspec reports as its own, for a field that has more than 64 bits."""
+    for name in names:
+        if getattr(struct, name) > _U64_MAX:
+            raise ValueError(f"Expected `int` <= {_U64_MAX} in field `{name}`")
 
 
 class RoomType(StrEnum):
