@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -28,15 +27,11 @@ from rhythm_protocol.messages import (
 )
 from rhythm_protocol.resume import UNCOUNTED
 from tests.protocol.codecs import FAST_DECODERS, check_control
+from tests.protocol.document import TEXT, section
 from tests.protocol.vectors import Direction, FastLayout
 
-TEXT = (Path(__file__).parents[2] / "protocol" / "PROTOCOL.md").read_text()
 SESSION = re.findall(r"^    (->|<-) ([0-9a-f ]+)$", TEXT, re.MULTILINE)
 LAYOUTS: dict[int, FastLayout] = {1: "midi", 2: "clock", 3: "cursor"}
-
-
-def section(title: str) -> str:
-    return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 def examples(title: str) -> list[str]:
