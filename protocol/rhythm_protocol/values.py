@@ -83,7 +83,10 @@ def check_u64(struct: Message, *names: str) -> None:
 
 
 class RoomType(StrEnum):
-    """Lobby and public rooms are listed; unlisted ones need their id or name, private ones a password too."""
+    """Who finds a room: lobbies and public rooms are listed, unlisted ones are found by id or name only.
+
+    A private room is unlisted and has a password.
+    """
 
     LOBBY = "lobby"
     PUBLIC = "public"
@@ -92,11 +95,15 @@ class RoomType(StrEnum):
 
 
 class Mode(StrEnum):
+    """How clients show the room."""
+
     NORMAL = "normal"
     ORCHESTRA = "orchestra"
 
 
 class Status(StrEnum):
+    """What users say of themselves."""
+
     ONLINE = "online"
     AWAY = "away"
     BUSY = "busy"
@@ -104,6 +111,8 @@ class Status(StrEnum):
 
 
 class ChatKind(StrEnum):
+    """The kind of a line: what was said, a `/me`, a whisper, or the server's own words."""
+
     TEXT = "text"
     ME = "me"
     WHISPER = "whisper"
@@ -113,7 +122,7 @@ class ChatKind(StrEnum):
 class User(Message, frozen=True):
     """A user as the others in the room see them. `slot` is their number in the room.
 
-    `reconnecting`: the connection is lost, and the seat is held for a while.
+    While a user is `reconnecting` the connection is lost, and the seat is reserved.
     """
 
     id: str
@@ -130,7 +139,7 @@ class User(Message, frozen=True):
 
 
 class RoomSettings(Message, frozen=True):
-    """What the owner of a room decides. `playout_ms` of None: the server measures it."""
+    """What the owner of a room decides. The server measures the playout delay while `playout_ms` is None."""
 
     type: RoomType = RoomType.PUBLIC
     max_players: Seats = 16
@@ -193,7 +202,7 @@ class SlotState(Message, frozen=True):
 
 
 class QuotaState(Message, frozen=True):
-    """The note quota in force: `points` left, `allowance` refilled every 2 s, up to `maximum`."""
+    """The note quota in force: the `points` left, and the `allowance` that each refill adds, up to the `maximum`."""
 
     points: int
     allowance: int
@@ -201,7 +210,7 @@ class QuotaState(Message, frozen=True):
 
 
 class Limits(Message, frozen=True):
-    """The limits a client has to know."""
+    """The limits that a client has to know."""
 
     message_bytes: int
     chat_length: int
