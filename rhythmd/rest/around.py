@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
-from rhythmd.rest.codes import ApiErrorCode
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.rest.envelope import translate
 from rhythmd.rest.handover import Handover
 from rhythmd.rest.origins import Origins
@@ -86,7 +86,7 @@ class Around:
     def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
         """What the visitor is told. What we did not expect is logged whole, and shown to nobody."""
         told = translate(error)
-        if told.code is ApiErrorCode.INTERNAL_ERROR:
+        if told.code is ErrorCode.INTERNAL_ERROR:
             rest_log.error("%s %s failed", request.method, request.path, exc_info=error)
             self._reports.report(request.method, request.path, error)
         return told.response(request_id.get())

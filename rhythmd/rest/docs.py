@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from rhythmd.rest.codes import ApiErrorCode
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.openapi import document
 from rhythmd.rest.pages import PAGE_HEADERS, TYPES
@@ -38,5 +38,5 @@ class DocsResource:
     def _answer(self, name: str) -> web.Response:
         body = self._files.get(name)
         if body is None:
-            raise ApiError(ApiErrorCode.NOT_FOUND, "there is no such file")
+            raise ApiError(ErrorCode.NOT_FOUND, "there is no such file")
         return web.Response(body=body, headers={**PAGE_HEADERS, "Content-Type": TYPES[name.rpartition(".")[2]]})

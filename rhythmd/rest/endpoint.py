@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 from msgspec import Struct
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.explain import explain
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
@@ -15,7 +16,6 @@ from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.around import ALLOWANCE
-from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.cookies import access_token
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.inputs import FORMS
@@ -100,7 +100,7 @@ class Gate:
         if wanted is Nothing and not request.body_exists:
             return _convert({}, wanted)
         if request.content_type != JSON:
-            raise ApiError(ApiErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
         return _convert(await self._json(request), wanted)
 
     async def _json(self, request: web.BaseRequest) -> object:
@@ -109,11 +109,11 @@ class Gate:
                 body = await request.read()
         except TimeoutError:
             message = f"the body must be here in {self._limits.body_s:g} s"
-            raise ApiError(ApiErrorCode.TOO_SLOW, message, headers={"Connection": "close"}) from None
+            raise ApiError(ErrorCode.TOO_SLOW, message, headers={"Connection": "close"}) from None
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
-            raise ApiError(ApiErrorCode.BAD_REQUEST, "the body is not JSON") from None
+            raise ApiError(ErrorCode.BAD_REQUEST, "the body is not JSON") from None
 
 
 class Endpoint:
@@ -137,11 +137,11 @@ def _check_rights(who: Who, principal: Principal | None) -> None:
         return
     if principal is None:
         headers = {"WWW-Authenticate": "Bearer"}
-        raise ApiError(ApiErrorCode.LOGIN_REQUIRED, "log in first", headers=headers)
+        raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first", headers=headers)
     if who >= Who.MEMBER and principal.is_guest:
-        raise ApiError(ApiErrorCode.NOT_PERMITTED, "this needs an account")
+        raise ApiError(ErrorCode.NOT_PERMITTED, "this needs an account")
     if who in RIGHTS and RIGHTS[who].isdisjoint(principal.roles):
-        raise ApiError(ApiErrorCode.NOT_PERMITTED, "your roles do not allow this")
+        raise ApiError(ErrorCode.NOT_PERMITTED, "your roles do not allow this")
 
 
 def _query(route: Route[InputT], request: web.BaseRequest) -> InputT:
@@ -149,7 +149,7 @@ def _query(route: Route[InputT], request: web.BaseRequest) -> InputT:
         return route.default
     query = request.query
     if len(query) != len(set(query)):
-        raise ApiError(ApiErrorCode.BAD_REQUEST, "a parameter is there twice")
+        raise ApiError(ErrorCode.BAD_REQUEST, "a parameter is there twice")
     return _convert(dict(query), route.input, strict=False)
 
 
@@ -157,4 +157,4 @@ def _convert(value: object, wanted: type[InputT], *, strict: bool = True) -> Inp
     try:
         return msgspec.convert(value, wanted, strict=strict)
     except msgspec.ValidationError as error:
-        raise ApiError(ApiErrorCode.INVALID_FIELD, *explain(error, FORMS)) from None
+        raise ApiError(ErrorCode.INVALID_FIELD, *explain(error, FORMS)) from None

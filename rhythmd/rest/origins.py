@@ -5,8 +5,8 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.origins import is_allowed
-from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.cookies import has_cookies
 from rhythmd.rest.envelope import ApiError
 
@@ -45,7 +45,7 @@ class Origins:
         else:
             fine = hdrs.AUTHORIZATION in request.headers or not has_cookies(request)
         if not fine:
-            raise ApiError(ApiErrorCode.CROSS_SITE, "a page of another site may not ask for this")
+            raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
 
     def headers(self, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
         """The headers that let a page of an allowed origin read the answer."""
@@ -70,7 +70,7 @@ class Origins:
         if "Access-Control-Request-Method" not in request.headers:
             return None
         if request.headers.get("Origin") not in self._allowed:
-            raise ApiError(ApiErrorCode.CROSS_SITE, "pages of this origin may not use the API")
+            raise ApiError(ErrorCode.CROSS_SITE, "pages of this origin may not use the API")
         headers = {
             "Access-Control-Allow-Methods": METHODS,
             "Access-Control-Allow-Headers": HEADERS,

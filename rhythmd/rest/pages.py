@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from rhythmd.rest.codes import ApiErrorCode
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.router import VARIABLES
 
@@ -40,7 +40,7 @@ class PagesResource:
     def _answer(self, name: str) -> web.Response:
         body = self._files.get(name)
         if body is None:
-            raise ApiError(ApiErrorCode.NOT_FOUND, "there is no such file")
+            raise ApiError(ErrorCode.NOT_FOUND, "there is no such file")
         content_type = TYPES[name.rpartition(".")[2]]
         return web.Response(body=body, headers={**PAGE_HEADERS, "Content-Type": content_type})
 

@@ -7,8 +7,8 @@ from math import ceil
 from time import monotonic
 from typing import Final, NamedTuple
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.config import LimitsConfig
-from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
 
 __all__ = ["Allowance", "Rate", "RateLimiter", "Rates", "too_many"]
@@ -91,4 +91,4 @@ class Rates:
 def too_many(allowance: Allowance) -> ApiError:
     """The refusal of a request that was one too many."""
     message = f"more than {allowance.limit} requests a minute"
-    return ApiError(ApiErrorCode.RATE_LIMITED, message, headers={"Retry-After": str(allowance.wait_s)})
+    return ApiError(ErrorCode.RATE_LIMITED, message, headers={"Retry-After": str(allowance.wait_s)})

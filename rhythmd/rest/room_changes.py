@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import UNSET, Struct
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
@@ -16,7 +17,6 @@ from rhythmd.hub.rooms.members import Profile
 from rhythmd.hub.rooms.registry import LOBBY
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.context import Context
-from rhythmd.rest.codes import ApiErrorCode, from_hub
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.inputs import CreateRoom, JoinRoom, RoomChange
 from rhythmd.rest.rooms import info_of
@@ -51,7 +51,7 @@ class RoomChangesResource:
         """Make a room that is kept, also when nobody is in it."""
         given = call.input
         if self._context.registry.get(given.name) or await self._kept.find(given.name):
-            raise ApiError(ApiErrorCode.TAKEN, "another room has this name", "name")
+            raise ApiError(ErrorCode.TAKEN, "another room has this name", "name")
         with _fields_of({"room": "name"}):
             check_settings(self._context, given.settings, has_password=given.password is not None)
             stored = await self._kept.create(call.known.user_id, given.name.strip(), given.settings, given.password)
@@ -75,7 +75,7 @@ class RoomChangesResource:
         """Delete a room of yours, with its chat."""
         stored = await self._own(call)
         if not await self._kept.delete(stored.id):
-            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         self._record(DELETED, call, stored)
 
     async def join(self, call: Call[JoinRoom]) -> SeatView:
@@ -95,10 +95,10 @@ class RoomChangesResource:
         user_id = call.known.user_id
         room = self._context.registry.get(call.path("id"))
         if room is None:
-            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         member = room.members.of_user(user_id)
         if member is None and not room.seats.holds(user_id):
-            raise ApiError(ApiErrorCode.NOT_IN_ROOM, "you are not in this room")
+            raise ApiError(ErrorCode.NOT_IN_ROOM, "you are not in this room")
         room.seats.release(user_id)
         if member is not None:
             self._context.leave(self._context.sessions[member.key], "left")
@@ -106,7 +106,7 @@ class RoomChangesResource:
     async def _find(self, reference: str) -> Room:
         room = self._context.registry.lobby() if reference == LOBBY else await self._kept.open(reference)
         if room is None:
-            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return room
 
     async def _own(self, call: Call[InputT]) -> StoredRoom:
@@ -114,10 +114,10 @@ class RoomChangesResource:
         stored = await self._kept.find(call.path("id"))
         if stored is None:
             if self._context.registry.get(call.path("id")) is None:
-                raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
-            raise ApiError(ApiErrorCode.NOT_OWNER, "this room is not kept: it is changed by those in it")
+                raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.NOT_PERMITTED, "this room is not kept: it is changed by those in it")
         if stored.owner_id != call.known.user_id:
-            raise ApiError(ApiErrorCode.NOT_OWNER, "only the room's owner may do this")
+            raise ApiError(ErrorCode.NOT_OWNER, "only the room's owner may do this")
         return stored
 
     def _record(self, action: str, call: Call[InputT], room: StoredRoom) -> None:
@@ -131,7 +131,7 @@ def _fields_of(names: Mapping[str, str]) -> Iterator[None]:
         yield
     except Refused as refused:
         field = names.get(refused.field or "", refused.field)
-        raise ApiError(from_hub(refused.code), refused.message, field) from refused
+        raise ApiError(refused.code, refused.message, field) from refused
 
 
 def _profile(call: Call[JoinRoom]) -> Profile:

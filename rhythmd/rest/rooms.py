@@ -8,12 +8,12 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct, json
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomInfo, RoomType
 from rhythmd.hub.keeping.stored_rooms import KeptRooms
 from rhythmd.hub.rooms.playout import FIRST_MS
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError
 from rhythmd.rest.etags import is_known
 from rhythmd.rest.inputs import ActiveRooms
@@ -78,7 +78,7 @@ class RoomsResource:
             owner = stored.owner_id if stored else None
             info = info_of(stored) if stored else None
         if info is None or (info.settings.type is RoomType.PRIVATE and (viewer is None or viewer != owner)):
-            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return info
 
     def _page(self, query: ActiveRooms) -> tuple[Bytes, str]:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
-from rhythmd.rest.codes import ApiErrorCode
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.rest.envelope import ApiError
 
 __all__ = ["VARIABLES", "Handler", "Router", "Row"]
@@ -45,7 +45,7 @@ class Router:
         handler = methods.get(request.method)
         if handler is None:
             headers = {"Allow": ", ".join(sorted(methods))}
-            raise ApiError(ApiErrorCode.METHOD_NOT_ALLOWED, "this cannot be asked for here", headers=headers)
+            raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, "this cannot be asked for here", headers=headers)
         return handler
 
     def _methods(self, request: web.BaseRequest) -> Methods:
@@ -58,7 +58,7 @@ class Router:
             if found is not None:
                 request[VARIABLES] = {name: unquote(value) for name, value in found.groupdict().items()}
                 return methods
-        raise ApiError(ApiErrorCode.NOT_FOUND, "there is nothing here")
+        raise ApiError(ErrorCode.NOT_FOUND, "there is nothing here")
 
 
 def _pattern(path: str) -> re.Pattern[str]:

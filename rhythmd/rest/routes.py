@@ -6,12 +6,12 @@ aiohttp's router, the checks before each handler and `/api/v1/openapi.json` are 
 from http import HTTPStatus
 from typing import Any, Final
 
+from rhythm_protocol.errors import ErrorCode as Code
 from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.external import Callback
 from rhythmd.auth.service import Auth
 from rhythmd.hub.sessions.context import Context
 from rhythmd.ports import Store
-from rhythmd.rest.codes import ApiErrorCode as Code
 from rhythmd.rest.inputs import (
     ActiveRooms,
     AuditQuery,
@@ -117,7 +117,7 @@ def _oauth(oauth: OAuthResource) -> Table:
         ),
         Route(
             method="GET", path=f"{V1}/auth/oauth/{{provider}}/callback", handler=oauth.callback, input=Callback,
-            status=HTTPStatus.FOUND, rate=Rate.AUTH, errors=(*OAUTH, Code.NOT_FOUND, *STORED),
+            status=HTTPStatus.FOUND, rate=Rate.AUTH, errors=(*OAUTH, Code.TAKEN, Code.NOT_FOUND, *STORED),
         ),
         Route(
             method="GET", path=f"{V1}/auth/identities", handler=oauth.identities, input=Nothing, answer=IdentityList,

@@ -8,8 +8,8 @@ from typing import Any, Final, Generic, TypeVar
 from aiohttp import web
 from msgspec import Struct, json
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.values import Client, Principal
-from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.cookies import access_token
 from rhythmd.rest.rates import Rate
 from rhythmd.rest.router import VARIABLES
@@ -133,5 +133,5 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
     more: tuple[HTTPStatus, ...] = ()
     who: Who = Who.ANYONE
     rate: Rate = Rate.GENERAL
-    errors: tuple[ApiErrorCode, ...] = ()
+    errors: tuple[ErrorCode, ...] = ()
     default: InputT | None = None

@@ -55,7 +55,7 @@ def _may_take(session: Session, claimed: Session) -> bool:
 def _take(context: Context, session: Session, received: int, claimed: Session) -> ResumeAck:
     peer = session.peer
     if peer is None:
-        raise Refused(ErrorCode.STOPPING, "the connection is gone")
+        raise Refused(ErrorCode.CONNECTION_LOST, "the connection is gone")
     if claimed.peer is not None:
         claimed.peer.close(TAKEN_OVER)
     context.away.discard(claimed)

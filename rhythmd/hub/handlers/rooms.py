@@ -202,5 +202,5 @@ def transfer_owner(context: Context, session: Session, message: TransferOwner) -
     room, member = context.place(session)
     room.require_owner(member)
     if room.kept is not None:
-        raise Refused(ErrorCode.INVALID_FIELD, "a kept room stays its account's")
+        raise Refused(ErrorCode.NOT_PERMITTED, "a kept room stays its account's")
     room.set_owner(room.members.find(message.user))

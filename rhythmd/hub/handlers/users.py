@@ -19,7 +19,7 @@ async def authenticate(context: Context, session: Session, message: Authenticate
         raise Refused(ErrorCode.INVALID_FIELD, "expected a token or a ticket", "token")
     identity = await context.authenticator.identify(credentials, session.profile.address)
     if session.identity is None or identity.user_id != session.identity.user_id:
-        raise Refused(ErrorCode.INVALID_FIELD, "connect anew to be somebody else", "token")
+        raise Refused(ErrorCode.LOGIN_INVALID, "connect anew to be somebody else")
     if identity.login_id in context.ended_logins:
         raise Refused(ErrorCode.LOGIN_INVALID, "this login has ended")
     session.identity = identity

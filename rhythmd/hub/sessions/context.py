@@ -141,7 +141,7 @@ class Context:
     def require_connected(self, session: Session) -> None:
         """Raise Refused when `session` was lost while its message waited."""
         if session.key not in self.sessions:
-            raise Refused(ErrorCode.STOPPING, "the connection is gone")
+            raise Refused(ErrorCode.CONNECTION_LOST, "the connection is gone")
 
     def seat(self, session: Session, room: Room, *, as_owner: bool) -> Member:
         """Give `session` a place in `room`, as its connection is at this moment."""
