@@ -26,6 +26,9 @@ RANKS: Final = (
 )
 FRIENDS: Final = {("rhythmd.ports", "rhythmd.rows")}  # the ports speak of rows
 
+# The same inside `rest/`: what stands on one line is one unit.
+REST_RANKS: Final = ("rhythmd.rest.serving", "rhythmd.rest.resources", "rhythmd.rest.table", "rhythmd.rest.app")
+
 # Libraries that only these may import.
 LIBRARIES: Final = {
     "motor": ("rhythmd.store.mongo",),
@@ -115,6 +118,20 @@ def test_imports_point_downward() -> None:
         if rank_of(imported) >= rank_of(importer):
             wrong.append(found)
     assert wrong == []
+
+
+def test_imports_inside_rest_point_downward() -> None:
+    def rank(module: str) -> int | None:
+        return next((number for number, unit in enumerate(REST_RANKS) if is_in(module, unit)), None)
+
+    assert {module for module in SOURCES if is_in(module, "rhythmd.rest") and rank(module) is None} == {"rhythmd.rest"}
+    inside = [(found, rank(found.module), rank(found.target)) for found in IMPORTS]
+    assert [found for found, low, high in inside if low is not None and high is not None and high > low] == []
+
+
+def test_what_serves_requests_knows_no_rooms() -> None:
+    serving = [found for found in IMPORTS if is_in(found.module, "rhythmd.rest.serving")]
+    assert [found for found in serving if is_in(found.target, "rhythmd.hub")] == []
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -1,1 +1,4 @@
-"""HTTP beside the hub, on aiohttp's protocol: one module a resource, one table of routes."""
+"""HTTP beside the hub, on aiohttp's protocol.
+
+From the bottom: `serving`, `resources`, `table` (the rows of all routes), `app` (builds it).
+"""

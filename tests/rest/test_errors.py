@@ -11,7 +11,7 @@ from rhythmd.app import Server
 from rhythmd.auth.errors import AuthError, InvalidTicket, OAuthError
 from rhythmd.errors import Refused
 from rhythmd.hub.rooms.room import Room
-from rhythmd.rest.envelope import translate
+from rhythmd.rest.serving.envelope import translate
 from tests.client import Connect
 from tests.conftest import ErrorLog
 from tests.rest.answers import failure, get

@@ -7,12 +7,12 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.auth.values import Login
-from rhythmd.rest.cookies import clear_login, refresh_cookie, set_guest, set_login
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import Credentials, GuestLogin, NewPassword, PageQuery, Refresh, Register
-from rhythmd.rest.routing import Call, Nothing, as_json
-from rhythmd.rest.urls import Urls
-from rhythmd.rest.views import SessionList, login_view, session_view
+from rhythmd.rest.resources.inputs import Credentials, GuestLogin, NewPassword, PageQuery, Refresh, Register
+from rhythmd.rest.resources.views import SessionList, login_view, session_view
+from rhythmd.rest.serving.call import Call, Nothing, as_json
+from rhythmd.rest.serving.cookies import clear_login, refresh_cookie, set_guest, set_login
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.source import PublicUrls
 
 __all__ = ["GuestView", "LoginResource", "TicketView"]
 
@@ -34,7 +34,7 @@ class TicketView(Struct, frozen=True):
 
 
 class LoginResource:
-    def __init__(self, auth: Auth, urls: Urls) -> None:
+    def __init__(self, auth: Auth, urls: PublicUrls) -> None:
         self._auth = auth
         self._urls = urls
 

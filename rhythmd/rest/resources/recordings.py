@@ -11,10 +11,10 @@ from msgspec import Struct
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.auditor import Auditor
 from rhythmd.hub.recording.archive import Recordings, file_url
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.etags import is_known
-from rhythmd.rest.inputs import PageQuery, RecordingKey
-from rhythmd.rest.routing import Call, InputT, Nothing
+from rhythmd.rest.resources.inputs import PageQuery, RecordingKey
+from rhythmd.rest.serving.cached import client_has
+from rhythmd.rest.serving.call import Call, InputT, Nothing
+from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rows import Recording
 
 __all__ = ["MIDI", "RecordingList", "RecordingView", "RecordingsResource"]
@@ -66,7 +66,7 @@ class RecordingsResource:
         recording = await self._find(call, call.input.key)
         # A recording never changes, but who may have it is asked each time.
         headers = {"ETag": f'"{recording.id}"', "Cache-Control": "private, no-cache"}
-        if is_known(call.request, headers["ETag"]):
+        if client_has(call.request, headers["ETag"]):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         headers |= {
             "Content-Type": MIDI,

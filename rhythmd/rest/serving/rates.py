@@ -7,11 +7,13 @@ from math import ceil
 from time import monotonic
 from typing import Final, NamedTuple
 
+from aiohttp import web
+
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.config import LimitsConfig
-from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.serving.envelope import ApiError
 
-__all__ = ["Allowance", "Rate", "RateLimiter", "Rates", "too_many"]
+__all__ = ["ALLOWANCE", "Allowance", "Rate", "RateLimiter", "Rates", "too_many"]
 
 MINUTE_S: Final = 60.0
 
@@ -38,6 +40,10 @@ class Allowance(NamedTuple):
             ("X-RateLimit-Remaining", str(self.remaining)),
             ("X-RateLimit-Reset", str(self.reset_s)),
         )
+
+
+ALLOWANCE: Final = web.RequestKey("allowance", Allowance)
+"""What is left of the rate that a request was counted by, once it has been."""
 
 
 class RateLimiter:

@@ -17,11 +17,11 @@ from rhythmd.hub.rooms.members import Profile
 from rhythmd.hub.rooms.registry import LOBBY
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.context import Context
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import CreateRoom, JoinRoom, RoomChange
-from rhythmd.rest.rooms import info_of
-from rhythmd.rest.routing import Call, InputT, Nothing
-from rhythmd.rest.urls import Urls
+from rhythmd.rest.resources.inputs import CreateRoom, JoinRoom, RoomChange
+from rhythmd.rest.resources.rooms import info_of
+from rhythmd.rest.serving.call import Call, InputT, Nothing
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.source import PublicUrls
 from rhythmd.rows import StoredRoom
 
 __all__ = ["RoomChangesResource", "SeatView"]
@@ -41,7 +41,7 @@ class SeatView(Struct, frozen=True):
 
 
 class RoomChangesResource:
-    def __init__(self, context: Context, auth: Auth, urls: Urls) -> None:
+    def __init__(self, context: Context, auth: Auth, urls: PublicUrls) -> None:
         self._context = context
         self._kept = context.kept
         self._auth = auth

@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from rhythm_protocol.errors import ErrorCode, Side
-from rhythmd.rest.envelope import ErrorEnvelope
-from rhythmd.rest.routing import Nothing, Route, Who
+from rhythmd.rest.serving.call import Nothing, Route, Who
+from rhythmd.rest.serving.envelope import ErrorEnvelope
 
 __all__ = ["document"]
 

@@ -8,11 +8,11 @@ from rhythmd.auth.external import Callback
 from rhythmd.auth.secret import new_secret
 from rhythmd.auth.service import Auth
 from rhythmd.auth.values import Login
-from rhythmd.rest.cookies import browser_secret, set_browser_secret, set_login
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import OAuthBegin
-from rhythmd.rest.routing import Call, Nothing
-from rhythmd.rest.urls import Urls
+from rhythmd.rest.resources.inputs import OAuthBegin
+from rhythmd.rest.serving.call import Call, Nothing
+from rhythmd.rest.serving.cookies import browser_secret, set_browser_secret, set_login
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.source import PublicUrls
 
 __all__ = ["IdentityList", "OAuthResource", "ProviderList"]
 
@@ -39,7 +39,7 @@ class IdentityList(Struct, frozen=True):
 
 
 class OAuthResource:
-    def __init__(self, auth: Auth, urls: Urls) -> None:
+    def __init__(self, auth: Auth, urls: PublicUrls) -> None:
         self._external = auth.external
         self._urls = urls
 

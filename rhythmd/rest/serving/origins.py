@@ -7,8 +7,8 @@ from aiohttp import hdrs, web
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.origins import is_allowed
-from rhythmd.rest.cookies import has_cookies
-from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.serving.cookies import has_cookies
+from rhythmd.rest.serving.envelope import ApiError
 
 __all__ = ["Origins"]
 
@@ -21,7 +21,8 @@ PREFLIGHT_S: Final = 600
 
 
 class Origins:
-    """
+    """Tells which pages may read answers, and which may change things.
+
     Args:
         allowed: origins besides our own whose pages may use the API with the visitor's cookies.
     """

@@ -7,10 +7,10 @@ from rhythmd.auth.names import is_usertag
 from rhythmd.auth.service import Auth
 from rhythmd.auth.values import unix_ms
 from rhythmd.ports import Store
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import AuditQuery, Ban, Mute, PreferencesChange, ProfileChange, Roles
-from rhythmd.rest.routing import Call, Input, InputT, Nothing
-from rhythmd.rest.views import AuditPage, Me, Person, audit_view, me, person
+from rhythmd.rest.resources.inputs import AuditQuery, Ban, Mute, PreferencesChange, ProfileChange, Roles
+from rhythmd.rest.resources.views import AuditPage, Me, Person, audit_view, me, person
+from rhythmd.rest.serving.call import Call, Input, InputT, Nothing
+from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rows import AccountChanges, AuditFilter, Preferences, Profile
 
 __all__ = ["AuditResource", "ModerationResource", "UsersResource"]
