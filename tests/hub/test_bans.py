@@ -90,7 +90,7 @@ def test_add_to_a_full_list_is_refused() -> None:
         bans.add(profile(f"user {number}"), None)
     with pytest.raises(Refused, match="at most") as caught:
         bans.add(profile("one more"), None)
-    assert caught.value.code is ErrorCode.INVALID_FIELD
+    assert (caught.value.code, caught.value.field) == (ErrorCode.BAN_LIMIT, None)
 
 
 def test_lift_by_id_ends_the_address_of_a_restored_ban_too() -> None:

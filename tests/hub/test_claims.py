@@ -200,6 +200,24 @@ def test_claim_of_one_that_ends_while_it_waits_is_refused(hubs: Hubs) -> None:
     assert refusal.error.code == "session-not-found"
 
 
+def test_claim_whose_own_socket_is_lost_while_it_waits_is_refused_for_that(hubs: Hubs) -> None:
+    manual = hubs()
+    busy, back = join(manual), manual.connect()
+    busy.session.waiting = deque()  # its handler never ends by itself
+    data = {"session": busy.session.key, "received": 0}
+    manual.hub.on_binary(back.session, encode_binary("resume", data, 2))
+    manual.settle()
+    back.drop()
+    busy.session.waiting = None
+    busy.session.settle()
+    manual.settle()
+    third = claim(manual, back.session.key, 0)
+    manual.settle()
+    answers = [message for message in third.take() if isinstance(message, Answer)]
+    assert [message.error.code for message in answers if message.error is not None] == ["connection-lost"]
+    assert busy.session.peer is busy
+
+
 def log_in(manual: ManualHub, expires: float, *roles: str) -> FakePeer:
     """A socket of Clara's account."""
     peer = manual.connect()

@@ -144,7 +144,7 @@ async def test_owner_owns_the_room_while_present_and_nobody_does_otherwise(
     ack = await find(salon, "Salon")
     assert (ack.room.owner, ack.quota.maximum) == (clara.id, 1_800)
     assert await owner_of(guest) == clara.id
-    assert (await salon.refused("transfer-owner", {"user": guest.welcome.user.id})).code == "invalid-field"
+    assert (await salon.refused("transfer-owner", {"user": guest.welcome.user.id})).code == "not-permitted"
     await salon.ask("room-update", {"settings": {"stage": "cave"}})
     assert (await guest.expect(RoomUpdated)).room.settings.stage == "cave"
 
@@ -184,9 +184,15 @@ async def test_name_of_another_room_is_refused_and_changes_nothing(
     await second.join("Attic")
     await second.ask("leave-room")
     await guest.join("Cellar")
-    for client, name in ((salon, "ATTIC"), (salon, "cellar"), (guest, "attic"), (guest, "Salon"), (salon, "Lobby 3")):
+    for client, name, code in (
+        (salon, "ATTIC", "taken"),
+        (salon, "cellar", "taken"),
+        (guest, "attic", "taken"),
+        (guest, "Salon", "taken"),
+        (salon, "Lobby 3", "invalid-field"),
+    ):
         error = await client.refused("room-update", {"settings": {"name": name, "stage": "cave"}})
-        assert (error.code, error.field) == ("invalid-field", "settings.name")
+        assert (error.code, error.field) == (code, "settings.name")
     await salon.ask("leave-room")
     for name in ("Salon", "Cellar"):
         ack = await find(other, name)

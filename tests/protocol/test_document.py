@@ -8,7 +8,7 @@ import pytest
 from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.close import CLOSE_RULES
 from rhythm_protocol.control import decode_binary, decode_text
-from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.errors import ErrorCode, Side
 from rhythm_protocol.messages import (
     CLIENT_MESSAGES,
     SERVER_MESSAGES,
@@ -50,8 +50,24 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
 
 
-def test_error_table_lists_every_code() -> None:
-    assert re.findall(r"^\| `([a-z-]+)` \|", section("Errors"), re.MULTILINE) == [*ErrorCode]
+def over_rest(code: ErrorCode) -> str:
+    """The last column of the table of errors."""
+    if Side.REST in code.side:
+        return str(code.status)
+    return f"{code.status} `{code.counterpart}`" if code.counterpart else ""
+
+
+def test_error_table_is_the_packages() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \| ?([^|]*?) ?\|$", section("Errors"), re.MULTILINE)
+    sent = [code for code in ErrorCode if Side.SOCKET in code.side]
+    assert rows == [(code.value, code.meaning, over_rest(code)) for code in sent]
+
+
+def test_reasons_to_refuse_a_join_are_codes_of_the_socket() -> None:
+    table = section("Joining a room").partition("A join is refused")[2]
+    listed = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+    assert len(listed) > 10
+    assert listed <= {code for code in ErrorCode if Side.SOCKET in code.side}
 
 
 def test_close_table_is_the_packages() -> None:

@@ -62,7 +62,7 @@ class Resuming:
         """
         peer = session.peer
         if peer is None:
-            raise Refused(ErrorCode.STOPPING, "the connection is gone")
+            raise Refused(ErrorCode.CONNECTION_LOST, "the connection is gone")
         claimed.close(TAKEN_OVER)
         self._sessions.away.discard(claimed)
         self._sessions.forget(session)

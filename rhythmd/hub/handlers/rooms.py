@@ -183,7 +183,7 @@ def transfer_owner(session: Session, message: TransferOwner) -> None:
     """Make another member the owner."""
     room, _ = session.require_place()
     if not room.keeper.passes_ownership:
-        raise Refused(ErrorCode.INVALID_FIELD, "a kept room stays its account's")
+        raise Refused(ErrorCode.NOT_PERMITTED, "a kept room stays its account's")
     room.set_owner(room.members.find(message.user))
 
 

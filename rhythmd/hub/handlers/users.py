@@ -32,7 +32,7 @@ class Authentication:
             raise Refused(ErrorCode.INVALID_FIELD, "expected a token or a ticket", "token")
         identity = await self._verifier.identify(credentials, session.player.address)
         if session.identity is None or identity.user_id != session.identity.user_id:
-            raise Refused(ErrorCode.INVALID_FIELD, "connect anew to be somebody else", "token")
+            raise Refused(ErrorCode.LOGIN_INVALID, "connect anew to be somebody else")
         if identity.login_id in self._ended_logins:
             raise Refused(ErrorCode.LOGIN_INVALID, "this login has ended")
         session.identity = identity

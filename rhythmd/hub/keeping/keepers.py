@@ -39,7 +39,7 @@ class NameTaken(Refused):
     """Another stored room has this name. `field` is where it stands in the message."""
 
     def __init__(self, field: str) -> None:
-        super().__init__(ErrorCode.INVALID_FIELD, "another room has this name", field)
+        super().__init__(ErrorCode.TAKEN, "another room has this name", field)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class BanList:
         now = monotonic()
         self._bans = {key: ban for key, ban in self._bans.items() if ban.until > now}
         if len(self._bans) >= BANS_LIMIT:
-            raise Refused(ErrorCode.INVALID_FIELD, f"a room holds at most {BANS_LIMIT} bans", "user")
+            raise Refused(ErrorCode.BAN_LIMIT, f"a room has at most {BANS_LIMIT} bans")
         self.restore(player.ban_keys(), inf if seconds is None else seconds)
 
     def restore(self, keys: tuple[str, ...], seconds: float) -> None:

@@ -95,7 +95,7 @@ class Registry:
         self.check_name(name, "settings.name")
         taken = self.get(name)
         if taken is not None and taken.id != room_id:
-            raise Refused(ErrorCode.INVALID_FIELD, "another room has this name", "settings.name")
+            raise Refused(ErrorCode.TAKEN, "another room has this name", "settings.name")
 
     def free(self, room: Room) -> None:
         """Forget `room` if nobody is left in it."""

@@ -211,7 +211,7 @@ class Sessions:
     def require_connected(self, session: Session) -> None:
         """Raise Refused when `session` was lost while its message waited."""
         if session.key not in self._sessions:
-            raise Refused(ErrorCode.STOPPING, "the connection is gone")
+            raise Refused(ErrorCode.CONNECTION_LOST, "the connection is gone")
 
     def require_running(self) -> None:
         """Raise Refused when the server goes down."""

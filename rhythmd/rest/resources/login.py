@@ -3,16 +3,16 @@
 from aiohttp import web
 from msgspec import Struct
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.auth.values import Login
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.cookies import clear_login, refresh_cookie, set_guest, set_login
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import Credentials, GuestLogin, NewPassword, PageQuery, Refresh, Register
-from rhythmd.rest.routing import Call, Nothing, as_json
-from rhythmd.rest.urls import Urls
-from rhythmd.rest.views import SessionList, login_view, session_view
+from rhythmd.rest.resources.inputs import Credentials, GuestLogin, NewPassword, PageQuery, Refresh, Register
+from rhythmd.rest.resources.views import SessionList, login_view, session_view
+from rhythmd.rest.serving.call import Call, Nothing, as_json
+from rhythmd.rest.serving.cookies import clear_login, refresh_cookie, set_guest, set_login
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.source import PublicUrls
 
 __all__ = ["GuestView", "LoginResource", "TicketView"]
 
@@ -34,7 +34,7 @@ class TicketView(Struct, frozen=True):
 
 
 class LoginResource:
-    def __init__(self, auth: Auth, urls: Urls) -> None:
+    def __init__(self, auth: Auth, urls: PublicUrls) -> None:
         self._auth = auth
         self._urls = urls
 
@@ -64,7 +64,7 @@ class LoginResource:
         token = call.input.refresh_token
         cookie = None if token else refresh_cookie(call.request, secure=call.secure)
         if not token and not cookie:
-            raise ApiError(ApiErrorCode.INVALID_REFRESH_TOKEN, "there is no refresh token, log in", "refresh_token")
+            raise ApiError(ErrorCode.INVALID_REFRESH_TOKEN, "there is no refresh token, log in", "refresh_token")
         login = await self._auth.sessions.refresh(token or cookie or "", call.client)
         return _logged_in(login, cookies=cookie is not None, secure=call.secure)
 

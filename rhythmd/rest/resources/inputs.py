@@ -14,7 +14,7 @@ from rhythm_protocol.messages import (
     RoomSettings,
     RoomSettingsUpdate,
 )
-from rhythmd.rest.routing import Input
+from rhythmd.rest.serving.call import Input
 from rhythmd.rows import Privacy, Role
 
 __all__ = [

@@ -7,11 +7,13 @@ from math import ceil
 from time import monotonic
 from typing import Final, NamedTuple
 
-from rhythmd.config import LimitsConfig
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.envelope import ApiError
+from aiohttp import web
 
-__all__ = ["Allowance", "Rate", "RateLimiter", "Rates", "too_many"]
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.config import LimitsConfig
+from rhythmd.rest.serving.envelope import ApiError
+
+__all__ = ["ALLOWANCE", "Allowance", "Rate", "RateLimiter", "Rates", "too_many"]
 
 MINUTE_S: Final = 60.0
 
@@ -38,6 +40,10 @@ class Allowance(NamedTuple):
             ("X-RateLimit-Remaining", str(self.remaining)),
             ("X-RateLimit-Reset", str(self.reset_s)),
         )
+
+
+ALLOWANCE: Final = web.RequestKey("allowance", Allowance)
+"""What is left of the rate that a request was counted by, once it has been."""
 
 
 class RateLimiter:
@@ -91,4 +97,4 @@ class Rates:
 def too_many(allowance: Allowance) -> ApiError:
     """The refusal of a request that was one too many."""
     message = f"more than {allowance.limit} requests a minute"
-    return ApiError(ApiErrorCode.RATE_LIMITED, message, headers={"Retry-After": str(allowance.wait_s)})
+    return ApiError(ErrorCode.RATE_LIMITED, message, headers={"Retry-After": str(allowance.wait_s)})

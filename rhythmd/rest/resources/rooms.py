@@ -8,17 +8,16 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct, json
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomInfo, RoomType
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.rooms.timing import FIRST_MS
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.etags import is_known
-from rhythmd.rest.inputs import ActiveRooms
-from rhythmd.rest.ready import Bytes, Ready
-from rhythmd.rest.routing import Call, Nothing
+from rhythmd.rest.resources.inputs import ActiveRooms
+from rhythmd.rest.serving.cached import CachedBody, CachedResponse, client_has
+from rhythmd.rest.serving.call import Call, Nothing
+from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rows import StoredRoom
 
 __all__ = ["RoomList", "RoomsResource", "info_of"]
@@ -57,14 +56,14 @@ class RoomsResource:
         self._registry = registry
         self._catalogue = catalogue
         self._version = -1
-        self._pages: OrderedDict[ActiveRooms, tuple[Bytes, str]] = OrderedDict()
+        self._pages: OrderedDict[ActiveRooms, tuple[CachedBody, str]] = OrderedDict()
 
     async def active(self, call: Call[ActiveRooms]) -> web.StreamResponse:
         """The rooms that can be found, the fullest first."""
         page, etag = self._page(call.input)
-        if is_known(call.request, etag):
+        if client_has(call.request, etag):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, **REVALIDATED})
-        return Ready(page)
+        return CachedResponse(page)
 
     async def one(self, call: Call[Nothing]) -> RoomInfo:
         """One room by its id or name. A private one is only there for its owner."""
@@ -78,10 +77,10 @@ class RoomsResource:
             owner = stored.owner_id if stored else None
             info = info_of(stored) if stored else None
         if info is None or (info.settings.type is RoomType.PRIVATE and (viewer is None or viewer != owner)):
-            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return info
 
-    def _page(self, query: ActiveRooms) -> tuple[Bytes, str]:
+    def _page(self, query: ActiveRooms) -> tuple[CachedBody, str]:
         if self._version != self._registry.version:
             self._version = self._registry.version
             self._pages.clear()
@@ -90,7 +89,7 @@ class RoomsResource:
             body = json.encode(self._select(query))
             etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
             headers = {"Content-Type": "application/json", "ETag": etag, **REVALIDATED}
-            page = self._pages[query] = Bytes(headers.items(), body), etag
+            page = self._pages[query] = CachedBody(headers.items(), body), etag
             if len(self._pages) > CACHED_QUERIES:
                 self._pages.popitem(last=False)
         return page

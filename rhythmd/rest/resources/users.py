@@ -2,15 +2,15 @@
 
 from msgspec import UNSET, structs
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.names import is_usertag
 from rhythmd.auth.service import Auth
 from rhythmd.clock import unix_ms
 from rhythmd.ports import Store
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import AuditQuery, Ban, Mute, PreferencesChange, ProfileChange, Roles
-from rhythmd.rest.routing import Call, Input, InputT, Nothing
-from rhythmd.rest.views import AuditPage, Me, Person, audit_view, me, person
+from rhythmd.rest.resources.inputs import AuditQuery, Ban, Mute, PreferencesChange, ProfileChange, Roles
+from rhythmd.rest.resources.views import AuditPage, Me, Person, audit_view, me, person
+from rhythmd.rest.serving.call import Call, Input, InputT, Nothing
+from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rows import AccountChanges, AuditFilter, Preferences, Profile
 
 __all__ = ["AuditResource", "ModerationResource", "UsersResource"]
@@ -20,7 +20,7 @@ def _usertag(call: Call[InputT]) -> str:
     """The usertag in the path. What cannot be one is nobody's."""
     usertag = call.path("usertag")
     if not is_usertag(usertag):
-        raise ApiError(ApiErrorCode.NOT_FOUND, "there is no such user")
+        raise ApiError(ErrorCode.NOT_FOUND, "there is no such user")
     return usertag
 
 
@@ -66,7 +66,7 @@ class UsersResource:
         """What a user shows of themselves to you."""
         account = await self._people.find(_usertag(call))
         if account is None:
-            raise ApiError(ApiErrorCode.NOT_FOUND, "there is no such user")
+            raise ApiError(ErrorCode.NOT_FOUND, "there is no such user")
         return person(account, call.principal)
 
 

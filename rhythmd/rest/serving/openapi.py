@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from rhythmd.rest.codes import STATUS, ApiErrorCode
-from rhythmd.rest.envelope import ErrorEnvelope
-from rhythmd.rest.routing import Nothing, Route, Who
+from rhythm_protocol.errors import ErrorCode, Side
+from rhythmd.rest.serving.call import Nothing, Route, Who
+from rhythmd.rest.serving.envelope import ErrorEnvelope
 
 __all__ = ["document"]
 
@@ -28,6 +28,7 @@ def document(table: Sequence[Route[Any]]) -> Document:
     """The whole document as it is sent."""
     types = {kind: None for route in table for kind in (route.answer, route.input) if isinstance(kind, type)}
     _, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=REFERENCE)
+    components[ErrorCode.__name__] = _codes_of_this_side()
     paths: dict[str, Document] = defaultdict(dict)
     for route in table:
         paths[route.path][route.method.lower()] = _operation(route, components)
@@ -126,28 +127,38 @@ def _content(answer: Any) -> Document:
     return {JSON: {"schema": {"$ref": REFERENCE.format(name=answer.__name__)}}}
 
 
-def _errors(codes: Iterable[ApiErrorCode]) -> Document:
+def _codes_of_this_side() -> Document:
+    """The type of `error.code`: what the table has for the API, not what only the socket answers with."""
+    codes = [code for code in ErrorCode if Side.REST in code.side]
+    return {"title": ErrorCode.__name__, "enum": [code.value for code in codes], "description": _meanings(codes)}
+
+
+def _meanings(codes: Iterable[ErrorCode]) -> str:
+    return "\n".join(f"- `{code}`: {code.meaning}" for code in codes)
+
+
+def _errors(codes: Iterable[ErrorCode]) -> Document:
     """A response for each status, with the codes that come with it."""
-    by_status: dict[HTTPStatus, list[str]] = defaultdict(list)
+    by_status: dict[int, list[ErrorCode]] = defaultdict(list)
     for code in dict.fromkeys(codes):
-        by_status[STATUS[code]].append(code)
+        by_status[code.status].append(code)
     schema = {"$ref": REFERENCE.format(name=ErrorEnvelope.__name__)}
     return {
-        str(int(status)): {"description": f"`{'`, `'.join(texts)}`", "content": {JSON: {"schema": schema}}}
-        for status, texts in sorted(by_status.items())
+        str(status): {"description": _meanings(by_status[status]), "content": {JSON: {"schema": schema}}}
+        for status in sorted(by_status)
     }
 
 
-def _codes(route: Route[Any]) -> list[ApiErrorCode]:
+def _codes(route: Route[Any]) -> list[ErrorCode]:
     """What can go wrong: what the row says, and what follows from it."""
-    codes = [ApiErrorCode.BAD_REQUEST, ApiErrorCode.INVALID_FIELD, ApiErrorCode.RATE_LIMITED]
+    codes = [ErrorCode.BAD_REQUEST, ErrorCode.INVALID_FIELD, ErrorCode.RATE_LIMITED]
     if route.method != "GET":
-        codes += [ApiErrorCode.CROSS_SITE, ApiErrorCode.UNSUPPORTED_MEDIA_TYPE]
-        codes += [ApiErrorCode.TOO_LARGE, ApiErrorCode.TOO_SLOW]
+        codes += [ErrorCode.CROSS_SITE, ErrorCode.UNSUPPORTED_MEDIA_TYPE]
+        codes += [ErrorCode.TOO_LARGE, ErrorCode.TOO_SLOW]
     if route.who is not Who.ANYONE:
-        codes += [ApiErrorCode.USER_BANNED, ApiErrorCode.UNAVAILABLE]
+        codes += [ErrorCode.USER_BANNED, ErrorCode.UNAVAILABLE]
     if route.who >= Who.GUEST:
-        codes += [ApiErrorCode.LOGIN_REQUIRED, ApiErrorCode.INVALID_TOKEN, ApiErrorCode.TOKEN_EXPIRED]
+        codes += [ErrorCode.LOGIN_REQUIRED, ErrorCode.INVALID_TOKEN, ErrorCode.TOKEN_EXPIRED]
     if route.who >= Who.MEMBER:
-        codes.append(ApiErrorCode.NOT_PERMITTED)
-    return [*codes, *route.errors, ApiErrorCode.INTERNAL_ERROR]
+        codes.append(ErrorCode.NOT_PERMITTED)
+    return [*codes, *route.errors, ErrorCode.INTERNAL_ERROR]

@@ -1,6 +1,7 @@
-"""What stands before every handler: the row of the table says how far each request gets."""
+"""The checks before every handler: the row of the table says how far each request gets."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -8,24 +9,22 @@ import orjson
 from aiohttp import web
 from msgspec import Struct
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.explain import explain
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
-from rhythmd.rest.around import ALLOWANCE
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.cookies import access_token
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import FORMS
-from rhythmd.rest.origins import Origins
-from rhythmd.rest.rates import Rate, Rates, too_many
-from rhythmd.rest.routing import Call, InputT, Nothing, Route, Who, as_json
-from rhythmd.rest.visitors import Visitors
+from rhythmd.rest.serving.call import Call, InputT, Nothing, Route, Who, as_json
+from rhythmd.rest.serving.cookies import access_token
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.origins import Origins
+from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
+from rhythmd.rest.serving.source import RequestSource
 from rhythmd.rows import Role
 
-__all__ = ["Endpoint", "Gate"]
+__all__ = ["Endpoint", "RequestGuard"]
 
 JSON: Final = "application/json"
 QUERIED: Final = frozenset({"GET", "HEAD"})
@@ -35,16 +34,17 @@ RIGHTS: Final = {
 }
 
 
-class Gate:
-    """What all endpoints share.
+class RequestGuard:
+    """Lets a request through to its handler: checks its origin and login, counts it, reads what it brings.
 
     Args:
         authenticator: knows who shows a token.
         rates: counts requests.
         origins: knows other sites' pages.
-        visitors: knows where requests come from.
+        source: knows where requests come from.
         limits: of bodies.
         auditor: what it took during a call is written before the answer.
+        forms: what the regular expressions of the inputs ask for, in words.
     """
 
     def __init__(
@@ -52,15 +52,17 @@ class Gate:
         authenticator: Authenticator,
         rates: Rates,
         origins: Origins,
-        visitors: Visitors,
+        source: RequestSource,
         limits: LimitsConfig,
         auditor: Auditor,
+        forms: Mapping[str, str],
     ) -> None:
         self._authenticator = authenticator
         self._rates = rates
         self._origins = origins
-        self._visitors = visitors
+        self._source = source
         self._limits = limits
+        self._forms = forms
         self.settle = auditor.settle
 
     async def admit(self, route: Route[InputT], request: web.BaseRequest) -> Call[InputT]:
@@ -71,12 +73,12 @@ class Gate:
             self._count(request, route.rate, None)
         else:
             principal = await self._identify(route, request)
-        given = _query(route, request) if request.method in QUERIED else await self._body(route.input, request)
-        return Call(request, given, principal, self._visitors)
+        given = self._query(route, request) if request.method in QUERIED else await self._body(route.input, request)
+        return Call(request, given, principal, self._source)
 
     async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
         """Who asks. Whatever comes of it, the request is counted."""
-        token = access_token(request, self._visitors.wants_secure_cookies)
+        token = access_token(request, self._source.wants_secure_cookies)
         principal = None
         try:
             principal = await self._authenticator.by_token(token) if token else None
@@ -91,17 +93,17 @@ class Gate:
     def _count(self, request: web.BaseRequest, rate: Rate, principal: Principal | None) -> None:
         """By account, if there is one. A guest counts by address: new guests cost nothing."""
         is_member = principal is not None and not principal.is_guest
-        sender = principal.user_id if principal is not None and is_member else self._visitors.network(request)
+        sender = principal.user_id if principal is not None and is_member else self._source.network(request)
         allowance = request[ALLOWANCE] = self._rates.take(rate, sender)
         if allowance.wait_s:
             raise too_many(allowance)
 
     async def _body(self, wanted: type[InputT], request: web.BaseRequest) -> InputT:
         if wanted is Nothing and not request.body_exists:
-            return _convert({}, wanted)
+            return self._convert({}, wanted)
         if request.content_type != JSON:
-            raise ApiError(ApiErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
-        return _convert(await self._json(request), wanted)
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
+        return self._convert(await self._json(request), wanted)
 
     async def _json(self, request: web.BaseRequest) -> object:
         try:
@@ -109,24 +111,38 @@ class Gate:
                 body = await request.read()
         except TimeoutError:
             message = f"the body must be here in {self._limits.body_s:g} s"
-            raise ApiError(ApiErrorCode.TOO_SLOW, message, headers={"Connection": "close"}) from None
+            raise ApiError(ErrorCode.TOO_SLOW, message, headers={"Connection": "close"}) from None
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
-            raise ApiError(ApiErrorCode.BAD_REQUEST, "the body is not JSON") from None
+            raise ApiError(ErrorCode.BAD_REQUEST, "the body is not JSON") from None
+
+    def _query(self, route: Route[InputT], request: web.BaseRequest) -> InputT:
+        if route.default is not None and not request.query_string:
+            return route.default
+        query = request.query
+        if len(query) != len(set(query)):
+            raise ApiError(ErrorCode.BAD_REQUEST, "a parameter is there twice")
+        return self._convert(dict(query), route.input, strict=False)
+
+    def _convert(self, value: object, wanted: type[InputT], *, strict: bool = True) -> InputT:
+        try:
+            return msgspec.convert(value, wanted, strict=strict)
+        except msgspec.ValidationError as error:
+            raise ApiError(ErrorCode.INVALID_FIELD, *explain(error, self._forms)) from None
 
 
 class Endpoint:
-    """A row of the table as a handler of aiohttp's."""
+    """A row of the table as a handler: the guard, then the resource's method, then its answer as HTTP."""
 
-    def __init__(self, route: Route[InputT], gate: Gate) -> None:
+    def __init__(self, route: Route[InputT], guard: RequestGuard) -> None:
         self._route = route
-        self._gate = gate
+        self._guard = guard
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         route = self._route
-        answer = await route.handler(await self._gate.admit(route, request))
-        await self._gate.settle()
+        answer = await route.handler(await self._guard.admit(route, request))
+        await self._guard.settle()
         if isinstance(answer, Struct):
             return as_json(answer, route.status)
         return web.Response(status=204) if answer is None else answer
@@ -137,24 +153,8 @@ def _check_rights(who: Who, principal: Principal | None) -> None:
         return
     if principal is None:
         headers = {"WWW-Authenticate": "Bearer"}
-        raise ApiError(ApiErrorCode.LOGIN_REQUIRED, "log in first", headers=headers)
+        raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first", headers=headers)
     if who >= Who.MEMBER and principal.is_guest:
-        raise ApiError(ApiErrorCode.NOT_PERMITTED, "this needs an account")
+        raise ApiError(ErrorCode.NOT_PERMITTED, "this needs an account")
     if who in RIGHTS and RIGHTS[who].isdisjoint(principal.roles):
-        raise ApiError(ApiErrorCode.NOT_PERMITTED, "your roles do not allow this")
-
-
-def _query(route: Route[InputT], request: web.BaseRequest) -> InputT:
-    if route.default is not None and not request.query_string:
-        return route.default
-    query = request.query
-    if len(query) != len(set(query)):
-        raise ApiError(ApiErrorCode.BAD_REQUEST, "a parameter is there twice")
-    return _convert(dict(query), route.input, strict=False)
-
-
-def _convert(value: object, wanted: type[InputT], *, strict: bool = True) -> InputT:
-    try:
-        return msgspec.convert(value, wanted, strict=strict)
-    except msgspec.ValidationError as error:
-        raise ApiError(ApiErrorCode.INVALID_FIELD, *explain(error, FORMS)) from None
+        raise ApiError(ErrorCode.NOT_PERMITTED, "your roles do not allow this")

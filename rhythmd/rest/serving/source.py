@@ -1,20 +1,23 @@
-"""Where a request comes from, also behind a proxy, if the configuration names it."""
+"""Where a request comes from, also behind a proxy that the configuration names, and how its sender reaches us."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 
 from rhythmd.auth.addresses import network
 from rhythmd.auth.values import Client
 
-__all__ = ["Visitors"]
+__all__ = ["PublicUrls", "RequestSource"]
 
 LOCAL: Final = "127.0.0.1"
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 KNOWN_ADDRESSES: Final = 4_096
+SOCKET: Final = "/ws"
+CALLBACK: Final = "/api/v1/auth/oauth/{}/callback"
 
 Address = IPv4Address | IPv6Address
 
@@ -33,8 +36,9 @@ def _parse(text: str) -> Address | None:
 _network = lru_cache(KNOWN_ADDRESSES)(network)
 
 
-class Visitors:
-    """
+class RequestSource:
+    """Tells where requests come from.
+
     Args:
         trusted_proxies: networks (CIDR) whose word counts about whom they forward.
     """
@@ -84,3 +88,25 @@ class Visitors:
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
+
+
+class PublicUrls:
+    """Where this server is for those outside.
+
+    Args:
+        public: `server.public_url`, or nothing.
+        source: tells which requests came through TLS.
+    """
+
+    def __init__(self, public: str, source: RequestSource) -> None:
+        self._public = public
+        self._source = source
+
+    def socket(self, request: web.BaseRequest, ticket: str) -> str:
+        """Where a socket opens with `ticket`, as the one who asks reaches it."""
+        base = self._public or f"{'https' if self._source.came_through_tls(request) else 'http'}://{request.host}"
+        return f"{base.replace('http', 'ws', 1)}{SOCKET}?ticket={ticket}"
+
+    def callback(self, provider: str) -> str:
+        """Where `provider` sends the browser back to. Only from the configuration: a request could say anything."""
+        return self._public + CALLBACK.format(quote(provider, safe=""))

@@ -1,14 +1,14 @@
-"""A connection on its way from our listener to aiohttp."""
+"""The connection in front of aiohttp's protocol."""
 
 import asyncio
 from collections.abc import Callable
 
 from aiohttp.web_protocol import RequestHandler
 
-__all__ = ["Handover"]
+__all__ = ["HttpConnection"]
 
 
-class Handover(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """Passes everything on to aiohttp's protocol, tells when the connection is gone, and does not wait for ever.
 
     aiohttp gives a client all the time in the world for the head of a request.

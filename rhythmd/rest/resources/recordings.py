@@ -8,13 +8,13 @@ from urllib.parse import quote
 from aiohttp import web
 from msgspec import Struct
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.auditor import Auditor
 from rhythmd.hub.recording.archive import RecordingArchive, file_url
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.etags import is_known
-from rhythmd.rest.inputs import PageQuery, RecordingKey
-from rhythmd.rest.routing import Call, InputT, Nothing
+from rhythmd.rest.resources.inputs import PageQuery, RecordingKey
+from rhythmd.rest.serving.cached import client_has
+from rhythmd.rest.serving.call import Call, InputT, Nothing
+from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rows import Recording
 
 __all__ = ["MIDI", "RecordingList", "RecordingView", "RecordingsResource"]
@@ -66,7 +66,7 @@ class RecordingsResource:
         recording = await self._find(call, call.input.key)
         # A recording never changes, but who may have it is asked each time.
         headers = {"ETag": f'"{recording.id}"', "Cache-Control": "private, no-cache"}
-        if is_known(call.request, headers["ETag"]):
+        if client_has(call.request, headers["ETag"]):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         headers |= {
             "Content-Type": MIDI,
@@ -79,7 +79,7 @@ class RecordingsResource:
         """Delete a recording that you asked for."""
         recording = await self._find(call)
         if recording.owner_id != call.known.user_id:
-            raise ApiError(ApiErrorCode.NOT_OWNER, "only who asked for a recording may delete it")
+            raise ApiError(ErrorCode.NOT_OWNER, "only who asked for a recording may delete it")
         if not await self._archive.delete(recording):
             raise _not_there()
         details = {"name": recording.name, "room": recording.room_id}
@@ -94,7 +94,7 @@ class RecordingsResource:
 
 
 def _not_there() -> ApiError:
-    return ApiError(ApiErrorCode.NOT_FOUND, "there is no such recording")
+    return ApiError(ErrorCode.NOT_FOUND, "there is no such recording")
 
 
 def _view(recording: Recording) -> RecordingView:

@@ -1,18 +1,18 @@
 """The table of routes: what the API has, who may use it, how it is counted and what can go wrong.
 
-aiohttp's router, the checks before each handler and `/api/v1/openapi.json` are all made from these rows.
+The paths, the checks before each handler and `/api/v1/openapi.json` are all made from these rows.
 """
 
 from http import HTTPStatus
 from typing import Any, Final
 
+from rhythm_protocol.errors import ErrorCode as Code
 from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.external import Callback
 from rhythmd.auth.service import Auth
 from rhythmd.hub.hub import Hub
 from rhythmd.ports import Store
-from rhythmd.rest.codes import ApiErrorCode as Code
-from rhythmd.rest.inputs import (
+from rhythmd.rest.resources.inputs import (
     ActiveRooms,
     AuditQuery,
     Ban,
@@ -32,19 +32,19 @@ from rhythmd.rest.inputs import (
     Roles,
     RoomChange,
 )
-from rhythmd.rest.login import GuestView, LoginResource, TicketView
-from rhythmd.rest.oauth import IdentityList, OAuthResource, ProviderList
-from rhythmd.rest.rates import Rate
-from rhythmd.rest.recordings import MIDI, RecordingList, RecordingsResource, RecordingView
-from rhythmd.rest.room_changes import RoomChangesResource, SeatView
-from rhythmd.rest.rooms import RoomList, RoomsResource
-from rhythmd.rest.routing import Nothing, Route, Who
-from rhythmd.rest.urls import Urls
-from rhythmd.rest.users import AuditResource, ModerationResource, UsersResource
-from rhythmd.rest.views import AuditPage, LoginView, Me, Person, SessionList
+from rhythmd.rest.resources.login import GuestView, LoginResource, TicketView
+from rhythmd.rest.resources.oauth import IdentityList, OAuthResource, ProviderList
+from rhythmd.rest.resources.recordings import MIDI, RecordingList, RecordingsResource, RecordingView
+from rhythmd.rest.resources.room_changes import RoomChangesResource, SeatView
+from rhythmd.rest.resources.rooms import RoomList, RoomsResource
+from rhythmd.rest.resources.users import AuditResource, ModerationResource, UsersResource
+from rhythmd.rest.resources.views import AuditPage, LoginView, Me, Person, SessionList
+from rhythmd.rest.serving.call import Nothing, Route, Who
+from rhythmd.rest.serving.rates import Rate
+from rhythmd.rest.serving.source import PublicUrls
 from rhythmd.rows import Preferences
 
-__all__ = ["Table", "routes"]
+__all__ = ["Table", "route_table"]
 
 Table = tuple[Route[Any], ...]
 
@@ -57,7 +57,7 @@ OAUTH: Final = (
 )  # fmt: skip
 
 
-def routes(hub: Hub, auth: Auth, store: Store, urls: Urls, most_players: int) -> Table:
+def route_table(hub: Hub, auth: Auth, store: Store, urls: PublicUrls, most_players: int) -> Table:
     """All rows. Of two that fit a path the first one counts."""
     return (
         *_auth(LoginResource(auth, urls)),
@@ -120,7 +120,7 @@ def _oauth(oauth: OAuthResource) -> Table:
         ),
         Route(
             method="GET", path=f"{V1}/auth/oauth/{{provider}}/callback", handler=oauth.callback, input=Callback,
-            status=HTTPStatus.FOUND, rate=Rate.AUTH, errors=(*OAUTH, Code.NOT_FOUND, *STORED),
+            status=HTTPStatus.FOUND, rate=Rate.AUTH, errors=(*OAUTH, Code.TAKEN, Code.NOT_FOUND, *STORED),
         ),
         Route(
             method="GET", path=f"{V1}/auth/identities", handler=oauth.identities, input=Nothing, answer=IdentityList,

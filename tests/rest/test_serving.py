@@ -13,7 +13,7 @@ from aiohttp import web
 from rhythmd.app import Server
 from rhythmd.config import LimitsConfig
 from rhythmd.hub.rooms.room import Room
-from rhythmd.rest.rates import Rate, RateLimiter, Rates
+from rhythmd.rest.serving.rates import Rate, RateLimiter, Rates
 from rhythmd.telemetry import setup_logging
 from tests.conftest import ErrorLog
 from tests.deadline import until, within

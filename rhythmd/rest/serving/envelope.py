@@ -7,10 +7,10 @@ from typing import Final
 from aiohttp import web
 from msgspec import Struct, json
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.errors import AuthError, Busy, LockedOut
 from rhythmd.errors import Refused, RhythmdError
 from rhythmd.ports import Conflict, InvalidCursor, NotFound, StoreUnavailable
-from rhythmd.rest.codes import STATUS, ApiErrorCode, from_auth, from_hub
 
 __all__ = ["ApiError", "ErrorEnvelope", "translate"]
 
@@ -20,7 +20,7 @@ RETRY_SOON_S: Final = 2
 class ErrorDetails(Struct, frozen=True):
     """`code` is for programs and never changes, `message` is for people, `field` the request's that is wrong."""
 
-    code: ApiErrorCode
+    code: ErrorCode
     message: str
     field: str | None
     request_id: str
@@ -41,7 +41,7 @@ class ApiError(RhythmdError):
     """
 
     def __init__(
-        self, code: ApiErrorCode, message: str, field: str | None = None, headers: dict[str, str] | None = None
+        self, code: ErrorCode, message: str, field: str | None = None, headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -53,7 +53,7 @@ class ApiError(RhythmdError):
         envelope = ErrorEnvelope(ErrorDetails(self.code, self.message, self.field, request_id))
         return web.Response(
             body=json.encode(envelope),
-            status=STATUS[self.code],
+            status=self.code.status,
             headers={"Content-Type": "application/json", "Cache-Control": "no-store", **self.headers},
         )
 
@@ -66,19 +66,19 @@ def translate(error: Exception) -> ApiError:
         case AuthError():
             return _from_auth(error)
         case Refused():
-            return ApiError(from_hub(error.code), error.message, error.field)
+            return ApiError(error.code, error.message, error.field)
         case web.HTTPException():
             return _from_http(error)
         case StoreUnavailable():
             message = "the server cannot reach its database, try again later"
-            return ApiError(ApiErrorCode.UNAVAILABLE, message, headers=_retry_after(RETRY_SOON_S))
+            return ApiError(ErrorCode.UNAVAILABLE, message, headers=_retry_after(RETRY_SOON_S))
         case InvalidCursor():
-            return ApiError(ApiErrorCode.INVALID_FIELD, "this cursor was not given out here", "cursor")
+            return ApiError(ErrorCode.INVALID_FIELD, "this cursor was not given out here", "cursor")
         case Conflict():
-            return ApiError(ApiErrorCode.TAKEN, f"this {error.field} is taken", error.field)
+            return ApiError(ErrorCode.TAKEN, f"this {error.field} is taken", error.field)
         case NotFound():
-            return ApiError(ApiErrorCode.NOT_FOUND, "this is gone")
-    return ApiError(ApiErrorCode.INTERNAL_ERROR, "the server failed at this request")
+            return ApiError(ErrorCode.NOT_FOUND, "this is gone")
+    return ApiError(ErrorCode.INTERNAL_ERROR, "the server failed at this request")
 
 
 def _retry_after(seconds: float) -> dict[str, str]:
@@ -91,10 +91,10 @@ def _from_auth(error: AuthError) -> ApiError:
         headers = _retry_after(error.retry_after_s)
     elif isinstance(error, Busy):
         headers = _retry_after(RETRY_SOON_S)
-    return ApiError(from_auth(error.code), error.message, error.field, headers)
+    return ApiError(error.code, error.message, error.field, headers)
 
 
 def _from_http(error: web.HTTPException) -> ApiError:
     """aiohttp's own refusals, of bodies, in our words."""
     is_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    return ApiError(ApiErrorCode.TOO_LARGE if is_large else ApiErrorCode.BAD_REQUEST, error.reason.lower())
+    return ApiError(ErrorCode.TOO_LARGE if is_large else ErrorCode.BAD_REQUEST, error.reason.lower())

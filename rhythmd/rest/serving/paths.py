@@ -1,4 +1,4 @@
-"""Which handler a request is for."""
+"""From the method and path of a request to its handler."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -7,14 +7,14 @@ from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.envelope import ApiError
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.rest.serving.envelope import ApiError
 
-__all__ = ["VARIABLES", "Handler", "Router", "Row"]
+__all__ = ["VARIABLES", "Handler", "PathMatcher", "PathRow"]
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Methods = dict[str, Handler]
-Row = tuple[str, str, Handler]
+PathRow = tuple[str, str, Handler]
 """A method of HTTP, a path with variable parts in braces, and who answers."""
 
 VARIABLES: Final = web.RequestKey("variables", Mapping[str, str])
@@ -22,14 +22,16 @@ VARIABLES: Final = web.RequestKey("variables", Mapping[str, str])
 _VARIABLE: Final = re.compile(r"{(\w+)}")
 
 
-class Router:
-    """A path without variable parts comes before one with, whatever the method. Who answers GET answers HEAD.
+class PathMatcher:
+    """All paths with their methods and handlers. A handler of GET answers HEAD, too.
+
+    A path without variable parts comes before one with, whatever the method.
 
     Args:
         rows: of two that fit a path the first one counts.
     """
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[PathRow]) -> None:
         self._fixed: dict[str, Methods] = {}
         self._variable: dict[str, Methods] = {}
         for method, path, handler in rows:
@@ -45,7 +47,7 @@ class Router:
         handler = methods.get(request.method)
         if handler is None:
             headers = {"Allow": ", ".join(sorted(methods))}
-            raise ApiError(ApiErrorCode.METHOD_NOT_ALLOWED, "this cannot be asked for here", headers=headers)
+            raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, "this cannot be asked for here", headers=headers)
         return handler
 
     def _methods(self, request: web.BaseRequest) -> Methods:
@@ -58,7 +60,7 @@ class Router:
             if found is not None:
                 request[VARIABLES] = {name: unquote(value) for name, value in found.groupdict().items()}
                 return methods
-        raise ApiError(ApiErrorCode.NOT_FOUND, "there is nothing here")
+        raise ApiError(ErrorCode.NOT_FOUND, "there is nothing here")
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import UNSET, Struct
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
@@ -16,12 +17,11 @@ from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.sessions import Sessions
-from rhythmd.rest.codes import ApiErrorCode, from_hub
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import CreateRoom, JoinRoom, RoomChange
-from rhythmd.rest.rooms import info_of
-from rhythmd.rest.routing import Call, InputT, Nothing
-from rhythmd.rest.urls import Urls
+from rhythmd.rest.resources.inputs import CreateRoom, JoinRoom, RoomChange
+from rhythmd.rest.resources.rooms import info_of
+from rhythmd.rest.serving.call import Call, InputT, Nothing
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.source import PublicUrls
 from rhythmd.rows import StoredRoom
 
 __all__ = ["RoomChangesResource", "SeatView"]
@@ -47,7 +47,7 @@ class RoomChangesResource:
         catalogue: Catalogue,
         sessions: Sessions,
         auth: Auth,
-        urls: Urls,
+        urls: PublicUrls,
         most_players: int,
     ) -> None:
         self._registry = registry
@@ -61,7 +61,7 @@ class RoomChangesResource:
         """Make a room that is kept, also when nobody is in it."""
         given = call.input
         if self._registry.get(given.name) or await self._catalogue.find(given.name):
-            raise ApiError(ApiErrorCode.TAKEN, "another room has this name", "name")
+            raise ApiError(ErrorCode.TAKEN, "another room has this name", "name")
         with _fields_of({"room": "name"}):
             check_settings(given.settings, self._most_players, has_password=given.password is not None)
             stored = await self._catalogue.store(call.known.user_id, given.name.strip(), given.settings, given.password)
@@ -85,7 +85,7 @@ class RoomChangesResource:
         """Delete a room of yours, with its chat."""
         stored = await self._own(call)
         if not await self._catalogue.delete(stored.id):
-            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         self._record(DELETED, call, stored)
 
     async def join(self, call: Call[JoinRoom]) -> SeatView:
@@ -107,10 +107,10 @@ class RoomChangesResource:
         user_id = call.known.user_id
         room = self._registry.get(call.path("id"))
         if room is None:
-            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         member = room.members.of_user(user_id)
         if member is None and user_id not in room.seats:
-            raise ApiError(ApiErrorCode.NOT_IN_ROOM, "you are not in this room")
+            raise ApiError(ErrorCode.NOT_IN_ROOM, "you are not in this room")
         room.seats.release(user_id)
         if member is not None:
             self._sessions.leave(self._sessions.of_member(member), "left")
@@ -118,7 +118,7 @@ class RoomChangesResource:
     async def _find(self, reference: str) -> Room:
         room = self._registry.lobby() if reference == LOBBY else await self._catalogue.open(reference)
         if room is None:
-            raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return room
 
     async def _own(self, call: Call[InputT]) -> StoredRoom:
@@ -126,10 +126,10 @@ class RoomChangesResource:
         stored = await self._catalogue.find(call.path("id"))
         if stored is None:
             if self._registry.get(call.path("id")) is None:
-                raise ApiError(ApiErrorCode.ROOM_NOT_FOUND, "there is no such room")
-            raise ApiError(ApiErrorCode.NOT_OWNER, "this room is not kept: it is changed by those in it")
+                raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.NOT_PERMITTED, "this room is not kept: it is changed by those in it")
         if stored.owner_id != call.known.user_id:
-            raise ApiError(ApiErrorCode.NOT_OWNER, "only the room's owner may do this")
+            raise ApiError(ErrorCode.NOT_OWNER, "only the room's owner may do this")
         return stored
 
     def _record(self, action: str, call: Call[InputT], room: StoredRoom) -> None:
@@ -143,7 +143,7 @@ def _fields_of(names: Mapping[str, str]) -> Iterator[None]:
         yield
     except Refused as refused:
         field = names.get(refused.field or "", refused.field)
-        raise ApiError(from_hub(refused.code), refused.message, field) from refused
+        raise ApiError(refused.code, refused.message, field) from refused
 
 
 def _player(call: Call[JoinRoom]) -> Player:

@@ -3,16 +3,16 @@
 from aiohttp import web
 from msgspec import Struct
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.external import Callback
 from rhythmd.auth.secret import new_secret
 from rhythmd.auth.service import Auth
 from rhythmd.auth.values import Login
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.cookies import browser_secret, set_browser_secret, set_login
-from rhythmd.rest.envelope import ApiError
-from rhythmd.rest.inputs import OAuthBegin
-from rhythmd.rest.routing import Call, Nothing
-from rhythmd.rest.urls import Urls
+from rhythmd.rest.resources.inputs import OAuthBegin
+from rhythmd.rest.serving.call import Call, Nothing
+from rhythmd.rest.serving.cookies import browser_secret, set_browser_secret, set_login
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.source import PublicUrls
 
 __all__ = ["IdentityList", "OAuthResource", "ProviderList"]
 
@@ -39,7 +39,7 @@ class IdentityList(Struct, frozen=True):
 
 
 class OAuthResource:
-    def __init__(self, auth: Auth, urls: Urls) -> None:
+    def __init__(self, auth: Auth, urls: PublicUrls) -> None:
         self._external = auth.external
         self._urls = urls
 
@@ -52,9 +52,9 @@ class OAuthResource:
         linker = None
         if call.input.link == "true":
             if call.request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
-                raise ApiError(ApiErrorCode.CROSS_SITE, "a page of another site may not ask for this")
+                raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
             if call.principal is None or call.principal.is_guest:
-                raise ApiError(ApiErrorCode.LOGIN_REQUIRED, "log in first", headers={"WWW-Authenticate": "Bearer"})
+                raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first", headers={"WWW-Authenticate": "Bearer"})
             linker = call.principal
         provider = call.path("provider")
         secret = browser_secret(call.request, secure=call.secure) or new_secret()

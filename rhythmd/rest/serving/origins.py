@@ -5,10 +5,10 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.origins import is_allowed
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.cookies import has_cookies
-from rhythmd.rest.envelope import ApiError
+from rhythmd.rest.serving.cookies import has_cookies
+from rhythmd.rest.serving.envelope import ApiError
 
 __all__ = ["Origins"]
 
@@ -21,7 +21,8 @@ PREFLIGHT_S: Final = 600
 
 
 class Origins:
-    """
+    """Tells which pages may read answers, and which may change things.
+
     Args:
         allowed: origins besides our own whose pages may use the API with the visitor's cookies.
     """
@@ -45,7 +46,7 @@ class Origins:
         else:
             fine = hdrs.AUTHORIZATION in request.headers or not has_cookies(request)
         if not fine:
-            raise ApiError(ApiErrorCode.CROSS_SITE, "a page of another site may not ask for this")
+            raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
 
     def headers(self, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
         """The headers that let a page of an allowed origin read the answer."""
@@ -70,7 +71,7 @@ class Origins:
         if "Access-Control-Request-Method" not in request.headers:
             return None
         if request.headers.get("Origin") not in self._allowed:
-            raise ApiError(ApiErrorCode.CROSS_SITE, "pages of this origin may not use the API")
+            raise ApiError(ErrorCode.CROSS_SITE, "pages of this origin may not use the API")
         headers = {
             "Access-Control-Allow-Methods": METHODS,
             "Access-Control-Allow-Headers": HEADERS,

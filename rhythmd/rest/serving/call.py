@@ -1,4 +1,4 @@
-"""What a row of the route table says, and what a handler gets and gives."""
+"""What a row of the table of routes says, and what a handler gets and gives."""
 
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
@@ -8,12 +8,12 @@ from typing import Any, Final, Generic, TypeVar
 from aiohttp import web
 from msgspec import Struct, json
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.values import Client, Principal
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.cookies import access_token
-from rhythmd.rest.rates import Rate
-from rhythmd.rest.router import VARIABLES
-from rhythmd.rest.visitors import Visitors
+from rhythmd.rest.serving.cookies import access_token
+from rhythmd.rest.serving.paths import VARIABLES
+from rhythmd.rest.serving.rates import Rate
+from rhythmd.rest.serving.source import RequestSource
 from rhythmd.rows import Account
 
 __all__ = ["Answer", "Call", "Input", "Nothing", "Route", "Who", "as_json"]
@@ -64,30 +64,30 @@ class Call(Generic[InputT]):
         principal: who asks; None if nobody knows.
     """
 
-    __slots__ = ("_visitors", "input", "principal", "request")
+    __slots__ = ("_source", "input", "principal", "request")
 
     def __init__(
-        self, request: web.BaseRequest, input_: InputT, principal: Principal | None, visitors: Visitors
+        self, request: web.BaseRequest, input_: InputT, principal: Principal | None, source: RequestSource
     ) -> None:
         self.request = request
         self.input = input_
         self.principal = principal
-        self._visitors = visitors
+        self._source = source
 
     @property
     def client(self) -> Client:
         """Where the request comes from."""
-        return self._visitors.client(self.request)
+        return self._source.client(self.request)
 
     @property
     def secure(self) -> bool:
         """Whether cookies need TLS."""
-        return self._visitors.wants_secure_cookies(self.request)
+        return self._source.wants_secure_cookies(self.request)
 
     @property
     def access_token(self) -> str | None:
         """Of anybody, good or not."""
-        return access_token(self.request, self._visitors.wants_secure_cookies)
+        return access_token(self.request, self._source.wants_secure_cookies)
 
     def path(self, name: str) -> str:
         """A variable part of the path."""
@@ -133,5 +133,5 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
     more: tuple[HTTPStatus, ...] = ()
     who: Who = Who.ANYONE
     rate: Rate = Rate.GENERAL
-    errors: tuple[ApiErrorCode, ...] = ()
+    errors: tuple[ErrorCode, ...] = ()
     default: InputT | None = None

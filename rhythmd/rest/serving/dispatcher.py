@@ -1,4 +1,4 @@
-"""Around every request: its id, the headers of its answer, and the end of whatever went wrong."""
+"""What happens to every request: it gets an id, its handler, the headers of its answer; whatever fails ends here."""
 
 import secrets
 from collections.abc import Iterator
@@ -8,45 +8,44 @@ from typing import Final
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
-from rhythmd.rest.codes import ApiErrorCode
-from rhythmd.rest.envelope import translate
-from rhythmd.rest.handover import Handover
-from rhythmd.rest.origins import Origins
-from rhythmd.rest.rates import Allowance
-from rhythmd.rest.ready import SECURITY, Ready
-from rhythmd.rest.reports import Reports
-from rhythmd.rest.router import Router
-from rhythmd.rest.visitors import Visitors
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.rest.serving.cached import SECURITY, CachedResponse
+from rhythmd.rest.serving.connection import HttpConnection
+from rhythmd.rest.serving.envelope import translate
+from rhythmd.rest.serving.origins import Origins
+from rhythmd.rest.serving.paths import PathMatcher
+from rhythmd.rest.serving.rates import ALLOWANCE
+from rhythmd.rest.serving.reports import Reports
+from rhythmd.rest.serving.source import RequestSource
 from rhythmd.telemetry import request_id, rest_log
 
-__all__ = ["ALLOWANCE", "Around"]
+__all__ = ["Dispatcher"]
 
-ALLOWANCE: Final = web.RequestKey("allowance", Allowance)
 HSTS: Final = "max-age=31536000"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Around:
-    """Where aiohttp's part ends: `answer` gets every request.
+class Dispatcher:
+    """Gives every request to its handler. Here aiohttp's part ends: it calls `answer`.
 
     Args:
-        router: knows who answers.
+        paths: knows the handlers.
         origins: of pages that may read answers.
-        visitors: tells who came through TLS.
+        source: tells which requests came through TLS.
         reports: of failures that nobody expected.
     """
 
-    def __init__(self, router: Router, origins: Origins, visitors: Visitors, reports: Reports) -> None:
-        self._router = router
+    def __init__(self, paths: PathMatcher, origins: Origins, source: RequestSource, reports: Reports) -> None:
+        self._paths = paths
         self._origins = origins
-        self._visitors = visitors
+        self._source = source
         self._reports = reports
         self._ids = _ids()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         id_ = next(self._ids)
         request_id.set(id_)  # for this request alone: aiohttp gives each one a task, and so a context
-        connection = _handover(request)
+        connection = _connection(request)
         if connection is not None:
             connection.request_began()
         try:
@@ -57,7 +56,7 @@ class Around:
             if connection is not None:
                 connection.request_ended()
         headers = self._headers(request, id_)
-        if isinstance(response, Ready):
+        if isinstance(response, CachedResponse):
             response.more = headers
         else:
             response.headers.extend(headers)
@@ -69,7 +68,7 @@ class Around:
             preflight = self._origins.preflight(request)
             if preflight is not None:
                 return preflight
-        handler = self._router.handler(request)
+        handler = self._paths.handler(request)
         if hdrs.EXPECT in request.headers:
             await _continue(request)
         return await handler(request)
@@ -79,14 +78,14 @@ class Around:
         allowance = request.get(ALLOWANCE)
         if allowance is not None:
             headers += allowance.headers()
-        if self._visitors.came_through_tls(request):
+        if self._source.came_through_tls(request):
             headers.append(("Strict-Transport-Security", HSTS))
         return headers
 
     def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
         """What the visitor is told. What we did not expect is logged whole, and shown to nobody."""
         told = translate(error)
-        if told.code is ApiErrorCode.INTERNAL_ERROR:
+        if told.code is ErrorCode.INTERNAL_ERROR:
             rest_log.error("%s %s failed", request.method, request.path, exc_info=error)
             self._reports.report(request.method, request.path, error)
         return told.response(request_id.get())
@@ -98,11 +97,11 @@ def _ids() -> Iterator[str]:
     return (f"{process}{number & 0xFFFFFFFF:08x}" for number in count())
 
 
-def _handover(request: web.BaseRequest) -> Handover | None:
+def _connection(request: web.BaseRequest) -> HttpConnection | None:
     """What stands between the request's connection and aiohttp; None when the connection is gone."""
     transport = request.transport
     protocol = None if transport is None else transport.get_protocol()
-    return protocol if isinstance(protocol, Handover) else None
+    return protocol if isinstance(protocol, HttpConnection) else None
 
 
 def _secure(headers: CIMultiDict[str]) -> None:
