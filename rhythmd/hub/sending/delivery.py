@@ -119,7 +119,7 @@ class Socket(Protocol):
 class Backlog:
     """Music that waits for one client: whole frames played since `since_ms`, shared with all other listeners.
 
-    A backlog over `limit` bytes is stale and holds nothing: its client gets a snapshot instead.
+    A backlog over `limit` bytes is stale and empty: its client gets a snapshot instead.
     """
 
     __slots__ = ("_frames", "_limit", "_size", "is_stale", "since_ms")
