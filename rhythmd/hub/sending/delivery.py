@@ -176,6 +176,9 @@ class ControlLog:
         """Whether the client has got all of them."""
         return not self._messages
 
+    # Nothing is added to a message to count it, no sequence number: a frame stays the same bytes for all listeners.
+    # Both sides count what goes by, and the pong to a ping brings the client's count back.
+
     def append(self, message: Outbound, size: int) -> None:
         """Count `message`, which takes `size` bytes on its way."""
         self.count += 1

@@ -189,7 +189,9 @@ class Fanout:
         senders, self._senders = self._senders, []
         self._pacer.count_flush(len(blocks))
         special: dict[Delivery, Outbound | None] = dict.fromkeys(senders)
-        if len(special) > 1:  # players of one tick hear each other, not themselves
+        # Nobody gets their own notes back: a player heard them when the key went down, and would hear an echo. In most
+        # ticks one member plays, so that all listeners share one frame and the player gets none.
+        if len(special) > 1:
             for player in special:
                 special[player] = Music(
                     block for block, sender in zip(blocks, senders, strict=True) if sender is not player
@@ -240,6 +242,9 @@ class Fanout:
         else:
             for listener in listeners:
                 give(listener)
+
+    # Each listener is a system call. A flush to five thousand at once would keep all other rooms waiting for tens of
+    # milliseconds (`python -m bench concert`); in slices the loop serves them in between.
 
     def _in_slices(self, listeners: list[Delivery], give: Callable[[Delivery], None]) -> Iterator[None]:
         for start in range(0, len(listeners), self._slice_size):
