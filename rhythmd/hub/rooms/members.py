@@ -1,4 +1,4 @@
-"""Who is in a room: users, their places, and the roster of all places."""
+"""The users in a room, their places, and the roster of all places."""
 
 import ipaddress
 import time
@@ -70,7 +70,7 @@ class Player:
 
 
 class Occupant(Protocol):
-    """Who takes a place in a room: a session. `key` tells sessions apart, also two of one user."""
+    """What takes a place in a room: a session. `key` tells sessions apart, also two of one user."""
 
     @property
     def player(self) -> Player: ...
