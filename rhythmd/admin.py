@@ -21,7 +21,8 @@ from rhythmd.auth.email import LogMailer
 from rhythmd.auth.errors import AuthError
 from rhythmd.auth.keys import KeyFile
 from rhythmd.auth.service import Auth, load_keys
-from rhythmd.auth.values import Client, unix_ms
+from rhythmd.auth.values import Client
+from rhythmd.clock import unix_ms
 from rhythmd.config import Config
 from rhythmd.errors import ConfigError
 from rhythmd.ports import Store, StoreError

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.email import LogMailer
 from rhythmd.auth.service import Auth, load_keys
-from rhythmd.auth.values import unix_ms
 from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketAuthenticator
+from rhythmd.clock import unix_ms
 from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
 from rhythmd.hub.hub import Hub

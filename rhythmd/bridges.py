@@ -8,7 +8,8 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import Banned, Busy, InvalidTicket, InvalidToken, TokenExpired
 from rhythmd.auth.passwords import Passwords
-from rhythmd.auth.values import Principal, unix_ms
+from rhythmd.auth.values import Principal
+from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.identity import Credentials, Identity

@@ -23,7 +23,7 @@ from rhythm_protocol.close import (
     Close,
 )
 from rhythm_protocol.messages import Limits, Stopping, Welcome
-from rhythmd.clock import now_us
+from rhythmd.clock import server_us
 from rhythmd.hub.identity import Identity
 from rhythmd.hub.ports import Peer
 from rhythmd.hub.router import route_binary, route_text
@@ -128,7 +128,7 @@ class Hub:
             Welcome(
                 user=session.profile.as_user(),
                 session=session.key,
-                server_time=now_us(),
+                server_time=server_us(),
                 version=rhythm_protocol.VERSION,
                 limits=self._limits,
             ),

@@ -17,7 +17,7 @@ from rhythm_protocol.midi import (
     PITCH_BEND,
     PROGRAM_CHANGE,
 )
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 
 __all__ = ["FIRST_MODE_MESSAGE", "ChannelMessage", "NoteState", "as_blocks"]
 
@@ -41,7 +41,7 @@ KEPT_BY_RESET: Final = frozenset({0, 7, 10, 32, 39, 42, *range(70, 80), *range(9
 
 def as_blocks(slot: bytes, messages: Sequence[ChannelMessage]) -> Iterator[bytes]:
     """The wire's blocks for messages of this `slot` (two bytes) that are due now."""
-    base = (now_ms() & 0xFFFFFFFF).to_bytes(4, "little")
+    base = (server_ms() & 0xFFFFFFFF).to_bytes(4, "little")
     for start in range(0, len(messages), MAX_BLOCK_EVENTS):
         chunk = messages[start : start + MAX_BLOCK_EVENTS]
         yield b"".join((slot, bytes((len(chunk),)), base, *(bytes((0, 0, *message)) for message in chunk)))

@@ -5,7 +5,8 @@ from typing import Final
 
 from aiohttp import web
 
-from rhythmd.auth.values import Grant, Guest, unix_ms
+from rhythmd.auth.values import Grant, Guest
+from rhythmd.clock import unix_ms
 
 __all__ = [
     "access_token",

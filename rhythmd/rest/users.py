@@ -4,7 +4,7 @@ from msgspec import UNSET, structs
 
 from rhythmd.auth.names import is_usertag
 from rhythmd.auth.service import Auth
-from rhythmd.auth.values import unix_ms
+from rhythmd.clock import unix_ms
 from rhythmd.ports import Store
 from rhythmd.rest.codes import ApiErrorCode
 from rhythmd.rest.envelope import ApiError

@@ -18,7 +18,7 @@ import pytest
 from websockets.exceptions import WebSocketException
 
 from rhythmd.app import SQLITE_FILE
-from rhythmd.auth.values import unix_ms
+from rhythmd.clock import unix_ms
 from rhythmd.rows import AuditFilter
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import open_client

@@ -8,7 +8,7 @@ from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.close import ABNORMAL, NORMAL, Close
 from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.config import Config, load_config
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Encoding
@@ -155,7 +155,7 @@ class FakePeer:
 
     def play(self, events: list[MidiEvent]) -> None:
         """Play `events` now."""
-        base = now_ms() & 0xFFFFFFFF
+        base = server_ms() & 0xFFFFFFFF
         if self.encoding is Encoding.BINARY:
             self._hub.on_binary(self.session, encode_midi(base, events))
         else:

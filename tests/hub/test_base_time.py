@@ -27,7 +27,7 @@ def test_base_time_is_kept_from_ten_seconds_behind_to_two_ahead(
     player, listener = [manual.connect(Encoding.BINARY) for _ in range(2)]
     for peer in (player, listener):
         peer.say("join-room", {"room": "Salon", "create": True})
-    monkeypatch.setattr(midi, "now_ms", lambda: now)
+    monkeypatch.setattr(midi, "server_ms", lambda: now)
     for difference, kept in ((2_000, 1), (2_001, 0), (-10_000, 1), (-10_001, 0), (0, 1), (WRAP // 2, 0)):
         listener.take()
         manual.hub.on_binary(player.session, encode_midi(now + difference, [note_on()]))

@@ -12,7 +12,8 @@ from rhythm_protocol.messages import Welcome
 from rhythmd.app import Server
 from rhythmd.auth.service import load_keys
 from rhythmd.auth.tokens import AccessTokens
-from rhythmd.auth.values import Clock, unix_ms
+from rhythmd.auth.values import Clock
+from rhythmd.clock import unix_ms
 from rhythmd.config import AuthConfig
 from tests.client import Answer, Connect, read_message
 from tests.conftest import ErrorLog

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rhythm_protocol.clock import ClockEstimate, ClockEstimator, ClockExchange
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error, JoinAck, Metronome, MetronomeState, MetronomeUpdate
-from rhythmd.clock import now_us
+from rhythmd.clock import server_us
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.rooms.metronome import updated
 from tests.client import Answer, Client, Connect
@@ -106,20 +106,20 @@ def refusals(peer: FakePeer) -> list[tuple[str, str | None]]:
 
 def test_metronome_starts_in_time_for_everybody(manual: ManualHub, duo: tuple[FakePeer, FakePeer]) -> None:
     owner, guest = duo
-    before_us = now_us()
+    before_us = server_us()
     owner.say("metronome", {"running": True, "bpm": 96, "beats": 3})
     metronome = heard(guest)
     assert metronome is not None
     assert metronome == heard(owner) == join(manual.connect()).room.metronome
     assert metronome == Metronome(96.0, 3, 4, metronome.start_us)
-    assert before_us + 500_000 <= metronome.start_us <= now_us() + 500_000
+    assert before_us + 500_000 <= metronome.start_us <= server_us() + 500_000
 
 
 def test_metronome_of_a_slow_room_starts_when_the_slow_have_heard_of_it(duo: tuple[FakePeer, FakePeer]) -> None:
     owner, guest = duo
     owner.say("room-update", {"settings": {"playout_ms": 900}})
     guest.take()
-    before_us = now_us()
+    before_us = server_us()
     owner.say("metronome", {"running": True})
     metronome = heard(guest)
     assert metronome is not None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.hub.recording.transcript import transcribe
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.rooms.tape import Tape, present
@@ -44,7 +44,7 @@ def hall() -> Iterator[Hall]:
 
 
 def replay(room: Room, since_ms: int = 0) -> list[Track]:
-    return parse(transcribe("Replay", room.deck.replay_since(since_ms), since_ms, now_ms()).file)[1]
+    return parse(transcribe("Replay", room.deck.replay_since(since_ms), since_ms, server_ms()).file)[1]
 
 
 def running(room: Room) -> list[bytes]:
@@ -115,7 +115,7 @@ def test_replay_does_not_follow_what_is_played_later(hall: Hall) -> None:
     clara.play([note_on(50), note_off(50)])
     tapes = room.deck.replay_since(0)
     clara.play([note_on(51), note_off(51)])
-    [track] = parse(transcribe("Replay", tapes, 0, now_ms()).file)[1]
+    [track] = parse(transcribe("Replay", tapes, 0, server_ms()).file)[1]
     assert {message[1] for message in track.messages} == {50}
 
 

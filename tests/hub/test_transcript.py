@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.hub.recording.transcript import Transcript, transcribe
 from rhythmd.hub.rooms.tape import Tape
 from tests.client import note_off, note_on
@@ -45,7 +45,7 @@ class Studio:
         self.manual.hub.on_binary(peer.session, encode_midi(self.tape.began_ms + at_ms, events))
 
     def finish(self, since_ms: int = BEFORE_ALL) -> Transcript:
-        return transcribe("Evening", [self.tape], since_ms, now_ms())
+        return transcribe("Evening", [self.tape], since_ms, server_ms())
 
     def tracks(self) -> list[Track]:
         title, tracks = parse(self.finish().file)

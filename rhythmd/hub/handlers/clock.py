@@ -3,7 +3,7 @@
 from rhythm_protocol.binary import decode_clock_request, encode_clock_reply
 from rhythm_protocol.messages import ClockAnswer, ClockQuestion
 from rhythm_protocol.websocket import BINARY, server_frame
-from rhythmd.clock import now_us
+from rhythmd.clock import server_us
 from rhythmd.hub.sessions.context import Context
 from rhythmd.hub.sessions.session import Session
 
@@ -12,12 +12,12 @@ __all__ = ["clock", "clock_message"]
 
 def clock(_context: Context, session: Session, payload: bytes) -> None:
     """Answer a binary clock request at once."""
-    received = now_us()
+    received = server_us()
     value = decode_clock_request(payload).value
-    session.write(server_frame(BINARY, encode_clock_reply(value, received, now_us())))
+    session.write(server_frame(BINARY, encode_clock_reply(value, received, server_us())))
 
 
 def clock_message(_context: Context, session: Session, message: ClockQuestion) -> None:
     """The same in JSON."""
-    received = now_us()
-    session.send("clock", ClockAnswer(message.value, received, now_us()))
+    received = server_us()
+    session.send("clock", ClockAnswer(message.value, received, server_us()))

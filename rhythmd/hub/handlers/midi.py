@@ -16,7 +16,7 @@ from rhythm_protocol.midi import (
     PROGRAM_CHANGE,
     MidiEvent,
 )
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.context import Context
@@ -48,7 +48,7 @@ def play(context: Context, session: Session, payload: bytes) -> None:
     if room is None or member is None:
         context.place(session)
         return
-    now = now_ms()
+    now = server_ms()
     period = now // room.refill_ms
     if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.other_events):
         context.close(session, FLOODING)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from rhythm_protocol.messages import MetronomeUpdate, Timing
-from rhythmd.clock import now_us
+from rhythmd.clock import server_us
 from rhythmd.hub.sessions.context import Context
 from rhythmd.hub.sessions.session import Session
 
@@ -26,4 +26,4 @@ def metronome(context: Context, session: Session, message: MetronomeUpdate) -> N
     room, member = context.place(session)
     room.require_authority(member)
     notice_ms = max(NOTICE_MS, room.playout_ms)
-    room.metronome.change(message, now_us() + notice_ms * 1_000)
+    room.metronome.change(message, server_us() + notice_ms * 1_000)

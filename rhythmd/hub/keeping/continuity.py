@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from rhythm_protocol.messages import ChatLine
-from rhythmd.clock import now_us
+from rhythmd.clock import server_us
 from rhythmd.hub.identity import Identity
 from rhythmd.hub.keeping.records import RoomRecord, SeatRecord, room_record, seat_record
 from rhythmd.hub.rooms.members import Member
@@ -91,7 +91,7 @@ class Continuity:
 
     def beat(self) -> None:
         """The server lives, and this is its time."""
-        self._state.apply({"format": FORMAT, "beat": msgspec.msgpack.encode(now_us())})
+        self._state.apply({"format": FORMAT, "beat": msgspec.msgpack.encode(server_us())})
 
     def remains(self) -> Remains | None:
         """What the process before left, as far as it can be read; None if it left nothing, or too long ago."""
@@ -112,7 +112,7 @@ class Continuity:
     def _is_fresh(self) -> bool:
         if self._state.items("format") != [("format", FORMAT)]:
             return False
-        return now_us() - self._read("beat", int).get("", 0) <= TOO_OLD_US
+        return server_us() - self._read("beat", int).get("", 0) <= TOO_OLD_US
 
     def _read(self, prefix: str, kind: type[T]) -> dict[str, T]:
         """The values under `prefix` by what follows it in the key."""

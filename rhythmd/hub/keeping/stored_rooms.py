@@ -3,7 +3,6 @@
 What is in the store is true; a live room follows it. Everything here waits, so none of it is on the hot path.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -13,6 +12,7 @@ from msgspec import UnsetType
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Ban, ChatKind, RoomSettings
+from rhythmd.clock import unix_ms
 from rhythmd.config import RoomsConfig
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.keptstate import KeptState
@@ -60,11 +60,7 @@ def _restore_bans(room: Room, sanctions: list[Sanction]) -> None:
     bans = [sanction for sanction in sanctions if sanction.kind is SanctionKind.BAN]
     for _, group in groupby(bans, key=lambda ban: (ban.created, ban.by, ban.until)):
         parts = list(group)
-        room.bans.restore(tuple(ban.subject for ban in parts), (parts[0].until - _now_ms()) / 1000)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        room.bans.restore(tuple(ban.subject for ban in parts), (parts[0].until - unix_ms()) / 1000)
 
 
 class KeptRooms:
@@ -89,7 +85,7 @@ class KeptRooms:
             return self._registry.get(reference)
         with _translated():
             lines = await self._store.chat.last(found.id, self._history)
-            sanctions = await self._store.rooms.sanctions(found.id, _now_ms())
+            sanctions = await self._store.rooms.sanctions(found.id, unix_ms())
             # Last and once more: a change that is stored before this answer is in it, a later one finds the live room.
             stored = await self._store.rooms.get(found.id)
         room = self._registry.get(found.id)
@@ -102,7 +98,7 @@ class KeptRooms:
     async def create(self, owner_id: str, name: str, settings: RoomSettings, password: str | None) -> StoredRoom:
         """Keep a new room. Raises NameTaken."""
         self._registry.check_name(name, "room")
-        now = _now_ms()
+        now = unix_ms()
         room = StoredRoom(
             id=self._registry.new_id(),
             name=name,
@@ -128,7 +124,7 @@ class KeptRooms:
         """Change what is kept; a live room follows. `password` UNSET stays, None is taken away."""
         self._registry.check_free(name, room_id)
         hashed = await self._hasher.hash(password) if isinstance(password, str) else password
-        changes = StoredRoomChanges(updated=_now_ms(), name=name, settings=settings, password_hash=hashed)
+        changes = StoredRoomChanges(updated=unix_ms(), name=name, settings=settings, password_hash=hashed)
         with _translated("settings.name"):
             stored = await self._store.rooms.update(room_id, changes)
         room = self._registry.get(room_id)
@@ -152,7 +148,7 @@ class KeptRooms:
     async def say(self, room: Room, author: Profile, kind: ChatKind, content: str) -> None:
         """Keep a line of chat, then say it: who hears it, or is told that it was said, can rely on it."""
         line = NewChatLine(
-            time=_now_ms(),
+            time=unix_ms(),
             kind=kind,
             content=content,
             user_id=author.id,
@@ -179,7 +175,7 @@ class KeptRooms:
 
     async def ban(self, room: Room, ban: Ban, by: str) -> None:
         """Keep a ban that is in force, of the user with this id."""
-        now = _now_ms()
+        now = unix_ms()
         with _translated():
             for subject in room.bans.keys_of(ban.user):
                 await self._store.rooms.sanction(

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.secret import digest, new_id, new_secret
-from rhythmd.auth.values import unix_ms
+from rhythmd.clock import unix_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
 from rhythmd.hub.recording.transcript import Transcript, transcribe

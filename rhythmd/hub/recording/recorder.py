@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Error, RecordingInfo, RecordingReady, RecordingState
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
 from rhythmd.hub.recording.archive import Claim, Kept, Recordings, Take, file_url
@@ -121,7 +121,7 @@ class Recorder:
 
     def keep_last(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
         """Make a recording of the last minutes of `room`."""
-        since_ms = now_ms() - self._replay_ms
+        since_ms = server_ms() - self._replay_ms
         self._keep(room, name, owner_id, claim, room.deck.replay_since(since_ms), since_ms)
 
     def _check_running(self) -> None:
@@ -132,7 +132,7 @@ class Recorder:
 
     def _keep(self, room: Room, name: str, owner_id: str, claim: Claim, tapes: list[Tape], since_ms: int) -> None:
         there = present(tapes, since_ms)
-        take = Take(name, room.id, room.name, owner_id, there, tapes, since_ms, now_ms())
+        take = Take(name, room.id, room.name, owner_id, there, tapes, since_ms, server_ms())
         self._spawn(self._finish(room, take, claim))
 
     async def _finish(self, room: Room, take: Take, claim: Claim) -> None:
@@ -166,7 +166,7 @@ class Recorder:
     # What has to be looked after
 
     def _look(self) -> None:
-        now = now_ms()
+        now = server_ms()
         for room, running in list(self._running.items()):
             if not room.members or self._is_over(running.tape, now):
                 self.end(room)

@@ -1,9 +1,9 @@
 """The last lines of a room's chat."""
 
-import time
 from collections import deque
 
 from rhythm_protocol.messages import ChatKind, ChatLine
+from rhythmd.clock import unix_ms
 from rhythmd.hub.rooms.members import Profile
 
 __all__ = ["ChatLog"]
@@ -27,7 +27,7 @@ class ChatLog:
         is_kept = kind in (ChatKind.TEXT, ChatKind.ME)
         line = ChatLine(
             id=self.last_id + 1 if is_kept else 0,
-            time=time.time_ns() // 1_000_000,
+            time=unix_ms(),
             kind=kind,
             content=content,
             user_id=author.id if author else None,

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from msgspec import structs
 
 from rhythm_protocol.messages import Status, User
-from rhythmd.clock import now_us
+from rhythmd.clock import server_us
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.rooms.quota import NoteQuota
 from rhythmd.hub.sending.outbound import Message, Packet
@@ -110,7 +110,7 @@ class Member:
         self.profile = occupant.profile
         self.key = occupant.key
         self.bind(occupant)
-        self.joined_us = now_us()
+        self.joined_us = server_us()
         self.slot = slot
         self.slot_bytes = slot.to_bytes(2, "little")
         self.quota = quota

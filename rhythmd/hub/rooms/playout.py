@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from rhythm_protocol.messages import Playout
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.hub.sending.fanout import Fanout
 from rhythmd.hub.sending.outbound import Packet
 from rhythmd.hub.sending.pacer import Pacer
@@ -109,7 +109,7 @@ class PlayoutDelay:
 
     def report(self, slot: int, late_ms: int) -> None:
         """The music reaches the member of `slot` so late. Counts at once, or when `INTERVAL_S` is over."""
-        self._measured.report(slot, late_ms, now_ms())
+        self._measured.report(slot, late_ms, server_ms())
         self._has_news = True
         if self._timer is None:
             self._update()
@@ -124,7 +124,7 @@ class PlayoutDelay:
         if self._has_news:
             self._has_news = False
             self._timer = self._pacer.later(INTERVAL_S, self._update)
-            self._measured.update(now_ms())
+            self._measured.update(server_ms())
             self._settle()
 
     def _settle(self) -> None:

@@ -16,7 +16,7 @@ from rhythm_protocol.messages import (
     UserLeft,
     UserUpdated,
 )
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.keptstate import KeptState
@@ -253,7 +253,7 @@ class Room:
 
     def period(self) -> int:
         """Number of the quota's refill period at this moment."""
-        return now_ms() // self.refill_ms
+        return server_ms() // self.refill_ms
 
     def refresh_quota(self, member: Member) -> None:
         """Give `member` the note quota of the room and their role, and tell them when it changed."""

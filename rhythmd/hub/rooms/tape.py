@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.hub.rooms.members import Member
 from rhythmd.midi.state import ChannelMessage
 
@@ -51,7 +51,7 @@ class Tape:
     __slots__ = ("_first_seats", "_seated", "began_ms", "blocks", "seats")
 
     def __init__(self, members: Iterable[Member]) -> None:
-        self.began_ms = now_ms()
+        self.began_ms = server_ms()
         self.blocks = bytearray()
         self.seats: list[Seat] = []
         self._seated: dict[int, Seat] = {}
@@ -69,7 +69,7 @@ class Tape:
         self.seats.append(seat)
 
     def leave(self, slot: int) -> None:
-        self._seated.pop(slot).left_ms = now_ms()
+        self._seated.pop(slot).left_ms = server_ms()
 
     def copy(self) -> "Tape":
         """The tape until now, which nobody appends to."""

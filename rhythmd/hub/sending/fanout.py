@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Protocol
 
-from rhythmd.clock import now_ms
+from rhythmd.clock import server_ms
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.backlog import Backlog
 from rhythmd.hub.sending.music import Music
@@ -120,7 +120,7 @@ class Fanout:
         """`listener` reads too slowly: keep its music back, until `resume`."""
         if listener in self._hot:
             self._cool(listener)
-            self._held[listener] = Backlog(now_ms(), self._backlog_bytes)
+            self._held[listener] = Backlog(server_ms(), self._backlog_bytes)
         else:
             self._returning.pop(listener, None)
 
@@ -132,7 +132,7 @@ class Fanout:
         if listener not in self._listeners or listener in self._hot:
             return
         if listener not in self._held:
-            self._held[listener] = away = Backlog(now_ms(), 0)
+            self._held[listener] = away = Backlog(server_ms(), 0)
             away.spoil()
         self._returning[listener] = None
         if not self._jobs:
@@ -141,7 +141,7 @@ class Fanout:
     def _readmit(self) -> None:
         """Let those who have caught up hear on; the ones with a snapshot begin after all that was played until now."""
         returning, self._returning = self._returning, {}
-        now, patience = now_ms(), self._score.playout_ms
+        now, patience = server_ms(), self._score.playout_ms
         behind: list[Listener] = []
         for listener in returning:
             frames = self._held.pop(listener).take(now, patience)
