@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from rhythmd.auth.addresses import network
+from rhythmd.addresses import customer_network
 from rhythmd.auth.errors import LockedOut
 from rhythmd.auth.values import Clock
 
@@ -144,7 +144,7 @@ class Lockout:
             LockedOut: not now.
         """
         now = self._clock()
-        place = network(address)
+        place = customer_network(address)
         pair, alone, anywhere = (account, place), ("", place), (account, "")
         locked_ms = max(self.by_pair.locked_ms(pair, now), self.by_address.locked_ms(alone, now))
         if not trusted:

@@ -1,6 +1,5 @@
 """Who is in a room: a user's profile, and what the room knows of the one user."""
 
-import ipaddress
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -8,6 +7,7 @@ from typing import Final, Protocol
 from msgspec import structs
 
 from rhythm_protocol.messages import Status, User
+from rhythmd.addresses import is_loopback
 from rhythmd.clock import server_us
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.rooms.quota import NoteQuota
@@ -61,7 +61,7 @@ class Profile:
 
         Not loopback: a whole machine, or everybody behind a proxy, shares it.
         """
-        if self.guest and not ipaddress.ip_address(self.address).is_loopback:
+        if self.guest and not is_loopback(self.address):
             return (self.id, self.address)
         return (self.id,)
 

@@ -1,9 +1,9 @@
 """Sessions whose client is gone and may come back."""
 
-import ipaddress
 from collections import Counter
 from time import monotonic
 
+from rhythmd.addresses import is_loopback
 from rhythmd.hub.sessions.session import Session
 
 __all__ = ["Away"]
@@ -31,7 +31,7 @@ class Away:
         self._since[session] = monotonic()
         self._per_address[session.profile.address] += 1
         if (
-            not _is_loopback(session.profile.address)
+            not is_loopback(session.profile.address)
             and self._per_address[session.profile.address] > self._limit_per_address
         ):
             return next(other for other in self._since if other.profile.address == session.profile.address)
@@ -49,7 +49,3 @@ class Away:
         """Those who did not come back in time."""
         oldest = monotonic() - self._seconds
         return [session for session, since in self._since.items() if since <= oldest]
-
-
-def _is_loopback(address: str) -> bool:
-    return ipaddress.ip_address(address).is_loopback
