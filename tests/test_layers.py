@@ -12,7 +12,7 @@ ROOT: Final = Path(__file__).parents[1]
 # From the bottom to the top. A module imports from ranks below its own; modules of one package import each other.
 RANKS: Final = (
     ("rhythm_protocol",),
-    ("rhythmd.addresses", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
+    ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
     ("rhythmd.auth",),

@@ -1,6 +1,5 @@
 """`rooms/active` and `rooms/{id}`: what rooms there are."""
 
-from collections import OrderedDict
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Final
@@ -9,6 +8,7 @@ from aiohttp import web
 from msgspec import Struct, json
 
 from rhythm_protocol.messages import RoomInfo, RoomType
+from rhythmd.bounded import BoundedDict
 from rhythmd.hub.keeping.stored_rooms import KeptRooms
 from rhythmd.hub.rooms.playout import FIRST_MS
 from rhythmd.hub.rooms.registry import Registry
@@ -57,7 +57,7 @@ class RoomsResource:
         self._registry = registry
         self._kept = kept
         self._version = -1
-        self._pages: OrderedDict[ActiveRooms, tuple[Bytes, str]] = OrderedDict()
+        self._pages: BoundedDict[ActiveRooms, tuple[Bytes, str]] = BoundedDict(CACHED_QUERIES)
 
     async def active(self, call: Call[ActiveRooms]) -> web.StreamResponse:
         """The rooms that can be found, the fullest first."""
@@ -91,8 +91,6 @@ class RoomsResource:
             etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
             headers = {"Content-Type": "application/json", "ETag": etag, **REVALIDATED}
             page = self._pages[query] = Bytes(headers.items(), body), etag
-            if len(self._pages) > CACHED_QUERIES:
-                self._pages.popitem(last=False)
         return page
 
     def _select(self, query: ActiveRooms) -> RoomList:
