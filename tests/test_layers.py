@@ -13,7 +13,7 @@ ROOT: Final = Path(__file__).parents[1]
 # From the bottom to the top. A module imports from ranks below its own; modules of one package import each other.
 RANKS: Final = (
     ("rhythm_protocol",),
-    ("rhythmd.clock", "rhythmd.errors", "rhythmd.origins", "rhythmd.telemetry"),
+    ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
     ("rhythmd.auth",),

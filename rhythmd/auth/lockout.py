@@ -11,14 +11,14 @@ An attempt counts as a failure from its beginning and is forgiven when it succee
 one after the other. An attempt during a lock does not lengthen it.
 """
 
-from collections import OrderedDict
 from typing import Final
 
 from msgspec import Struct
 
-from rhythmd.auth.addresses import network
+from rhythmd.addresses import customer_network
 from rhythmd.auth.errors import LockedOut
 from rhythmd.auth.values import Clock
+from rhythmd.bounded import BoundedDict
 
 __all__ = ["Attempt", "Lockout", "Patience"]
 
@@ -58,8 +58,7 @@ class _Counter:
 
     def __init__(self, patience: Patience, entries: int) -> None:
         self._patience = patience
-        self._entries = entries
-        self._records: OrderedDict[Key, _Record] = OrderedDict()
+        self._records: BoundedDict[Key, _Record] = BoundedDict(entries)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -69,15 +68,13 @@ class _Counter:
         return max(0, record.until - now) if record else 0
 
     def add(self, key: Key, now: int) -> None:
-        record = self._records.pop(key, None)
+        record = self._records.get(key)
         if record is None or now - record.last > FORGET_MS:
             record = _Record()
         record.failures += 1
         record.last = now
         record.until = now + self._patience.lock_ms(record.failures)
         self._records[key] = record
-        if len(self._records) > self._entries:
-            self._records.popitem(last=False)
 
     def take_back(self, key: Key) -> None:
         record = self._records.get(key)
@@ -144,7 +141,7 @@ class Lockout:
             LockedOut: not now.
         """
         now = self._clock()
-        place = network(address)
+        place = customer_network(address)
         pair, alone, anywhere = (account, place), ("", place), (account, "")
         locked_ms = max(self.by_pair.locked_ms(pair, now), self.by_address.locked_ms(alone, now))
         if not trusted:

@@ -21,8 +21,8 @@ from rhythmd.auth.providers import providers
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.tickets import Tickets
 from rhythmd.auth.tokens import LEEWAY_S, AccessTokens
-from rhythmd.auth.values import Clock, monotonic_ms
-from rhythmd.clock import unix_ms
+from rhythmd.auth.values import Clock
+from rhythmd.clock import server_ms, unix_ms
 from rhythmd.config import AuthConfig
 from rhythmd.ports import Cache, Store
 
@@ -73,7 +73,7 @@ class Auth:
         *,
         hasher: Hasher | None = None,
         clock: Clock = unix_ms,
-        steady_clock: Clock = monotonic_ms,
+        steady_clock: Clock = server_ms,
     ) -> None:
         self._keys = keys
         self._http = OAuthClient(config.oauth_timeout_s)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rhythmd.auth.addresses import network
+from rhythmd.addresses import customer_network
 from rhythmd.auth.auditor import Auditor, AuthAction
 from rhythmd.auth.changes import Changes
 from rhythmd.auth.errors import Banned, InvalidRefreshToken, InvalidToken, Unknown
@@ -172,4 +172,4 @@ class Sessions:
     async def is_in_use_from(self, user_id: str, address: str) -> bool:
         """Whether one of the user's newest sessions began at that address."""
         page = await self._store.sessions.page(user_id, self._clock(), ADDRESS_PAGE)
-        return any(network(session.address) == network(address) for session in page.items)
+        return any(customer_network(session.address) == customer_network(address) for session in page.items)

@@ -1,12 +1,12 @@
 """One port: `GET /ws` stays with the hub, anything else goes to the HTTP side of the same process."""
 
 import asyncio
-import ipaddress
 import ssl
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, cast
 
+from rhythmd.addresses import canonical_address, is_loopback
 from rhythmd.hub.ports import SessionT
 from rhythmd.net.connection import Wiring
 from rhythmd.net.handshake import http_error
@@ -21,13 +21,6 @@ BACKLOG: Final = 4_096
 
 OnGone = Callable[[], None]
 HttpFactory = Callable[[OnGone], asyncio.Protocol]
-
-
-def _canonical(address: str) -> str:
-    """IPv4 in its own form also when it came through an IPv6 socket."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return str(mapped or ip)
 
 
 class Listener(Generic[SessionT]):
@@ -88,9 +81,8 @@ class Listener(Generic[SessionT]):
     def admit(self, doorway: "Doorway[SessionT]", address: str) -> bool:
         """Count a connection in, or say that there are too many."""
         limits = self._wiring.limits
-        loopback = ipaddress.ip_address(address).is_loopback
         if len(self._open) >= limits.connections or (
-            not loopback and self._per_address[address] >= limits.connections_per_address
+            not is_loopback(address) and self._per_address[address] >= limits.connections_per_address
         ):
             return False
         self._open.add(doorway)
@@ -136,7 +128,7 @@ class Doorway(asyncio.Protocol, Generic[SessionT]):
         transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        address = _canonical(peer[0]) if peer else "127.0.0.1"
+        address = canonical_address(peer[0]) if peer else "127.0.0.1"
         if not self._listener.admit(self, address):
             net_log.warning("%s refused: too many connections", address)
             transport.write(http_error("503 Service Unavailable", "too many connections", "Retry-After: 10\r\n"))

@@ -2,7 +2,6 @@
 
 import pytest
 
-from rhythmd.auth.addresses import network
 from rhythmd.auth.errors import LockedOut
 from rhythmd.auth.lockout import Lockout, Patience
 from tests.auth.parts import ManualClock
@@ -117,17 +116,3 @@ def test_begin_many_accounts_and_addresses_keep_memory_bounded(lockout: Lockout)
     for i in range(1_000):
         wait_s(lockout, f"user-{i}", f"10.0.{i // 250}.{i % 250}")
     assert len(lockout.by_pair) == len(lockout.by_address) == len(lockout.by_account) == 100
-
-
-@pytest.mark.parametrize(
-    ("address", "other", "same"),
-    [
-        ("192.0.2.1", "192.0.2.2", False),
-        ("192.0.2.1", "::ffff:192.0.2.1", True),
-        ("2001:db8::1", "2001:db8::ffff:1", True),
-        ("2001:db8::1", "2001:db8:0:1::1", False),
-        ("", "", True),
-    ],
-)
-def test_network_is_what_one_customer_has(address: str, other: str, same: bool) -> None:
-    assert (network(address) == network(other)) is same
