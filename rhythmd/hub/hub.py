@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 import rhythm_protocol
@@ -117,6 +117,8 @@ class Hub:
         self.recorder = Recorder(config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn)
         self._playing = Playing(stats)
         self.router = Router(self._handlers(verifier), self._fast(), self.sessions, self._spawn)
+        self.on_binary: Callable[[Session, bytes], None] = self.router.route_binary
+        self.on_text: Callable[[Session, str], None] = self.router.route_text
 
     def _fast(self) -> dict[int, Fast]:
         """The handlers of messages with a binary twin."""
@@ -262,12 +264,6 @@ class Hub:
 
     def _close_soon(self, session: Session, rule: Close) -> None:
         self.pacer.soon(lambda: self.sessions.close(session, rule))
-
-    def on_binary(self, session: Session, payload: bytes) -> None:
-        self.router.route_binary(session, payload)
-
-    def on_text(self, session: Session, payload: str) -> None:
-        self.router.route_text(session, payload)
 
     def on_pause(self, session: Session) -> None:
         """A client that reads too slowly: its music waits, what is said does not."""

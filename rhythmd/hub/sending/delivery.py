@@ -274,6 +274,11 @@ class Delivery:
         elif state is State.THROTTLED:
             self._write_bounded(frame)
 
+    def write(self, frame: bytes) -> None:
+        """Write music to a client that is live."""
+        if self.socket is not None:
+            self.socket.write(frame)
+
     def _is_idle(self) -> bool:
         return self.state is State.LIVE and self.socket is not None and not self.socket.waiting_bytes()
 

@@ -42,11 +42,7 @@ class _Groups(NamedTuple):
 
     live: tuple[list[tuple[Delivery, Write]], list[tuple[Delivery, Write]]]
     behind: list[Delivery]
-
-    @property
-    def size(self) -> int:
-        """How many listeners they have."""
-        return sum(map(len, self.live)) + len(self.behind)
+    size: int
 
 
 class Fanout:
@@ -121,8 +117,8 @@ class Fanout:
                 behind.append(delivery)
                 continue
             delivery.admit()
-            if frames and delivery.socket is not None:
-                delivery.socket.write(frames)
+            if frames:
+                delivery.write(frames)
         if behind:
             self._cached_groups = None
             self._seal()
@@ -133,12 +129,14 @@ class Fanout:
     def _groups(self) -> _Groups:
         groups = self._cached_groups
         if groups is None:
-            groups = self._cached_groups = _Groups(([], []), [])
+            live: tuple[list[tuple[Delivery, Write]], list[tuple[Delivery, Write]]] = ([], [])
+            behind: list[Delivery] = []
             for delivery in self._listeners:
                 if delivery.state is State.LIVE and delivery.socket is not None:
-                    groups.live[delivery.encoding].append((delivery, delivery.socket.write))
+                    live[delivery.encoding].append((delivery, delivery.socket.write))
                 elif delivery.hears:
-                    groups.behind.append(delivery)
+                    behind.append(delivery)
+            groups = self._cached_groups = _Groups(live, behind, sum(map(len, live)) + len(behind))
         return groups
 
     # What they hear
@@ -216,9 +214,8 @@ class Fanout:
                 for delivery, write in group:
                     if delivery not in special:
                         write(frame)
-        for delivery, own in special.items():
-            if own is not None and delivery.state is State.LIVE and delivery in self._listeners:
-                delivery.send(own)
+                    elif (own := special[delivery]) is not None:
+                        write(own.frame(encoding))
 
     def _give(
         self, music: Outbound, special: Mapping[Delivery, Outbound | None], entries: int, delivery: Delivery
@@ -227,7 +224,7 @@ class Fanout:
         if own is None or not self._listens(delivery, entries):
             return
         if delivery.state is State.LIVE:
-            delivery.send(own)
+            delivery.write(own.frame(delivery.encoding))
         elif delivery.backlog is not None:
             delivery.backlog.append(own.frame(delivery.encoding))
 

@@ -8,9 +8,8 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from rhythmd.bounded import BoundedDict
-
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.bounded import BoundedDict
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.serving.envelope import ApiError
 
