@@ -203,15 +203,14 @@ class StoredRoomChanges(Struct, frozen=True, kw_only=True):
 
     updated: int
     name: str | UnsetType = UNSET
-    owner_id: str | UnsetType | None = UNSET
     settings: RoomSettings | UnsetType = UNSET
     password_hash: str | UnsetType | None = UNSET
 
 
 class SanctionKind(StrEnum):
+    """Whether somebody may come in. Stores tell several kinds apart, though there is only this one so far."""
+
     BAN = "ban"
-    MUTE_NOTES = "mute-notes"
-    MUTE_CHAT = "mute-chat"
 
 
 class Sanction(Struct, frozen=True, kw_only=True):

@@ -39,9 +39,6 @@ class DirectoryBlobs:
         path = self._path(key)
         return self._rest(path, await self._call(_read, path, 0))
 
-    async def exists(self, key: str) -> bool:
-        return await self._call(Path.is_file, self._path(key))
-
     async def delete(self, key: str) -> bool:
         return await self._call(_delete, self._path(key))
 

@@ -57,8 +57,7 @@ def _translated(name_field: str = "name") -> Iterator[None]:
 
 def _restore_bans(room: Room, sanctions: list[Sanction]) -> None:
     """Put kept bans back in force. What one ban stands under was stored with one time and author."""
-    bans = [sanction for sanction in sanctions if sanction.kind is SanctionKind.BAN]
-    for _, group in groupby(bans, key=lambda ban: (ban.created, ban.by, ban.until)):
+    for _, group in groupby(sanctions, key=lambda ban: (ban.created, ban.by, ban.until)):
         parts = list(group)
         room.bans.restore(tuple(ban.subject for ban in parts), (parts[0].until - unix_ms()) / 1000)
 
