@@ -16,8 +16,6 @@ from rhythmd.clock import unix_ms
 from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.keeping.restoring import restore
-from rhythmd.hub.sessions.context import Context
 from rhythmd.hub.sessions.session import Session
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
@@ -91,12 +89,11 @@ class Server:
         passwords = RoomPasswords(self._auth.passwords)
         blobs = DirectoryBlobs(Path(config.server.data_dir) / BLOBS_FOLDER)
         self._live = _live_state(config)
-        self._hub = Hub(Context(config, stats, loop, self._store, blobs, passwords, authenticator, self._live))
+        self._hub = Hub(config, stats, loop, self._store, blobs, passwords, authenticator, self._live)
         watcher = AccountWatcher(self._hub)
         self._auth.changes.watch(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
-        context = self._hub.context
-        self._rest = RestSide(config, context, self._auth, self._store, self._why_not_ready, self._metrics(stats))
+        self._rest = RestSide(config, self._hub, self._auth, self._store, self._why_not_ready, self._metrics(stats))
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
             loop, config.limits, self._hub, authenticator, tuple(config.server.allowed_origins), stats, heartbeat
@@ -128,9 +125,8 @@ class Server:
         self._auth.start()
         self._rest.start()
         await asyncio.to_thread(self._live.open)
-        await restore(self._hub.context)
+        await self._hub.restore()
         self._hub.start()
-        self._hub.context.recorder.start()
         self.port = await self._listener.start(self._config.server.host, self._config.server.port, self._tls)
         server_log.info("listening on %s", self.url)
 
@@ -141,7 +137,7 @@ class Server:
         """No new connections, members told, buffers flushed, code 1012, out within `server.stop_s`."""
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
-        self._hub.context.recorder.stop()
+        self._hub.recorder.stop()
         await self._hub.settle(self._config.server.stop_s / 4)
         self._hub.stop()
         await asyncio.gather(
@@ -161,6 +157,11 @@ class Server:
     def auth(self) -> Auth:
         """The services behind accounts and logins."""
         return self._auth
+
+    @property
+    def hub(self) -> Hub:
+        """The rooms and sessions."""
+        return self._hub
 
     @property
     def url(self) -> str:
@@ -186,7 +187,7 @@ class Server:
                 await self._recheck.run()
                 if self._loop.time() - swept >= self._config.store.expire_every_s:
                     await self._store.expire(unix_ms())
-                    await self._hub.context.recordings.sweep()
+                    await self._hub.archive.sweep()
                     swept = self._loop.time()
             except StoreUnavailable:
                 self._store_answers = False
@@ -196,20 +197,20 @@ class Server:
             await asyncio.sleep(PING_S)
 
     def _why_not_ready(self) -> str | None:
-        if self._hub.context.stopping:
+        if self._hub.sessions.stopping:
             return "stopping"
         return None if self._store_answers else "store-away"
 
     def _metrics(self, stats: Stats) -> CollectorRegistry:
         registry = CollectorRegistry()
-        context = self._hub.context
+        hub = self._hub
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "connections": ("Open connections, HTTP included", lambda: self._listener.connections),
-            "sessions": ("Connected WebSocket clients", lambda: len(context.sessions)),
-            "rooms": ("Rooms", lambda: len(context.registry)),
-            "recordings": ("Rooms that are recorded", lambda: len(context.recorder)),
-            "away": ("Clients that are gone and may come back", lambda: len(context.away)),
-            "players": ("Players in rooms", lambda: sum(len(room.members) for room in context.registry)),
+            "sessions": ("Connected WebSocket clients", lambda: len(hub.sessions)),
+            "rooms": ("Rooms", lambda: len(hub.registry)),
+            "recordings": ("Rooms that are recorded", lambda: len(hub.recorder)),
+            "away": ("Clients that are gone and may come back", lambda: len(hub.sessions.away)),
+            "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
         registry.register(StatsCollector(stats, gauges))
         return registry

@@ -12,7 +12,7 @@ from rhythmd.auth.values import Principal
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.identity import Credentials, Identity
+from rhythmd.hub.ports import Credentials, Identity
 from rhythmd.ports import Store, StoreUnavailable
 from rhythmd.rows import Account
 
@@ -101,7 +101,7 @@ class Recheck:
     async def run(self) -> None:
         """Ask about everybody who is connected. Raises StoreUnavailable."""
         began = unix_ms()
-        members = self._hub.members()
+        members = self._hub.accounts()
         for first in range(0, len(members), CHUNK):
             await self._ask(members[first : first + CHUNK])
         self._since = began - CLOCKS_DIFFER_MS
@@ -116,7 +116,7 @@ class Recheck:
 
 
 class RoomPasswords:
-    """Implements `hub.kept.PasswordHasher` with the pool that hashes users' passwords."""
+    """Implements `hub.keeping.keepers.PasswordHasher` with the pool that hashes users' passwords."""
 
     def __init__(self, passwords: Passwords) -> None:
         self._passwords = passwords

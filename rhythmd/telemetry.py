@@ -116,11 +116,11 @@ class Stats:
         "events_in",
         "events_out",
         "flush_blocks",
-        "held_back",
         "latency",
         "loop_busy",
         "loop_lag",
         "refusals",
+        "throttled",
     )
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class Stats:
         self.bytes_in = 0
         self.events_in = 0
         self.events_out = 0
-        self.held_back = 0
+        self.throttled = 0
         self.flush_blocks = Histogram(FLUSH_BOUNDS)
         self.latency = Histogram(LATENCY_BOUNDS_S)
         self.loop_busy = 0.0
@@ -168,7 +168,7 @@ class StatsCollector(Collector):
             ("received_bytes", "Bytes from WebSocket peers", stats.bytes_in),
             ("events_in", "MIDI events accepted", stats.events_in),
             ("events_out", "MIDI events handed to listeners' sockets", stats.events_out),
-            ("held_back", "Times that a listener's music was held back", stats.held_back),
+            ("throttled", "Times that a client was throttled for reading too slowly", stats.throttled),
         ):
             yield CounterMetricFamily(f"rhythmd_{name}", text, value)
         for name, text, counts in (

@@ -12,12 +12,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from rhythm_protocol import binary, control
+from rhythm_protocol import binary
 from rhythm_protocol.binary import ClockReply, CursorAt, MidiBlock
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, Envelope
+from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythm_protocol.messages import ClockAnswer, Cursors, Error, JoinAck, Message, MidiOutput, Welcome
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.app import Server
+from rhythmd.client import codec
+from rhythmd.client.codec import Envelope
 from tests.deadline import within
 from tests.server import ServerProcess
 
@@ -100,7 +102,7 @@ class Client:
         self, type_: str, data: Mapping[str, object] | Message | None = None, id_: int | None = None
     ) -> None:
         """Send one control message; `id_` asks for an answer."""
-        encode = control.encode_binary if self.is_binary else control.encode_text
+        encode = codec.encode_binary if self.is_binary else codec.encode_text
         await self.send_raw(encode(type_, {} if data is None else data, id_))
 
     async def send_raw(self, payload: bytes) -> None:
@@ -227,7 +229,7 @@ class Client:
 def read_message(payload: bytes, *, is_binary: bool) -> object:
     """A server's message in either subprotocol as its struct, or as one of the tuples above."""
     if not is_binary:
-        return _typed(control.decode_text(payload))
+        return _typed(codec.decode_text(payload))
     match payload[0]:
         case binary.OP_MIDI:
             return Music(binary.decode_midi_blocks(payload))
@@ -236,7 +238,7 @@ def read_message(payload: bytes, *, is_binary: bool) -> object:
         case binary.OP_CURSOR:
             return Pointers(binary.decode_cursors(payload))
         case _:
-            return _typed(control.decode_binary(payload))
+            return _typed(codec.decode_binary(payload))
 
 
 def _typed(envelope: Envelope) -> object:
@@ -244,7 +246,7 @@ def _typed(envelope: Envelope) -> object:
     if envelope.type == "ack":
         assert envelope.id is not None
         return Answer(envelope.id, envelope.data)
-    message: object = control.parse_server(envelope)
+    message: object = codec.parse_server(envelope)
     match message:
         case Error() if envelope.id is not None:
             return Answer(envelope.id, {}, message)

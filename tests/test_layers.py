@@ -1,6 +1,7 @@
 """The layers of the server: who may import whom."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,14 +17,25 @@ RANKS: Final = (
     ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
     ("rhythmd.auth",),
-    ("rhythmd.hub",),
-    ("rhythmd.net", "rhythmd.store", "rhythmd.cluster", "rhythmd.rest"),
+    ("rhythmd.hub.ports",),
+    ("rhythmd.hub.sending",),
+    ("rhythmd.hub.rooms",),
+    ("rhythmd.hub.sessions",),
+    ("rhythmd.hub.recording", "rhythmd.hub.keeping"),
+    ("rhythmd.hub.handlers",),
+    ("rhythmd.hub.router",),
+    ("rhythmd.hub.hub",),
+    ("rhythmd.net", "rhythmd.store", "rhythmd.cluster", "rhythmd.rest.serving"),
+    ("rhythmd.rest.resources",),
+    ("rhythmd.rest.table",),
+    ("rhythmd.rest.app",),
     ("rhythmd.bridges",),
     ("rhythmd.app", "rhythmd.client"),
     ("rhythmd.admin",),
     ("rhythmd.cli",),
     ("rhythmd.__main__",),
 )
+PACKAGES: Final = ("rhythmd", "rhythmd.hub", "rhythmd.rest")  # of several ranks; nothing is in them but what they hold
 FRIENDS: Final = {("rhythmd.ports", "rhythmd.rows")}  # the ports speak of rows
 
 # Libraries that only these may import.
@@ -34,6 +46,9 @@ LIBRARIES: Final = {
     "aiohttp": ("rhythmd.rest", "rhythmd.auth.oauth"),
     "websockets": ("rhythmd.net", "rhythmd.client"),
 }
+
+WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi")
+ARROWS_BEFORE: Final = 137  # between modules of one folder without sub-packages
 
 # The way of a note, file by file, short enough to read.
 STRAIGHT_LINE: Final = (
@@ -101,7 +116,7 @@ def rank_of(unit: str) -> int:
     return next(number for number, rank in enumerate(RANKS) if unit in rank)
 
 
-@pytest.mark.parametrize("module", [module for module in SOURCES if module != "rhythmd"])
+@pytest.mark.parametrize("module", [module for module in SOURCES if module not in PACKAGES])
 def test_module_has_a_rank(module: str) -> None:
     assert unit_of(module) is not None
 
@@ -115,6 +130,36 @@ def test_imports_point_downward() -> None:
         if rank_of(imported) >= rank_of(importer):
             wrong.append(found)
     assert wrong == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_of_several_ranks_is_empty(package: str) -> None:
+    assert all(isinstance(node, ast.Expr) for node in SOURCES[package].body)
+
+
+def folders() -> list[str]:
+    """The packages that have a rank, or are part of one."""
+    return [module for module in SOURCES if (ROOT / module.replace(".", "/") / "__init__.py").exists()]
+
+
+@pytest.mark.parametrize("folder", [folder for folder in folders() if folder.startswith(WALLED)])
+def test_folder_says_what_belongs_there_and_what_does_not(folder: str) -> None:
+    text = ast.get_docstring(SOURCES[folder]) or ""
+    assert re.search(r"\b(not|nothing|nor)\b", text, re.IGNORECASE), text
+
+
+def test_hub_has_fewer_arrows_than_before_it_had_walls() -> None:
+    arrows = {
+        (found.module, found.target)
+        for found in IMPORTS
+        if is_in(found.module, "rhythmd.hub") and is_in(found.target, "rhythmd.hub") and found.target in SOURCES
+    }
+    assert len(arrows) < ARROWS_BEFORE
+
+
+def test_what_serves_requests_knows_no_rooms() -> None:
+    serving = [found for found in IMPORTS if is_in(found.module, "rhythmd.rest.serving")]
+    assert [found for found in serving if is_in(found.target, "rhythmd.hub")] == []
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -22,10 +22,10 @@ from websockets.typing import Subprotocol
 from bench.faults.wire import Wire
 from rhythm_protocol.binary import MidiBlock
 from rhythm_protocol.close import ABNORMAL, Close, close_rule
-from rhythm_protocol.control import Envelope, parse_server
 from rhythm_protocol.messages import JoinAck, Message, ResumeAck, Welcome
 from rhythm_protocol.midi import MidiEvent
 from rhythm_protocol.resume import UNCOUNTED, SessionCounter
+from rhythmd.client.codec import Envelope, parse_server
 
 __all__ = ["Ear", "Removed", "Session"]
 

@@ -20,8 +20,9 @@ from bench.faults.musician import Musician
 from bench.faults.picture import Held, Picture
 from bench.faults.proxy import Proxy, open_proxy
 from bench.faults.wire import WIRES
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, decode_binary, encode_binary
+from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythm_protocol.messages import JoinAck, JoinRoom, RoomSettings
+from rhythmd.client.codec import decode_binary, encode_binary
 
 __all__ = ["Tally", "perform"]
 

@@ -5,11 +5,13 @@ from typing import Final, Protocol
 
 import msgspec
 
-from rhythm_protocol import binary, control
+from rhythm_protocol import binary
 from rhythm_protocol.binary import OP_CONTROL, OP_MIDI, MidiBlock
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON, Envelope
+from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Message, MidiOutput
 from rhythm_protocol.midi import MidiEvent
+from rhythmd.client import codec
+from rhythmd.client.codec import Envelope
 
 __all__ = ["WIRES", "Incoming", "Wire"]
 
@@ -38,7 +40,7 @@ class _Binary:
     is_text = False
 
     def control(self, type_: str, data: Mapping[str, object] | Message, id_: int | None = None) -> bytes:
-        return control.encode_binary(type_, data, id_)
+        return codec.encode_binary(type_, data, id_)
 
     def midi(self, base_ms: int, events: list[MidiEvent]) -> bytes:
         return binary.encode_midi(base_ms, events)
@@ -49,7 +51,7 @@ class _Binary:
     def read(self, payload: bytes) -> Incoming:
         if payload[0] == OP_MIDI:
             return binary.decode_midi_blocks(payload)
-        return control.decode_binary(payload) if payload[0] == OP_CONTROL else None
+        return codec.decode_binary(payload) if payload[0] == OP_CONTROL else None
 
 
 class _Text:
@@ -57,7 +59,7 @@ class _Text:
     is_text = True
 
     def control(self, type_: str, data: Mapping[str, object] | Message, id_: int | None = None) -> bytes:
-        return control.encode_text(type_, data, id_)
+        return codec.encode_text(type_, data, id_)
 
     def midi(self, base_ms: int, events: list[MidiEvent]) -> bytes:
         return self.control("midi-event", {"time": base_ms & 0xFFFFFFFF, "events": events})
@@ -66,7 +68,7 @@ class _Text:
         return self.control("cursor", {"x": x, "y": y})
 
     def read(self, payload: bytes) -> Incoming:
-        envelope = control.decode_text(payload)
+        envelope = codec.decode_text(payload)
         if envelope.type == "midi-event":
             blocks = msgspec.convert(envelope.data, MidiOutput).blocks
             return [MidiBlock(block.slot, block.time, tuple(map(MidiEvent._make, block.events))) for block in blocks]

@@ -9,9 +9,10 @@ from typing import Final, Self, cast
 
 from bench.load.frames import whole_frames
 from rhythm_protocol.binary import OP_CONTROL
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, decode_binary, encode_binary
+from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythm_protocol.messages import RoomSettings
 from rhythm_protocol.websocket import BINARY, client_frame
+from rhythmd.client.codec import decode_binary, encode_binary
 
 __all__ = ["Client", "Refused", "upgrade_request"]
 

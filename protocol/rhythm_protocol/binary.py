@@ -64,13 +64,13 @@ class MidiBlock(NamedTuple):
 
 
 class ClockRequest(NamedTuple):
-    """Any `u64`; it comes back in the reply."""
+    """Client to server: a question for the server's time. `value` is any `u64`, and comes back in the reply."""
 
     value: int
 
 
 class ClockReply(NamedTuple):
-    """The request's value, and when the server got it and answered (microseconds of its clock)."""
+    """Server to client: the request's value, and when the server got it and answered (microseconds of its clock)."""
 
     value: int
     received_us: int

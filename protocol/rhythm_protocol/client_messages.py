@@ -7,6 +7,8 @@ from msgspec import UNSET, Meta, UnsetType
 from rhythm_protocol.values import (
     U16,
     U32,
+    U53,
+    U64,
     Beats,
     BeatUnit,
     Byte,
@@ -25,6 +27,7 @@ from rhythm_protocol.values import (
     Seconds,
     Status,
     Tempo,
+    check_u64,
 )
 
 __all__ = [
@@ -54,7 +57,7 @@ __all__ = [
 
 
 class RoomSettingsUpdate(Message, frozen=True):
-    """Any part of `RoomSettings`; what is left out stays. `password: null` takes the password away."""
+    """A change of any part of `RoomSettings`. What is left out stays; a `password` of null removes the password."""
 
     name: RoomName | UnsetType = UNSET
     password: Password | UnsetType | None = UNSET
@@ -73,7 +76,10 @@ class RoomSettingsUpdate(Message, frozen=True):
 
 
 class JoinRoom(Message, frozen=True):
-    """`room` is an id or a name; `lobby` finds a lobby with a free seat. `settings` count on creation."""
+    """A request to enter a room, by its id or name; `lobby` finds a lobby with a free seat.
+
+    `settings` are those of a new room; they are ignored if the room exists.
+    """
 
     room: RoomName
     password: Password | None = None
@@ -82,7 +88,7 @@ class JoinRoom(Message, frozen=True):
 
 
 class LeaveRoom(Message, frozen=True):
-    pass
+    """A request to leave the room."""
 
 
 class ChatMessage(Message, frozen=True):
@@ -93,17 +99,21 @@ class ChatMessage(Message, frozen=True):
 
 
 class Authenticate(Message, frozen=True):
-    """An access token or a one-time ticket, to stay logged in. One of the two."""
+    """An access token or a one-time ticket, one of the two, which renews a login."""
 
     token: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
     ticket: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
 
 
 class Typing(Message, frozen=True):
+    """Whether the sender is writing a line of chat."""
+
     typing: bool
 
 
 class UserUpdate(Message, frozen=True):
+    """A change of the sender's own name, colour or status. What is left out stays."""
+
     name: Name | UnsetType = UNSET
     colour: Colour | UnsetType = UNSET
     status: Status | UnsetType = UNSET
@@ -111,24 +121,26 @@ class UserUpdate(Message, frozen=True):
 
 
 class RoomUpdate(Message, frozen=True):
+    """A change of the room's settings."""
+
     settings: RoomSettingsUpdate
 
 
 class Resume(Message, frozen=True):
-    """Go on with an earlier session. `received`: how many of its counted control messages have come."""
+    """A request to continue an earlier session, of which so many counted control messages have come."""
 
     session: Annotated[str, Meta(min_length=1, max_length=64)]
-    received: Annotated[int, Meta(ge=0)]
+    received: U53
 
 
 class Timing(Message, frozen=True):
-    """How late the notes of the last seconds came in, at their 95th percentile, by the server's clock."""
+    """The lateness of the notes of the last seconds, as its 95th percentile, by the server's clock."""
 
     late_ms: Annotated[int, Meta(ge=0, le=60_000)]
 
 
 class MetronomeUpdate(Message, frozen=True):
-    """Start the metronome, change it or stop it. What is left out stays, or is 120 and 4/4."""
+    """A start, a change or a stop of the metronome. What is left out stays, or is 120 beats a minute in 4/4."""
 
     running: bool
     bpm: Tempo | UnsetType = UNSET
@@ -137,29 +149,33 @@ class MetronomeUpdate(Message, frozen=True):
 
 
 class Record(Message, frozen=True):
-    """Begin or end a recording of the room. `name` is its title."""
+    """The beginning or the end of a recording of the room. `name` is its title."""
 
     on: bool
     name: RoomName | UnsetType = UNSET
 
 
 class RecordLast(Message, frozen=True):
-    """Keep the last minutes as a recording."""
+    """A request to keep the last minutes as a recording."""
 
     name: RoomName | UnsetType = UNSET
 
 
 class TransferOwner(Message, frozen=True):
+    """The choice of another owner; `user` is a member's id or name."""
+
     user: str
 
 
 class Kick(Message, frozen=True):
+    """The removal of a member from the room."""
+
     user: str
     reason: Line = ""
 
 
 class Ban(Message, frozen=True):
-    """Seconds of None: for as long as the room lives."""
+    """The removal of a member from the room, who stays banned; without `seconds` for as long as the room lives."""
 
     user: str
     seconds: Seconds | None = None
@@ -167,11 +183,13 @@ class Ban(Message, frozen=True):
 
 
 class Unban(Message, frozen=True):
+    """The end of a ban; `user` is an id."""
+
     user: str
 
 
 class Mute(Message, frozen=True):
-    """Sets what is named, leaves the rest: `notes` for the keys, `chat` for the lines."""
+    """A change of whether a member's `notes` and lines of `chat` are refused. What is left out stays."""
 
     user: str
     notes: bool | UnsetType = UNSET
@@ -179,24 +197,27 @@ class Mute(Message, frozen=True):
 
 
 class ClearChat(Message, frozen=True):
-    pass
+    """A request to delete the room's chat."""
 
 
 class MidiInput(Message, frozen=True):
-    """`rhythm.v1.json` only: the binary message as numbers, events as [offset, status, data 1, data 2]."""
+    """Notes of the sender on `rhythm.v1.json`: a base time, and events as [offset, status, data 1, data 2]."""
 
     time: U32
     events: Annotated[list[tuple[U16, Byte, Byte, Byte]], Meta(min_length=1)]
 
 
 class ClockQuestion(Message, frozen=True):
-    """`rhythm.v1.json` only."""
+    """A question for the server's time on `rhythm.v1.json`; `value` comes back in the answer."""
 
-    value: Annotated[int, Meta(ge=0)]
+    value: U64
+
+    def __post_init__(self) -> None:
+        check_u64(self, "value")
 
 
 class CursorPosition(Message, frozen=True):
-    """`rhythm.v1.json` only."""
+    """The place of the sender's pointer, on `rhythm.v1.json`."""
 
     x: U16
     y: U16

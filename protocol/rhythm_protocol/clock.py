@@ -6,8 +6,8 @@ question left and when the answer came, t2 and t3 on the server's, when it got t
     offset     = ((t2 - t1) + (t3 - t4)) / 2        server's clock = client's clock + offset
     round trip = (t4 - t1) - (t3 - t2)
 
-The offset is wrong by at most half the round trip: so the exchanges with the shortest ones are believed, and each of
-them weighs by the inverse square of its round trip.
+The offset is wrong by at most half the round trip. So only the exchanges with the shortest round trips are used, and
+each of them has the inverse square of its round trip as its weight.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 __all__ = ["ClockEstimate", "ClockEstimator", "ClockExchange", "unwrap_ms"]
 
 _WINDOW: Final = 40  # exchanges: two minutes, at one in 3 s
-_BEST_SHARE: Final = 4  # one in so many is believed
+_BEST_SHARE: Final = 4  # one exchange in so many is used
 _DRIFT_SPAN_US: Final = 30_000_000  # over less time the noise of the offsets is larger than any real drift
 _MAX_DRIFT: Final = 500e-6  # RFC 5905, section 11.3: no working oscillator is further off
 _JITTER_QUANTILE: Final = 0.95
@@ -50,7 +50,7 @@ class ClockExchange(NamedTuple):
 
 
 class ClockEstimate(NamedTuple):
-    """What is known of the server's clock.
+    """The server's clock, as far as a client knows it.
 
     Attributes:
         reference_us: the moment on the client's clock at which `offset_us` holds.
@@ -76,7 +76,7 @@ class ClockEstimate(NamedTuple):
 
 
 class ClockEstimator:
-    """Keeps the latest exchanges with one server and estimates its clock from the best of them."""
+    """The latest exchanges with one server, and the estimate of its clock from the best of them."""
 
     __slots__ = ("_window",)
 
@@ -84,7 +84,7 @@ class ClockEstimator:
         self._window: list[ClockExchange] = []
 
     def add(self, exchange: ClockExchange) -> ClockEstimate:
-        """Take in one more exchange; what is known now."""
+        """The estimate, with one more exchange."""
         self._window = [*self._window[1 - _WINDOW :], exchange]
         ranked = sorted(self._window, key=lambda exchange: exchange.round_trip_us)
         best = ranked[: max(1, len(ranked) // _BEST_SHARE)]

@@ -33,7 +33,7 @@ class Close(NamedTuple):
     """One row of the table.
 
     `reconnect_after` is a pair of seconds: a client waits a random time between the two before its first
-    try and doubles both with each further one, up to a minute. None means: do not come back by yourself.
+    try, and doubles both with each further try, up to a minute. None means that a client does not come back by itself.
     """
 
     code: int

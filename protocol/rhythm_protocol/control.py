@@ -1,25 +1,31 @@
 """Control messages on the wire: one map `{"type": str, "data": map, "id": int (optional)}`.
 
 `rhythm.v1` sends it as `0x10` and msgpack in a binary message, `rhythm.v1.json` as JSON in a text message.
-Decoding has two steps, so that a refusal can carry the message's `id`: the envelope first, its `data` second.
+
+Decoding has two steps, so that a refusal can carry the message's `id`: the envelope first, its `data` second. Each is
+one pass of msgspec that makes the typed value straight from the bytes. A field that nobody knows is skipped: it must be
+well-formed, but nothing is made of it.
 """
 
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
-import msgpack
 import msgspec
-import orjson
+from msgspec import Raw, Struct, ValidationError, json, msgpack
 
 from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
 from rhythm_protocol.explain import explain
 from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, ClientMessage, ServerMessage
-from rhythm_protocol.values import FORMS
+from rhythm_protocol.skipped import check_json, check_msgpack
+from rhythm_protocol.values import FORMS, U53
 
 __all__ = [
     "SUBPROTOCOL_BINARY",
     "SUBPROTOCOL_JSON",
+    "BinaryEnvelope",
     "Envelope",
+    "TextEnvelope",
     "decode_binary",
     "decode_text",
     "encode_binary",
@@ -31,65 +37,155 @@ __all__ = [
 SUBPROTOCOL_BINARY: Final = "rhythm.v1"
 SUBPROTOCOL_JSON: Final = "rhythm.v1.json"
 
-_MAX_ID: Final = 2**53 - 1  # what a JavaScript number holds exactly
 _CONTROL: Final = bytes((OP_CONTROL,))
 
 
-class Envelope(msgspec.Struct, frozen=True):
-    """A control message whose `data` has not been looked at yet."""
+class Envelope(Struct, frozen=True):
+    """A control message whose `data` is still as it came: a `BinaryEnvelope` or a `TextEnvelope`."""
 
     type: str
-    data: dict[str, Any] = msgspec.field(default_factory=dict)
+    data: Raw
+    id: U53 | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """All that stands in `data`, known or not. Raises MalformedMessage, also when it is no map."""
+        codec = _CODECS[type(self)]
+        try:
+            return codec.fields(self.data)
+        except (ValueError, RecursionError) as error:
+            raise codec.malformed(error) from None
+
+
+class BinaryEnvelope(Envelope, frozen=True):
+    """A control message of `rhythm.v1`."""
+
+    data: Raw = Raw(msgpack.encode({}))
+
+
+class TextEnvelope(Envelope, frozen=True):
+    """A control message of `rhythm.v1.json`."""
+
+    data: Raw = Raw(json.encode({}))
+
+
+class _Outgoing(Struct, omit_defaults=True):
+    """The envelope of a message that is sent: `data` is encoded in the same pass, whatever struct or map it is."""
+
+    type: str
+    data: object
     id: int | None = None
 
 
-def _envelope(value: object) -> Envelope:
-    if not isinstance(value, dict):
-        raise MalformedMessage("a control message is a map with type, data and, optionally, id")
-    try:
-        envelope = msgspec.convert(value, Envelope)
-    except msgspec.ValidationError as error:
-        raise MalformedMessage(str(error)) from None
-    if envelope.id is not None and not 0 <= envelope.id <= _MAX_ID:
-        raise MalformedMessage(f"id must be 0 to 2^53-1, is {envelope.id}")
-    return envelope
+class _Codec(NamedTuple):
+    """The decoders of one encoding, made once, and its encoder.
+
+    Args:
+        name: of the encoding.
+        envelope: reads a whole message.
+        entries: reads a map and leaves the values as they came.
+        fields: reads a map and all that is in it.
+        client: by the type of a client's message, what reads its `data`.
+        server: by the type of a server's message, what reads its `data`.
+        encode: writes a struct or a map.
+    """
+
+    name: str
+    envelope: Callable[[bytes], Envelope]
+    entries: Callable[[bytes], dict[str, Raw]]
+    fields: Callable[[Raw], dict[str, Any]]
+    client: dict[str, Callable[[Raw], Any]]
+    server: dict[str, Callable[[Raw], Any]]
+    encode: Callable[[object], bytes]
+
+    def read(self, message: bytes) -> Envelope:
+        """The envelope of a whole message. Raises MalformedMessage."""
+        try:
+            return self.envelope(message)
+        except ValidationError:
+            return self._read_last(message)
+        except (ValueError, RecursionError) as error:
+            raise self.malformed(error) from None
+
+    def _read_last(self, message: bytes) -> Envelope:
+        """The same, where msgspec has refused a value: of a key that stands there twice only the last one counts."""
+        try:
+            last = self.entries(message)
+            return self.envelope(self.encode({name: last[name] for name in Envelope.__struct_fields__ if name in last}))
+        except (ValueError, RecursionError) as error:
+            raise self.malformed(error) from None
+
+    def malformed(self, error: Exception) -> MalformedMessage:
+        """What to say of bytes that msgspec cannot read; it raises a RecursionError or some kind of ValueError."""
+        if isinstance(error, ValidationError):
+            return MalformedMessage(str(error))
+        if isinstance(error, RecursionError):
+            return MalformedMessage("nested too deep")
+        return MalformedMessage(f"not {self.name}")
 
 
-def _no_extension(code: int, _data: bytes) -> object:
-    raise MalformedMessage(f"msgpack extension type {code} is not used here")
+_Decoder = type[json.Decoder[Any]] | type[msgpack.Decoder[Any]]
+
+
+def _codec(name: str, envelope: type[Envelope], decoder: _Decoder, encode: Callable[[object], bytes]) -> _Codec:
+    def readers(table: Mapping[str, ClientMessage | ServerMessage]) -> dict[str, Callable[[Raw], Any]]:
+        return {type_: decoder(row.data).decode for type_, row in table.items()}
+
+    return _Codec(
+        name,
+        envelope=decoder(envelope).decode,
+        entries=decoder(dict[str, Raw]).decode,
+        fields=decoder(dict[str, Any]).decode,
+        client=readers(CLIENT_MESSAGES),
+        server=readers(SERVER_MESSAGES),
+        encode=encode,
+    )
+
+
+_MSGPACK: Final = _codec("msgpack", BinaryEnvelope, msgpack.Decoder, msgpack.Encoder().encode)
+_JSON: Final = _codec("JSON", TextEnvelope, json.Decoder, json.Encoder().encode)
+_CODECS: Final[dict[type[Envelope], _Codec]] = {BinaryEnvelope: _MSGPACK, TextEnvelope: _JSON}
 
 
 def decode_binary(payload: bytes) -> Envelope:
     """The envelope in a binary message that starts with `0x10`. Raises MalformedMessage."""
     if payload[:1] != _CONTROL:
         raise MalformedMessage(f"expected opcode {OP_CONTROL:#04x}, got {payload[:1].hex() or 'nothing'}")
-    try:
-        value = msgpack.unpackb(payload[1:], ext_hook=_no_extension, timestamp=0)
-    except MalformedMessage:
-        raise
-    except (ValueError, RecursionError, OverflowError) as error:
-        # msgpack derives its own errors from ValueError, invalid UTF-8 and unhashable keys included.
-        raise MalformedMessage(f"not msgpack: {type(error).__name__}") from None
-    except TypeError:
-        raise MalformedMessage("not msgpack: a map's key is no string") from None
-    return _envelope(value)
+    body = payload[1:]
+    envelope = _MSGPACK.read(body)
+    check_msgpack(body)
+    return envelope
 
 
 def decode_text(payload: str | bytes) -> Envelope:
     """The envelope in a text message. Raises MalformedMessage."""
     try:
-        value = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        raise MalformedMessage("not JSON") from None
-    return _envelope(value)
+        body = (payload if isinstance(payload, str) else payload.decode()).encode()
+    except UnicodeError:
+        raise MalformedMessage("not UTF-8") from None
+    envelope = _JSON.read(body)
+    check_json(body)
+    return envelope
 
 
-def _parse(envelope: Envelope, row: ClientMessage | ServerMessage | None) -> Any:
-    if row is None:
+def _parse(
+    envelope: Envelope, read: Callable[[Raw], Any] | None, table: Mapping[str, ClientMessage | ServerMessage]
+) -> Any:
+    if read is None:
         raise MalformedMessage(f"unknown type {envelope.type[:64]!r}", ErrorCode.UNKNOWN_TYPE)
     try:
-        return msgspec.convert(envelope.data, row.data)
-    except msgspec.ValidationError as error:
+        return read(envelope.data)
+    except (ValueError, RecursionError):
+        return _parse_whole(envelope, table[envelope.type].data)
+
+
+def _parse_whole(envelope: Envelope, struct: type[Any]) -> Any:
+    """What `data` is when a typed pass has refused it. It is read as a map of anything first: what is not even that is
+    malformed, and of a key that stands there twice only the last value has to be right.
+    """
+    fields = envelope.fields()
+    try:
+        return msgspec.convert(fields, struct)
+    except ValidationError as error:
         raise InvalidMessage(*explain(error, FORMS)) from None
 
 
@@ -97,30 +193,22 @@ def parse_client(envelope: Envelope) -> Any:
     """The struct of a client's message.
 
     Raises:
-        MalformedMessage: the type is unknown (`unknown-type`).
+        MalformedMessage: the type is unknown (`unknown-type`), or `data` is no map of strings to values.
         InvalidMessage: a field is missing or not what it must be (`invalid-field`, with the field's name).
     """
-    return _parse(envelope, CLIENT_MESSAGES.get(envelope.type))
+    return _parse(envelope, _CODECS[type(envelope)].client.get(envelope.type), CLIENT_MESSAGES)
 
 
 def parse_server(envelope: Envelope) -> Any:
     """The struct of a server's message; an `ack`'s data stays a dict. Raises like `parse_client`."""
-    return _parse(envelope, SERVER_MESSAGES.get(envelope.type))
-
-
-def _build(type_: str, data: object, id_: int | None) -> dict[str, Any]:
-    envelope: dict[str, Any] = {"type": type_, "data": msgspec.to_builtins(data)}
-    if id_ is not None:
-        envelope["id"] = id_
-    return envelope
+    return _parse(envelope, _CODECS[type(envelope)].server.get(envelope.type), SERVER_MESSAGES)
 
 
 def encode_binary(type_: str, data: object, id_: int | None = None) -> bytes:
     """The binary message for a struct or map `data`."""
-    packed: bytes = msgpack.packb(_build(type_, data, id_))
-    return _CONTROL + packed
+    return _CONTROL + _MSGPACK.encode(_Outgoing(type_, data, id_))
 
 
 def encode_text(type_: str, data: object, id_: int | None = None) -> bytes:
     """The text message (UTF-8) for a struct or map `data`."""
-    return orjson.dumps(_build(type_, data, id_))
+    return _JSON.encode(_Outgoing(type_, data, id_))

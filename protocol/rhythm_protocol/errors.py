@@ -7,45 +7,181 @@
 Every decoder of this package raises only these.
 """
 
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
+from typing import Self
 
-__all__ = ["ErrorCode", "InvalidMessage", "MalformedMessage", "ProtocolError"]
+__all__ = ["ErrorCode", "InvalidMessage", "MalformedMessage", "ProtocolError", "Side"]
+
+
+class Side(Flag):
+    """Where a code is sent: in an `error` message, in the answer to a request of the REST API, or in both."""
+
+    SOCKET = auto()
+    REST = auto()
+    BOTH = SOCKET | REST
 
 
 class ErrorCode(StrEnum):
-    """The published table of `error.code`; PROTOCOL.md says when each is sent."""
+    """The published table of `error.code`, one row a code. A code never changes its name or its meaning.
 
-    MALFORMED_MESSAGE = "malformed-message"
-    UNKNOWN_TYPE = "unknown-type"
-    INVALID_FIELD = "invalid-field"
-    INVALID_MIDI = "invalid-midi"
-    RATE_LIMITED = "rate-limited"
-    QUOTA_EXCEEDED = "quota-exceeded"
-    NOT_IN_ROOM = "not-in-room"
-    ALREADY_IN_ROOM = "already-in-room"
-    ROOM_NOT_FOUND = "room-not-found"
-    ROOM_FULL = "room-full"
-    ROOM_LIMIT = "room-limit"
-    WRONG_PASSWORD = "wrong-password"  # noqa: S105 - the name of an error
-    BANNED = "banned"
-    GUESTS_NOT_ALLOWED = "guests-not-allowed"
-    BOTS_NOT_ALLOWED = "bots-not-allowed"
-    NOT_OWNER = "not-owner"
-    ONLY_OWNER_CAN_PLAY = "only-owner-can-play"
-    ONLY_OWNER_CAN_CHAT = "only-owner-can-chat"
-    NOTES_MUTED = "notes-muted"
-    CHAT_MUTED = "chat-muted"
-    USER_NOT_FOUND = "user-not-found"
-    UNKNOWN_COMMAND = "unknown-command"
-    LOGIN_EXPIRED = "login-expired"
-    LOGIN_INVALID = "login-invalid"
-    USER_BANNED = "user-banned"
-    SESSION_NOT_FOUND = "session-not-found"
-    REPLAY_NOT_ALLOWED = "replay-not-allowed"
-    RECORDING_LIMIT = "recording-limit"
-    UNAVAILABLE = "unavailable"
-    STOPPING = "stopping"
-    INTERNAL_ERROR = "internal-error"
+    PROTOCOL.md and the API's document show these rows. Their columns: the name, `status`, `side`, `meaning`, and
+    `counterpart` where there is one.
+
+    Attributes:
+        status: of HTTP (RFC 9110, 15). A code that only the socket knows has one as well: it is what a request gets
+            if the same refusal ever reaches one, and what answers an upgrade request that is refused with it.
+        side: where the code is sent.
+        meaning: when it is sent, for people, in Markdown.
+        counterpart: the name of the code that the other side has for the same thing; "" if there is none. Both sides
+            published their names before there was one table, so both names stay.
+    """
+
+    _value_: str
+    status: int
+    side: Side
+    meaning: str
+    counterpart: str
+
+    def __new__(cls, name: str, status: int, side: Side, meaning: str, counterpart: str = "") -> Self:
+        code = str.__new__(cls, name)
+        code._value_ = name
+        code.status = status
+        code.side = side
+        code.meaning = meaning
+        code.counterpart = counterpart
+        return code
+
+    # The form of a message or a request
+
+    MALFORMED_MESSAGE = (
+        "malformed-message", 400, Side.SOCKET,
+        "the bytes are no message: unknown opcode, wrong length, not msgpack or JSON, no `type`, `id` out of range",
+        "bad-request",
+    )  # fmt: skip
+    BAD_REQUEST = (
+        "bad-request", 400, Side.REST, "the body is not JSON, or a parameter is there twice", "malformed-message",
+    )  # fmt: skip
+    UNKNOWN_TYPE = "unknown-type", 400, Side.SOCKET, "the `type` is none of a client's"
+    INVALID_FIELD = (
+        "invalid-field", 400, Side.BOTH,
+        "a field is missing, of another type or out of bounds; `field` names it, `message` says what was expected",
+    )  # fmt: skip
+    INVALID_MIDI = (
+        "invalid-midi", 400, Side.SOCKET,
+        "an event is no MIDI channel message; `field` names it, nothing of the message is played",
+    )  # fmt: skip
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", 415, Side.REST, "the body is not `application/json`"
+    TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
+    TOO_SLOW = "too-slow", 408, Side.REST, "the body did not arrive in time"
+    NOT_FOUND = "not-found", 404, Side.REST, "there is nothing at this path, or nobody and nothing of this name"
+    METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
+    CROSS_SITE = "cross-site", 403, Side.REST, "a page of another site made the request"
+    RATE_LIMITED = (
+        "rate-limited", 429, Side.BOTH, "too many control messages or requests; this one was not looked at",
+    )  # fmt: skip
+    QUOTA_EXCEEDED = "quota-exceeded", 429, Side.SOCKET, "note-ons were dropped; at most once per refill"
+
+    # The login behind it
+
+    LOGIN_REQUIRED = "login-required", 401, Side.REST, "only a login may do this, and the request shows none"
+    WRONG_CREDENTIALS = "wrong-credentials", 401, Side.REST, "there is no such user, or the password is another one"
+    LOCKED_OUT = "locked-out", 429, Side.REST, "too many failed logins; `Retry-After` says how long to wait"
+    LOGIN_EXPIRED = (
+        "login-expired", 401, Side.SOCKET, "the access token has expired; get a new one", "token-expired",
+    )  # fmt: skip
+    TOKEN_EXPIRED = (
+        "token-expired", 401, Side.REST, "the access token has expired; get a new one", "login-expired",
+    )  # fmt: skip
+    LOGIN_INVALID = (
+        "login-invalid", 401, Side.SOCKET,
+        "the token or ticket is not good here, was used before, is another user's, or its login has ended",
+        "invalid-token",
+    )  # fmt: skip
+    INVALID_TOKEN = (
+        "invalid-token", 401, Side.REST, "the access token is not good here, or its login has ended", "login-invalid",
+    )  # fmt: skip
+    INVALID_REFRESH_TOKEN = (
+        "invalid-refresh-token", 401, Side.REST,
+        "the refresh token is missing, was used before, has expired, or its login has ended",
+    )  # fmt: skip
+    USER_BANNED = "user-banned", 403, Side.BOTH, "the account is banned from this server"
+    NOT_PERMITTED = (
+        "not-permitted", 403, Side.BOTH, "this needs an account or other roles, or nobody may do it to this room",
+    )  # fmt: skip
+
+    # Accounts
+
+    TAKEN = "taken", 409, Side.BOTH, "another room or account has this already; `field` names it"
+    LAST_LOGIN = "last-login", 409, Side.REST, "this is the account's only way to log in"
+    UNKNOWN_PROVIDER = "unknown-provider", 404, Side.REST, "nobody logs in through this site here"
+    INVALID_STATE = (
+        "invalid-state", 400, Side.REST, "the login was begun elsewhere, too long ago, or has been finished already",
+    )  # fmt: skip
+    CONSENT_DENIED = "consent-denied", 403, Side.REST, "the user declined the login at the other site"
+    CODE_REFUSED = "code-refused", 400, Side.REST, "the other site does not confirm the login"
+    PROVIDER_UNAVAILABLE = "provider-unavailable", 503, Side.REST, "the other site cannot be reached now"
+    PROVIDER_ANSWER = "provider-answer", 502, Side.REST, "the other site's answer makes no sense"
+    LOGIN_AND_LINK = (
+        "login-and-link", 409, Side.REST, "an account has this e-mail address: log in to it and link the other site",
+    )  # fmt: skip
+    IDENTITY_TAKEN = "identity-taken", 409, Side.REST, "the identity at the other site is another account's"
+    ALREADY_LINKED = "already-linked", 409, Side.REST, "the account has an identity at that site already"
+
+    # Rooms
+
+    NOT_IN_ROOM = "not-in-room", 409, Side.BOTH, "it needs a room, and you are in none, or not in this one"
+    ALREADY_IN_ROOM = (
+        "already-in-room", 409, Side.SOCKET,
+        "join: you are in that room; resume: you have joined a room on this socket already",
+    )  # fmt: skip
+    ROOM_NOT_FOUND = "room-not-found", 404, Side.BOTH, "there is no such room"
+    ROOM_FULL = "room-full", 409, Side.BOTH, "join: all seats are taken"
+    ROOM_LIMIT = "room-limit", 409, Side.BOTH, "the server, or your account, has as many rooms as it may"
+    WRONG_PASSWORD = "wrong-password", 403, Side.BOTH, "join: the room has a password, and it is another one"
+    BANNED = "banned", 403, Side.BOTH, "join: the room's owner banned you"
+    GUESTS_NOT_ALLOWED = "guests-not-allowed", 403, Side.BOTH, "join: only for accounts"
+    BOTS_NOT_ALLOWED = "bots-not-allowed", 403, Side.SOCKET, "join: only for people"
+    NOT_OWNER = "not-owner", 403, Side.BOTH, "only the owner, or for some things a moderator, may do this"
+    ONLY_OWNER_CAN_PLAY = (
+        "only-owner-can-play", 403, Side.SOCKET, "notes: the owner reserved the keys; at most once per refill",
+    )  # fmt: skip
+    ONLY_OWNER_CAN_CHAT = "only-owner-can-chat", 403, Side.SOCKET, "chat: the owner reserved the chat"
+    NOTES_MUTED = "notes-muted", 403, Side.SOCKET, "notes: your keys are muted; at most once per refill"
+    CHAT_MUTED = "chat-muted", 403, Side.SOCKET, "chat: your lines are muted"
+    USER_NOT_FOUND = (
+        "user-not-found", 404, Side.SOCKET,
+        "nobody in the room has this id or name, or several have the name; unban: nobody with this id is banned",
+        "not-found",
+    )  # fmt: skip
+    BAN_LIMIT = "ban-limit", 409, Side.SOCKET, "ban: the room has as many bans as it may; end one first"
+    UNKNOWN_COMMAND = "unknown-command", 400, Side.SOCKET, "chat: no such command; `/help` lists them"
+    SESSION_NOT_FOUND = (
+        "session-not-found", 404, Side.SOCKET,
+        "resume: there is no such session, it is over, or it is of another account", "not-found",
+    )  # fmt: skip
+    REPLAY_NOT_ALLOWED = (
+        "replay-not-allowed", 403, Side.SOCKET, "record-last: the room does not have `allow_replay`",
+    )  # fmt: skip
+    RECORDING_LIMIT = (
+        "recording-limit", 409, Side.SOCKET,
+        "record, record-last: there are as many as may be, or the room is being recorded already",
+    )  # fmt: skip
+
+    # The server
+
+    UNAVAILABLE = (
+        "unavailable", 503, Side.BOTH,
+        "the server cannot do this now, its database is away or too much waits; try again later",
+    )  # fmt: skip
+    BUSY = "busy", 503, Side.REST, "too much waits to be done; try again later", "unavailable"
+    CONNECTION_LOST = (
+        "connection-lost", 503, Side.SOCKET,
+        "the socket that asked was lost before it could be given what it asked for; ask again",
+    )  # fmt: skip
+    STOPPING = "stopping", 503, Side.SOCKET, "the server goes down and takes nothing new"
+    INTERNAL_ERROR = (
+        "internal-error", 500, Side.BOTH, "the server's mistake; the message says nothing more, its log does",
+    )  # fmt: skip
 
 
 class ProtocolError(ValueError):

@@ -8,10 +8,10 @@ __all__ = ["explain"]
 
 
 def explain(error: ValidationError, forms: Mapping[str, str]) -> tuple[str, str | None]:
-    """What was expected, and the field's name with those above it, by dots; None if it is the whole value.
+    """What was expected, and the dotted name of the field; None if it is the whole value.
 
     Args:
-        error: its text is "what was expected - at `$.path`"; a field that is missing or unknown ends the path.
+        error: its text is "what was expected - at `$.path`"; if the text names a field, that field ends the path.
         forms: what each regular expression asks for, in words.
     """
     text, _, path = str(error).partition(" - at `")

@@ -1,4 +1,4 @@
-"""How late notes come in, as a listener measures it for `timing`. Pure: every time comes in as an argument."""
+"""The lateness of notes, as a listener measures it for `timing`. Pure: every time comes in as an argument."""
 
 from collections import deque
 from math import ceil
@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["LatenessMeter"]
 
 _WINDOW_MS: Final = 10_000
-_SAMPLES: Final = 1_000  # of a listener to black MIDI, the latest ones
+_SAMPLES: Final = 1_000  # a listener to black MIDI keeps the latest ones
 _PERCENTILE: Final = 95
 _LATEST_MS: Final = 60_000
 

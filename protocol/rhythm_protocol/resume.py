@@ -1,4 +1,4 @@
-"""Which session to go on with after a lost connection, and how much of it has come: PROTOCOL.md, "Resuming"."""
+"""Which session a client resumes after a lost connection, and how much of it has come: PROTOCOL.md, "Resuming"."""
 
 from typing import Final
 
@@ -7,14 +7,14 @@ from rhythm_protocol.messages import SERVER_MESSAGES, Resume, ResumeAck
 __all__ = ["UNCOUNTED", "SessionCounter"]
 
 UNCOUNTED: Final = frozenset(type_ for type_, row in SERVER_MESSAGES.items() if not row.is_counted)
-"""The types that say how things are now, and are not sent again. The ack of a resume does not count either."""
+"""The types that say how things are now, and are not sent again. The ack of a resume is not counted either."""
 
 
 class SessionCounter:
-    """Counts what comes in a session, and carries the session over to the next socket.
+    """The count of what comes in a session, carried over from one socket to the next.
 
-    It is told of every control message in the order in which they come. A client that comes back and does not want
-    to resume calls `forget` first.
+    The client calls it for every control message, in the order in which they come. A client that comes back and does
+    not want to resume calls `forget` first.
 
     Attributes:
         session: the token of the session that this socket speaks for; None before the first welcome.
@@ -30,19 +30,19 @@ class SessionCounter:
 
     @property
     def resume(self) -> Resume | None:
-        """What to send first of all on a socket that was just welcomed; None when there is nothing to go on with."""
+        """What to send first on a socket that got its welcome; None if there is no session to resume."""
         return self._earlier
 
     def welcomed(self, session: str) -> None:
         """A new socket got its `welcome`, with this token."""
-        # An earlier session that no answer has settled yet goes before the one that this socket replaces.
+        # If no answer has settled an earlier session yet, that one is resumed, not the one that this socket replaces.
         if self._earlier is None and self.session is not None:
             self._earlier = Resume(self.session, self.received)
         self.session = session
         self.received = 0
 
     def heard(self, type_: str) -> None:
-        """A control message came. The ack of a resume may be told here too: `resumed` sets the count anew."""
+        """A control message came. The ack of a resume may come here too, because `resumed` sets the count anew."""
         if type_ not in UNCOUNTED:
             self.received += 1
 
@@ -53,7 +53,7 @@ class SessionCounter:
         self._earlier = None
 
     def refused(self) -> None:
-        """An error answered the `resume`: what began with this socket's welcome goes on."""
+        """An error answered the `resume`: the session of this socket's welcome is the one that continues."""
         self._earlier = None
 
     def forget(self) -> None:

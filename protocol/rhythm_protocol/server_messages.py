@@ -3,6 +3,10 @@
 from msgspec import field
 
 from rhythm_protocol.values import (
+    U16,
+    U32,
+    U64,
+    Byte,
     ChatLine,
     Limits,
     Message,
@@ -11,6 +15,7 @@ from rhythm_protocol.values import (
     RoomInfo,
     SlotState,
     User,
+    check_u64,
 )
 
 __all__ = [
@@ -50,7 +55,7 @@ class Welcome(Message, frozen=True):
 
 
 class JoinAck(Message, frozen=True):
-    """`members` are those the room has been told of, oldest first; `notes` is what sounds at this moment."""
+    """The room that was joined: `members` are the announced ones, longest present first, `notes` what players hold."""
 
     slot: int
     room: RoomInfo
@@ -61,10 +66,10 @@ class JoinAck(Message, frozen=True):
 
 
 class ResumeAck(Message, frozen=True):
-    """The session goes on. `user` and `session` are the old ones again.
+    """A session that continues. `user` and `session` are the old ones again.
 
-    `recovered`: the `missed` counted control messages follow, in order. Otherwise they are lost, and `join` has the
-    room as it is now, unless the session was in none. The music follows as `notes` either way, in a room.
+    If it is `recovered`, the `missed` counted control messages follow, in order. Otherwise they are lost, and `join`
+    has the room as it is now, or None if the session is in no room. In a room, `notes` follow in either case.
     """
 
     user: User
@@ -76,7 +81,7 @@ class ResumeAck(Message, frozen=True):
 
 
 class Notes(Message, frozen=True):
-    """What every player holds now; takes the place of all that was known of it."""
+    """What every other player holds now. It replaces all that was known of it."""
 
     notes: list[SlotState]
 
@@ -94,7 +99,7 @@ class MetronomeState(Message, frozen=True):
 
 
 class RecordingState(Message, frozen=True):
-    """Whether the room is being recorded, and by whom (a user's id)."""
+    """Whether the room is being recorded, and the id of the user who began it."""
 
     on: bool
     by: str | None = None
@@ -114,21 +119,27 @@ class RecordingInfo(Message, frozen=True):
 
 
 class RecordingReady(Message, frozen=True):
+    """A recording that the receiver was present at, or asked for, is finished."""
+
     recording: RecordingInfo
 
 
 class Error(Message, frozen=True):
+    """A refusal: a code of the table of errors, words for people, and the dotted name of the field that is wrong."""
+
     code: str
     message: str
     field: str | None = None
 
 
 class UserJoined(Message, frozen=True):
+    """A new member, once the room is told of them."""
+
     user: User
 
 
 class UserLeft(Message, frozen=True):
-    """`reason`: left, lost, replaced, kicked or banned."""
+    """A member who is gone; `reason` is left, lost, replaced, kicked or banned."""
 
     slot: int
     user_id: str
@@ -136,15 +147,19 @@ class UserLeft(Message, frozen=True):
 
 
 class UserUpdated(Message, frozen=True):
+    """A member as they are now."""
+
     user: User
 
 
 class RoomUpdated(Message, frozen=True):
+    """The room as it is now."""
+
     room: RoomInfo
 
 
 class RoomLeft(Message, frozen=True):
-    """You are out of the room without having asked for it."""
+    """The receiver is out of the room without having asked for it; `seconds` is how long a ban applies."""
 
     room: str
     reason: str
@@ -153,41 +168,48 @@ class RoomLeft(Message, frozen=True):
 
 
 class UserTyping(Message, frozen=True):
+    """Whether a member is writing a line of chat."""
+
     slot: int
     typing: bool
 
 
 class ChatCleared(Message, frozen=True):
-    pass
+    """The room's chat was deleted."""
 
 
 class MidiBlockData(Message, frozen=True):
-    slot: int
-    time: int
-    events: list[tuple[int, int, int, int]]
+    """Notes of one player: a base time, and events as [offset, status, data 1, data 2]."""
+
+    slot: U16
+    time: U32
+    events: list[tuple[U16, Byte, Byte, Byte]]
 
 
 class MidiOutput(Message, frozen=True):
-    """`rhythm.v1.json` only."""
+    """Notes of other players, on `rhythm.v1.json`."""
 
     blocks: list[MidiBlockData]
 
 
 class ClockAnswer(Message, frozen=True):
-    """`rhythm.v1.json` only. Times are microseconds of the server's clock."""
+    """The server's time on `rhythm.v1.json`: when the question came and when the answer left, in microseconds."""
 
-    value: int
-    received: int
-    sent: int
+    value: U64
+    received: U64
+    sent: U64
+
+    def __post_init__(self) -> None:
+        check_u64(self, "value", "received", "sent")
 
 
 class Cursors(Message, frozen=True):
-    """`rhythm.v1.json` only: [slot, x, y] each."""
+    """The places of members' pointers on `rhythm.v1.json`, each as [slot, x, y]."""
 
-    cursors: list[tuple[int, int, int]]
+    cursors: list[tuple[U16, U16, U16]]
 
 
 class Stopping(Message, frozen=True):
-    """The server goes down; come back after `reconnect_after_ms`."""
+    """The server goes down; the receiver comes back after `reconnect_after_ms`."""
 
     reconnect_after_ms: int

@@ -9,6 +9,8 @@ __all__ = [
     "FORMS",
     "U16",
     "U32",
+    "U53",
+    "U64",
     "BeatUnit",
     "Beats",
     "Byte",
@@ -35,11 +37,14 @@ __all__ = [
     "Status",
     "Tempo",
     "User",
+    "check_u64",
 ]
 
 # No control characters, and something that is no space. `\Z`, because `$` would let a final line break pass.
 _ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*\Z"
 _COLOUR: Final = r"^#[0-9a-fA-F]{6}\Z"
+
+_U64_MAX: Final = 2**64 - 1
 
 FORMS: Final = {
     _ONE_LINE: "one line of text with more in it than spaces",
@@ -56,6 +61,8 @@ Line = Annotated[str, Meta(max_length=128)]
 Byte = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+U53 = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # what a JavaScript number holds exactly
+U64 = Annotated[int, Meta(ge=0)]  # a struct that has one calls `check_u64`: bounds of msgspec's end at 63 bits
 Seconds = Annotated[int, Meta(ge=1, le=365 * 86_400)]
 Seats = Annotated[int, Meta(ge=1, le=65_535)]
 PlayoutMs = Annotated[int, Meta(ge=10, le=1_000)]
@@ -68,8 +75,18 @@ class Message(Struct, frozen=True, omit_defaults=False):
     """Base of everything that stands in `data`."""
 
 
+def check_u64(struct: Message, *names: str) -> None:
+    """Raise ValueError, which msgspec reports as its own, for a field that has more than 64 bits."""
+    for name in names:
+        if getattr(struct, name) > _U64_MAX:
+            raise ValueError(f"Expected `int` <= {_U64_MAX} in field `{name}`")
+
+
 class RoomType(StrEnum):
-    """Lobby and public rooms are listed; unlisted ones need their id or name, private ones a password too."""
+    """Who finds a room: lobbies and public rooms are listed, unlisted ones are found by id or name only.
+
+    A private room is unlisted and has a password.
+    """
 
     LOBBY = "lobby"
     PUBLIC = "public"
@@ -78,11 +95,15 @@ class RoomType(StrEnum):
 
 
 class Mode(StrEnum):
+    """How clients show the room."""
+
     NORMAL = "normal"
     ORCHESTRA = "orchestra"
 
 
 class Status(StrEnum):
+    """What users say of themselves."""
+
     ONLINE = "online"
     AWAY = "away"
     BUSY = "busy"
@@ -90,6 +111,8 @@ class Status(StrEnum):
 
 
 class ChatKind(StrEnum):
+    """The kind of a line: what was said, a `/me`, a whisper, or the server's own words."""
+
     TEXT = "text"
     ME = "me"
     WHISPER = "whisper"
@@ -99,7 +122,7 @@ class ChatKind(StrEnum):
 class User(Message, frozen=True):
     """A user as the others in the room see them. `slot` is their number in the room.
 
-    `reconnecting`: the connection is lost, and the seat is held for a while.
+    While a user is `reconnecting` the connection is lost, and the seat is reserved.
     """
 
     id: str
@@ -116,7 +139,7 @@ class User(Message, frozen=True):
 
 
 class RoomSettings(Message, frozen=True):
-    """What the owner of a room decides. `playout_ms` of None: the server measures it."""
+    """What the owner of a room decides. The server measures the playout delay while `playout_ms` is None."""
 
     type: RoomType = RoomType.PUBLIC
     max_players: Seats = 16
@@ -179,7 +202,7 @@ class SlotState(Message, frozen=True):
 
 
 class QuotaState(Message, frozen=True):
-    """The note quota in force: `points` left, `allowance` refilled every 2 s, up to `maximum`."""
+    """The note quota in force: the `points` left, and the `allowance` that each refill adds, up to the `maximum`."""
 
     points: int
     allowance: int
@@ -187,7 +210,7 @@ class QuotaState(Message, frozen=True):
 
 
 class Limits(Message, frozen=True):
-    """The limits a client has to know."""
+    """The limits that a client has to know."""
 
     message_bytes: int
     chat_length: int

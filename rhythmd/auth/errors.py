@@ -1,4 +1,4 @@
-"""What the authentication services refuse, each with a stable code.
+"""What the authentication services refuse, each with its code in the published table.
 
     AuthError
     +-- InvalidField          a value breaks a rule; `field` says which
@@ -28,13 +28,11 @@
 What a store raises (`rhythmd.ports.StoreError`) passes through.
 """
 
-from enum import StrEnum
-
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import RhythmdError
 
 __all__ = [
     "AlreadyLinked",
-    "AuthCode",
     "AuthError",
     "Banned",
     "Busy",
@@ -61,42 +59,15 @@ __all__ = [
 ]
 
 
-class AuthCode(StrEnum):
-    """Every code of an AuthError."""
-
-    INVALID_FIELD = "invalid-field"
-    TAKEN = "taken"
-    WRONG_CREDENTIALS = "wrong-credentials"
-    LOCKED_OUT = "locked-out"
-    BANNED = "banned"
-    BUSY = "busy"
-    INVALID_TOKEN = "invalid-token"  # noqa: S105 - the name of an error
-    TOKEN_EXPIRED = "token-expired"  # noqa: S105 - the name of an error
-    INVALID_REFRESH_TOKEN = "invalid-refresh-token"  # noqa: S105 - the name of an error
-    INVALID_TICKET = "invalid-ticket"
-    NOT_PERMITTED = "not-permitted"
-    NOT_FOUND = "not-found"
-    LAST_LOGIN = "last-login"
-    UNKNOWN_PROVIDER = "unknown-provider"
-    INVALID_STATE = "invalid-state"
-    CONSENT_DENIED = "consent-denied"
-    CODE_REFUSED = "code-refused"
-    PROVIDER_UNAVAILABLE = "provider-unavailable"
-    PROVIDER_ANSWER = "provider-answer"
-    LOGIN_AND_LINK = "login-and-link"
-    IDENTITY_TAKEN = "identity-taken"
-    ALREADY_LINKED = "already-linked"
-
-
 class AuthError(RhythmdError):
-    """A request that is not granted.
+    """A request that is not granted. `code` is its row of the published table.
 
     Args:
         message: why, for people; it may be shown to them.
         field: the request's field that stands in the way, if one does.
     """
 
-    code: AuthCode
+    code: ErrorCode
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -105,29 +76,31 @@ class AuthError(RhythmdError):
 
 
 class InvalidField(AuthError):
-    code = AuthCode.INVALID_FIELD
+    code = ErrorCode.INVALID_FIELD
 
 
 class Taken(AuthError):
-    code = AuthCode.TAKEN
+    code = ErrorCode.TAKEN
 
     def __init__(self, field: str) -> None:
         super().__init__(f"this {field} is taken", field)
 
 
 class WrongCredentials(AuthError):
-    code = AuthCode.WRONG_CREDENTIALS
+    code = ErrorCode.WRONG_CREDENTIALS
 
     def __init__(self) -> None:
         super().__init__("the user or the password is wrong")
 
 
 class LockedOut(AuthError):
-    """Args:
-    retry_after_s: seconds until another attempt is looked at.
+    """Too many failed logins.
+
+    Args:
+        retry_after_s: seconds until another attempt is looked at.
     """
 
-    code = AuthCode.LOCKED_OUT
+    code = ErrorCode.LOCKED_OUT
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("too many failed attempts, wait a moment")
@@ -135,12 +108,14 @@ class LockedOut(AuthError):
 
 
 class Banned(AuthError):
-    """Args:
-    until: Unix ms.
-    reason: what the moderator wrote.
+    """The account is closed for a time, or for good.
+
+    Args:
+        until: Unix ms.
+        reason: what the moderator wrote.
     """
 
-    code = AuthCode.BANNED
+    code = ErrorCode.USER_BANNED
 
     def __init__(self, until: int, reason: str) -> None:
         super().__init__(f"this account is banned: {reason}" if reason else "this account is banned")
@@ -149,53 +124,53 @@ class Banned(AuthError):
 
 
 class Busy(AuthError):
-    code = AuthCode.BUSY
+    code = ErrorCode.BUSY
 
     def __init__(self) -> None:
         super().__init__("the server is busy, try again in a moment")
 
 
 class InvalidToken(AuthError):
-    code = AuthCode.INVALID_TOKEN
+    code = ErrorCode.INVALID_TOKEN
 
     def __init__(self, message: str = "the access token is not valid") -> None:
         super().__init__(message)
 
 
 class TokenExpired(InvalidToken):
-    code = AuthCode.TOKEN_EXPIRED
+    code = ErrorCode.TOKEN_EXPIRED
 
     def __init__(self) -> None:
         super().__init__("the access token has expired")
 
 
 class InvalidRefreshToken(AuthError):
-    code = AuthCode.INVALID_REFRESH_TOKEN
+    code = ErrorCode.INVALID_REFRESH_TOKEN
 
     def __init__(self) -> None:
         super().__init__("the refresh token is not valid, log in again")
 
 
 class InvalidTicket(AuthError):
-    code = AuthCode.INVALID_TICKET
+    code = ErrorCode.LOGIN_INVALID
 
     def __init__(self) -> None:
         super().__init__("the ticket is not valid, ask for another one")
 
 
 class NotPermitted(AuthError):
-    code = AuthCode.NOT_PERMITTED
+    code = ErrorCode.NOT_PERMITTED
 
 
 class Unknown(AuthError):
-    code = AuthCode.NOT_FOUND
+    code = ErrorCode.NOT_FOUND
 
     def __init__(self, what: str) -> None:
         super().__init__(f"there is no such {what}")
 
 
 class LastLogin(AuthError):
-    code = AuthCode.LAST_LOGIN
+    code = ErrorCode.LAST_LOGIN
 
     def __init__(self) -> None:
         super().__init__("this is the account's only way to log in: set a password first")
@@ -206,63 +181,63 @@ class OAuthError(AuthError):
 
 
 class UnknownProvider(OAuthError):
-    code = AuthCode.UNKNOWN_PROVIDER
+    code = ErrorCode.UNKNOWN_PROVIDER
 
     def __init__(self) -> None:
         super().__init__("there is no login through this site")
 
 
 class InvalidState(OAuthError):
-    code = AuthCode.INVALID_STATE
+    code = ErrorCode.INVALID_STATE
 
     def __init__(self) -> None:
         super().__init__("this login was not begun here, or too long ago: begin again")
 
 
 class ConsentDenied(OAuthError):
-    code = AuthCode.CONSENT_DENIED
+    code = ErrorCode.CONSENT_DENIED
 
     def __init__(self) -> None:
         super().__init__("the login was declined there")
 
 
 class CodeRefused(OAuthError):
-    code = AuthCode.CODE_REFUSED
+    code = ErrorCode.CODE_REFUSED
 
     def __init__(self) -> None:
         super().__init__("the site does not confirm this login: begin again")
 
 
 class ProviderUnavailable(OAuthError):
-    code = AuthCode.PROVIDER_UNAVAILABLE
+    code = ErrorCode.PROVIDER_UNAVAILABLE
 
     def __init__(self) -> None:
         super().__init__("the site cannot be reached now, try again later")
 
 
 class ProviderAnswer(OAuthError):
-    code = AuthCode.PROVIDER_ANSWER
+    code = ErrorCode.PROVIDER_ANSWER
 
     def __init__(self) -> None:
         super().__init__("the site gave an answer that makes no sense")
 
 
 class LoginAndLink(OAuthError):
-    code = AuthCode.LOGIN_AND_LINK
+    code = ErrorCode.LOGIN_AND_LINK
 
     def __init__(self) -> None:
         super().__init__("an account with this e-mail address exists: log in to it and link the other site there")
 
 
 class IdentityTaken(OAuthError):
-    code = AuthCode.IDENTITY_TAKEN
+    code = ErrorCode.IDENTITY_TAKEN
 
     def __init__(self) -> None:
         super().__init__("this identity is linked to another account")
 
 
 class AlreadyLinked(OAuthError):
-    code = AuthCode.ALREADY_LINKED
+    code = ErrorCode.ALREADY_LINKED
 
     def __init__(self) -> None:
         super().__init__("this account is linked to that site already: unlink it first")

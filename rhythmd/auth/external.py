@@ -21,6 +21,7 @@ from rhythmd.auth.errors import (
     LastLogin,
     LoginAndLink,
     ProviderUnavailable,
+    Taken,
     Unknown,
     UnknownProvider,
 )
@@ -140,6 +141,7 @@ class External:
             CodeRefused, ProviderUnavailable, ProviderAnswer: what the provider said.
             LoginAndLink: an account here has the verified e-mail address.
             IdentityTaken, AlreadyLinked: it cannot be linked to this account.
+            Taken: every usertag that was tried for a new account is another one's.
             Banned: the account is.
         """
         row = self._provider(provider)
@@ -184,7 +186,7 @@ class External:
                 if conflict.field == "email":
                     raise LoginAndLink from conflict
                 usertag = with_suffix(derive_usertag(profile.name))
-        raise Unknown("free usertag")
+        raise Taken("usertag")
 
     async def _create(self, provider: str, profile: Profile, usertag: str, client: Client) -> Account:
         """Raises rhythmd.ports.Conflict."""

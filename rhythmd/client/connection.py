@@ -26,11 +26,12 @@ from rhythm_protocol.binary import (
 )
 from rhythm_protocol.clock import ClockExchange
 from rhythm_protocol.close import ABNORMAL, PROTOCOL_ERROR, close_rule
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, Envelope, decode_binary
+from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythm_protocol.errors import ProtocolError
 from rhythm_protocol.messages import Welcome
 from rhythmd.addresses import is_loopback
 from rhythmd.client.clock import ServerClock, local_us
+from rhythmd.client.codec import Envelope, decode_binary
 from rhythmd.client.errors import ConnectionEnded, Unreachable
 
 __all__ = ["Connection", "Incoming", "connect_to", "socket_url"]

@@ -28,7 +28,9 @@ __all__ = [
 ]
 
 
-_PASSING: Final = frozenset({ErrorCode.STOPPING, ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMITED})
+_PASSING: Final = frozenset(
+    {ErrorCode.STOPPING, ErrorCode.UNAVAILABLE, ErrorCode.CONNECTION_LOST, ErrorCode.RATE_LIMITED}
+)
 
 
 class ClientError(RhythmdError):

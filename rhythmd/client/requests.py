@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 
-from rhythm_protocol.control import Envelope, encode_binary
 from rhythm_protocol.messages import Message
+from rhythmd.client.codec import Envelope, encode_binary
 
 __all__ = ["Request", "Requests"]
 

@@ -14,12 +14,12 @@ import msgspec
 
 from rhythm_protocol.binary import MidiBlock, encode_midi
 from rhythm_protocol.close import ABNORMAL, NORMAL, PROTOCOL_ERROR, RESTARTING, SILENT, SLOW
-from rhythm_protocol.control import Envelope, encode_binary, parse_server
 from rhythm_protocol.errors import ProtocolError
 from rhythm_protocol.messages import SERVER_MESSAGES, Message, ResumeAck, Stopping
 from rhythm_protocol.midi import MidiEvent
 from rhythm_protocol.resume import SessionCounter
 from rhythmd.client.clock import ServerClock
+from rhythmd.client.codec import Envelope, encode_binary, parse_server
 from rhythmd.client.connection import Connection, connect_to, socket_url
 from rhythmd.client.errors import ConnectionEnded, RequestRefused, SessionLost, Unreachable
 from rhythmd.client.reconnect import Backoff

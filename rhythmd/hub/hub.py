@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Collection
-from time import monotonic
-from typing import Final
+from collections.abc import Collection, Coroutine
+from typing import Any, Final
 
 import rhythm_protocol
+from rhythm_protocol.binary import OP_CLOCK, OP_CURSOR, OP_MIDI
 from rhythm_protocol.close import (
     ABNORMAL,
     GOING_AWAY,
@@ -24,17 +24,36 @@ from rhythm_protocol.close import (
 )
 from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.clock import server_us
-from rhythmd.hub.identity import Identity
-from rhythmd.hub.ports import Peer
-from rhythmd.hub.router import route_binary, route_text
-from rhythmd.hub.sessions.context import Context
+from rhythmd.config import Config
+from rhythmd.hub.handlers.chat import typing
+from rhythmd.hub.handlers.commands import ChatMessages
+from rhythmd.hub.handlers.midi import Playing
+from rhythmd.hub.handlers.moderation import Moderation
+from rhythmd.hub.handlers.recording import Recording
+from rhythmd.hub.handlers.resume import Resuming
+from rhythmd.hub.handlers.rooms import RoomMessages, transfer_owner
+from rhythmd.hub.handlers.timing import clock, clock_binary, metronome, timing
+from rhythmd.hub.handlers.users import Authentication, cursor, cursor_binary, user_update
+from rhythmd.hub.keeping.catalogue import Catalogue
+from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
+from rhythmd.hub.keeping.live_file import LiveFile
+from rhythmd.hub.keeping.restoring import Restoration
+from rhythmd.hub.ports import Authenticator, Identity, Peer
+from rhythmd.hub.recording.archive import RecordingArchive
+from rhythmd.hub.recording.recorder import Recorder
+from rhythmd.hub.rooms.registry import Registry
+from rhythmd.hub.router import Fast, Handler, Router
+from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.hub.sessions.session import Session
+from rhythmd.hub.sessions.sessions import Sessions
+from rhythmd.ports import BlobStore, LiveState, Store
+from rhythmd.telemetry import Stats
 
 __all__ = ["Hub"]
 
 CHAT_LENGTH: Final = 500
 TIDY_S: Final = 1.0
-PLACE_HELD_AFTER: Final = frozenset({ABNORMAL, SILENT, SLOW, RESTARTING})
+PLACE_RESERVED_AFTER: Final = frozenset({ABNORMAL, SILENT, SLOW, RESTARTING})
 LEFT_BY: Final = frozenset({NORMAL, GOING_AWAY})
 
 
@@ -44,164 +63,241 @@ def _moment_ms() -> int:
     return round(random.uniform(first, last) * 1000)  # noqa: S311 - spreads load, guards nothing
 
 
-class Hub:
-    """Implements `hub.peer.Receiver`."""
+def _limits(config: Config) -> Limits:
+    limits = config.limits
+    return Limits(
+        message_bytes=limits.message_bytes,
+        chat_length=CHAT_LENGTH,
+        chat_history=config.rooms.chat_history,
+        ping_interval_s=limits.ping_interval_s,
+        silence_s=limits.silence_s,
+        messages_per_s=limits.messages_per_s,
+        quota_refill_s=config.quota.refill_s,
+        resume_s=config.hub.resume_s,
+    )
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
+
+class Hub:
+    """Implements `hub.ports.Receiver`. Puts its parts together, and gives each of them what it needs.
+
+    Attributes:
+        pacer: of the loop.
+        registry: of live rooms.
+        catalogue: of all rooms.
+        sessions: of all clients.
+        archive: of finished recordings.
+        recorder: of recordings under way.
+        router: of what clients send.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        stats: Stats,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        blobs: BlobStore,
+        hasher: PasswordHasher,
+        verifier: Authenticator,
+        live: LiveState,
+    ) -> None:
+        self._config = config
+        self._stats = stats
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()
         self._tidier: asyncio.TimerHandle | None = None
-        config = context.config
-        limits = config.limits
-        self._limits = Limits(
-            message_bytes=limits.message_bytes,
-            chat_length=CHAT_LENGTH,
-            chat_history=config.rooms.chat_history,
-            ping_interval_s=limits.ping_interval_s,
-            silence_s=limits.silence_s,
-            messages_per_s=limits.messages_per_s,
-            quota_refill_s=config.quota.refill_s,
-            resume_s=config.hub.resume_s,
-        )
-        self._slow_close_s = config.hub.slow_close_s
+        self._limits = _limits(config)
+        self.pacer = Pacer(loop, stats, config.hub.flush_max_ms / 1000)
+        self._file = file = LiveFile(live, config.rooms.chat_history)
+        self.registry = Registry(config, self.pacer, lambda room: LiveKeeper(room, file))
+        side = StoredSide(store, hasher, config.rooms.chat_history)
+        self.catalogue = Catalogue(self.registry, side, file, config.rooms.kept_per_account)
+        self.sessions = Sessions(config, stats, self.pacer, self.registry)
+        self.archive = RecordingArchive(store, blobs, config.recording)
+        self.recorder = Recorder(config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn)
+        self._playing = Playing(stats)
+        self.router = Router(self._handlers(verifier), self._fast(), self.sessions, self._spawn)
+
+    def _fast(self) -> dict[int, Fast]:
+        """The handlers of messages with a binary twin."""
+        return {OP_MIDI: self._playing.play, OP_CLOCK: clock_binary, OP_CURSOR: cursor_binary}
+
+    def _handlers(self, verifier: Authenticator) -> dict[str, Handler]:
+        """The handler of each message."""
+        sessions = self.sessions
+        rooms = RoomMessages(self.registry, self.catalogue, sessions, self._config.rooms.max_players)
+        moderation = Moderation(sessions)
+        recording = Recording(self.recorder, self.archive, sessions)
+        return {
+            "authenticate": Authentication(verifier, sessions.ended_logins).authenticate,
+            "resume": Resuming(sessions, self.pacer, self._config.limits.write_buffer_bytes // 2).resume,
+            "join-room": rooms.join_room,
+            "leave-room": rooms.leave_room,
+            "room-update": rooms.room_update,
+            "transfer-owner": transfer_owner,
+            "chat-message": ChatMessages(moderation).chat_message,
+            "typing": typing,
+            "user-update": user_update,
+            "kick": moderation.kick,
+            "ban": moderation.ban,
+            "unban": moderation.unban,
+            "mute": moderation.mute,
+            "clear-chat": moderation.clear_chat,
+            "record": recording.record,
+            "record-last": recording.record_last,
+            "midi-event": self._playing.midi_event,
+            "clock": clock,
+            "cursor": cursor,
+            "timing": timing,
+            "metronome": metronome,
+        }
+
+    # Its life
+
+    async def restore(self) -> None:
+        """Put back who was where when the process before ended."""
+        await Restoration(self._file, self.registry, self.catalogue, self.sessions).run()
 
     def start(self) -> None:
-        self.context.pacer.start()
+        self.pacer.start()
+        self.recorder.start()
         self._tidy()
 
     def _tidy(self) -> None:
         """Every second: end what is over its time, free the rooms that nobody came to."""
-        for session in list(self.context.sessions.values()):
+        for session in self.sessions:
             self._check_time(session)
-        for session in self.context.away.overdue():
-            self.context.end(session, "lost")
-        self.context.registry.sweep()
-        self.context.continuity.beat()
-        self._tidier = self.context.pacer.later(TIDY_S, self._tidy)
+        for session in self.sessions.away.overdue():
+            self.sessions.end(session, "lost")
+        self.registry.sweep()
+        self._file.beat()
+        self._tidier = self.pacer.later(TIDY_S, self._tidy)
 
     def _check_time(self, session: Session) -> None:
         """Close a socket whose login expired, or whose client has not caught up for too long.
 
-        Who is away cannot renew a login, and needs a good one to come back.
+        A client that is away cannot renew a login, and needs a good one to come back.
         """
         if session.peer is None:
             return
         if session.identity is not None and session.identity.expires <= time.time():
-            session.peer.close(LOGIN_EXPIRED)
-        elif monotonic() - session.held_since > self._slow_close_s:
-            self.context.close(session, SLOW)
+            session.close(LOGIN_EXPIRED)
+        elif session.delivery.slow_s() > self._config.hub.slow_close_s:
+            session.close(SLOW)
 
-    def end_logins(self, login_ids: Collection[str], rule: Close = LOGIN_REVOKED) -> None:
-        """Close the sockets of logins that are no longer good."""
-        self.context.ended_logins.add(login_ids)
-        for session in list(self.context.sessions.values()):
-            if session.identity is not None and session.identity.login_id in login_ids:
-                self.context.close(session, rule)
-
-    def end_user(self, user_id: str, rule: Close = USER_BANNED) -> None:
-        """Close all sockets of a user."""
-        for session in self._sessions_of(user_id):
-            self.context.close(session, rule)
-
-    def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
-        """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
-        for session in self._sessions_of(user_id):
-            if (session.profile.roles, session.profile.muted_until) == (roles, muted_until):
-                continue
-            session.profile.roles = roles
-            session.profile.muted_until = muted_until
-            if session.room is not None and session.member is not None:
-                session.room.member_changed(session.member)
-
-    def members(self) -> list[Identity]:
-        """The connected users who have an account, each socket's own."""
-        identities = (session.identity for session in self.context.sessions.values())
-        return [identity for identity in identities if identity is not None and not identity.guest]
-
-    def _sessions_of(self, user_id: str) -> list[Session]:
-        return [session for session in self.context.sessions.values() if session.profile.id == user_id]
-
-    def attach(self, peer: Peer[Session], identity: Identity | None) -> Session:
-        """A new client: it gets a user and the `welcome`."""
-        session = self.context.new_session(peer, identity)
-        session.send_uncounted(
-            "welcome",
-            Welcome(
-                user=session.profile.as_user(),
-                session=session.key,
-                server_time=server_us(),
-                version=rhythm_protocol.VERSION,
-                limits=self._limits,
-            ),
-        )
-        if self.context.stopping:
-            self._close_soon(session, RESTARTING)
-        elif identity is not None and identity.login_id in self.context.ended_logins:
-            self._close_soon(session, LOGIN_REVOKED)
-        return session
-
-    def _close_soon(self, session: Session, rule: Close) -> None:
-        self.context.pacer.soon(lambda: self.context.close(session, rule))
-
-    def on_binary(self, session: Session, payload: bytes) -> None:
-        route_binary(self.context, session, payload)
-
-    def on_text(self, session: Session, payload: str) -> None:
-        route_text(self.context, session, payload)
-
-    def on_pause(self, session: Session) -> None:
-        """A client that reads too slowly: its music waits, what is said does not."""
-        self.context.stats.held_back += 1
-        session.hold()
-        if session.room is not None and session.member is not None:
-            session.room.fanout.hold(session.member)
-
-    def on_drain(self, session: Session) -> None:
-        session.drain()
-        if session.is_silent:
-            return  # it hears music once it has what it missed
-        if session.room is not None and session.member is not None:
-            session.room.fanout.resume(session.member)
-
-    def unconfirmed(self, session: Session) -> int | None:
-        return None if session.is_silent else session.log.to_confirm()
-
-    def on_confirm(self, session: Session, number: int) -> None:
-        session.log.confirm(number)
-
-    def on_lost(self, session: Session, rule: Close) -> None:
-        """The place of a client that may come back is held for a while."""
-        session.unbind()
-        if rule == TAKEN_OVER or (rule in PLACE_HELD_AFTER and self._is_worth_waiting_for(session)):
-            self._wait_for(session)
-        else:
-            self.context.end(session, "left" if rule in LEFT_BY else "lost")
-
-    def _is_worth_waiting_for(self, session: Session) -> bool:
-        """Not for one that was nowhere and asked for nothing, of which garbage makes thousands."""
-        has_answers = session.last_id is not None and not session.log.is_confirmed
-        is_busy = session.room is not None or session.waiting is not None or has_answers
-        return self.context.config.hub.resume_s > 0 and is_busy
-
-    def _wait_for(self, session: Session) -> None:
-        if session.room is not None and session.member is not None and not self.context.stopping:
-            session.room.part(session.member)
-        self.context.wait_for(session)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what has to wait beside the loop's other work. `work` handles its own failures."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def settle(self, seconds: float) -> None:
         """Let the handlers that wait for the store finish, for at most so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.context.finish_tasks()
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
 
     def stop(self) -> None:
         """Tell everybody when to come back, write out what is waiting, start every close handshake."""
-        self.context.stopping = True
-        for room in self.context.registry:
+        self.sessions.stopping = True
+        for room in self.registry:
             room.fanout.finish()
-        for session in list(self.context.sessions.values()):
+        for session in self.sessions:
             if session.peer is not None:
                 session.send("stopping", Stopping(_moment_ms()))
-                session.peer.close(RESTARTING)
-        self.context.pacer.stop()
+                session.close(RESTARTING)
+        self.pacer.stop()
         if self._tidier is not None:
             self._tidier.cancel()
+
+    # Accounts, as others change them
+
+    def end_logins(self, login_ids: Collection[str], rule: Close = LOGIN_REVOKED) -> None:
+        """Close the sockets of logins that are no longer good."""
+        self.sessions.ended_logins.add(login_ids)
+        for session in self.sessions:
+            if session.identity is not None and session.identity.login_id in login_ids:
+                self.sessions.close(session, rule)
+
+    def end_user(self, user_id: str, rule: Close = USER_BANNED) -> None:
+        """Close all sockets of a user."""
+        for session in self.sessions.of_user(user_id):
+            self.sessions.close(session, rule)
+
+    def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
+        """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
+        for session in self.sessions.of_user(user_id):
+            player = session.player
+            if (player.roles, player.muted_until) == (roles, muted_until):
+                continue
+            player.roles = roles
+            player.muted_until = muted_until
+            if session.place is not None:
+                session.place.room.member_changed(session.place.member)
+
+    def accounts(self) -> list[Identity]:
+        """The connected users who have an account, each socket's own."""
+        identities = (session.identity for session in self.sessions)
+        return [identity for identity in identities if identity is not None and not identity.guest]
+
+    # Peers
+
+    def attach(self, peer: Peer[Session], identity: Identity | None) -> Session:
+        """A new client: it gets a user and the `welcome`."""
+        session = self.sessions.open(peer, identity)
+        welcome = Welcome(
+            user=session.player.as_user(),
+            session=session.key,
+            server_time=server_us(),
+            version=rhythm_protocol.VERSION,
+            limits=self._limits,
+        )
+        session.send("welcome", welcome)
+        if self.sessions.stopping:
+            self._close_soon(session, RESTARTING)
+        elif identity is not None and identity.login_id in self.sessions.ended_logins:
+            self._close_soon(session, LOGIN_REVOKED)
+        return session
+
+    def _close_soon(self, session: Session, rule: Close) -> None:
+        self.pacer.soon(lambda: self.sessions.close(session, rule))
+
+    def on_binary(self, session: Session, payload: bytes) -> None:
+        self.router.route_binary(session, payload)
+
+    def on_text(self, session: Session, payload: str) -> None:
+        self.router.route_text(session, payload)
+
+    def on_pause(self, session: Session) -> None:
+        """A client that reads too slowly: its music waits, what is said does not."""
+        self._stats.throttled += 1
+        session.delivery.pause()
+
+    def on_drain(self, session: Session) -> None:
+        session.delivery.drain()
+
+    def unconfirmed(self, session: Session) -> int | None:
+        return session.delivery.to_confirm()
+
+    def on_confirm(self, session: Session, number: int) -> None:
+        session.delivery.log.confirm(number)
+
+    def on_lost(self, session: Session, rule: Close) -> None:
+        """The place of a client that may come back is reserved for a while."""
+        session.lose()
+        if rule == TAKEN_OVER or (rule in PLACE_RESERVED_AFTER and self._is_worth_waiting_for(session)):
+            self._wait_for(session)
+        else:
+            self.sessions.end(session, "left" if rule in LEFT_BY else "lost")
+
+    def _is_worth_waiting_for(self, session: Session) -> bool:
+        """Not for one that was nowhere and asked for nothing, of which garbage makes thousands."""
+        has_answers = session.last_id is not None and not session.delivery.log.is_confirmed
+        is_busy = session.place is not None or session.waiting is not None or has_answers
+        return self._config.hub.resume_s > 0 and is_busy
+
+    def _wait_for(self, session: Session) -> None:
+        if session.place is not None and not self.sessions.stopping:
+            session.place.room.part(session.place.member)
+        self.sessions.wait_for(session)

@@ -17,8 +17,7 @@ from websockets.speedups import apply_mask
 from rhythm_protocol.close import ABNORMAL, INVALID_DATA, NORMAL, SILENT, UNSUPPORTED_DATA, Close, close_rule
 from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
-from rhythmd.hub.identity import Authenticator, Identity
-from rhythmd.hub.ports import Encoding, Receiver, SessionT
+from rhythmd.hub.ports import Authenticator, Encoding, Identity, Receiver, SessionT
 from rhythmd.net.buffers import keep_little_unsent
 from rhythmd.net.ending import CLOSE_S, end_output
 from rhythmd.net.frames import FrameError, frame_size

@@ -13,8 +13,7 @@ from websockets.typing import Subprotocol
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythmd.addresses import is_allowed_origin
-from rhythmd.hub.identity import Credentials
-from rhythmd.hub.ports import Encoding
+from rhythmd.hub.ports import Credentials, Encoding
 
 __all__ = ["MAX_HEAD_BYTES", "Handshake", "http_error"]
 

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Generic, cast
+from http import HTTPStatus
+from typing import Generic, cast
 
 from websockets.server import ServerProtocol
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
-from rhythmd.hub.identity import Identity
-from rhythmd.hub.ports import SessionT
+from rhythmd.hub.ports import Identity, SessionT
 from rhythmd.net.connection import Connection, Wiring
 from rhythmd.net.ending import end_output
 from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake, http_error
@@ -17,10 +17,10 @@ from rhythmd.telemetry import net_log
 
 __all__ = ["Opening"]
 
-STATUS: Final = {
-    ErrorCode.USER_BANNED: "403 Forbidden",
-    ErrorCode.UNAVAILABLE: "503 Service Unavailable",
-}  # 401 for all others
+
+def _error(code: ErrorCode) -> bytes:
+    status = HTTPStatus(code.status)
+    return http_error(f"{status.value} {status.phrase}", code)
 
 
 class Opening(asyncio.Protocol, Generic[SessionT]):
@@ -72,10 +72,10 @@ class Opening(asyncio.Protocol, Generic[SessionT]):
         try:
             identity = await self._wiring.authenticator.identify(handshake.credentials, self._address)
         except Refused as refused:
-            self._refuse(http_error(STATUS.get(refused.code, "401 Unauthorized"), refused.code))
+            self._refuse(_error(refused.code))
         except Exception:  # noqa: BLE001 - a failure of ours must not leave the client waiting
             net_log.exception("cannot tell who %s is", self._address)
-            self._refuse(http_error("500 Internal Server Error", ErrorCode.INTERNAL_ERROR))
+            self._refuse(_error(ErrorCode.INTERNAL_ERROR))
         else:
             self._open(handshake, protocol, identity, rest)
         if not self._transport.is_closing():

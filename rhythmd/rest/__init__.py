@@ -1,1 +1,4 @@
-"""HTTP beside the hub, on aiohttp's protocol: one module a resource, one table of routes."""
+"""HTTP: what serves requests, the resources that can be asked for, and the table of both; `app.py` puts them together.
+
+Nothing else of the server belongs here: resources ask the hub and the services of `auth/`.
+"""

@@ -12,21 +12,19 @@ from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.service import Auth
 from rhythmd.config import Config
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.hub import Hub
 from rhythmd.ports import Store
-from rhythmd.rest.around import Around
-from rhythmd.rest.docs import DocsResource
-from rhythmd.rest.endpoint import Endpoint, Gate
-from rhythmd.rest.handover import Handover
-from rhythmd.rest.health import HealthResource
-from rhythmd.rest.origins import Origins
-from rhythmd.rest.pages import PagesResource
-from rhythmd.rest.rates import Rates
-from rhythmd.rest.reports import Reports
-from rhythmd.rest.router import Router, Row
-from rhythmd.rest.routes import Table, routes
-from rhythmd.rest.urls import Urls
-from rhythmd.rest.visitors import Visitors
+from rhythmd.rest.resources.inputs import FORMS
+from rhythmd.rest.resources.site import DocsResource, HealthResource, PageResource
+from rhythmd.rest.serving.connection import HttpConnection
+from rhythmd.rest.serving.dispatcher import Dispatcher
+from rhythmd.rest.serving.guard import Endpoint, RequestGuard
+from rhythmd.rest.serving.origins import Origins
+from rhythmd.rest.serving.paths import PathMatcher, PathRow
+from rhythmd.rest.serving.rates import Rates
+from rhythmd.rest.serving.reports import Reports
+from rhythmd.rest.serving.source import PublicUrls, RequestSource
+from rhythmd.rest.table import Table, route_table
 from rhythmd.telemetry import rest_log
 
 __all__ = ["RestSide"]
@@ -48,7 +46,7 @@ class RestSide:
 
     Args:
         config: all of it.
-        context: the hub's rooms and sessions.
+        hub: its rooms, sessions and recordings.
         auth: the services around accounts.
         store: of accounts, rooms and the audit.
         why_not_ready: why no new players should be sent here; None if they may.
@@ -58,21 +56,22 @@ class RestSide:
     def __init__(
         self,
         config: Config,
-        context: Context,
+        hub: Hub,
         auth: Auth,
         store: Store,
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
     ) -> None:
-        visitors, origins = Visitors(config.server.trusted_proxies), Origins(config.server.allowed_origins)
+        source, origins = RequestSource(config.server.trusted_proxies), Origins(config.server.allowed_origins)
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
-        table = routes(context, auth, store, Urls(config.server.public_url, visitors))
-        gate = Gate(auth.authenticator, Rates(config.limits), origins, visitors, config.limits, auth.auditor)
-        router = Router([*_api(table, gate), *_pages(table, HealthResource(why_not_ready, metrics))])
+        table = route_table(hub, auth, store, PublicUrls(config.server.public_url, source), config.rooms.max_players)
+        rates, limits = Rates(config.limits), config.limits
+        guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS)
+        paths = PathMatcher([*_api(table, guard), *_site(table, HealthResource(why_not_ready, metrics))])
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
         self._server = web.Server(
-            Around(router, origins, visitors, self._reports).answer,
+            Dispatcher(paths, origins, source, self._reports).answer,
             request_factory=partial(web.BaseRequest, loop=loop, client_max_size=config.limits.body_bytes),
             access_log=None,
             logger=http_log,
@@ -90,18 +89,18 @@ class RestSide:
 
     def protocol(self, on_gone: Callable[[], None]) -> asyncio.Protocol:
         """aiohttp's protocol for one accepted connection; `on_gone` is called when it is lost."""
-        return Handover(self._server(), on_gone, self._head_s)
+        return HttpConnection(self._server(), on_gone, self._head_s)
 
 
-def _api(table: Table, gate: Gate) -> Iterator[Row]:
-    return ((route.method, route.path, Endpoint(route, gate).handle) for route in table)
+def _api(table: Table, guard: RequestGuard) -> Iterator[PathRow]:
+    return ((route.method, route.path, Endpoint(route, guard).handle) for route in table)
 
 
-def _pages(table: Table, health: HealthResource) -> tuple[Row, ...]:
-    pages, docs = PagesResource(), DocsResource(table)
+def _site(table: Table, health: HealthResource) -> tuple[PathRow, ...]:
+    page, docs = PageResource(), DocsResource(table)
     return (
-        ("GET", "/", pages.index),
-        ("GET", "/static/{name}", pages.static),
+        ("GET", "/", page.index),
+        ("GET", "/static/{name}", page.static),
         ("GET", "/api/v1/openapi.json", docs.openapi),
         ("GET", "/api/v1/docs", docs.page),
         ("GET", "/api/v1/docs/{name}", docs.file),

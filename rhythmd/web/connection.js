@@ -16,7 +16,7 @@ const SILENT = 4000;
 const WELCOME_WITHIN_MS = 10_000;
 
 // Why a session cannot be resumed now, but may be later.
-const LATER = new Set(["stopping", "unavailable"]);
+const LATER = new Set(["stopping", "unavailable", "connection-lost"]);
 
 /**
  * The server's `error` to a request. `code` is of the published table, or "answer-lost" when the server has handled the

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.errors import (
-    AuthCode,
     Banned,
     InvalidField,
     InvalidToken,
@@ -56,7 +56,7 @@ async def test_register_taken_usertag_in_another_case_is_refused(auth: Auth, has
     hashed = hasher.hashed
     with pytest.raises(Taken) as caught:
         await auth.accounts.register("aNNA", PASSWORD, None, CLIENT)
-    assert (caught.value.code, caught.value.field) == (AuthCode.TAKEN, "usertag")
+    assert (caught.value.code, caught.value.field) == (ErrorCode.TAKEN, "usertag")
     assert hasher.hashed == hashed
 
 

@@ -6,12 +6,15 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from msgspec import structs
 
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.auth import external
 from rhythmd.auth.errors import (
     Banned,
     CodeRefused,
     ConsentDenied,
     InvalidState,
     LoginAndLink,
+    Taken,
     UnknownProvider,
 )
 from rhythmd.auth.external import Callback
@@ -50,6 +53,14 @@ async def test_finish_first_login_with_a_taken_usertag_makes_another_one(auth: A
     tags = {(await login(auth, "discord", User(id=str(i), name=ANNA.name))).account.usertag for i in range(3)}
     assert len(tags) == 3
     assert all(tag.startswith("Anna_K.") and len(tag) == len("Anna_K.") + 5 for tag in tags)
+
+
+async def test_finish_when_no_usertag_is_free_is_refused_as_taken(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
+    await auth.accounts.register("anna_k.", PASSWORD, None, CLIENT)
+    monkeypatch.setattr(external, "with_suffix", lambda usertag: usertag)
+    with pytest.raises(Taken) as caught:
+        await login(auth, "discord", ANNA)
+    assert caught.value.code is ErrorCode.TAKEN
 
 
 @BOTH

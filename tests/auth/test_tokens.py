@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from rhythmd.auth.errors import AuthCode, InvalidToken, TokenExpired
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.auth.errors import InvalidToken, TokenExpired
 from rhythmd.auth.keys import KeyFile, Keys, SecretKeys
 from rhythmd.auth.tokens import LEEWAY_S, AccessTokens
 from rhythmd.rows import Role
@@ -75,7 +76,7 @@ def test_verify_expired_token_is_refused_after_a_small_leeway(tokens: AccessToke
     clock.advance(1)
     with pytest.raises(TokenExpired) as caught:
         tokens.verify(token)
-    assert caught.value.code is AuthCode.TOKEN_EXPIRED
+    assert caught.value.code is ErrorCode.TOKEN_EXPIRED
 
 
 def test_verify_token_from_the_future_is_refused(tokens: AccessTokens, clock: ManualClock) -> None:

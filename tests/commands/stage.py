@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from rhythm_protocol import binary
 from rhythm_protocol.binary import MidiBatch, MidiBlock, encode_midi_blocks
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, Envelope, decode_binary, encode_binary
+from rhythm_protocol.control import SUBPROTOCOL_BINARY, Envelope, decode_binary, encode_binary, parse_client
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
     Error,
@@ -165,7 +164,7 @@ class Stage:
 
     async def _take_control(self, envelope: Envelope) -> None:
         if envelope.type == "resume":
-            await self._resume(envelope.id, msgspec.convert(envelope.data, Resume))
+            await self._resume(envelope.id, parse_client(envelope))
             return
         self.asked.append(envelope)
         if self.refusals:

@@ -12,8 +12,7 @@ from rhythmd.clock import server_ms
 from rhythmd.config import Config, load_config
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Encoding
-from rhythmd.hub.sending.outbound import Message
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sessions.session import Session
 from rhythmd.ports import Store
 from rhythmd.store.live import Forgetful
@@ -42,7 +41,7 @@ class EmptyStore:
 def bare_hub(config: Config, loop: asyncio.AbstractEventLoop) -> Hub:
     """A hub that keeps no rooms, hashes no password and knows nobody."""
     nobody = cast(Any, None)
-    return Hub(Context(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody, Forgetful()))
+    return Hub(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody, Forgetful())
 
 
 class ManualHub:
@@ -80,7 +79,7 @@ def _payloads(frames: bytes) -> Iterator[bytes]:
 
 
 class FakePeer:
-    """A client without a socket. Implements `hub.peer.Peer`, and `hub.fanout.Listener` for a listener alone.
+    """A client without a socket. Implements `hub.ports.Peer`.
 
     Attributes:
         heard: the server's messages that nobody has taken, as `tests.client.read_message` gives them.
@@ -108,8 +107,10 @@ class FakePeer:
         if len(self._on_its_way) == 1:
             self._hub.on_pause(self.session)
 
-    def tell(self, message: Message) -> None:
-        self.write(message.frame(self.encoding))
+    @property
+    def delivery(self) -> Delivery:
+        """The way to this client."""
+        return self.session.delivery
 
     def _hear(self, frames: bytes) -> None:
         is_binary = self.encoding is Encoding.BINARY

@@ -18,14 +18,14 @@ def manual() -> Iterator[ManualHub]:
 def lost(manual: ManualHub, address: str) -> FakePeer:
     """A member of the room whose connection breaks."""
     peer = manual.connect(Encoding.BINARY)
-    peer.session.profile.address = address
+    peer.session.player.address = address
     peer.say("join-room", {"room": "Salon", "create": True})
     peer.drop()
     return peer
 
 
 def waited_for(manual: ManualHub, peers: list[FakePeer]) -> list[bool]:
-    return [peer.session.key in manual.hub.context.sessions for peer in peers]
+    return [peer.session.key in manual.hub.sessions for peer in peers]
 
 
 def test_longest_away_of_an_address_gives_way(manual: ManualHub) -> None:

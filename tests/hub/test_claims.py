@@ -12,8 +12,8 @@ from rhythm_protocol.close import SLOW
 from rhythm_protocol.control import encode_binary
 from rhythm_protocol.messages import ChatLine, Notes, ResumeAck, RoomLeft
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.hub.identity import Identity
-from rhythmd.hub.ports import Encoding
+from rhythmd.hub.ports import Encoding, Identity
+from rhythmd.hub.sending.delivery import State
 from tests.client import Answer, note_on
 from tests.hub.manual import FakePeer, ManualHub
 
@@ -81,7 +81,7 @@ def test_kicked_before_the_loss_was_noticed_is_told(hubs: Hubs) -> None:
     manual = hubs()
     owner, guest = join(manual), join(manual)
     guest.is_stalled = True
-    owner.say("kick", {"user": guest.session.profile.id})
+    owner.say("kick", {"user": guest.session.player.id})
     guest.drop()
     back = claim(manual, guest.session.key, 1)
     manual.tick()
@@ -148,7 +148,7 @@ def test_nothing_is_written_behind_what_was_too_much(hubs: Hubs) -> None:
     manual = hubs("limits.write_buffer_bytes=20000", "limits.music_buffer_bytes=4000", "limits.messages_burst=1000")
     clara, robert = join(manual), join(manual)
     clara.is_stalled = True
-    while not clara.session.is_silent:
+    while clara.session.delivery.state is not State.OVERRUN:
         say(robert, 1)
     manual.hub.on_drain(clara.session)
     say(robert, 3)
@@ -163,7 +163,7 @@ def test_connection_that_is_lost_when_it_is_too_slow_may_come_back(hubs: Hubs) -
     manual = hubs("limits.write_buffer_bytes=20000", "limits.music_buffer_bytes=4000", "limits.messages_burst=1000")
     clara, robert = join(manual), join(manual)
     clara.is_stalled = True
-    while not clara.session.is_silent:
+    while clara.session.delivery.state is not State.OVERRUN:
         say(robert, 1)
     clara.drop()
     manual.tick()
@@ -175,7 +175,7 @@ def test_log_of_who_confirms_nothing_is_bounded_in_bytes(hubs: Hubs) -> None:
     clara, robert = join(manual), join(manual)
     for _ in range(100):
         robert.say("chat-message", {"content": "x" * 400})
-    log = clara.session.log
+    log = clara.session.delivery.log
     kept = log.after(log.count - 10)
     assert kept is not None
     assert log.after(log.count - 25) is None
@@ -200,6 +200,24 @@ def test_claim_of_one_that_ends_while_it_waits_is_refused(hubs: Hubs) -> None:
     assert refusal.error.code == "session-not-found"
 
 
+def test_claim_whose_own_socket_is_lost_while_it_waits_is_refused_for_that(hubs: Hubs) -> None:
+    manual = hubs()
+    busy, back = join(manual), manual.connect()
+    busy.session.waiting = deque()  # its handler never ends by itself
+    data = {"session": busy.session.key, "received": 0}
+    manual.hub.on_binary(back.session, encode_binary("resume", data, 2))
+    manual.settle()
+    back.drop()
+    busy.session.waiting = None
+    busy.session.settle()
+    manual.settle()
+    third = claim(manual, back.session.key, 0)
+    manual.settle()
+    answers = [message for message in third.take() if isinstance(message, Answer)]
+    assert [message.error.code for message in answers if message.error is not None] == ["connection-lost"]
+    assert busy.session.peer is busy
+
+
 def log_in(manual: ManualHub, expires: float, *roles: str) -> FakePeer:
     """A socket of Clara's account."""
     peer = manual.connect()
@@ -213,7 +231,7 @@ def test_rights_are_those_of_the_login_that_comes_back(hubs: Hubs) -> None:
     lost = log_in(manual, inf, "moderator")
     back = log_in(manual, inf)
     back.say("resume", {"session": lost.session.key, "received": 0}, 2)
-    assert not back.session.profile.is_moderator
+    assert not back.session.player.is_moderator
 
 
 def test_login_that_expires_while_its_user_is_away_costs_no_seat(hubs: Hubs) -> None:

@@ -8,22 +8,22 @@ from rhythm_protocol.binary import MidiBlock
 from rhythm_protocol.messages import ChatCleared, Notes, Stopping
 from rhythm_protocol.midi import pack_events
 from rhythmd.hub.ports import Encoding
-from rhythmd.hub.sending.fanout import Fanout, Listener
-from rhythmd.hub.sending.outbound import Message, Packet
+from rhythmd.hub.sending.delivery import Delivery
+from rhythmd.hub.sending.fanout import Fanout
+from rhythmd.hub.sending.outbound import ControlMessage, Outbound
 from tests.client import Music, note_on
 from tests.hub.manual import FakePeer, ManualHub
 
 SLICE = 2
-BACKLOG = 10_000
 
 
 class Silence:
-    """A score with nothing in it."""
+    """Music with nothing in it."""
 
     playout_ms = 1_000
 
-    def snapshot(self, listener: Listener) -> Message:
-        return Packet("notes", Notes([]))
+    def snapshot(self, delivery: Delivery) -> Outbound:
+        return ControlMessage("notes", Notes([]))
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def manual() -> Iterator[ManualHub]:
 
 @pytest.fixture
 def fanout(manual: ManualHub) -> Fanout:
-    return Fanout(manual.hub.context.pacer, Silence(), SLICE, BACKLOG)
+    return Fanout(manual.hub.pacer, Silence(), SLICE)
 
 
 @pytest.fixture
 def whole(manual: ManualHub) -> Fanout:
     """A fan-out that never needs slices."""
-    return Fanout(manual.hub.context.pacer, Silence(), 100, BACKLOG)
+    return Fanout(manual.hub.pacer, Silence(), 100)
 
 
 def listen(manual: ManualHub, fanout: Fanout, count: int) -> list[FakePeer]:
@@ -49,7 +49,7 @@ def listen(manual: ManualHub, fanout: Fanout, count: int) -> list[FakePeer]:
     peers = [manual.connect(Encoding(number % 2)) for number in range(count)]
     for peer in peers:
         peer.take()
-        fanout.add(peer)
+        fanout.add(peer.delivery)
     return peers
 
 
@@ -63,7 +63,7 @@ def music(*slots: int) -> Music:
 
 def test_play_reaches_all_but_the_sender_at_the_end_of_the_tick(manual: ManualHub, whole: Fanout) -> None:
     first, *others = listen(manual, whole, 4)
-    whole.play(first, block(1))
+    whole.play(first.delivery, block(1))
     assert [peer.take() for peer in others] == [[]] * 3
     manual.tick()
     assert [peer.take() for peer in others] == [[music(1)]] * 3
@@ -73,7 +73,7 @@ def test_play_reaches_all_but_the_sender_at_the_end_of_the_tick(manual: ManualHu
 def test_blocks_of_one_tick_are_one_message(manual: ManualHub, whole: Fanout) -> None:
     first, second, third = listen(manual, whole, 3)
     for sender, slot in ((first, 1), (second, 2), (first, 1)):
-        whole.play(sender, block(slot))
+        whole.play(sender.delivery, block(slot))
     manual.tick()
     assert third.take() == [music(1, 2, 1)]
 
@@ -81,27 +81,22 @@ def test_blocks_of_one_tick_are_one_message(manual: ManualHub, whole: Fanout) ->
 def test_players_of_one_tick_hear_each_other(manual: ManualHub, whole: Fanout) -> None:
     first, second, third = listen(manual, whole, 3)
     for sender, slot in ((first, 1), (second, 2), (third, 3), (first, 1)):
-        whole.play(sender, block(slot))
+        whole.play(sender.delivery, block(slot))
     manual.tick()
     assert [peer.take() for peer in (first, second, third)] == [[music(2, 3)], [music(1, 3, 1)], [music(1, 2, 1)]]
 
 
-def test_frame_is_one_object_for_all_listeners_of_an_encoding(manual: ManualHub, whole: Fanout) -> None:
+def test_frame_is_one_object_for_all_listeners_of_an_encoding(
+    manual: ManualHub, whole: Fanout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, *others = listen(manual, whole, 7)
     frames: list[bytes] = []
-
-    class Recorder:
-        encoding = Encoding.BINARY
-
-        def write(self, frame: bytes) -> None:
-            frames.append(frame)
-
-        def tell(self, message: Message) -> None:
-            raise NotImplementedError
-
-    sender, *_ = listen(manual, whole, 1)
-    for _ in range(3):
-        whole.add(Recorder())
-    whole.play(sender, block(1))
+    for peer in others:
+        if peer.encoding is Encoding.BINARY:
+            whole.discard(peer.delivery)
+            monkeypatch.setattr(peer, "write", frames.append)
+            whole.add(peer.delivery)
+    whole.play(sender.delivery, block(1))
     manual.tick()
     assert len(frames) == 3
     assert len(set(map(id, frames))) == 1
@@ -109,9 +104,9 @@ def test_frame_is_one_object_for_all_listeners_of_an_encoding(manual: ManualHub,
 
 def test_broadcast_comes_after_what_was_played_before_it(manual: ManualHub, whole: Fanout) -> None:
     first, second = listen(manual, whole, 2)
-    whole.play(first, block(1))
-    whole.broadcast(Packet("chat-cleared", ChatCleared()))
-    whole.play(first, block(2))
+    whole.play(first.delivery, block(1))
+    whole.broadcast(ControlMessage("chat-cleared", ChatCleared()))
+    whole.play(first.delivery, block(2))
     manual.tick()
     assert second.take() == [music(1), ChatCleared(), music(2)]
     assert first.take() == [ChatCleared()]
@@ -119,16 +114,16 @@ def test_broadcast_comes_after_what_was_played_before_it(manual: ManualHub, whol
 
 def test_broadcast_leaves_out_who_is_skipped(manual: ManualHub, whole: Fanout) -> None:
     first, second = listen(manual, whole, 2)
-    whole.broadcast(Packet("chat-cleared", ChatCleared()), (first,))
+    whole.broadcast(ControlMessage("chat-cleared", ChatCleared()), (first.delivery,))
     assert first.take() == []
     assert second.take() == [ChatCleared()]
 
 
 def test_add_hears_nothing_from_before(manual: ManualHub, whole: Fanout) -> None:
     first, second = listen(manual, whole, 2)
-    whole.play(first, block(1))
+    whole.play(first.delivery, block(1))
     (late,) = listen(manual, whole, 1)
-    whole.play(first, block(2))
+    whole.play(first.delivery, block(2))
     manual.tick()
     assert late.take() == [music(2)]
     assert second.take() == [music(1), music(2)]
@@ -136,9 +131,9 @@ def test_add_hears_nothing_from_before(manual: ManualHub, whole: Fanout) -> None
 
 def test_discard_hears_nothing_more_but_is_heard(manual: ManualHub, whole: Fanout) -> None:
     first, second = listen(manual, whole, 2)
-    whole.play(first, block(1))
-    whole.play(second, block(2))
-    whole.discard(first)
+    whole.play(first.delivery, block(1))
+    whole.play(second.delivery, block(2))
+    whole.discard(first.delivery)
     manual.tick()
     assert first.take() == []
     assert second.take() == [music(1)]
@@ -147,7 +142,7 @@ def test_discard_hears_nothing_more_but_is_heard(manual: ManualHub, whole: Fanou
 
 def test_slices_let_others_have_their_turn(manual: ManualHub, fanout: Fanout) -> None:
     sender, *others = listen(manual, fanout, 6)
-    fanout.play(sender, block(1))
+    fanout.play(sender.delivery, block(1))
     served = []
     for _ in range(4):
         manual.tick()
@@ -157,13 +152,13 @@ def test_slices_let_others_have_their_turn(manual: ManualHub, fanout: Fanout) ->
 
 def test_slices_keep_music_and_messages_in_order_for_everybody(manual: ManualHub, fanout: Fanout) -> None:
     first, second, *others = listen(manual, fanout, 7)
-    fanout.play(first, block(1))
+    fanout.play(first.delivery, block(1))
     manual.tick()
-    fanout.broadcast(Packet("chat-cleared", ChatCleared()))
-    fanout.play(second, block(2))
+    fanout.broadcast(ControlMessage("chat-cleared", ChatCleared()))
+    fanout.play(second.delivery, block(2))
     manual.tick()
-    fanout.broadcast(Packet("stopping", Stopping(1)))
-    fanout.play(first, block(3))
+    fanout.broadcast(ControlMessage("stopping", Stopping(1)))
+    fanout.play(first.delivery, block(3))
     manual.settle()
     for peer in others:
         assert peer.take() == [music(1), ChatCleared(), music(2), Stopping(1), music(3)]
@@ -173,10 +168,10 @@ def test_slices_keep_music_and_messages_in_order_for_everybody(manual: ManualHub
 
 def test_blocks_that_come_while_slices_are_written_are_joined(manual: ManualHub, fanout: Fanout) -> None:
     sender, *others = listen(manual, fanout, 5)
-    fanout.play(sender, block(1))
+    fanout.play(sender.delivery, block(1))
     manual.tick()
     for slot in (2, 3):
-        fanout.play(sender, block(slot))
+        fanout.play(sender.delivery, block(slot))
         manual.tick()
     manual.settle()
     assert [peer.take() for peer in others] == [[music(1), music(2, 3)]] * 4
@@ -184,22 +179,22 @@ def test_blocks_that_come_while_slices_are_written_are_joined(manual: ManualHub,
 
 def test_add_during_slices_hears_nothing_from_before(manual: ManualHub, fanout: Fanout) -> None:
     sender, *_ = listen(manual, fanout, 5)
-    fanout.play(sender, block(1))
+    fanout.play(sender.delivery, block(1))
     manual.tick()
-    fanout.broadcast(Packet("chat-cleared", ChatCleared()))
-    fanout.play(sender, block(2))
+    fanout.broadcast(ControlMessage("chat-cleared", ChatCleared()))
+    fanout.play(sender.delivery, block(2))
     (late,) = listen(manual, fanout, 1)  # two messages still wait for their turn
-    fanout.play(sender, block(3))
+    fanout.play(sender.delivery, block(3))
     manual.settle()
     assert late.take() == [music(3)]
 
 
 def test_discard_during_slices_hears_nothing_more(manual: ManualHub, fanout: Fanout) -> None:
     sender, *others = listen(manual, fanout, 6)
-    fanout.play(sender, block(1))
+    fanout.play(sender.delivery, block(1))
     manual.tick()
     gone, stays = others[-2:]
-    fanout.discard(gone)
+    fanout.discard(gone.delivery)
     manual.settle()
     assert gone.take() == []
     assert stays.take() == [music(1)]
@@ -207,10 +202,10 @@ def test_discard_during_slices_hears_nothing_more(manual: ManualHub, fanout: Fan
 
 def test_finish_writes_slices_and_blocks_that_are_waiting(manual: ManualHub, fanout: Fanout) -> None:
     peers = listen(manual, fanout, 7)
-    fanout.broadcast(Packet("chat-cleared", ChatCleared()))
-    fanout.play(peers[0], block(1))
-    fanout.broadcast(Packet("stopping", Stopping(1)))
-    fanout.play(peers[0], block(1))
+    fanout.broadcast(ControlMessage("chat-cleared", ChatCleared()))
+    fanout.play(peers[0].delivery, block(1))
+    fanout.broadcast(ControlMessage("stopping", Stopping(1)))
+    fanout.play(peers[0].delivery, block(1))
     fanout.finish()
     heard = [ChatCleared(), music(1), Stopping(1), music(1)]
     assert [peer.take() for peer in peers] == [[ChatCleared(), Stopping(1)], *[heard] * 6]

@@ -42,8 +42,8 @@ async def test_authenticate_as_somebody_else_or_without_login_is_refused(
     robert = await register(server, "robert")
     socket, guest = await clara.open(subprotocol), await connect(server, subprotocol)
     for client, token, code in (
-        (socket, robert.token, "invalid-field"),
-        (guest, clara.token, "invalid-field"),
+        (socket, robert.token, "login-invalid"),
+        (guest, clara.token, "login-invalid"),
         (socket, "garbage", "login-invalid"),
         (socket, None, "invalid-field"),
     ):

@@ -15,7 +15,7 @@ from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error, JoinAck, Metronome, MetronomeState, MetronomeUpdate
 from rhythmd.clock import server_us
 from rhythmd.hub.ports import Encoding
-from rhythmd.hub.rooms.metronome import updated
+from rhythmd.hub.rooms.timing import updated
 from tests.client import Answer, Client, Connect
 from tests.hub.manual import FakePeer, ManualHub
 from tests.server import Spawn
@@ -142,10 +142,10 @@ def test_metronome_tells_of_changes_only(manual: ManualHub, duo: tuple[FakePeer,
     owner, guest = duo
     owner.say("metronome", {"running": False})
     assert guest.take() == []
-    version = manual.hub.context.registry.version
+    version = manual.hub.registry.version
     owner.say("metronome", {"running": True})
     assert heard(guest) is not None
-    assert manual.hub.context.registry.version > version
+    assert manual.hub.registry.version > version
     owner.say("metronome", {"running": True, "bpm": 120})
     assert guest.take() == []
     owner.say("metronome", {"running": False})
@@ -166,7 +166,7 @@ def test_metronome_is_for_owner_and_moderators(duo: tuple[FakePeer, FakePeer]) -
     guest.say("metronome", {"running": True})
     assert refusals(guest) == [("not-owner", None)]
     assert owner.take() == []
-    guest.session.profile.roles = frozenset({"moderator"})
+    guest.session.player.roles = frozenset({"moderator"})
     guest.say("metronome", {"running": True})
     assert heard(owner) is not None
 

@@ -122,7 +122,7 @@ class RoomMachine(RuleBasedStateMachine):
     @rule(listener=listeners)
     def kick(self, listener: Listener) -> None:
         if self._acts(self.owner) and listener in self.present and listener is not self.owner:
-            self.owner.peer.say("kick", {"user": listener.peer.session.profile.id})
+            self.owner.peer.say("kick", {"user": listener.peer.session.player.id})
             listener.peer.read_on()
             listener.listen()
             self._gone(listener)
@@ -130,13 +130,13 @@ class RoomMachine(RuleBasedStateMachine):
     @rule(listener=listeners)
     def transfer(self, listener: Listener) -> None:
         if self._acts(self.owner) and listener in self.present:
-            self.owner.peer.say("transfer-owner", {"user": listener.peer.session.profile.id})
+            self.owner.peer.say("transfer-owner", {"user": listener.peer.session.player.id})
             self.owner = listener
 
     @rule(listener=listeners, on=st.booleans())
     def mute(self, listener: Listener, on: bool) -> None:
         if self._acts(self.owner) and listener in self.present and listener is not self.owner:
-            self.owner.peer.say("mute", {"user": listener.peer.session.profile.id, "notes": on})
+            self.owner.peer.say("mute", {"user": listener.peer.session.player.id, "notes": on})
             (self.muted.add if on else self.muted.discard)(listener)
 
     @rule(on=st.booleans())
@@ -195,8 +195,8 @@ class RoomMachine(RuleBasedStateMachine):
 
     def _sounds(self, player: Listener) -> bool:
         """Whether the others are to hear `player`."""
-        room = player.peer.session.room
-        reserved = room is not None and room.settings.only_owner_can_play
+        place = player.peer.session.place
+        reserved = place is not None and place.room.settings.only_owner_can_play
         return self._acts(player) and player not in self.muted and (not reserved or player is self.owner)
 
     def _acts(self, listener: Listener | None) -> TypeGuard[Listener]:
@@ -210,7 +210,7 @@ class RoomMachine(RuleBasedStateMachine):
             self.manual.tick()  # the heir is crowned when the loop has served the others
 
     def _compare(self, listener: Listener) -> None:
-        room = self.manual.hub.context.registry.get(ROOM)
+        room = self.manual.hub.registry.get(ROOM)
         assert room is not None
         assert set(room.members) - {listener.slot} >= set(listener.sounds)
         held = {state.slot: state.state for state in room.notes() if state.slot != listener.slot}

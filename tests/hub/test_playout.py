@@ -15,7 +15,7 @@ from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error, JoinAck, Playout, RoomUpdated
 from rhythmd.app import Server
 from rhythmd.hub.ports import Encoding
-from rhythmd.hub.rooms.playout import FIRST_MS, HOLD_MS, INTERVAL_S, REPORT_MS, MeasuredDelay
+from rhythmd.hub.rooms.timing import FIRST_MS, INTERVAL_S, REPORT_MS, STAY_MS, MeasuredDelay
 from tests.client import Answer, Connect
 from tests.deadline import DEADLINE_S, POLL_S
 from tests.hub.manual import FakePeer, ManualHub
@@ -71,8 +71,8 @@ def test_report_counts_until_its_time_is_over() -> None:
     delay.report(2, 400, 1)
     delay.update(REPORT_MS)
     assert delay.delay_ms == 400
-    delay.report(3, 20, REPORT_MS + HOLD_MS)
-    delay.update(REPORT_MS + HOLD_MS)
+    delay.report(3, 20, REPORT_MS + STAY_MS)
+    delay.update(REPORT_MS + STAY_MS)
     assert delay.delay_ms == 360
 
 
@@ -97,7 +97,7 @@ def test_update_falls_in_small_steps_once_nobody_needed_more_for_a_while() -> No
     for now_ms in range(INTERVAL_MS, 5 * 60_000, INTERVAL_MS):
         delay.report(1, 30, now_ms)
         delay.update(now_ms)
-        assert now_ms >= HOLD_MS or delay.delay_ms == 1_000
+        assert now_ms >= STAY_MS or delay.delay_ms == 1_000
         seen.append(delay.delay_ms)
     assert seen[-1] == 30
     assert all(before - max(10, before // 10) <= after <= before for before, after in itertools.pairwise(seen))
@@ -105,11 +105,11 @@ def test_update_falls_in_small_steps_once_nobody_needed_more_for_a_while() -> No
 
 def test_update_does_not_fall_below_what_is_needed() -> None:
     delay = measured([100])
-    delay.report(1, 95, HOLD_MS)
-    delay.update(HOLD_MS)
+    delay.report(1, 95, STAY_MS)
+    delay.update(STAY_MS)
     assert delay.delay_ms == 100
-    delay.report(1, 85, 2 * HOLD_MS)
-    delay.update(2 * HOLD_MS)
+    delay.report(1, 85, 2 * STAY_MS)
+    delay.update(2 * STAY_MS)
     assert delay.delay_ms == 90
 
 
@@ -122,7 +122,7 @@ def test_one_who_reports_this_and_that_does_not_shake_the_room() -> None:
         delay.report(2, 100, now_ms)
         delay.update(now_ms)
         changes += delay.delay_ms != before
-    assert changes <= 1 + minutes * 60_000 // HOLD_MS
+    assert changes <= 1 + minutes * 60_000 // STAY_MS
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 60_000), st.integers(0, REPORT_MS)), max_size=200))
@@ -170,10 +170,10 @@ def delays(peer: FakePeer) -> list[int]:
 
 def test_timing_sets_the_delay_for_all_and_for_newcomers(manual: ManualHub) -> None:
     peers = enter(manual, 3)
-    version = manual.hub.context.registry.version
+    version = manual.hub.registry.version
     peers[0].say("timing", {"late_ms": 113})
     assert [delays(peer) for peer in peers] == [[120]] * 3
-    assert manual.hub.context.registry.version > version
+    assert manual.hub.registry.version > version
     assert join(manual.connect()).room.playout_ms == 120
 
 

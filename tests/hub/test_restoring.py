@@ -11,7 +11,7 @@ import pytest
 
 from rhythm_protocol.messages import ChatLine, JoinAck, ResumeAck
 from rhythmd.app import LIVE_FOLDER, Server
-from rhythmd.hub.keeping.records import RoomRecord
+from rhythmd.hub.keeping.live_file import SavedRoom
 from rhythmd.store.live import MappedState
 from tests.client import Client, open_client
 from tests.conftest import ErrorLog
@@ -113,7 +113,7 @@ async def test_ban_that_is_given_another_end_stays_so(tmp_path: Path, clients: C
         await owner.ask("ban", ban | {"seconds": 3_600})
     async with left(tmp_path) as state:
         ((_, value),) = state.items("room/")
-    ((_, until),) = msgspec.msgpack.decode(value, type=RoomRecord).bans
+    ((_, until),) = msgspec.msgpack.decode(value, type=SavedRoom).bans
     assert until > monotonic() + 1_800
 
 

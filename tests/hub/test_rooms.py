@@ -106,7 +106,7 @@ async def test_room_update_against_the_rules_changes_nothing(
 
 async def test_rename_to_a_name_that_is_taken_is_refused(server: Server, connect: Connect, salon: Salon) -> None:
     await (await connect(server)).join("Attic")
-    assert await refusal(salon.owner, name="ATTIC ") == ("invalid-field", "settings.name")
+    assert await refusal(salon.owner, name="ATTIC ") == ("taken", "settings.name")
     await change(salon.owner, name="SALON")
 
 

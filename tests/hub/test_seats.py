@@ -7,7 +7,7 @@ import pytest
 
 from rhythm_protocol.messages import Error
 from rhythmd.app import Server
-from rhythmd.hub.rooms import seats
+from rhythmd.hub.rooms import admission
 from tests.client import Client, Connect
 from tests.deadline import DEADLINE_S, POLL_S
 from tests.hub.people import Person, Register
@@ -52,7 +52,7 @@ async def test_held_seat_counts_and_is_its_users_only(
 async def test_held_seat_lapses(
     server: Server, connect: Connect, api: Api, clara: Person, owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seats, "HELD_S", 0.3)
+    monkeypatch.setattr(admission, "RESERVED_S", 0.3)
     await hold(api, clara, "Salon", "sesame")
     guest = await connect(server)
     async with asyncio.timeout(DEADLINE_S):
@@ -66,7 +66,7 @@ async def test_held_seat_lapses(
 async def test_held_seat_keeps_an_empty_room_until_it_lapses(
     server: Server, connect: Connect, api: Api, clara: Person, owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seats, "HELD_S", 0.5)
+    monkeypatch.setattr(admission, "RESERVED_S", 0.5)
     await hold(api, clara, "Salon", "sesame")
     await owner.ask("leave-room")
     assert (await metrics(server))["rhythmd_rooms"] == 2

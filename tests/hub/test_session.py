@@ -8,8 +8,6 @@ import pytest
 from rhythm_protocol.control import SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error
 from rhythmd.app import Server
-from rhythmd.hub import router
-from rhythmd.hub.sessions.context import Context
 from rhythmd.hub.sessions.session import Session
 from tests.client import Client, Connect, Music, note_on
 from tests.conftest import ErrorLog
@@ -150,7 +148,7 @@ async def test_malformed_text_message_is_answered_to_its_sender_only(server: Ser
     await broken_messages_harm_nobody(await connect(server, SUBPROTOCOL_JSON), BROKEN_TEXT, others)
 
 
-def failing(_context: Context, _session: Session, _message: object) -> None:
+def failing(_session: Session, _message: object) -> None:
     raise RuntimeError("the secret of the handler")
 
 
@@ -158,7 +156,8 @@ async def test_failing_handler_is_logged_and_the_connection_goes_on(
     server: Server, connect: Connect, subprotocol: str, monkeypatch: pytest.MonkeyPatch, errors_logged: ErrorLog
 ) -> None:
     client = await connect(server, subprotocol)
-    monkeypatch.setitem(router.CONTROL, "typing", failing)
+    await client.join("Salon")
+    monkeypatch.setitem(server.hub.router.handlers, "typing", failing)
     error = await client.refused("typing", {"typing": True})
     assert error == Error("internal-error", "the server failed at this message")
     assert await client.ask("user-update", {"name": "Clara"}) == {}
@@ -171,7 +170,7 @@ async def test_failing_fast_handler_is_logged_and_the_connection_goes_on(
     server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch, errors_logged: ErrorLog
 ) -> None:
     client = await connect(server)
-    monkeypatch.setitem(router.FAST, 0x03, failing)
+    monkeypatch.setitem(server.hub.router.fast, 0x03, failing)
     await client.send_raw(b"\x03\x00\x00\x00\x00")
     assert (await client.expect(Error)).code == "internal-error"
     assert await client.ask("user-update", {"name": "Clara"}) == {}

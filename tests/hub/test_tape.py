@@ -28,12 +28,12 @@ class Hall:
         """A room with its owner."""
         owner = self.manual.connect()
         owner.say("join-room", {"room": name, "create": True, "settings": {"allow_replay": allow_replay}})
-        assert owner.session.room is not None
-        return owner.session.room, owner
+        assert owner.session.place is not None
+        return owner.session.place.room, owner
 
     def look(self) -> None:
         """What the recorder does every second."""
-        self.manual.hub.context.recorder.start()
+        self.manual.hub.recorder.start()
 
 
 @pytest.fixture
@@ -168,6 +168,6 @@ def test_present_are_those_who_were_there_since(hall: Hall) -> None:
     robert.say("join-room", {"room": "Salon"})
     robert.say("leave-room", {})
     [left_ms] = [seat.left_ms for seat in tape.seats if seat.left_ms is not None]
-    ids = [peer.session.profile.id for peer in (clara, robert)]
+    ids = [peer.session.player.id for peer in (clara, robert)]
     assert present([tape], left_ms) == set(ids)
     assert present([tape], left_ms + 1) == {ids[0]}

@@ -36,7 +36,7 @@ class Studio:
         return peer
 
     def record(self) -> Tape:
-        self.room = self.manual.hub.context.registry.lobby()
+        self.room = self.manual.hub.registry.lobby()
         self.tape = self.room.deck.record("owner")
         return self.tape
 
@@ -181,8 +181,8 @@ def test_transcribe_slot_of_somebody_new_is_theirs(studio: Studio) -> None:
     clara.say("leave-room", {})
     studio.room.members.last_slot = 0  # as after 65,535 others
     johannes = studio.enter("Johannes")
-    assert johannes.session.member is not None
-    assert johannes.session.member.slot == 1
+    assert johannes.session.place is not None
+    assert johannes.session.place.member.slot == 1
     studio.play(johannes, 10, note_on(70), note_off(70, 1))
     studio.play(robert, 20, note_on(80), note_off(80, 1))
     keys = {track.name: track.messages[0][1] for track in studio.tracks()}

@@ -106,6 +106,21 @@ async def test_client_that_is_lost_while_its_messages_wait_leaves_nothing(
     assert (await other.join("lobby")).room.players == 1
 
 
+async def test_join_of_a_session_that_ends_while_it_waits_is_refused_for_that(
+    serve: Serve, connect: Connect, clara: Person, database: Path
+) -> None:
+    server = await serve("hub.resume_s=0", "store.timeout_s=60", AT_ONCE)
+    client = await connect(server)
+    async with stalled(clara, database):
+        await client.send("join-room", {"room": "Salon", "create": True}, 1)
+        await client.clock()
+        client.abort()
+        await until_connections(server, 0)
+    await until_nobody_plays(server)
+    refused = {name: value for name, value in (await metrics(server)).items() if "refusals_total" in name}
+    assert refused == {"rhythmd_refusals_total:connection-lost": 1.0}
+
+
 async def test_client_that_is_lost_while_its_room_wakes_leaves_it_asleep(
     server: Server, connect: Connect, clara: Person, database: Path
 ) -> None:

@@ -4,8 +4,7 @@ import asyncio
 from typing import NamedTuple, cast
 
 from rhythm_protocol.close import Close
-from rhythmd.hub.identity import Credentials, Identity
-from rhythmd.hub.ports import Peer
+from rhythmd.hub.ports import Credentials, Identity, Peer
 
 __all__ = ["Nobody", "RecordingReceiver", "RecordingTransport"]
 

@@ -61,11 +61,11 @@ async def play_and_hear(player: Client, listener: Client, events: list[MidiEvent
     assert [event for _, event in await listener.events(len(events))] == events
 
 
-async def until_held_back(player: Client, listener: Client, server: Server) -> None:
+async def until_throttled(player: Client, listener: Client, server: Server) -> None:
     """Play until the server holds somebody's music back."""
     for number in range(BATCHES):
         await play_and_hear(player, listener, batch(number))
-        if (await metrics(server))["rhythmd_held_back_total"]:
+        if (await metrics(server))["rhythmd_throttled_total"]:
             return
     pytest.fail("nobody was held back")
 
@@ -112,7 +112,7 @@ async def test_client_that_reads_again_knows_what_is_held_and_hears_on(
     player, listener = await join(connect, server)
     slow = await join_slow(connect_raw, server)
     await play_and_hear(player, listener, [note_on(40), note_on(41), PEDAL])
-    await until_held_back(player, listener, server)
+    await until_throttled(player, listener, server)
     for number in range(MORE_THAN_WAITS):
         await play_and_hear(player, listener, batch(number))
     await play_and_hear(player, listener, [note_off(40), note_on(42)])
@@ -135,7 +135,7 @@ async def test_client_that_does_not_catch_up_is_closed_as_slow_and_keeps_its_pla
     server = await serve(*ANY_EVENTS, "hub.slow_close_s=0.1")
     player, listener = await join(connect, server)
     slow = await join_slow(connect_raw, server)
-    await until_held_back(player, listener, server)
+    await until_throttled(player, listener, server)
     changed = await player.expect(UserUpdated)
     assert changed.user.reconnecting
     assert (await metrics(server))["rhythmd_closes_total:slow"] == 1
@@ -193,5 +193,5 @@ async def test_client_that_never_reads_again_is_dropped(
     server = await serve(*ANY_EVENTS, "hub.slow_close_s=0.1")
     player, listener = await join(connect, server)
     await join_slow(connect_raw, server)
-    await until_held_back(player, listener, server)
+    await until_throttled(player, listener, server)
     await until_connections(server, 2)

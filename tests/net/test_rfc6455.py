@@ -3,8 +3,9 @@
 import pytest
 
 from rhythm_protocol.binary import OP_CLOCK, OP_CONTROL, decode_clock_reply, encode_clock_request
-from rhythm_protocol.control import SUBPROTOCOL_JSON, Envelope, decode_binary, decode_text, encode_text
+from rhythm_protocol.control import SUBPROTOCOL_JSON
 from rhythmd.app import Server
+from rhythmd.client.codec import Envelope, decode_binary, decode_text, encode_text
 from tests.raw import ConnectRaw, RawClient, RawFrame, frame
 from tests.server import Serve
 

@@ -8,20 +8,29 @@ from rhythm_protocol import binary, control
 from rhythm_protocol.midi import MidiEvent
 from tests.protocol.vectors import Direction, FastLayout, Subprotocol
 
-__all__ = ["FAST_DECODERS", "FAST_ENCODERS", "check_control", "decode_control", "encode_control"]
+__all__ = [
+    "FAST_DECODERS",
+    "FAST_ENCODERS",
+    "SUBPROTOCOLS",
+    "carry",
+    "check_control",
+    "decode_control",
+    "encode_control",
+]
 
-_SUBPROTOCOLS: dict[Subprotocol, tuple[Callable[[bytes], control.Envelope], Callable[..., bytes]]] = {
+_CODECS: dict[Subprotocol, tuple[Callable[[bytes], control.Envelope], Callable[..., bytes]]] = {
     "rhythm.v1": (control.decode_binary, control.encode_binary),
     "rhythm.v1.json": (control.decode_text, control.encode_text),
 }
+SUBPROTOCOLS: tuple[Subprotocol, ...] = ("rhythm.v1", "rhythm.v1.json")
 
 
 def decode_control(subprotocol: Subprotocol, payload: bytes) -> control.Envelope:
-    return _SUBPROTOCOLS[subprotocol][0](payload)
+    return _CODECS[subprotocol][0](payload)
 
 
 def encode_control(subprotocol: Subprotocol, type_: str, data: object, id_: int | None) -> bytes:
-    return _SUBPROTOCOLS[subprotocol][1](type_, data, id_)
+    return _CODECS[subprotocol][1](type_, data, id_)
 
 
 def check_control(direction: Direction, envelope: control.Envelope) -> object:
@@ -29,6 +38,11 @@ def check_control(direction: Direction, envelope: control.Envelope) -> object:
     parse = control.parse_client if direction == "client" else control.parse_server
     checked: object = parse(envelope)
     return checked
+
+
+def carry(subprotocol: Subprotocol, direction: Direction, type_: str, data: object) -> object:
+    """What the other side makes of `data`: encoded, decoded and checked."""
+    return check_control(direction, decode_control(subprotocol, encode_control(subprotocol, type_, data, None)))
 
 
 def _midi(payload: bytes) -> object:

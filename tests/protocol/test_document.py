@@ -2,14 +2,13 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.close import CLOSE_RULES
 from rhythm_protocol.control import decode_binary, decode_text
-from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.errors import ErrorCode, Side
 from rhythm_protocol.messages import (
     CLIENT_MESSAGES,
     SERVER_MESSAGES,
@@ -20,6 +19,7 @@ from rhythm_protocol.messages import (
     Metronome,
     RecordingInfo,
     ResumeAck,
+    Right,
     RoomInfo,
     RoomSettings,
     RoomSettingsUpdate,
@@ -28,15 +28,11 @@ from rhythm_protocol.messages import (
 )
 from rhythm_protocol.resume import UNCOUNTED
 from tests.protocol.codecs import FAST_DECODERS, check_control
+from tests.protocol.document import TEXT, section, table
 from tests.protocol.vectors import Direction, FastLayout
 
-TEXT = (Path(__file__).parents[2] / "protocol" / "PROTOCOL.md").read_text()
 SESSION = re.findall(r"^    (->|<-) ([0-9a-f ]+)$", TEXT, re.MULTILINE)
 LAYOUTS: dict[int, FastLayout] = {1: "midi", 2: "clock", 3: "cursor"}
-
-
-def section(title: str) -> str:
-    return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 def examples(title: str) -> list[str]:
@@ -54,8 +50,24 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")
 
 
-def test_error_table_lists_every_code() -> None:
-    assert re.findall(r"^\| `([a-z-]+)` \|", section("Errors"), re.MULTILINE) == [*ErrorCode]
+def over_rest(code: ErrorCode) -> str:
+    """The last column of the table of errors."""
+    if Side.REST in code.side:
+        return str(code.status)
+    return f"{code.status} `{code.counterpart}`" if code.counterpart else ""
+
+
+def test_error_table_is_the_packages() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \| ?([^|]*?) ?\|$", section("Errors"), re.MULTILINE)
+    sent = [code for code in ErrorCode if Side.SOCKET in code.side]
+    assert rows == [(code.value, code.meaning, over_rest(code)) for code in sent]
+
+
+def test_reasons_to_refuse_a_join_are_codes_of_the_socket() -> None:
+    table = section("Joining a room").partition("A join is refused")[2]
+    listed = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+    assert len(listed) > 10
+    assert listed <= {code for code in ErrorCode if Side.SOCKET in code.side}
 
 
 def test_close_table_is_the_packages() -> None:
@@ -99,6 +111,42 @@ def test_every_message_and_field_is_described(
 def test_every_field_of_a_value_is_described(title: str, struct: type[Message]) -> None:
     described = section(title) + section("Messages of the server")
     assert set(struct.__struct_fields__) <= set(re.findall(r"`([a-z_]+)`", described))
+
+
+WHO = {
+    Right.ANYBODY: "everybody",
+    Right.MEMBER: "members",
+    Right.MODERATOR: "owner, moderators",
+    Right.OWNER: "owner",
+}
+
+
+def yes(is_so: bool) -> str:
+    return "yes" if is_so else "no"
+
+
+def twin(opcode: int | None) -> str:
+    return "" if opcode is None else f"{opcode:#04x}"
+
+
+def test_table_of_a_clients_messages_is_the_packages() -> None:
+    rows = table(section("Messages of a client"), "type", "who may send it", "rated", "binary twin")
+    assert rows == [
+        [type_, WHO[row.right], yes(row.is_rated), twin(row.opcode)] for type_, row in CLIENT_MESSAGES.items()
+    ]
+
+
+def test_table_of_the_servers_messages_is_the_packages() -> None:
+    rows = table(section("Messages of the server"), "type", "counted", "shed", "binary twin")
+    assert rows == [
+        [type_, yes(row.is_counted), yes(row.is_shed), twin(row.opcode)] for type_, row in SERVER_MESSAGES.items()
+    ]
+
+
+def test_what_is_said_not_to_be_rated_is_not() -> None:
+    rate = section("Quotas").partition("**Control messages.**")[2]
+    exempt = re.findall(r"((?:`[a-z-]+`(?:,|\sand)?\s)+)are not rated", rate)[0]
+    assert re.findall(r"`([a-z-]+)`", exempt) == [type_ for type_, row in CLIENT_MESSAGES.items() if not row.is_rated]
 
 
 def test_every_uncounted_type_is_named() -> None:

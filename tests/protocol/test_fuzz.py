@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rhythm_protocol import binary, control
+from rhythm_protocol import binary
 from rhythm_protocol.errors import MalformedMessage, ProtocolError
 from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from rhythm_protocol.midi import EVENT_SIZE
-from tests.protocol.codecs import FAST_DECODERS, check_control, decode_control
+from tests.protocol.codecs import FAST_DECODERS, SUBPROTOCOLS, carry, check_control, decode_control
 from tests.protocol.generated import data_of, trees
 from tests.protocol.vectors import Direction, FastLayout, Subprotocol, Vector, load, title
 
@@ -73,6 +73,12 @@ def decode_or_refuse(decode: Decoder, payload: bytes) -> None:
         decode(payload)
 
 
+def carry_or_refuse(direction: Direction, type_: str, data: object) -> None:
+    for subprotocol in SUBPROTOCOLS:
+        with suppress(ProtocolError):
+            carry(subprotocol, direction, type_, data)
+
+
 @pytest.mark.parametrize("name", DECODERS)
 @given(payload=any_bytes)
 def test_decoder_any_bytes_raise_only_protocol_error(name: str, payload: bytes) -> None:
@@ -93,9 +99,8 @@ def test_decoder_any_tree_raises_only_protocol_error(tree: object) -> None:
 
 @given(st.sampled_from([*CLIENT_MESSAGES, *SERVER_MESSAGES]), st.dictionaries(FIELDS, trees, max_size=4))
 def test_check_any_data_raises_only_protocol_error(type_: str, data: dict[str, object]) -> None:
-    envelope = control.Envelope(type_, data)
-    decode_or_refuse(lambda _payload: check_control("client", envelope), b"")
-    decode_or_refuse(lambda _payload: check_control("server", envelope), b"")
+    carry_or_refuse("client", type_, data)
+    carry_or_refuse("server", type_, data)
 
 
 @pytest.mark.parametrize(("direction", "type_", "struct"), TYPES)
@@ -106,8 +111,7 @@ def test_check_data_with_one_wrong_value_raises_only_protocol_error(
 ) -> None:
     data = values.draw(data_of(struct))
     spoilt = values.draw(st.sampled_from(sorted(data)) if data else FIELDS)
-    envelope = control.Envelope(type_, data | {spoilt: values.draw(trees | ODD_NUMBERS)})
-    decode_or_refuse(lambda _payload: check_control(direction, envelope), b"")
+    carry_or_refuse(direction, type_, data | {spoilt: values.draw(trees | ODD_NUMBERS)})
 
 
 @pytest.mark.parametrize(("decode", "layout", "vector"), WHOLE_FAST)

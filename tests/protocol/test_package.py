@@ -10,7 +10,7 @@ import rhythm_protocol
 
 ROOT = Path(rhythm_protocol.__file__).parent
 MODULES = sorted(path.stem for path in ROOT.glob("*.py"))
-ALLOWED = {"collections", "collections.abc", "enum", "math", "msgpack", "msgspec", "orjson", "struct", "typing"}
+ALLOWED = {"collections", "collections.abc", "enum", "itertools", "math", "msgspec", "re", "struct", "typing"}
 
 
 def tree(module: str) -> ast.Module:

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhythm_protocol.control import Envelope
 from rhythm_protocol.messages import Timing
 from rhythm_protocol.playout import LatenessMeter
-from tests.protocol.codecs import check_control
+from tests.protocol.codecs import carry
 from tests.protocol.vectors import Run, load_runs
 
 
@@ -30,7 +29,7 @@ def test_report_is_a_message_that_the_server_accepts(lates_ms: list[float]) -> N
     for late_ms in lates_ms:
         meter.add(late_ms, 0)
     report = meter.report(0)
-    assert check_control("client", Envelope("timing", {"late_ms": report})) == Timing(report or 0)
+    assert carry("rhythm.v1", "client", "timing", {"late_ms": report}) == Timing(report or 0)
 
 
 @given(st.lists(st.integers(0, 60_000), min_size=1, max_size=300))

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhythm_protocol.control import Envelope
 from rhythm_protocol.messages import SERVER_MESSAGES, ResumeAck, User
 from rhythm_protocol.resume import UNCOUNTED, SessionCounter
-from tests.protocol.codecs import check_control
+from tests.protocol.codecs import carry
 from tests.protocol.vectors import Run, load_runs
 
 
@@ -72,7 +71,7 @@ def test_request_is_one_that_the_server_accepts() -> None:
     counter = SessionCounter()
     counter.welcomed("s1")
     counter.welcomed("s2")
-    assert check_control("client", Envelope("resume", msgspec.to_builtins(counter.resume))) == counter.resume
+    assert carry("rhythm.v1", "client", "resume", counter.resume) == counter.resume
 
 
 def test_uncounted_types_are_messages_of_the_server() -> None:

@@ -1,12 +1,17 @@
 """Every failure has the one shape, and none shows what went wrong inside."""
 
 import logging
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
 
+from rhythm_protocol.errors import ErrorCode, Side
 from rhythmd.app import Server
+from rhythmd.auth.errors import AuthError, InvalidTicket, OAuthError
+from rhythmd.errors import Refused
 from rhythmd.hub.rooms.room import Room
+from rhythmd.rest.serving.envelope import translate
 from tests.client import Connect
 from tests.conftest import ErrorLog
 from tests.rest.answers import failure, get
@@ -56,6 +61,24 @@ async def test_failure_inside_is_logged_and_not_shown(
     errors_logged.records.clear()
     monkeypatch.undo()
     assert (await get(http, "/api/v1/rooms/lobby"))["name"] == "Lobby"
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_refusal_keeps_its_code_and_gets_the_status_of_its_row(code: ErrorCode) -> None:
+    told = translate(Refused(code, "not now", "name"))
+    assert (told.code, told.message, told.field) == (code, "not now", "name")
+    assert told.response("1").status == code.status
+
+
+def every_auth_error(root: type[AuthError] = AuthError) -> Iterator[type[AuthError]]:
+    for kind in root.__subclasses__():
+        yield kind
+        yield from every_auth_error(kind)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in every_auth_error() if kind is not OAuthError])
+def test_refusal_of_the_authentication_has_a_code_that_is_sent_there(kind: type[AuthError]) -> None:
+    assert (Side.SOCKET if kind is InvalidTicket else Side.REST) in kind.code.side
 
 
 async def test_connection_serves_http_again_after_a_failure(http: aiohttp.ClientSession, server: Server) -> None:

@@ -126,6 +126,26 @@ async def test_change_and_delete_by_others_is_refused(api: Api, clara: User) -> 
         assert (await api.call(method, "/rooms/nowhere", body, token=robert.access_token)).code == "room-not-found"
 
 
+async def test_room_that_is_not_kept_can_be_changed_by_nobody_from_here(
+    api: Api, clara: User, patient: Server, connect: Connect
+) -> None:
+    room_id = (await (await connect(patient)).join("Attic")).room.id
+    for method, body in (("PATCH", {"name": "Mine"}), ("DELETE", None)):
+        answer = await api.call(method, f"/rooms/{room_id}", body, token=clara.access_token)
+        assert (answer.status, answer.code) == (403, "not-permitted")
+
+
+async def test_change_to_the_name_of_another_room_is_refused_as_taken(
+    api: Api, clara: User, patient: Server, connect: Connect
+) -> None:
+    room_id = await create(api, clara)
+    await create(api, clara, name="Attic")
+    await (await connect(patient)).join("Cellar")
+    for name in ("ATTIC", "cellar"):
+        answer = await api.call("PATCH", f"/rooms/{room_id}", {"name": name}, token=clara.access_token)
+        assert (answer.status, answer.code, answer.field) == (409, "taken", "name")
+
+
 async def test_delete_takes_the_room_away(api: Api, clara: User) -> None:
     room_id = await create(api, clara)
     assert (await api.call("DELETE", f"/rooms/{room_id}", token=clara.access_token)).status == 204

@@ -1,5 +1,4 @@
-"""What the hub does with each message: one module a concern, one function a message.
+"""What each message of a client does. Whatever has to ask the store returns a coroutine, which the router runs.
 
-A handler is plain `def (context, session, message)`. It returns what the `ack` shall carry (None: nothing), or raises
-`Refused` or `ProtocolError`, which the router turns into an `error` for the sender.
+Rights and rates do not belong here: the table of messages says who may send what, and what is charged.
 """

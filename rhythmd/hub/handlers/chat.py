@@ -1,31 +1,49 @@
-"""Lines, whispers and typing."""
+"""Lines, whispers and typing: who may say what in a room, for chat messages and chat commands alike."""
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import ChatKind, ChatMessage, Typing, UserTyping
+from rhythm_protocol.messages import ChatKind, Typing, UserTyping
 from rhythmd.errors import Refused
-from rhythmd.hub.commands import run_command
-from rhythmd.hub.rooms.chat import say, whisper
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.rooms.keeper import Later
+from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.sessions.session import Session
 
-__all__ = ["chat_message", "typing"]
+__all__ = ["notice", "say", "typing", "whisper"]
 
 
-def chat_message(context: Context, session: Session, message: ChatMessage) -> object:
-    """Say a line to the room, whisper it to one member, or run a `/command`."""
-    room, member = context.place(session)
-    if not message.content.strip():
-        raise Refused(ErrorCode.INVALID_FIELD, "an empty line says nothing", "content")
-    if message.to is not None:
-        whisper(room, member, message.to, message.content)
-        return None
-    if message.content.startswith("/"):
-        return run_command(context, session, message.content)
-    return say(context, room, member, ChatKind.TEXT, message.content)
+def say(session: Session, kind: ChatKind, content: str) -> Later:
+    """A line for everybody. Raises Refused when the member may not chat."""
+    room, member = session.require_place()
+    _check_not_muted(member)
+    if room.settings.only_owner_can_chat and room.owner is not member:
+        raise Refused(ErrorCode.ONLY_OWNER_CAN_CHAT, "only the owner may chat here")
+    if not member.announced:
+        room.announce(member)
+    return room.keeper.say(member, kind, content, session.last_id)
 
 
-def typing(context: Context, session: Session, message: Typing) -> None:
+def whisper(session: Session, to: str, content: str) -> None:
+    """A line for the member `to` (id or name) and its writer. Raises Refused."""
+    room, member = session.require_place()
+    _check_not_muted(member)
+    reader = room.members.find(to)
+    line = room.chat.line(ChatKind.WHISPER, content, member.player, reader.player.id)
+    for recipient in {reader, member}:
+        recipient.send("chat-message", line)
+
+
+def notice(session: Session, content: str) -> None:
+    """A line of the server's for this member alone."""
+    room, member = session.require_place()
+    member.send("chat-message", room.chat.line(ChatKind.SYSTEM, content, None, member.player.id))
+
+
+def _check_not_muted(member: Member) -> None:
+    if member.chat_muted or member.player.chat_muted:
+        raise Refused(ErrorCode.CHAT_MUTED, "you are muted in this chat")
+
+
+def typing(session: Session, message: Typing) -> None:
     """Show, or stop showing, that this member is writing."""
-    room, member = context.place(session)
+    room, member = session.require_place()
     if member.announced:
-        room.broadcast("typing", UserTyping(member.slot, message.typing), skip=member)
+        room.broadcast("typing", UserTyping(member.slot, message.typing), skip=(member,))

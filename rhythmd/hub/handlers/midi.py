@@ -19,11 +19,11 @@ from rhythm_protocol.midi import (
 from rhythmd.clock import server_ms
 from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.sessions.context import Context
 from rhythmd.hub.sessions.session import Session
 from rhythmd.midi.state import NoteState
+from rhythmd.telemetry import Stats
 
-__all__ = ["midi_event", "play"]
+__all__ = ["Playing"]
 
 HEAD_SIZE: Final = 5  # opcode and base time
 MAX_AHEAD_MS: Final = 2_000
@@ -36,39 +36,72 @@ _STATUS: Final = range(NOTE_OFF, 0xF0)
 _COUNT: Final = [bytes((count,)) for count in range(MAX_BLOCK_EVENTS + 1)]
 
 
-def play(context: Context, session: Session, payload: bytes) -> None:
-    """A binary MIDI message.
+class Playing:
+    """Takes in notes. Counts them in `stats`."""
 
-    Raises:
-        MalformedMessage: its length is not 5 + n x 5.
-        InvalidMessage: an event is no channel message; nothing of the message is played.
-    """
-    notes = _check(payload)
-    room, member = session.room, session.member
-    if room is None or member is None:
-        context.place(session)
-        return
-    now = server_ms()
-    period = now // room.refill_ms
-    if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.other_events):
-        context.close(session, FLOODING)
-        return
-    if notes:
-        refusal = room.may_play(member)
-        if refusal is not None:
-            _tell(context, session, member, period, refusal, "your notes are silent here")
+    __slots__ = ("_stats",)
+
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
+
+    def play(self, session: Session, payload: bytes) -> None:
+        """A binary MIDI message.
+
+        Raises:
+            MalformedMessage: its length is not 5 + n x 5.
+            InvalidMessage: an event is no channel message; nothing of the message is played.
+        """
+        notes = _check(payload)
+        place = session.place
+        if place is None:
+            session.require_place()
             return
-        paid = room.quota.spend(member.quota.spend(notes, period), period)
-        if paid < notes:
-            if member.refused_period != period:
-                room.release(member)  # cut off: what it holds may otherwise sound until it has points again
-            _tell(context, session, member, period, ErrorCode.QUOTA_EXCEEDED, "too many notes, some are dropped")
-            payload = _without_note_ons(payload, paid)
-            if len(payload) == HEAD_SIZE:
+        room, member = place
+        now = server_ms()
+        period = now // room.refill_ms
+        if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.other_events):
+            session.close(FLOODING)
+            return
+        if notes:
+            refusal = room.may_play(member)
+            if refusal is not None:
+                _refuse_notes(session, member, period, refusal, "your notes are silent here")
                 return
-    elif room.may_play(member) is not None:
-        return  # what this member held has been released for them
-    _relay(context, room, member, payload, now)
+            paid = room.quota.spend(member.quota.spend(notes, period), period)
+            if paid < notes:
+                if member.refused_period != period:
+                    room.release(member)  # cut off: what it holds may otherwise sound until it has points again
+                text = "too many notes, some are dropped"
+                _refuse_notes(session, member, period, ErrorCode.QUOTA_EXCEEDED, text)
+                payload = _without_note_ons(payload, paid)
+                if len(payload) == HEAD_SIZE:
+                    return
+        elif room.may_play(member) is not None:
+            return  # what this member held has been released for them
+        self._relay(room, member, payload, now)
+
+    def midi_event(self, session: Session, message: MidiInput) -> None:
+        """The same in JSON."""
+        self.play(session, encode_midi(message.time, [MidiEvent._make(event) for event in message.events]))
+
+    def _relay(self, room: Room, member: Member, payload: bytes, now: int) -> None:
+        """Keep the state, set a base time that cannot be meant to now, and give the room its block or blocks."""
+        if member.notes is None:
+            member.notes = NoteState()
+        member.notes.apply(payload, HEAD_SIZE)
+        if not member.announced:
+            room.announce(member)
+        ahead = (int.from_bytes(payload[1:HEAD_SIZE], "little") - now) & WRAP
+        if MAX_AHEAD_MS < ahead < WRAP + 1 - MAX_BEHIND_MS:
+            payload = payload[:1] + (now & WRAP).to_bytes(4, "little") + payload[HEAD_SIZE:]
+        count = (len(payload) - HEAD_SIZE) // EVENT_SIZE
+        stats = self._stats
+        stats.events_in += count
+        stats.events_out += count * (len(room.members) - 1)
+        if count <= MAX_BLOCK_EVENTS:
+            room.play(member, member.slot_bytes + _COUNT[count] + payload[1:])
+        else:
+            _play_long(room, member, payload)
 
 
 def _check(payload: bytes) -> int:
@@ -96,25 +129,6 @@ def _invalid(payload: bytes, at: int) -> InvalidMessage:
     return InvalidMessage(f"{message} is no channel message", f"events[{index}]", ErrorCode.INVALID_MIDI)
 
 
-def _relay(context: Context, room: Room, member: Member, payload: bytes, now: int) -> None:
-    """Keep the state, set a base time that cannot be meant to now, and give the room its block or blocks."""
-    if member.notes is None:
-        member.notes = NoteState()
-    member.notes.apply(payload, HEAD_SIZE)
-    if not member.announced:
-        room.announce(member)
-    ahead = (int.from_bytes(payload[1:HEAD_SIZE], "little") - now) & WRAP
-    if MAX_AHEAD_MS < ahead < WRAP + 1 - MAX_BEHIND_MS:
-        payload = payload[:1] + (now & WRAP).to_bytes(4, "little") + payload[HEAD_SIZE:]
-    count = (len(payload) - HEAD_SIZE) // EVENT_SIZE
-    context.stats.events_in += count
-    context.stats.events_out += count * (len(room.members) - 1)
-    if count <= MAX_BLOCK_EVENTS:
-        room.play(member, member.slot_bytes + _COUNT[count] + payload[1:])
-    else:
-        _play_long(room, member, payload)
-
-
 def _play_long(room: Room, member: Member, payload: bytes) -> None:
     """A block counts its events in one byte: a longer message becomes several."""
     base = payload[1:HEAD_SIZE]
@@ -127,26 +141,21 @@ def _play_long(room: Room, member: Member, payload: bytes) -> None:
 
 def _without_note_ons(payload: bytes, paid: int) -> bytes:
     """Only the first `paid` note-ons, and everything else: a release is never thrown away with a press."""
-    kept = [payload[:HEAD_SIZE]]
+    rest = [payload[:HEAD_SIZE]]
     for start in range(HEAD_SIZE, len(payload), EVENT_SIZE):
         if payload[start + 2] in _NOTE_ON and payload[start + 4]:
             if not paid:
                 continue
             paid -= 1
-        kept.append(payload[start : start + EVENT_SIZE])
-    return b"".join(kept)
+        rest.append(payload[start : start + EVENT_SIZE])
+    return b"".join(rest)
 
 
-def _tell(context: Context, session: Session, member: Member, period: int, code: ErrorCode, message: str) -> None:
+def _refuse_notes(session: Session, member: Member, period: int, code: ErrorCode, message: str) -> None:
     """Refuse notes with an error, once a refill period: the next chord will be refused as well."""
     if member.refused_period != period:
         member.refused_period = period
-        context.refuse(session, code, message)
+        session.refuse(code, message)
         member.send("quota", member.quota.state())
     else:
-        context.stats.refusals[code] += 1
-
-
-def midi_event(context: Context, session: Session, message: MidiInput) -> None:
-    """The same in JSON."""
-    play(context, session, encode_midi(message.time, [MidiEvent._make(event) for event in message.events]))
+        session.count_refusal(code)

@@ -1,91 +1,68 @@
 """What a room's owner, or a moderator of the server, may do to its members."""
 
-from collections.abc import Coroutine
-from typing import Any
-
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Ban, ClearChat, Kick, Mute, Unban
 from rhythmd.errors import Refused
+from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.sessions.context import Context
 from rhythmd.hub.sessions.session import Session
+from rhythmd.hub.sessions.sessions import Sessions
 
-__all__ = ["ban", "clear_chat", "kick", "mute", "unban"]
-
-
-Later = Coroutine[Any, Any, None]
-"""What a handler returns in a kept room: it is done when the store has it."""
+__all__ = ["Moderation"]
 
 
-def _moderated(context: Context, session: Session) -> Room:
-    room, member = context.place(session)
-    room.require_authority(member)
-    return room
+class Moderation:
+    """Puts members out and silences them. Who may ask for it is checked before."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def kick(self, session: Session, message: Kick) -> None:
+        """Put a member out; they may come back."""
+        room, member = session.require_place()
+        self._sessions.expel(room, _other(room, member, message.user), "kicked", message.reason)
+
+    def ban(self, session: Session, message: Ban) -> Later:
+        """Put a member out and keep them out, for some seconds or for good; or give a ban another end, by the id.
+
+        A ban is in force at once. A moderator who is told that it could not be written down can say it again.
+        """
+        room, member = session.require_place()
+        if not room.bans.change(message.user, message.seconds):
+            target = _other(room, member, message.user)
+            room.bans.add(target.player, message.seconds)
+            self._sessions.expel(room, target, "banned", message.reason, message.seconds)
+            message = replace(message, user=target.player.id)
+        return room.keeper.ban(message, session.player.id)
+
+    def unban(self, session: Session, message: Unban) -> Later:
+        """End a ban, by the user's id."""
+        room, _ = session.require_place()
+        if not room.bans.keys_of(message.user):
+            raise Refused(ErrorCode.USER_NOT_FOUND, "nobody with this id is banned", "user")
+        return room.keeper.pardon(message.user)
+
+    def mute(self, session: Session, message: Mute) -> None:
+        """Silence a member's notes, chat or both, or give them back."""
+        room, member = session.require_place()
+        target = _other(room, member, message.user)
+        if message.notes is not UNSET:
+            target.notes_muted = message.notes
+        if message.chat is not UNSET:
+            target.chat_muted = message.chat
+        room.member_changed(target)
+
+    def clear_chat(self, session: Session, _message: ClearChat) -> Later:
+        """Forget the room's chat, here and on every screen."""
+        return session.require_place().room.keeper.clear_chat()
 
 
-def _other(room: Room, session: Session, reference: str) -> Member:
+def _other(room: Room, member: Member, reference: str) -> Member:
     target = room.members.find(reference)
-    if target is session.member:
+    if target is member:
         raise Refused(ErrorCode.INVALID_FIELD, "expected somebody else than yourself", "user")
     return target
-
-
-def kick(context: Context, session: Session, message: Kick) -> None:
-    """Put a member out; they may come back."""
-    room = _moderated(context, session)
-    context.expel(room, _other(room, session, message.user), "kicked", message.reason)
-
-
-def ban(context: Context, session: Session, message: Ban) -> Later | None:
-    """Put a member out and keep them out, for some seconds or for good; or ban again who is banned, by their id.
-
-    It is in force at once. Who is told that it could not be stored can say it again.
-    """
-    room = _moderated(context, session)
-    if room.bans.change(message.user, message.seconds):
-        context.continuity.room_changed(room)
-    else:
-        target = _other(room, session, message.user)
-        room.bans.add(target.profile, message.seconds)
-        context.expel(room, target, "banned", message.reason, message.seconds)
-        message = replace(message, user=target.profile.id)
-    if room.kept is None:
-        return None
-    return context.kept.ban(room, message, session.profile.id)
-
-
-def unban(context: Context, session: Session, message: Unban) -> Later | None:
-    """End a ban, by the user's id."""
-    room = _moderated(context, session)
-    if not room.bans.keys_of(message.user):
-        raise Refused(ErrorCode.USER_NOT_FOUND, "nobody with this id is banned", "user")
-    if room.kept is not None:
-        return context.kept.pardon(room, message.user)
-    room.bans.lift(message.user)
-    context.continuity.room_changed(room)
-    return None
-
-
-def mute(context: Context, session: Session, message: Mute) -> None:
-    """Silence a member's notes, chat or both, or give them back."""
-    room = _moderated(context, session)
-    target = _other(room, session, message.user)
-    if message.notes is not UNSET:
-        target.notes_muted = message.notes
-    if message.chat is not UNSET:
-        target.chat_muted = message.chat
-    room.member_changed(target)
-
-
-def clear_chat(context: Context, session: Session, _message: ClearChat) -> Later | None:
-    """Forget the room's chat, here and on every screen."""
-    room = _moderated(context, session)
-    if room.kept is not None:
-        return context.kept.clear_chat(room)
-    room.clear_chat()
-    context.continuity.chat_cleared(room)
-    return None

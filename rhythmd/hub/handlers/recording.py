@@ -6,63 +6,58 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Record, RecordLast
+from rhythm_protocol.messages import Record, RecordLast, Right
 from rhythmd.errors import Refused
-from rhythmd.hub.recording.archive import Claim
-from rhythmd.hub.rooms.members import Member
+from rhythmd.hub.recording.archive import Claim, RecordingArchive
+from rhythmd.hub.recording.recorder import Recorder
+from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.sessions.context import Context
-from rhythmd.hub.sessions.session import Session
+from rhythmd.hub.sessions.session import Session, require_right
+from rhythmd.hub.sessions.sessions import Sessions
 
-__all__ = ["record", "record_last"]
+__all__ = ["Recording"]
 
-Check = Callable[[Room, Member], None]
+Check = Callable[[Room], None]
 Act = Callable[[Room, str, str, Claim], None]
 
 
-def record(context: Context, session: Session, message: Record) -> Coroutine[Any, Any, None] | None:
-    """Begin to record the room, or end it; for its owner and for moderators. Ending what is not on does nothing."""
-    recorder = context.recorder
-    room, member = context.place(session)
-    room.require_authority(member)
-    if not message.on:
-        recorder.end(room)
-        return None
+class Recording:
+    """Begins and ends recordings, as far as the archive has room for them."""
 
-    def check(room: Room, member: Member) -> None:
-        room.require_authority(member)
-        recorder.check_idle(room)
+    def __init__(self, recorder: Recorder, archive: RecordingArchive, sessions: Sessions) -> None:
+        self._recorder = recorder
+        self._archive = archive
+        self._sessions = sessions
 
-    return _claimed(context, session, check, recorder.begin, message.name)
+    def record(self, session: Session, message: Record) -> Later:
+        """Begin to record the room, or end it. Ending what is not on does nothing."""
+        recorder = self._recorder
+        if not message.on:
+            recorder.end(session.require_place().room)
+            return None
+        return self._claimed(session, Right.MODERATOR, recorder.check_idle, recorder.begin, message.name)
 
+    def record_last(self, session: Session, message: RecordLast) -> Coroutine[Any, Any, None]:
+        """Make a recording of the last minutes of the room, if its owner allows replays."""
+        recorder = self._recorder
+        return self._claimed(session, Right.MEMBER, recorder.check_replay, recorder.keep_last, message.name)
 
-def record_last(context: Context, session: Session, message: RecordLast) -> Coroutine[Any, Any, None]:
-    """Keep the last minutes of the room; for anybody in it, if its owner allows replays."""
-    recorder = context.recorder
+    async def _claimed(self, session: Session, right: Right, check: Check, act: Act, name: str | UnsetType) -> None:
+        """`act` with a place for another recording, if there is one, and if all is still as it was when it is known."""
+        room, _ = session.require_place()
+        check(room)
+        claim = await self._archive.claim(session.player.id, room.id)
+        try:
+            self._require_still_there(session, room)
+            require_right(session, right)
+            check(room)
+        except Refused:
+            claim.release()
+            raise
+        act(room, session.player.id, room.name if name is UNSET else name.strip(), claim)
 
-    def check(room: Room, _member: Member) -> None:
-        recorder.check_replay(room)
-
-    return _claimed(context, session, check, recorder.keep_last, message.name)
-
-
-async def _claimed(context: Context, session: Session, check: Check, act: Act, name: str | UnsetType) -> None:
-    """`act` with a place for another recording, if there is one, and if `check` still passes when that is known."""
-    room, member = context.place(session)
-    check(room, member)
-    claim = await context.recordings.claim(session.profile.id, room.id)
-    try:
-        check(room, _still_there(context, session, room))
-    except Refused:
-        claim.release()
-        raise
-    act(room, session.profile.id, room.name if name is UNSET else name.strip(), claim)
-
-
-def _still_there(context: Context, session: Session, room: Room) -> Member:
-    """The place of `session` in `room` after a wait. Raises Refused when it has left."""
-    context.require_connected(session)
-    now_in, member = context.place(session)
-    if now_in is not room:
-        raise Refused(ErrorCode.NOT_IN_ROOM, "you have left this room")
-    return member
+    def _require_still_there(self, session: Session, room: Room) -> None:
+        """Raise Refused when `session` has left `room` during a wait."""
+        self._sessions.require_connected(session)
+        if session.require_place().room is not room:
+            raise Refused(ErrorCode.NOT_IN_ROOM, "you have left this room")

@@ -9,116 +9,113 @@ from rhythm_protocol.messages import JoinAck, Resume, ResumeAck
 from rhythmd.errors import Refused
 from rhythmd.hub.handlers.rooms import full_state
 from rhythmd.hub.ports import Peer
-from rhythmd.hub.sending.outbound import Message
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.hub.sessions.session import Session
+from rhythmd.hub.sessions.sessions import Sessions
 
-__all__ = ["resume"]
+__all__ = ["Resuming"]
 
 
-def resume(context: Context, session: Session, message: Resume) -> ResumeAck | Coroutine[Any, Any, ResumeAck]:
-    """Give the socket of `session` to the session that the message names. Of two claims the newer wins.
+class Resuming:
+    """Gives sockets to earlier sessions.
 
-    Raises:
-        Refused: `session-not-found` for one that is over, unknown or another user's.
+    Args:
+        sessions: of all clients.
+        pacer: of the loop.
+        most_bytes: of missed messages that may be written in one go.
     """
-    if context.stopping:
-        raise Refused(ErrorCode.STOPPING, "the server is going down")
-    claimed = _claimed(context, session, message.session)
-    if claimed.waiting is not None:
-        return _resume_later(context, session, message, claimed)
-    return _take(context, session, message.received, claimed)
 
+    def __init__(self, sessions: Sessions, pacer: Pacer, most_bytes: int) -> None:
+        self._sessions = sessions
+        self._pacer = pacer
+        self._most_bytes = most_bytes
 
-async def _resume_later(context: Context, session: Session, message: Resume, claimed: Session) -> ResumeAck:
-    """Wait for what the client said before: all of it is answered before the ack says that the rest never came."""
-    await claimed.idle()
-    return _take(context, session, message.received, _claimed(context, session, message.session))
+    def resume(self, session: Session, message: Resume) -> ResumeAck | Coroutine[Any, Any, ResumeAck]:
+        """Give the socket of `session` to the session that the message names. Of two claims the newer wins.
 
+        Raises:
+            Refused: `session-not-found` for one that is over, unknown or another user's.
+        """
+        self._sessions.require_running()
+        claimed = self._claimed(session, message.session)
+        if claimed.waiting is not None:
+            return self._resume_later(session, message, claimed)
+        return self._take(session, message.received, claimed)
 
-def _claimed(context: Context, session: Session, key: str) -> Session:
-    claimed = context.sessions.get(key)
-    if claimed is None or claimed is session or not _may_take(session, claimed):
-        raise Refused(ErrorCode.SESSION_NOT_FOUND, "this session is over", "session")
-    if session.room is not None:
-        raise Refused(ErrorCode.ALREADY_IN_ROOM, "resume before you join a room")
-    return claimed
+    async def _resume_later(self, session: Session, message: Resume, claimed: Session) -> ResumeAck:
+        """Wait for what the client said before: all of it is answered before the ack says that the rest never came."""
+        await claimed.idle()
+        return self._take(session, message.received, self._claimed(session, message.session))
+
+    def _claimed(self, session: Session, key: str) -> Session:
+        claimed = self._sessions.get(key)
+        if claimed is None or claimed is session or not _may_take(session, claimed):
+            raise Refused(ErrorCode.SESSION_NOT_FOUND, "this session is over", "session")
+        if session.place is not None:
+            raise Refused(ErrorCode.ALREADY_IN_ROOM, "resume before you join a room")
+        return claimed
+
+    def _take(self, session: Session, received: int, claimed: Session) -> ResumeAck:
+        """Move the socket over. The older session takes the newer one's place, with what is known of the account now.
+
+        The ack is still written by `session`: it begins the count anew, and must not be in the log that it speaks of.
+        """
+        peer = session.peer
+        if peer is None:
+            raise Refused(ErrorCode.CONNECTION_LOST, "the connection is gone")
+        # First the old socket, if it is still open: it must not be read or written any more when the new one is.
+        # Closing it makes the session away, so that there is one way back, whether the loss was noticed or not.
+        claimed.close(TAKEN_OVER)
+        self._sessions.away.discard(claimed)
+        self._sessions.forget(session)
+        _renew(session, claimed)
+        claimed.player.address = peer.address
+        claimed.resume(peer, is_slow=session.delivery.is_slow)
+        # From here on what the client says is said by the old session, and counted in its quota and rate.
+        peer.hand_to(claimed)
+        missed = claimed.delivery.missed(received, self._most_bytes)
+        if missed is None:
+            # The client gets the room as it is; to go on counting would make both sides disagree about what that was.
+            claimed.delivery.log.restart()
+        # After the ack, which is written when this returns.
+        self._pacer.soon(lambda: _go_on(claimed, peer, 0 if missed is None else received))
+        return ResumeAck(
+            user=claimed.player.as_user() if claimed.place is None else claimed.place.member.as_user(),
+            session=claimed.key,
+            recovered=missed is not None,
+            missed=missed or 0,
+            last_id=claimed.last_id,
+            join=_join(claimed) if missed is None else None,
+        )
 
 
 def _may_take(session: Session, claimed: Session) -> bool:
     """An account's session needs a socket that proves the same account, a guest's its key alone."""
     if session.identity is None:
         return claimed.identity is None or claimed.identity.guest
-    return claimed.profile.id == session.profile.id
+    return claimed.player.id == session.player.id
 
 
-def _take(context: Context, session: Session, received: int, claimed: Session) -> ResumeAck:
-    peer = session.peer
-    if peer is None:
-        raise Refused(ErrorCode.STOPPING, "the connection is gone")
-    if claimed.peer is not None:
-        claimed.peer.close(TAKEN_OVER)
-    context.away.discard(claimed)
-    del context.sessions[session.key]
-    _renew(context, session, claimed)
-    claimed.profile.address = peer.address
-    claimed.held_since = session.held_since
-    claimed.bind(peer)
-    peer.hand_to(claimed)
-    missed = _missed(context, claimed, received)
-    if missed is None:
-        claimed.log.restart()
-    # After the ack, which is written when this returns.
-    context.pacer.soon(lambda: _go_on(claimed, peer, 0 if missed is None else received))
-    return ResumeAck(
-        user=claimed.profile.as_user() if claimed.member is None else claimed.member.as_user(),
-        session=claimed.key,
-        recovered=missed is not None,
-        missed=len(missed or ()),
-        last_id=claimed.last_id,
-        join=_join(claimed) if missed is None else None,
-    )
-
-
-def _renew(context: Context, session: Session, claimed: Session) -> None:
+def _renew(session: Session, claimed: Session) -> None:
     """What is known of the account now counts, not what was known when it was lost."""
     if session.identity is None:
         return
     claimed.identity = session.identity
-    claimed.profile.roles = session.profile.roles
-    claimed.profile.muted_until = session.profile.muted_until
-    if claimed.room is not None:
-        context.continuity.login_changed(claimed.key, claimed.identity)
-
-
-def _missed(context: Context, claimed: Session, received: int) -> list[Message] | None:
-    """What the client did not get; None when that is not here any more, or too much to write in one go."""
-    missed = claimed.log.after(received) if claimed.log.is_agreed else None
-    if missed is None:
-        return None
-    size = sum(len(message.frame(claimed.encoding)) for message in missed)
-    return missed if size <= context.config.limits.write_buffer_bytes // 2 else None
+    claimed.player.roles = session.player.roles
+    claimed.player.muted_until = session.player.muted_until
+    if claimed.place is not None:
+        claimed.place.room.keeper.seat_taken(claimed.place.member)
 
 
 def _join(claimed: Session) -> JoinAck | None:
-    if claimed.room is None or claimed.member is None:
-        return None
-    return full_state(claimed.room, claimed.member)
+    return None if claimed.place is None else full_state(*claimed.place)
 
 
 def _go_on(claimed: Session, peer: Peer[Session], received: int) -> None:
     """Write what was missed, then what sounds, then all that comes."""
     if claimed.peer is not peer:  # lost again, or taken over
         return
-    missed = claimed.log.after(received)
-    if missed is None:  # so much was said meanwhile
+    if not claimed.delivery.bring_up_to_date(received):  # so much was said meanwhile
         peer.close(SLOW)
-        return
-    claimed.speak()
-    for message in missed:
-        claimed.write(message.frame(claimed.encoding))
-    room, member = claimed.room, claimed.member
-    if room is not None and member is not None:
-        room.set_reconnecting(member, reconnecting=False)
-        if not claimed.is_held:
-            room.fanout.resume(member)
+    elif claimed.place is not None:
+        claimed.place.room.set_reconnecting(claimed.place.member, reconnecting=False)

@@ -19,106 +19,133 @@ from rhythm_protocol.messages import (
     TransferOwner,
 )
 from rhythmd.errors import Refused
-from rhythmd.hub.keeping.password import PasswordHash
-from rhythmd.hub.keeping.stored_rooms import NameTaken
-from rhythmd.hub.rooms.admission import check_admission
+from rhythmd.hub.keeping.catalogue import Catalogue
+from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Member
-from rhythmd.hub.rooms.registry import LOBBY
+from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.sessions.context import Context
 from rhythmd.hub.sessions.session import Session
+from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.rows import fold
 
-__all__ = ["check_settings", "full_state", "join_room", "leave_room", "merge_settings", "room_update", "transfer_owner"]
+__all__ = ["RoomMessages", "check_settings", "full_state", "merge_settings", "transfer_owner"]
 
 
-def join_room(context: Context, session: Session, message: JoinRoom) -> JoinAck | Coroutine[Any, Any, JoinAck]:
-    """Move `session` into a room. A refusal leaves it where it is.
+class RoomMessages:
+    """Lets sessions into rooms and out again, and changes rooms.
 
-    Raises:
-        Refused: with one of the join reasons of PROTOCOL.md.
+    Args:
+        registry: of live rooms.
+        catalogue: of all rooms.
+        sessions: of all clients.
+        most_players: that a room may have.
     """
-    if context.stopping:
-        raise Refused(ErrorCode.STOPPING, "the server is going down")
-    room = _live(context, session, message)
-    if room is None or (room.kept is not None and room.has_password):
-        return _join_later(context, session, message)
-    knows_password = room.password is None or room.password.matches(message.password)
-    return _enter(context, session, room, knows_password=knows_password)
+
+    def __init__(self, registry: Registry, catalogue: Catalogue, sessions: Sessions, most_players: int) -> None:
+        self._registry = registry
+        self._catalogue = catalogue
+        self._sessions = sessions
+        self._most_players = most_players
+
+    def join_room(self, session: Session, message: JoinRoom) -> JoinAck | Coroutine[Any, Any, JoinAck]:
+        """Move `session` into a room. A refusal leaves it where it is.
+
+        Raises:
+            Refused: with one of the join reasons of PROTOCOL.md.
+        """
+        self._sessions.require_running()
+        room = self._live(session, message)
+        if room is None:
+            return self._join_later(session, message)
+        knows_password = room.keeper.check_password(message.password)
+        if isinstance(knows_password, Coroutine):
+            return self._join_checked(session, message, room, knows_password)
+        return self._enter(session, room, knows_password=knows_password)
+
+    async def _join_later(self, session: Session, message: JoinRoom) -> JoinAck:
+        """Join a room that has to be looked for, or made."""
+        room = await self._catalogue.open(message.room)
+        if room is None:
+            return await self._join_new(session, message)
+        self._sessions.require_connected(session)
+        joined = self.join_room(session, message)
+        return await joined if isinstance(joined, Coroutine) else joined
+
+    async def _join_checked(
+        self, session: Session, message: JoinRoom, room: Room, check: Coroutine[Any, Any, bool]
+    ) -> JoinAck:
+        """Join a room whose password is checked with a slow hash."""
+        keeper = room.keeper
+        knows_password = await check
+        self._sessions.require_connected(session)
+        if self._registry.get(room.id) is not room or room.keeper is not keeper:  # freed, or changed, meanwhile
+            return await self._join_later(session, message)
+        return self._enter(session, room, knows_password=knows_password)
+
+    async def _join_new(self, session: Session, message: JoinRoom) -> JoinAck:
+        """Make the room and enter it as its owner."""
+        self._sessions.require_connected(session)
+        if not message.create:
+            raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
+        name, settings = message.room.strip(), message.settings or RoomSettings()
+        check_settings(settings, self._most_players, has_password=message.password is not None)
+        room = await self._catalogue.create(session.identity, name, settings, message.password)
+        if room is None:
+            return await self._join_later(session, message)  # somebody was quicker
+        self._sessions.require_connected(session)
+        return self._enter(session, room, knows_password=True, as_owner=True)
+
+    def _live(self, session: Session, message: JoinRoom) -> Room | None:
+        """The room that is meant, if somebody is in it or it is a lobby."""
+        if message.room.casefold() == LOBBY:
+            if session.place is not None and session.place.room.settings.type is RoomType.LOBBY:
+                return session.place.room
+            return self._registry.lobby(session.player.id)
+        return self._registry.get(message.room)
+
+    def _enter(self, session: Session, room: Room, *, knows_password: bool, as_owner: bool = False) -> JoinAck:
+        """Take a seat in `room`, and leave the one before."""
+        if session.place is not None and session.place.room is room:
+            raise Refused(ErrorCode.ALREADY_IN_ROOM, "you are in this room already")
+        player = session.player
+        other = room.members.of_user(player.id)
+        owns = as_owner or _owns(room, player.id)
+        if other is None and not as_owner:
+            room.check_admission(player, knows_password=knows_password)
+        elif other is not None:
+            room.seats.reserve(player.id)  # so that the room stays, if nobody else is in it
+            self._sessions.expel(room, other, "replaced", "you joined from somewhere else")
+        self._sessions.leave(session, "left")
+        return full_state(room, self._sessions.seat(session, room, as_owner=owns))
+
+    def leave_room(self, session: Session, _message: LeaveRoom) -> None:
+        """Leave the room."""
+        self._sessions.leave(session, "left")
+
+    def room_update(self, session: Session, message: RoomUpdate) -> Later:
+        """Change the room's rules."""
+        room, _ = session.require_place()
+        update = message.settings
+        settings = merge_settings(room.settings, update)
+        has_password = room.keeper.has_password if update.password is UNSET else update.password is not None
+        check_settings(settings, self._most_players, has_password=has_password)
+        name = room.name if update.name is UNSET else update.name.strip()
+        if fold(name) != fold(room.name):
+            return self._rename(room, name, settings, update)
+        return room.keeper.change(name, settings, update.password)
+
+    async def _rename(self, room: Room, name: str, settings: RoomSettings, update: RoomSettingsUpdate) -> None:
+        """Change a room that gets a new name, which no other room, live or only stored, may have."""
+        await self._catalogue.check_free(name, room)
+        later = room.keeper.change(name, settings, update.password)
+        if later is not None:
+            await later
 
 
-async def _join_later(context: Context, session: Session, message: JoinRoom) -> JoinAck:
-    """Join a room that has to be looked for, made, or opened with a slow hash."""
-    room = await context.kept.open(message.room)
-    if room is None:
-        return await _join_new(context, session, message)
-    kept = room.kept
-    knows_password = await context.kept.knows_password(room, message.password)
-    context.require_connected(session)
-    if context.registry.get(room.id) is not room or room.kept is not kept:  # freed, or changed, meanwhile
-        return await _join_later(context, session, message)
-    return _enter(context, session, room, knows_password=knows_password)
-
-
-async def _join_new(context: Context, session: Session, message: JoinRoom) -> JoinAck:
-    """Make the room and enter it as its owner. One of a user with an account is kept."""
-    context.require_connected(session)
-    if not message.create:
-        raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
-    name, settings = message.room.strip(), message.settings or RoomSettings()
-    check_settings(context, settings, has_password=message.password is not None)
-    if session.identity is None or session.identity.guest:
-        room = context.registry.create(name, settings)
-        room.password = PasswordHash(message.password) if message.password is not None else None
-    else:
-        try:
-            stored = await context.kept.create(session.identity.user_id, name, settings, message.password)
-        except NameTaken:
-            return await _join_later(context, session, message)  # somebody was quicker
-        opened = await context.kept.open(stored.id)
-        if opened is None:
-            raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone", "room")
-        room = opened
-        context.require_connected(session)
-    return _enter(context, session, room, knows_password=True, as_owner=True)
-
-
-def _live(context: Context, session: Session, message: JoinRoom) -> Room | None:
-    """The room that is meant, if somebody is in it or it is a lobby."""
-    if message.room.casefold() == LOBBY:
-        if session.room is not None and session.room.settings.type is RoomType.LOBBY:
-            return session.room
-        return context.registry.lobby(session.profile.id)
-    return context.registry.get(message.room)
-
-
-def _enter(context: Context, session: Session, room: Room, *, knows_password: bool, as_owner: bool = False) -> JoinAck:
-    """Take a seat in `room`, and leave the one before."""
-    if room is session.room:
-        raise Refused(ErrorCode.ALREADY_IN_ROOM, "you are in this room already")
-    profile = session.profile
-    other = room.members.of_user(profile.id)
-    owns = as_owner or _owns(room, profile.id)
-    if other is None and not as_owner:
-        check_admission(room, profile, knows_password=knows_password)
-    elif other is not None:
-        room.seats.hold(profile.id)  # so that the room stays, if nobody else is in it
-        context.expel(room, other, "replaced", "you joined from somewhere else")
-    context.leave(session, "left")
-    return full_state(room, context.seat(session, room, as_owner=owns))
-
-
-def _owns(room: Room, user_id: str) -> bool:
-    """Whether this user owns `room` once they are in it: it is kept for them, or their older socket's."""
-    if room.kept is not None:
-        return room.kept.owner_id == user_id
-    return room.owner is not None and room.owner.profile.id == user_id
-
-
-def check_settings(context: Context, settings: RoomSettings, *, has_password: bool) -> None:
-    most = context.config.rooms.max_players
-    if settings.max_players > most:
-        raise Refused(ErrorCode.INVALID_FIELD, f"expected at most {most}", "settings.max_players")
+def check_settings(settings: RoomSettings, most_players: int, *, has_password: bool) -> None:
+    """Raise Refused unless a room may be like that on a server that allows so many players."""
+    if settings.max_players > most_players:
+        raise Refused(ErrorCode.INVALID_FIELD, f"expected at most {most_players}", "settings.max_players")
     if settings.type is RoomType.LOBBY:
         raise Refused(ErrorCode.INVALID_FIELD, "lobbies are the server's own", "settings.type")
     if settings.type is RoomType.PRIVATE and not has_password:
@@ -134,7 +161,7 @@ def full_state(room: Room, member: Member) -> JoinAck:
         slot=member.slot,
         room=room.info(),
         members=members,
-        notes=room.notes(),
+        notes=room.notes(member.delivery),
         quota=member.quota.state(),
         chat=[*chat, line] if line else chat,
     )
@@ -142,53 +169,8 @@ def full_state(room: Room, member: Member) -> JoinAck:
 
 def _welcome_line(room: Room, member: Member) -> ChatLine | None:
     """The room's welcome message, said to `member`."""
-    text = room.settings.welcome_message.replace("%%user%%", member.profile.name)
-    return room.chat.line(ChatKind.SYSTEM, text, None, member.profile.id) if text else None
-
-
-def leave_room(context: Context, session: Session, _message: LeaveRoom) -> None:
-    """Leave the room; refused when in none."""
-    context.place(session)
-    context.leave(session, "left")
-
-
-def room_update(context: Context, session: Session, message: RoomUpdate) -> Coroutine[Any, Any, None] | None:
-    """Change the room's rules; for its owner only."""
-    room, member = context.place(session)
-    room.require_owner(member)
-    update = message.settings
-    settings = merge_settings(room.settings, update)
-    has_password = room.has_password if update.password is UNSET else update.password is not None
-    check_settings(context, settings, has_password=has_password)
-    name = room.name if update.name is UNSET else update.name.strip()
-    if room.kept is not None:
-        return _update_kept(context, room, settings, name, update)
-    if fold(name) != fold(room.name):
-        return _update_name(context, room, settings, name, update)
-    room.change_settings(settings, name, _new_password(room, update))
-    return None
-
-
-async def _update_kept(
-    context: Context, room: Room, settings: RoomSettings, name: str, update: RoomSettingsUpdate
-) -> None:
-    await context.kept.change(room.id, name=name, settings=settings, password=update.password)
-
-
-async def _update_name(
-    context: Context, room: Room, settings: RoomSettings, name: str, update: RoomSettingsUpdate
-) -> None:
-    """Change a room that is not kept; no other room, live or only kept, may have its new name."""
-    await context.kept.check_free(name)
-    context.registry.check_free(name, room.id)
-    context.registry.rename(room, name)
-    room.change_settings(settings, name, _new_password(room, update))
-
-
-def _new_password(room: Room, update: RoomSettingsUpdate) -> PasswordHash | None:
-    if update.password is UNSET:
-        return room.password
-    return None if update.password is None else PasswordHash(update.password)
+    text = room.settings.welcome_message.replace("%%user%%", member.player.name)
+    return room.chat.line(ChatKind.SYSTEM, text, None, member.player.id) if text else None
 
 
 def merge_settings(settings: RoomSettings, update: RoomSettingsUpdate) -> RoomSettings:
@@ -197,10 +179,16 @@ def merge_settings(settings: RoomSettings, update: RoomSettingsUpdate) -> RoomSe
     return structs.replace(settings, **changes)
 
 
-def transfer_owner(context: Context, session: Session, message: TransferOwner) -> None:
-    """Make another member the owner; for the owner only."""
-    room, member = context.place(session)
-    room.require_owner(member)
-    if room.kept is not None:
-        raise Refused(ErrorCode.INVALID_FIELD, "a kept room stays its account's")
+def transfer_owner(session: Session, message: TransferOwner) -> None:
+    """Make another member the owner."""
+    room, _ = session.require_place()
+    if not room.keeper.passes_ownership:
+        raise Refused(ErrorCode.NOT_PERMITTED, "a kept room stays its account's")
     room.set_owner(room.members.find(message.user))
+
+
+def _owns(room: Room, user_id: str) -> bool:
+    """Whether this user owns `room` once they are in it: it is their account's, or their older socket's."""
+    if room.keeper.passes_ownership:
+        return room.owner is not None and room.owner.player.id == user_id
+    return room.keeper.owner_id == user_id

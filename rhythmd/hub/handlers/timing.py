@@ -1,29 +1,42 @@
-"""What keeps a room together: how late its members hear the music, and its metronome."""
+"""What keeps a room together in time: clock exchanges, reports of lateness, the metronome."""
 
 from typing import Final
 
-from rhythm_protocol.messages import MetronomeUpdate, Timing
+from rhythm_protocol.binary import decode_clock_request
+from rhythm_protocol.messages import ClockQuestion, MetronomeUpdate, Timing
 from rhythmd.clock import server_us
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.sending.outbound import ClockReply
 from rhythmd.hub.sessions.session import Session
 
-__all__ = ["metronome", "timing"]
+__all__ = ["clock", "clock_binary", "metronome", "timing"]
 
 NOTICE_MS: Final = 500
 
 
-def timing(context: Context, session: Session, message: Timing) -> None:
+def clock_binary(session: Session, payload: bytes) -> None:
+    """Answer a clock exchange at once: a client learns the server's clock from the two times in the answer."""
+    received = server_us()
+    value = decode_clock_request(payload).value
+    session.delivery.send(ClockReply(value, received, server_us()))
+
+
+def clock(session: Session, message: ClockQuestion) -> None:
+    """The same in JSON."""
+    received = server_us()
+    session.delivery.send(ClockReply(message.value, received, server_us()))
+
+
+def timing(session: Session, message: Timing) -> None:
     """Let the room's playout delay follow what this member hears."""
-    room, member = context.place(session)
+    room, member = session.require_place()
     room.playout.report(member.slot, message.late_ms)
 
 
-def metronome(context: Context, session: Session, message: MetronomeUpdate) -> None:
-    """Start, change or stop the room's metronome; for its owner and for moderators.
+def metronome(session: Session, message: MetronomeUpdate) -> None:
+    """Start, change or stop the room's metronome.
 
-    It starts when also those have heard of it whom the music reaches late.
+    It starts when also those members have heard of it whom the music reaches late.
     """
-    room, member = context.place(session)
-    room.require_authority(member)
+    room, _ = session.require_place()
     notice_ms = max(NOTICE_MS, room.playout_ms)
     room.metronome.change(message, server_us() + notice_ms * 1_000)

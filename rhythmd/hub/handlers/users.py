@@ -1,42 +1,73 @@
-"""What a user changes about themselves."""
+"""What a user changes about themselves, and where they point."""
 
 from msgspec import UNSET
 
+from rhythm_protocol.binary import decode_cursor
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Authenticate, UserUpdate
+from rhythm_protocol.messages import Authenticate, CursorPosition, UserUpdate
 from rhythmd.errors import Refused
-from rhythmd.hub.identity import Credentials
-from rhythmd.hub.sessions.context import Context
+from rhythmd.hub.ports import Authenticator, Credentials
 from rhythmd.hub.sessions.session import Session
+from rhythmd.hub.sessions.sessions import EndedLogins
 
-__all__ = ["authenticate", "user_update"]
-
-
-async def authenticate(context: Context, session: Session, message: Authenticate) -> None:
-    """Renew the proof of who this is before it expires. It cannot make somebody else of a session."""
-    credentials = Credentials(message.token, message.ticket)
-    if not credentials:
-        raise Refused(ErrorCode.INVALID_FIELD, "expected a token or a ticket", "token")
-    identity = await context.authenticator.identify(credentials, session.profile.address)
-    if session.identity is None or identity.user_id != session.identity.user_id:
-        raise Refused(ErrorCode.INVALID_FIELD, "connect anew to be somebody else", "token")
-    if identity.login_id in context.ended_logins:
-        raise Refused(ErrorCode.LOGIN_INVALID, "this login has ended")
-    session.identity = identity
-    if session.room is not None:
-        context.continuity.login_changed(session.key, identity)
+__all__ = ["Authentication", "cursor", "cursor_binary", "user_update"]
 
 
-def user_update(_context: Context, session: Session, message: UserUpdate) -> None:
+class Authentication:
+    """Renews the proof of who a client is.
+
+    Args:
+        verifier: tells who is behind credentials.
+        ended_logins: logins that ended a moment ago.
+    """
+
+    def __init__(self, verifier: Authenticator, ended_logins: EndedLogins) -> None:
+        self._verifier = verifier
+        self._ended_logins = ended_logins
+
+    async def authenticate(self, session: Session, message: Authenticate) -> None:
+        """Renew the proof before it expires. It cannot make somebody else of a session."""
+        credentials = Credentials(message.token, message.ticket)
+        if not credentials:
+            raise Refused(ErrorCode.INVALID_FIELD, "expected a token or a ticket", "token")
+        identity = await self._verifier.identify(credentials, session.player.address)
+        if session.identity is None or identity.user_id != session.identity.user_id:
+            raise Refused(ErrorCode.LOGIN_INVALID, "connect anew to be somebody else")
+        if identity.login_id in self._ended_logins:
+            raise Refused(ErrorCode.LOGIN_INVALID, "this login has ended")
+        session.identity = identity
+        if session.place is not None:
+            session.place.room.keeper.seat_taken(session.place.member)
+
+
+def user_update(session: Session, message: UserUpdate) -> None:
     """Set name, colour, status or status text; the room sees it at once."""
-    profile = session.profile
+    player = session.player
     if message.name is not UNSET:
-        profile.name = message.name.strip()
+        player.name = message.name.strip()
     if message.colour is not UNSET:
-        profile.colour = message.colour.lower()
+        player.colour = message.colour.lower()
     if message.status is not UNSET:
-        profile.status = message.status
+        player.status = message.status
     if message.status_text is not UNSET:
-        profile.status_text = message.status_text
-    if session.room is not None and session.member is not None:
-        session.room.member_changed(session.member)
+        player.status_text = message.status_text
+    if session.place is not None:
+        session.place.room.member_changed(session.place.member)
+
+
+def cursor_binary(session: Session, payload: bytes) -> None:
+    """A pointer's position; the newest of each member goes out, together at most every few milliseconds."""
+    move = decode_cursor(payload)
+    _move(session, move.x, move.y)
+
+
+def cursor(session: Session, message: CursorPosition) -> None:
+    """The same in JSON."""
+    _move(session, message.x, message.y)
+
+
+def _move(session: Session, x: int, y: int) -> None:
+    room, member = session.require_place()
+    if not member.announced:
+        room.announce(member)
+    room.cursors.move(member.slot, x, y)

@@ -1,4 +1,4 @@
 """Recordings: when one begins and ends, how a tape becomes a file, and the archive of finished ones.
 
-The tapes themselves run in the room (`rooms/tape.py`); the form of a MIDI file is in `rhythmd/midi/`.
+The tapes themselves do not belong here, they run in the room (`rooms/tape.py`), nor does the form of a MIDI file.
 """

@@ -1,4 +1,4 @@
-"""The recordings that are kept: how many there may be, how they get there, and who may have them.
+"""The finished recordings: how many there may be, how they get there, and who may have them.
 
 A file is there before its row, and gone before it: what is listed can be downloaded. A process that is killed between
 the two leaves a file that nobody knows of.
@@ -21,7 +21,7 @@ from rhythmd.hub.rooms.tape import Tape
 from rhythmd.ports import BlobStore, Conflict, Store, StoreError, StoreUnavailable
 from rhythmd.rows import Page, Recording
 
-__all__ = ["Claim", "Kept", "Recordings", "Take", "file_url"]
+__all__ = ["Claim", "RecordingArchive", "SavedRecording", "Take", "file_url"]
 
 DAY_MS: Final = 86_400_000
 RETRY_S: Final = (0.2, 1.0, 3.0)
@@ -48,7 +48,7 @@ class Take(NamedTuple):
     until_ms: int
 
 
-class Kept(NamedTuple):
+class SavedRecording(NamedTuple):
     """A recording, and the key to it, which nobody else knows."""
 
     recording: Recording
@@ -56,7 +56,7 @@ class Kept(NamedTuple):
 
 
 class Claim:
-    """A place for a recording that is to come, until it is kept or given up."""
+    """A place for a recording that is to come, until it is saved or given up."""
 
     __slots__ = ("_claims", "_names")
 
@@ -78,8 +78,9 @@ def file_url(recording_id: str, key: str | None = None) -> str:
     return path if key is None else f"{path}?key={key}"
 
 
-class Recordings:
-    """
+class RecordingArchive:
+    """The finished recordings: how many there may be, how they get there, and who may have them.
+
     Args:
         store: of what is known of them.
         blobs: of the files.
@@ -108,7 +109,7 @@ class Recordings:
             raise
         return claim
 
-    async def keep(self, take: Take) -> Kept:
+    async def save(self, take: Take) -> SavedRecording:
         """Write it down. Raises StoreUnavailable when that fails, also after some attempts."""
         transcript = await self._transcribe(take)
         key = new_secret()
@@ -119,20 +120,20 @@ class Recordings:
             except StoreUnavailable:
                 await asyncio.sleep(wait_s)
             else:
-                return Kept(recording, key)
+                return SavedRecording(recording, key)
         await self._put_or_clean_up(recording, transcript.file, take.present)
-        return Kept(recording, key)
+        return SavedRecording(recording, key)
 
     async def _check_limits(self, owner_id: str, room_id: str) -> None:
         config, count, now = self._config, self._store.recordings.count, unix_ms()
-        claims = self._claims.copy()  # before the rows: one that is kept meanwhile counts twice rather than not at all
+        claims = self._claims.copy()  # before the rows: one that is saved meanwhile counts twice rather than not at all
         for limit, name, stored, whose in (
             (config.per_user, f"user {owner_id}", await count(now, owner_id=owner_id), "you have"),
             (config.per_room, f"room {room_id}", await count(now, room_id=room_id), "this room has"),
             (config.limit, EVERYBODY, await count(now), "this server has"),
         ):
             if stored + claims[name] > limit:
-                raise Refused(ErrorCode.RECORDING_LIMIT, f"{whose} as many recordings as may be kept")
+                raise Refused(ErrorCode.RECORDING_LIMIT, f"{whose} as many recordings as are allowed")
 
     async def _transcribe(self, take: Take) -> Transcript:
         async with self._transcribing:

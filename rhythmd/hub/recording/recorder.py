@@ -1,7 +1,7 @@
 """Which rooms are recorded at this moment, and what comes of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -10,13 +10,12 @@ from rhythm_protocol.messages import Error, RecordingInfo, RecordingReady, Recor
 from rhythmd.clock import server_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
-from rhythmd.hub.recording.archive import Claim, Kept, Recordings, Take, file_url
+from rhythmd.hub.recording.archive import Claim, RecordingArchive, SavedRecording, Take, file_url
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.rooms.tape import Deck, Tape, present
-from rhythmd.hub.sending.outbound import Packet
 from rhythmd.hub.sending.pacer import Pacer
-from rhythmd.hub.sessions.session import Session
+from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.ports import StoreError
 from rhythmd.telemetry import hub_log
 
@@ -38,7 +37,7 @@ class _Running(NamedTuple):
 
 
 class Recorder:
-    """Begins recordings, ends them, and sees to it that they are kept.
+    """Begins recordings, ends them, and sees to it that they are saved.
 
     A recording ends when the room's owner or a moderator says so, when nobody is left in the room, at its longest or
     biggest, and with the server, which keeps it before it goes. It goes on when the one who began it leaves: whoever
@@ -46,9 +45,9 @@ class Recorder:
 
     Args:
         config: the bounds.
-        recordings: where they end.
+        archive: where they end.
         registry: of live rooms.
-        sessions: of connected clients.
+        sessions: of all clients.
         pacer: of the loop.
         spawn: runs what has to wait.
     """
@@ -56,14 +55,14 @@ class Recorder:
     def __init__(
         self,
         config: RecordingConfig,
-        recordings: Recordings,
+        archive: RecordingArchive,
         registry: Registry,
-        sessions: Mapping[str, Session],
+        sessions: Sessions,
         pacer: Pacer,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self._config = config
-        self._recordings = recordings
+        self._archive = archive
         self._registry = registry
         self._sessions = sessions
         self._pacer = pacer
@@ -101,7 +100,7 @@ class Recorder:
     def begin(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
         """Record `room` from now on."""
         self._running[room] = _Running(name, owner_id, claim, room.deck.record(owner_id))
-        _tell(room)
+        _announce_state(room)
 
     def end(self, room: Room) -> None:
         """End the recording of `room`, if there is one."""
@@ -109,9 +108,9 @@ class Recorder:
         if running is None:
             return
         room.deck.stop()
-        _tell(room)
+        _announce_state(room)
         tapes = [running.tape]
-        self._keep(room, running.name, running.owner_id, running.claim, tapes, ALL)
+        self._save(room, running.name, running.owner_id, running.claim, tapes, ALL)
 
     def check_replay(self, room: Room) -> None:
         """Raise Refused unless the last minutes of `room` may be had."""
@@ -122,7 +121,7 @@ class Recorder:
     def keep_last(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
         """Make a recording of the last minutes of `room`."""
         since_ms = server_ms() - self._replay_ms
-        self._keep(room, name, owner_id, claim, room.deck.replay_since(since_ms), since_ms)
+        self._save(room, name, owner_id, claim, room.deck.replay_since(since_ms), since_ms)
 
     def _check_running(self) -> None:
         if self._stopped:
@@ -130,38 +129,35 @@ class Recorder:
 
     # What comes of it
 
-    def _keep(self, room: Room, name: str, owner_id: str, claim: Claim, tapes: list[Tape], since_ms: int) -> None:
+    def _save(self, room: Room, name: str, owner_id: str, claim: Claim, tapes: list[Tape], since_ms: int) -> None:
         there = present(tapes, since_ms)
         take = Take(name, room.id, room.name, owner_id, there, tapes, since_ms, server_ms())
         self._spawn(self._finish(room, take, claim))
 
     async def _finish(self, room: Room, take: Take, claim: Claim) -> None:
         try:
-            kept = await self._recordings.keep(take)
+            saved = await self._archive.save(take)
         except asyncio.CancelledError:
             hub_log.error("a recording of room %s is lost: the server had no time to write it", take.room_id)
             raise
         except StoreError as error:
             hub_log.error("a recording of room %s is lost: %s", take.room_id, error)
             lost = Error(ErrorCode.UNAVAILABLE, "the recording could not be kept")
-            for session in self._sessions_of(take.owner_id):
+            for session in self._sessions.of_user(take.owner_id):
                 session.send("error", lost)
         else:
-            self._announce(room, take, kept)
+            self._announce(room, take, saved)
         finally:
             claim.release()
 
-    def _announce(self, room: Room, take: Take, kept: Kept) -> None:
+    def _announce(self, room: Room, take: Take, saved: SavedRecording) -> None:
         """To those who were present and still are, and to whoever asked for it."""
-        ready = RecordingReady(_info(kept))
-        absent = [member for member in room.members.values() if member.profile.id not in take.present]
-        room.fanout.broadcast(Packet("recording-ready", ready), absent)
-        for session in self._sessions_of(take.owner_id):
-            if session.room is not room:
+        ready = RecordingReady(_info(saved))
+        absent = [member for member in room.members.values() if member.player.id not in take.present]
+        room.broadcast("recording-ready", ready, absent)
+        for session in self._sessions.of_user(take.owner_id):
+            if session.place is None or session.place.room is not room:
                 session.send("recording-ready", ready)
-
-    def _sessions_of(self, user_id: str) -> list[Session]:
-        return [session for session in self._sessions.values() if session.profile.id == user_id]
 
     # What has to be looked after
 
@@ -200,15 +196,15 @@ class Recorder:
                 self.end(room)
 
 
-def _tell(room: Room) -> None:
+def _announce_state(room: Room) -> None:
     """Tell everybody whether `room` is recorded."""
     by = room.deck.recorded_by
     room.broadcast("recording", RecordingState(by is not None, by))
     room.changed()
 
 
-def _info(kept: Kept) -> RecordingInfo:
-    recording = kept.recording
+def _info(saved: SavedRecording) -> RecordingInfo:
+    recording = saved.recording
     return RecordingInfo(
         id=recording.id,
         name=recording.name,
@@ -217,5 +213,5 @@ def _info(kept: Kept) -> RecordingInfo:
         duration_ms=recording.duration_ms,
         bytes=recording.size,
         players=recording.players,
-        url=file_url(recording.id, kept.key),
+        url=file_url(recording.id, saved.key),
     )

@@ -1,47 +1,57 @@
-"""Who may say what in a room, for chat messages and chat commands alike."""
+"""The last lines of a room's chat."""
 
-from collections.abc import Coroutine
-from typing import Any
+from collections import deque
 
-from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import ChatKind
-from rhythmd.errors import Refused
-from rhythmd.hub.rooms.members import Member
-from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.sessions.context import Context
+from rhythm_protocol.messages import ChatKind, ChatLine
+from rhythmd.clock import unix_ms
+from rhythmd.hub.rooms.members import Player
 
-__all__ = ["notice", "say", "whisper"]
+__all__ = ["ChatLog"]
 
 
-def say(context: Context, room: Room, member: Member, kind: ChatKind, content: str) -> Coroutine[Any, Any, None] | None:
-    """A line for everybody; in a kept room once it is kept. Raises Refused when `member` may not chat."""
-    _check_not_muted(member)
-    if room.settings.only_owner_can_chat and room.owner is not member:
-        raise Refused(ErrorCode.ONLY_OWNER_CAN_CHAT, "only the owner may chat here")
-    if not member.announced:
-        room.announce(member)
-    if room.kept is not None:
-        return context.kept.say(room, member.profile, kind, content)
-    line = room.chat.line(kind, content, member.profile)
-    context.continuity.line_said(room, line, member, context.sessions[member.key].last_id)
-    room.broadcast("chat-message", line)
-    return None
+class ChatLog:
+    """The history of a room: numbers lines and remembers the last `size` of those that everybody may read.
 
+    Attributes:
+        last_id: of the newest line that was numbered.
+    """
 
-def whisper(room: Room, member: Member, to: str, content: str) -> None:
-    """A line for the member `to` (id or name) and its writer. Raises Refused."""
-    _check_not_muted(member)
-    reader = room.members.find(to)
-    line = room.chat.line(ChatKind.WHISPER, content, member.profile, reader.profile.id)
-    for recipient in {reader, member}:
-        recipient.send("chat-message", line)
+    __slots__ = ("_lines", "last_id")
 
+    def __init__(self, size: int) -> None:
+        self._lines: deque[ChatLine] = deque(maxlen=size)
+        self.last_id = 0
 
-def notice(room: Room, member: Member, content: str) -> None:
-    """A line of the server's for `member` alone."""
-    member.send("chat-message", room.chat.line(ChatKind.SYSTEM, content, None, member.profile.id))
+    def line(self, kind: ChatKind, content: str, author: Player | None, to: str | None = None) -> ChatLine:
+        """A new line. One that everybody may read is numbered and remembered, any other has the id 0."""
+        is_numbered = kind in (ChatKind.TEXT, ChatKind.ME)
+        line = ChatLine(
+            id=self.last_id + 1 if is_numbered else 0,
+            time=unix_ms(),
+            kind=kind,
+            content=content,
+            user_id=author.id if author else None,
+            name=author.name if author else None,
+            colour=author.colour if author else None,
+            to=to,
+        )
+        if is_numbered:
+            self.add(line)
+        return line
 
+    def add(self, line: ChatLine) -> None:
+        """Remember a line that was numbered elsewhere."""
+        self.last_id = max(self.last_id, line.id)
+        self._lines.append(line)
 
-def _check_not_muted(member: Member) -> None:
-    if member.chat_muted or member.profile.chat_muted:
-        raise Refused(ErrorCode.CHAT_MUTED, "you are muted in this chat")
+    def restore(self, lines: list[ChatLine], last_id: int = 0) -> None:
+        """Begin with lines from before, oldest first. The next one's id is higher than theirs and `last_id`."""
+        self.last_id = last_id
+        for line in lines:
+            self.add(line)
+
+    def history(self) -> list[ChatLine]:
+        return list(self._lines)
+
+    def clear(self) -> None:
+        self._lines.clear()

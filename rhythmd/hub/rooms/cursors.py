@@ -2,30 +2,12 @@
 
 import asyncio
 
-from rhythm_protocol.binary import CursorAt, encode_cursors
-from rhythm_protocol.control import encode_text
-from rhythm_protocol.messages import Cursors
+from rhythm_protocol.binary import CursorAt
 from rhythmd.hub.sending.fanout import Fanout
-from rhythmd.hub.sending.outbound import Message
+from rhythmd.hub.sending.outbound import CursorPositions
 from rhythmd.hub.sending.pacer import Pacer
 
 __all__ = ["CursorBoard"]
-
-
-class _Positions(Message):
-    """Everybody gets the same, their own position included: it tells them nothing new."""
-
-    __slots__ = ("_cursors",)
-
-    def __init__(self, cursors: list[CursorAt]) -> None:
-        super().__init__()
-        self._cursors = cursors
-
-    def binary(self) -> bytes:
-        return encode_cursors(self._cursors)
-
-    def text(self) -> bytes:
-        return encode_text("cursor", Cursors([(*cursor,) for cursor in self._cursors]))
 
 
 class CursorBoard:
@@ -53,4 +35,4 @@ class CursorBoard:
         self._timer = None
         if self._positions:
             positions, self._positions = list(self._positions.values()), {}
-            self._fanout.show(_Positions(positions))
+            self._fanout.broadcast(CursorPositions(positions))

@@ -1,27 +1,30 @@
-"""Who is in a room: a user's profile, and what the room knows of the one user."""
+"""The users in a room, their places, and the roster of all places."""
 
 import time
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from msgspec import structs
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Status, User
 from rhythmd.addresses import is_loopback
 from rhythmd.clock import server_us
-from rhythmd.hub.ports import Encoding
+from rhythmd.errors import Refused
+from rhythmd.hub.ports import Identity
 from rhythmd.hub.rooms.quota import NoteQuota
-from rhythmd.hub.sending.outbound import Message, Packet
+from rhythmd.hub.sending.delivery import Delivery
+from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.midi.state import NoteState
 
-__all__ = ["Member", "Occupant", "Profile"]
+__all__ = ["Member", "Occupant", "Player", "Roster"]
 
-
+FIRST_SLOT: Final = 1  # 0 is the server's own
+LAST_SLOT: Final = 0xFFFF
 MODERATORS: Final = frozenset({"moderator", "admin"})
 
 
-class Profile:
-    """What a user is called and looks like; changed by `user-update`. Outlives the rooms it is in."""
+class Player:
+    """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in."""
 
     __slots__ = ("address", "bot", "colour", "guest", "id", "muted_until", "name", "roles", "status", "status_text")
 
@@ -57,7 +60,7 @@ class Profile:
         return not MODERATORS.isdisjoint(self.roles)
 
     def ban_keys(self) -> tuple[str, ...]:
-        """What a ban holds on to: the id and, since a guest gets a new one at will, a guest's address.
+        """What a ban applies to: the id and, since a guest gets a new one at will, a guest's address.
 
         Not loopback: a whole machine, or everybody behind a proxy, shares it.
         """
@@ -67,54 +70,47 @@ class Profile:
 
 
 class Occupant(Protocol):
-    """Who takes a place in a room: a session. `key` tells sessions apart, also two of one user."""
+    """What takes a place in a room: a session. `key` tells sessions apart, also two of one user."""
 
-    profile: Profile
-    key: str
-    encoding: Encoding
-    write: Callable[[bytes], None]
+    @property
+    def player(self) -> Player: ...
 
-    def tell(self, message: Message) -> None: ...
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def identity(self) -> Identity | None: ...
+
+    @property
+    def delivery(self) -> Delivery: ...
 
 
 class Member:
-    """A user's place in one room. `slot` is the player's number there, unique among those present.
+    """A user's place in one room.
 
     Attributes:
+        slot: the player's number in the room, unique among those present; `slot_bytes` as it is on the wire.
+        notes: what they hold; made with the first note, since most members of a concert only listen.
         joined_us: when, on the server's clock.
-        reconnecting: the connection is lost; the place is held for a while.
+        announced: whether the room has been told of them.
+        reconnecting: whether the connection is lost, and the place reserved for a while.
+        refused_period: number of the quota's refill period in which notes were refused last.
     """
 
     __slots__ = (
-        "_events",
-        "_events_period",
-        "announced",
-        "chat_muted",
-        "encoding",
-        "joined_us",
-        "key",
-        "notes",
-        "notes_muted",
-        "profile",
-        "quota",
-        "reconnecting",
-        "refused_period",
-        "self_muted",
-        "slot",
-        "slot_bytes",
-        "tell",
-        "write",
-    )
+        "_events", "_events_period", "announced", "chat_muted", "delivery", "joined_us", "notes", "notes_muted",
+        "occupant", "player", "quota", "reconnecting", "refused_period", "self_muted", "slot", "slot_bytes",
+    )  # fmt: skip
 
     def __init__(self, occupant: Occupant, slot: int, quota: NoteQuota) -> None:
-        self.profile = occupant.profile
-        self.key = occupant.key
-        self.bind(occupant)
+        self.occupant = occupant
+        self.player = occupant.player
+        self.delivery = occupant.delivery
         self.joined_us = server_us()
         self.slot = slot
         self.slot_bytes = slot.to_bytes(2, "little")
         self.quota = quota
-        self.notes: NoteState | None = None  # made with the first note: most members of a concert only listen
+        self.notes: NoteState | None = None
         self.announced = False
         self.reconnecting = False
         self.notes_muted = False
@@ -124,19 +120,13 @@ class Member:
         self._events = 0
         self._events_period = -1
 
-    def bind(self, occupant: Occupant) -> None:
-        """Write where `occupant` writes now."""
-        self.encoding = occupant.encoding
-        self.write = occupant.write
-        self.tell = occupant.tell
-
     def as_user(self) -> User:
         """The user as the room sees them."""
         return structs.replace(
-            self.profile.as_user(),
+            self.player.as_user(),
             slot=self.slot,
             notes_muted=self.notes_muted or self.self_muted,
-            chat_muted=self.chat_muted or self.profile.chat_muted,
+            chat_muted=self.chat_muted or self.player.chat_muted,
             reconnecting=self.reconnecting,
         )
 
@@ -153,5 +143,45 @@ class Member:
         return self._events <= 2 * self.quota.maximum + others
 
     def send(self, type_: str, data: object) -> None:
-        """Tell this member alone."""
-        self.tell(Packet(type_, data))
+        """Send a message to this member alone."""
+        self.delivery.send(ControlMessage(type_, data))
+
+
+class Roster(dict[int, Member]):
+    """The members of a room by slot, the longest present first.
+
+    Attributes:
+        last_slot: that was given away.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last_slot = FIRST_SLOT - 1
+
+    def __setitem__(self, slot: int, member: Member) -> None:
+        super().__setitem__(slot, member)
+        self.last_slot = slot
+
+    def of_user(self, user_id: str) -> Member | None:
+        """The member who is this user, if one is."""
+        return next((member for member in self.values() if member.player.id == user_id), None)
+
+    def find(self, reference: str) -> Member:
+        """The member with this id or, if only one has it, this name in any case. Raises Refused."""
+        member = self.of_user(reference)
+        if member is not None:
+            return member
+        folded = reference.casefold()
+        named = [member for member in self.values() if member.player.name.casefold() == folded]
+        if len(named) != 1:
+            problem = "nobody here is" if not named else "several here are"
+            raise Refused(ErrorCode.USER_NOT_FOUND, f"{problem} called {reference}", "user")
+        return named[0]
+
+    def free_slot(self) -> int:
+        """The next number that nobody has. Not the lowest: a late note must not pass to a newcomer."""
+        slot = self.last_slot
+        while True:
+            slot = slot + 1 if slot < LAST_SLOT else FIRST_SLOT
+            if slot not in self:
+                return slot

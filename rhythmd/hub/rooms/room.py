@@ -1,7 +1,6 @@
 """One room: who is in it, in which slot, under which rules, and what it hears."""
 
-from functools import partial
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
@@ -19,41 +18,29 @@ from rhythm_protocol.messages import (
 from rhythmd.clock import server_ms
 from rhythmd.config import Config
 from rhythmd.errors import Refused
-from rhythmd.hub.keeping.keptstate import KeptState
-from rhythmd.hub.keeping.password import PasswordHash
-from rhythmd.hub.rooms.bans import BanList
-from rhythmd.hub.rooms.chatlog import ChatLog
+from rhythmd.hub.rooms.admission import BanList, Reservations
+from rhythmd.hub.rooms.chat import ChatLog
 from rhythmd.hub.rooms.cursors import CursorBoard
-from rhythmd.hub.rooms.members import Member, Occupant
-from rhythmd.hub.rooms.metronome import RoomMetronome
-from rhythmd.hub.rooms.playout import PlayoutDelay
+from rhythmd.hub.rooms.keeper import Keeper
+from rhythmd.hub.rooms.members import Member, Occupant, Player, Roster
 from rhythmd.hub.rooms.quota import NoteQuota, Rates, note_rates
-from rhythmd.hub.rooms.roster import Roster
-from rhythmd.hub.rooms.seats import Reservations
 from rhythmd.hub.rooms.tape import Deck
-from rhythmd.hub.sending.fanout import Fanout, Listener
-from rhythmd.hub.sending.outbound import Message, Packet
+from rhythmd.hub.rooms.timing import PlayoutDelay, RoomMetronome
+from rhythmd.hub.sending.delivery import Delivery
+from rhythmd.hub.sending.fanout import Fanout
+from rhythmd.hub.sending.outbound import ControlMessage, Outbound
 from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.midi.state import as_blocks
 
-__all__ = ["Room", "Witness"]
-
-
-class Witness(Protocol):
-    """Who hears of what happens to rooms."""
-
-    def room_changed(self, room: "Room") -> None:
-        """Something that the list of rooms shows."""
-
-    def seat_changed(self, room: "Room", member: Member) -> None:
-        """A member is new, or another in some way."""
+__all__ = ["Room"]
 
 
 class Room:
     """Membership changes and fan-out of one room. All of it is plain `def`, so each change is whole.
 
     Args:
-        witness: hears of every change.
+        make_keeper: gives the room its keeper.
+        on_change: called after every change that a list of rooms shows.
     """
 
     def __init__(
@@ -63,24 +50,22 @@ class Room:
         settings: RoomSettings,
         config: Config,
         pacer: Pacer,
-        witness: Witness,
+        make_keeper: Callable[["Room"], Keeper],
+        on_change: Callable[["Room"], None],
     ) -> None:
-        self._witness = witness
-        self._on_change = on_change = partial(witness.room_changed, self)
+        self._on_change = on_change
         self.id = id_
         self.name = name
         self.settings = settings
-        self.password: PasswordHash | None = None
-        self.kept: KeptState | None = None
         self.seats = Reservations()
         self.owner: Member | None = None
         self.members = Roster()
         self.bans = BanList()
         self.chat = ChatLog(config.rooms.chat_history)
-        self.fanout = Fanout(pacer, self, config.hub.yield_after, config.limits.music_buffer_bytes)
+        self.fanout = Fanout(pacer, self, config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
-        self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, on_change)
-        self.metronome = RoomMetronome(self.fanout, on_change)
+        self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, self._note_change)
+        self.metronome = RoomMetronome(self.fanout, self._note_change)
         self.deck = Deck(self.members, allow_replay=settings.allow_replay)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
@@ -88,6 +73,8 @@ class Room:
         self._presence_limit = config.hub.presence_limit
         self._pacer = pacer
         self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self.period())
+        self._is_closed = False
+        self.keeper = make_keeper(self)
 
     # Who is here
 
@@ -97,44 +84,44 @@ class Room:
         if as_owner or len(self.members) < self._presence_limit:
             self.announce(member)
         self.members[member.slot] = member
-        self.seats.release(member.profile.id)
+        self.seats.release(member.player.id)
         if as_owner:
             self.owner = member
             self.changed()
-        self.fanout.add(member)
+        self.fanout.add(member.delivery)
         self.deck.seat(member)
-        self._on_change()
-        self._witness.seat_changed(self, member)
+        self._note_change()
+        self.keeper.seat_taken(member)
         return member
 
-    def restore(self, member: Member) -> None:
+    def restore(self, occupant: Occupant, slot: int) -> Member:
         """Put a member back where they were before the server's start; they are away."""
-        self.members[member.slot] = member
+        member = self.members[slot] = Member(occupant, slot, self.new_quota())
         member.reconnecting = True
-        self.fanout.add(member)
-        self.fanout.suspend(member)
+        self.fanout.add(member.delivery)
         self.deck.seat(member)
+        return member
 
     def remove(self, member: Member, reason: str) -> None:
         """Take `member` out; what it held is released first, its ownership passes to the longest present."""
         self.release(member)
-        self.fanout.discard(member)
+        self.fanout.discard(member.delivery)
         self.cursors.forget(member.slot)
         self.playout.forget(member.slot)
         self.deck.leave(member)
         del self.members[member.slot]
         if member.announced:
-            self.broadcast("user-left", UserLeft(member.slot, member.profile.id, reason))
+            self.broadcast("user-left", UserLeft(member.slot, member.player.id, reason))
         if self.owner is member:
             self.owner = None
             # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
-            self._pacer.soon(self.crown)
-        self._on_change()
+            self._pacer.soon(self.pass_ownership)
+        self._note_change()
+        self.keeper.seat_left(member)
 
     def part(self, member: Member) -> None:
-        """The connection of `member` is lost: nothing of theirs goes on sounding, their place is held."""
+        """The connection of `member` is lost: nothing of theirs goes on sounding, their place is reserved."""
         self.release(member)
-        self.fanout.suspend(member)
         self.cursors.forget(member.slot)
         self.set_reconnecting(member, reconnecting=True)
 
@@ -144,19 +131,19 @@ class Room:
             member.reconnecting = reconnecting
             self.member_changed(member)
 
-    def crown(self) -> None:
-        """Make the longest present the owner, if there is none; but a kept room waits for its own."""
-        if self.owner is not None or self.settings.type is RoomType.LOBBY:
+    def pass_ownership(self) -> None:
+        """Make the longest present the owner, if there is none; but an account's room waits for its own."""
+        if self.owner is not None or not self.members or self.settings.type is RoomType.LOBBY:
             return
-        if self.kept is not None:
-            self.changed()
-        else:
+        if self.keeper.passes_ownership:
             self.set_owner(next(iter(self.members.values()), None))
+        else:
+            self.changed()
 
     def announce(self, member: Member) -> None:
         """Tell the room of `member`. In a big room that happens when they first do something."""
         member.announced = True
-        self.broadcast("user-joined", UserJoined(member.as_user()), skip=member)
+        self.broadcast("user-joined", UserJoined(member.as_user()), skip=(member,))
 
     def set_owner(self, owner: Member | None) -> None:
         former, self.owner = self.owner, owner
@@ -170,8 +157,8 @@ class Room:
 
     # What it hears
 
-    def broadcast(self, type_: str, data: object, skip: Member | None = None) -> None:
-        self.fanout.broadcast(Packet(type_, data), () if skip is None else (skip,))
+    def broadcast(self, type_: str, data: object, skip: Iterable[Member] = ()) -> None:
+        self.fanout.broadcast(ControlMessage(type_, data), {member.delivery for member in skip})
 
     def clear_chat(self) -> None:
         """Forget the chat, here and on every screen."""
@@ -182,7 +169,7 @@ class Room:
         """Everybody else hears `block`, a tape that runs has it. On the hot path."""
         for tape in self.deck.running:
             tape.blocks += block
-        self.fanout.play(member, block)
+        self.fanout.play(member.delivery, block)
 
     def release(self, member: Member) -> None:
         """End whatever `member` holds, for all listeners."""
@@ -190,20 +177,36 @@ class Room:
             for block in as_blocks(member.slot_bytes, member.notes.release()):
                 self.play(member, block)
 
-    def snapshot(self, listener: Listener) -> Message:
-        """What everybody but `listener` holds now."""
-        return Packet("notes", Notes(self.notes(listener)))
+    def snapshot(self, delivery: Delivery) -> Outbound:
+        """What everybody but this listener holds now."""
+        return ControlMessage("notes", Notes(self.notes(delivery)))
 
-    def notes(self, skip: Listener | None = None) -> list[SlotState]:
+    def notes(self, skip: Delivery | None = None) -> list[SlotState]:
         """What every player but `skip` holds now."""
         states = (
             (member.slot, member.notes.snapshot())
             for member in self.members.values()
-            if member.notes is not None and member is not skip
+            if member.notes is not None and member.delivery is not skip
         )
         return [SlotState(slot, state) for slot, state in states if state]
 
     # Its rules
+
+    def check_admission(self, player: Player, *, knows_password: bool) -> None:
+        """Raise Refused, with the first reason that applies, unless `player` may take a seat now."""
+        settings = self.settings
+        if self.bans.applies_to(player):
+            raise Refused(ErrorCode.BANNED, "you are banned from this room")
+        if player.guest and not settings.allow_guests:
+            raise Refused(ErrorCode.GUESTS_NOT_ALLOWED, "this room is for members with an account")
+        if player.bot and not settings.allow_bots:
+            raise Refused(ErrorCode.BOTS_NOT_ALLOWED, "this room does not allow bots")
+        if player.id in self.seats:
+            return
+        if not knows_password:
+            raise Refused(ErrorCode.WRONG_PASSWORD, "this room's password is another one", "password")
+        if len(self.members) + len(self.seats) >= settings.max_players:
+            raise Refused(ErrorCode.ROOM_FULL, f"all {settings.max_players} seats are taken")
 
     def may_play(self, member: Member) -> ErrorCode | None:
         """None, or why this member's notes stay silent."""
@@ -213,19 +216,9 @@ class Room:
             return ErrorCode.ONLY_OWNER_CAN_PLAY
         return None
 
-    def require_owner(self, member: Member) -> None:
-        """Raise Refused unless `member` owns the room."""
-        if self.owner is not member:
-            raise Refused(ErrorCode.NOT_OWNER, "only the room's owner may do this")
-
-    def require_authority(self, member: Member) -> None:
-        """Raise Refused unless `member` owns the room or is one of the server's moderators."""
-        if not member.profile.is_moderator:
-            self.require_owner(member)
-
-    def change_settings(self, settings: RoomSettings, name: str, password: PasswordHash | None) -> None:
-        """Put new rules in force at once: who may not play any more is released."""
-        self.settings, self.name, self.password = settings, name, password
+    def change_settings(self, name: str, settings: RoomSettings) -> None:
+        """Put new rules in force at once: a member who may not play any more is released."""
+        self.settings, self.name = settings, name
         self.playout.fix(settings.playout_ms)
         self.deck.allow_replay(allowed=settings.allow_replay)
         for member in list(self.members.values()):
@@ -241,13 +234,23 @@ class Room:
     def changed(self) -> None:
         """Tell the room, and whoever lists rooms, what it is like now."""
         self.broadcast("room-updated", RoomUpdated(self.info()))
-        self._on_change()
+        self._note_change()
+
+    def _note_change(self) -> None:
+        if not self._is_closed:  # timers of a room may outlive it
+            self._on_change(self)
+            self.keeper.room_changed()
+
+    def close(self) -> None:
+        """The room is no longer live."""
+        self._is_closed = True
+        self.keeper.room_closed()
 
     def member_changed(self, member: Member) -> None:
         """Tell the room what `member` is like now, if it knows of them."""
         if self.may_play(member) is not None:
             self.release(member)
-        self._witness.seat_changed(self, member)
+        self.keeper.seat_taken(member)
         if member.announced:
             self.broadcast("user-updated", UserUpdated(member.as_user()))
 
@@ -270,10 +273,6 @@ class Room:
         return note_rates(self._quota_config, self.settings, is_owner=is_owner)
 
     @property
-    def has_password(self) -> bool:
-        return self.password is not None or (self.kept is not None and self.kept.password_hash is not None)
-
-    @property
     def playout_ms(self) -> int:
         """How long after its time a note sounds."""
         return self.playout.delay_ms
@@ -283,9 +282,9 @@ class Room:
             id=self.id,
             name=self.name,
             settings=self.settings,
-            has_password=self.has_password,
+            has_password=self.keeper.has_password,
             players=len(self.members),
-            owner=self.owner.profile.id if self.owner else None,
+            owner=self.owner.player.id if self.owner else None,
             playout_ms=self.playout_ms,
             metronome=self.metronome.state,
             recording=self.deck.recorded_by is not None,

@@ -30,8 +30,8 @@ class Seat:
     def __init__(self, member: Member, at: int) -> None:
         self.at = at
         self.slot = member.slot
-        self.user_id = member.profile.id
-        self.name = member.profile.name
+        self.user_id = member.player.id
+        self.name = member.player.name
         self.held: list[ChannelMessage] = [] if member.notes is None else member.notes.snapshot()
         self.left_ms: int | None = None
 

@@ -1,46 +1,30 @@
 """From what players sent in this tick to what every listener is written.
 
-All blocks of a tick are joined once and framed once; every listener is handed the same bytes object. Who also played
-in the tick gets the join without its own blocks. A room with many listeners is served in slices, so that other rooms
-get their turn in between; what comes later for that room waits behind, in order.
+All blocks of a tick are joined once and framed once; every listener is handed the same bytes object. A player of the
+tick gets the join without their own blocks. A room with many listeners is served in slices, so that other rooms get
+their turn in between; what comes later for that room waits behind, in order.
 
-A listener who reads too slowly is *held back*: control messages still reach it, music waits in a bounded backlog. When
-it has caught up it gets that backlog if it is fresh, else a snapshot of what sounds now, and then the live stream.
+What a listener gets at this moment, everything, a backlog or nothing, is its `Delivery`'s to say. The fan-out only
+groups listeners by that, so that the hot loop asks nobody.
 """
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from rhythmd.clock import server_ms
 from rhythmd.hub.ports import Encoding
-from rhythmd.hub.sending.backlog import Backlog
-from rhythmd.hub.sending.music import Music
-from rhythmd.hub.sending.outbound import Message
+from rhythmd.hub.sending.delivery import Delivery, State
+from rhythmd.hub.sending.outbound import Music, Outbound
 from rhythmd.hub.sending.pacer import Pacer
 
-__all__ = ["Fanout", "Listener", "Score"]
+__all__ = ["Fanout", "RoomMusic"]
+
+Write = Callable[[bytes], None]
 
 
-class Listener(Protocol):
-    """Who can be written to."""
-
-    @property
-    def encoding(self) -> Encoding: ...
-
-    @property
-    def write(self) -> Callable[[bytes], None]:
-        """For music: lost if it does not arrive."""
-        ...
-
-    @property
-    def tell(self) -> Callable[[Message], None]:
-        """For control messages, which are not."""
-        ...
-
-
-class Score(Protocol):
+class RoomMusic(Protocol):
     """What a room knows of its music."""
 
     @property
@@ -48,141 +32,143 @@ class Score(Protocol):
         """How late a note may be and still be of use."""
         ...
 
-    def snapshot(self, listener: Listener) -> Message:
-        """What everybody but `listener` holds now."""
+    def snapshot(self, delivery: Delivery) -> Outbound:
+        """What everybody but this listener holds now."""
         ...
+
+
+class _Groups(NamedTuple):
+    """The listeners by what they get: live ones by encoding, with where each is written to, and those behind."""
+
+    live: tuple[list[tuple[Delivery, Write]], list[tuple[Delivery, Write]]]
+    behind: list[Delivery]
+
+    @property
+    def size(self) -> int:
+        """How many listeners they have."""
+        return sum(map(len, self.live)) + len(self.behind)
 
 
 class Fanout:
     """The listeners of one room, and what this tick has for them.
 
-    Each listener is one of: hot, it hears all; held back; away, it is told what is said and hears no music.
-
     Args:
         pacer: says when to flush.
-        score: of the room.
+        music: of the room.
         slice_size: listeners written to before other rooms get their turn.
-        backlog_bytes: music that may wait for one listener.
     """
 
     __slots__ = (
-        "_backlog_bytes",
-        "_blocks",
-        "_held",
-        "_hot",
-        "_jobs",
-        "_listeners",
-        "_lists",
-        "_pacer",
-        "_returning",
-        "_score",
-        "_senders",
+        "_blocks", "_cached_groups", "_entries", "_has_returned", "_jobs", "_listeners", "_music", "_pacer", "_senders",
         "_slice_size",
     )  # fmt: skip
 
-    def __init__(self, pacer: Pacer, score: Score, slice_size: int, backlog_bytes: int) -> None:
+    def __init__(self, pacer: Pacer, music: RoomMusic, slice_size: int) -> None:
         self._pacer = pacer
-        self._score = score
+        self._music = music
         self._slice_size = slice_size
-        self._backlog_bytes = backlog_bytes
-        self._listeners: dict[Listener, None] = {}
-        self._hot: dict[Listener, None] = {}
-        self._held: dict[Listener, Backlog] = {}
-        self._returning: dict[Listener, None] = {}  # have caught up while slices were under way
-        self._lists: tuple[list[Listener], list[Listener]] | None = None
+        self._listeners: dict[Delivery, int] = {}  # with the number of their entry: a client may leave and come back
+        self._entries = 0
+        self._cached_groups: _Groups | None = None  # until a listener changes
         self._blocks: list[bytes] = []
-        self._senders: list[Listener] = []
+        self._senders: list[Delivery] = []
         self._jobs: deque[Iterator[None]] = deque()
+        self._has_returned = False  # whether somebody has caught up while slices were under way
 
     def __len__(self) -> int:
         return len(self._listeners)
 
-    # Who listens
+    # The listeners
 
-    def add(self, listener: Listener) -> None:
-        """`listener` hears what is played from now on, and nothing from before."""
+    def add(self, delivery: Delivery) -> None:
+        """`delivery` hears what is played from now on, and nothing from before."""
         self._seal()
-        self._listeners[listener] = None
-        self._warm(listener)
+        self._entries += 1
+        self._listeners[delivery] = self._entries
+        self._cached_groups = None
+        delivery.enter(self)
 
-    def discard(self, listener: Listener) -> None:
-        """`listener` hears nothing more; what it played is still heard."""
-        self._listeners.pop(listener, None)
-        self.suspend(listener)
+    def discard(self, delivery: Delivery) -> None:
+        """`delivery` hears nothing more; what it played is still heard."""
+        if self._listeners.pop(delivery, None) is not None:
+            self._cached_groups = None
+            delivery.leave()
 
-    def suspend(self, listener: Listener) -> None:
-        """`listener` is away, until `resume`."""
-        self._cool(listener)
-        self._held.pop(listener, None)
-        self._returning.pop(listener, None)
-
-    def hold(self, listener: Listener) -> None:
-        """`listener` reads too slowly: keep its music back, until `resume`."""
-        if listener in self._hot:
-            self._cool(listener)
-            self._held[listener] = Backlog(server_ms(), self._backlog_bytes)
-        else:
-            self._returning.pop(listener, None)
-
-    def resume(self, listener: Listener) -> None:
-        """`listener` reads again: give it what it missed, or what sounds now, and let it hear on.
+    def delivery_changed(self, delivery: Delivery) -> None:
+        """A listener gets something else from now on; one that has caught up is let in.
 
         Not while slices are under way: what they still bring would come twice, or before a newcomer is announced.
         """
-        if listener not in self._listeners or listener in self._hot:
+        self._cached_groups = None
+        if delivery.state is not State.CATCHING_UP:
             return
-        if listener not in self._held:
-            self._held[listener] = away = Backlog(server_ms(), 0)
-            away.spoil()
-        self._returning[listener] = None
-        if not self._jobs:
-            self._readmit()
+        if self._jobs:
+            self._has_returned = True
+        else:
+            self._admit([delivery])
 
-    def _readmit(self) -> None:
-        """Let those who have caught up hear on; the ones with a snapshot begin after all that was played until now."""
-        returning, self._returning = self._returning, {}
-        now, patience = server_ms(), self._score.playout_ms
-        behind: list[Listener] = []
-        for listener in returning:
-            frames = self._held.pop(listener).take(now, patience)
+    def _admit(self, returning: Collection[Delivery]) -> None:
+        """Let listeners hear on: with their backlog if it is fresh, else from a snapshot on.
+
+        A snapshot stands for all that was played until now, so that is sealed first: a listener with a stale backlog
+        is in none of the groups that it goes to.
+        """
+        now, patience = server_ms(), self._music.playout_ms
+        behind: list[Delivery] = []
+        for delivery in returning:
+            frames = None if delivery.backlog is None else delivery.backlog.take(now, patience)
             if frames is None:
-                behind.append(listener)
-            else:
-                self._warm(listener)
-                if frames:
-                    listener.write(frames)
+                behind.append(delivery)
+                continue
+            delivery.admit()
+            if frames and delivery.socket is not None:
+                delivery.socket.write(frames)
         if behind:
+            self._cached_groups = None
             self._seal()
-        for listener in behind:
-            self._warm(listener)
-            listener.write(self._score.snapshot(listener).frame(listener.encoding))
+        for delivery in behind:
+            delivery.admit()
+            delivery.send(self._music.snapshot(delivery))
 
-    def _warm(self, listener: Listener) -> None:
-        self._hot[listener] = None
-        self._lists = None
-
-    def _cool(self, listener: Listener) -> None:
-        if self._hot.pop(listener, self) is None:
-            self._lists = None
+    def _groups(self) -> _Groups:
+        groups = self._cached_groups
+        if groups is None:
+            groups = self._cached_groups = _Groups(([], []), [])
+            for delivery in self._listeners:
+                if delivery.state is State.LIVE and delivery.socket is not None:
+                    groups.live[delivery.encoding].append((delivery, delivery.socket.write))
+                elif delivery.hears:
+                    groups.behind.append(delivery)
+        return groups
 
     # What they hear
 
-    def play(self, sender: Listener, block: bytes) -> None:
+    def play(self, sender: Delivery, block: bytes) -> None:
         """Everybody but `sender` will hear `block`, at the end of the tick at the earliest. On the hot path."""
         if not self._blocks:
             self._pacer.mark(self)
         self._blocks.append(block)
         self._senders.append(sender)
 
-    def broadcast(self, message: Message, skip: Collection[Listener] = ()) -> None:
-        """Tell everybody but `skip`, after all that was played before it."""
+    def broadcast(self, message: Outbound, skip: Collection[Delivery] = ()) -> None:
+        """Send `message` to everybody but `skip`, after all that was played before it."""
         self._seal()
-        self._spread([listener for listener in self._listeners if listener not in skip], partial(self._tell, message))
+        send = partial(self._send, message, self._entries)
+        self._spread([listener for listener in self._listeners if listener not in skip], send)
 
-    def show(self, message: Message) -> None:
-        """Write what is of use only now to whom nothing is waiting for."""
-        self._seal()
-        self._spread(list(self._hot), partial(self._show, message))
+    def _listens(self, delivery: Delivery, entries: int) -> bool:
+        """Whether `delivery` has listened since there were so many entries: what waited for its turn is for those."""
+        entry = self._listeners.get(delivery)
+        return entry is not None and entry <= entries
+
+    def _send(self, message: Outbound, entries: int, delivery: Delivery) -> None:
+        if not self._listens(delivery, entries):
+            return
+        if delivery.backlog is not None and not message.row.is_shed:
+            # This overtakes the music that waits: notes of somebody who has left by then, say. A snapshot cannot be
+            # overtaken.
+            delivery.backlog.spoil()
+        delivery.send(message)
 
     def flush(self) -> None:
         """The tick is over. While slices are under way the next blocks go on collecting."""
@@ -202,69 +188,52 @@ class Fanout:
         blocks, self._blocks = self._blocks, []
         senders, self._senders = self._senders, []
         self._pacer.count_flush(len(blocks))
-        special: dict[Listener, Message | None] = dict.fromkeys(senders)
-        if len(special) > 1:  # players of one tick hear each other, not themselves
+        special: dict[Delivery, Outbound | None] = dict.fromkeys(senders)
+        # Nobody gets their own notes back: a player heard them when the key went down, and would hear an echo. In most
+        # ticks one member plays, so that all listeners share one frame and the player gets none.
+        if len(special) > 1:
             for player in special:
                 special[player] = Music(
                     block for block, sender in zip(blocks, senders, strict=True) if sender is not player
                 )
-        music = Music(blocks)
-        if self._jobs or len(self._hot) > self._slice_size:
-            # The lists of now: who comes while this waits for its turn has it in the snapshot.
-            self._spread([*self._hot, *self._held], partial(self._give, music, special))
+        music, groups = Music(blocks), self._groups()
+        if self._jobs or groups.size > self._slice_size:
+            # The groups of now: a listener who comes while this waits for its turn has it in the snapshot.
+            live = [delivery for group in groups.live for delivery, _ in group]
+            self._spread([*live, *groups.behind], partial(self._give, music, special, self._entries))
         else:
-            self._give_all(music, special)
+            self._give_all(music, special, groups)
 
-    def _give_all(self, music: Message, special: Mapping[Listener, Message | None]) -> None:
+    def _give_all(self, music: Outbound, special: Mapping[Delivery, Outbound | None], groups: _Groups) -> None:
         """Write `music` to all listeners, to those in `special` what stands there, or nothing."""
-        # First those held back: writing may hold back another, who then has this already.
-        for listener in self._held:
-            self._give(music, special, listener)
-        lists = self._lists
-        if lists is None:
-            lists = self._lists = self._by_encoding()
+        # First those behind: writing may throttle another listener, who then has this already.
+        for delivery in groups.behind:
+            self._give(music, special, self._entries, delivery)
         for encoding in Encoding:
-            # Writing may hold a listener back: self._lists is made anew then, this one stays.
-            listeners = lists[encoding]
-            if listeners:
+            group = groups.live[encoding]
+            if group:
                 frame = music.frame(encoding)
-                for listener in listeners:
-                    if listener not in special:
-                        listener.write(frame)
-        for listener, own in special.items():
-            if own is not None and listener in self._hot:
-                listener.write(own.frame(listener.encoding))
+                for delivery, write in group:
+                    if delivery not in special:
+                        write(frame)
+        for delivery, own in special.items():
+            if own is not None and delivery.state is State.LIVE and delivery in self._listeners:
+                delivery.send(own)
 
-    def _by_encoding(self) -> tuple[list[Listener], list[Listener]]:
-        return (
-            [listener for listener in self._hot if listener.encoding is Encoding.BINARY],
-            [listener for listener in self._hot if listener.encoding is Encoding.TEXT],
-        )
-
-    def _give(self, music: Message, special: Mapping[Listener, Message | None], listener: Listener) -> None:
-        own = special.get(listener, music)
-        if own is None:
+    def _give(
+        self, music: Outbound, special: Mapping[Delivery, Outbound | None], entries: int, delivery: Delivery
+    ) -> None:
+        own = special.get(delivery, music)
+        if own is None or not self._listens(delivery, entries):
             return
-        if listener in self._hot:
-            listener.write(own.frame(listener.encoding))
-        elif (backlog := self._held.get(listener)) is not None:
-            backlog.keep(own.frame(listener.encoding))
-
-    def _tell(self, message: Message, listener: Listener) -> None:
-        if listener not in self._listeners:
-            return
-        if listener in self._held:
-            # This overtakes the music that waits: notes of who has left by then, say. A snapshot cannot be overtaken.
-            self._held[listener].spoil()
-        listener.tell(message)
-
-    def _show(self, message: Message, listener: Listener) -> None:
-        if listener in self._hot:
-            listener.write(message.frame(listener.encoding))
+        if delivery.state is State.LIVE:
+            delivery.send(own)
+        elif delivery.backlog is not None:
+            delivery.backlog.append(own.frame(delivery.encoding))
 
     # In slices
 
-    def _spread(self, listeners: list[Listener], give: Callable[[Listener], None]) -> None:
+    def _spread(self, listeners: list[Delivery], give: Callable[[Delivery], None]) -> None:
         """Call `give` for each of `listeners`: now, or behind what is under way if that is much."""
         if self._jobs or len(listeners) > self._slice_size:
             self._jobs.append(self._in_slices(listeners, give))
@@ -274,7 +243,10 @@ class Fanout:
             for listener in listeners:
                 give(listener)
 
-    def _in_slices(self, listeners: list[Listener], give: Callable[[Listener], None]) -> Iterator[None]:
+    # Each listener is a system call. A flush to five thousand at once would keep all other rooms waiting for tens of
+    # milliseconds (`python -m bench concert`); in slices the loop serves them in between.
+
+    def _in_slices(self, listeners: list[Delivery], give: Callable[[Delivery], None]) -> Iterator[None]:
         for start in range(0, len(listeners), self._slice_size):
             for listener in listeners[start : start + self._slice_size]:
                 give(listener)
@@ -286,7 +258,9 @@ class Fanout:
         if self._jobs:
             self._pacer.soon(self._run_jobs)
         else:
-            self._readmit()
+            if self._has_returned:
+                self._has_returned = False
+                self._admit([delivery for delivery in self._listeners if delivery.state is State.CATCHING_UP])
             self._seal()
 
     def _step(self) -> None:

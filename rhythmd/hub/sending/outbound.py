@@ -1,20 +1,38 @@
 """Messages on their way out: whole WebSocket frames, encoded at most once for each encoding in use."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+from rhythm_protocol.binary import OP_MIDI, CursorAt, decode_midi_blocks, encode_clock_reply, encode_cursors
 from rhythm_protocol.control import encode_binary, encode_text
+from rhythm_protocol.messages import (
+    SERVER_MESSAGES,
+    ClockAnswer,
+    Cursors,
+    MidiBlockData,
+    MidiOutput,
+    ServerMessage,
+)
 from rhythm_protocol.websocket import BINARY, TEXT, server_frame
 from rhythmd.hub.ports import Encoding
 
-__all__ = ["Message", "Packet"]
+__all__ = ["ClockReply", "ControlMessage", "CursorPositions", "Music", "Outbound"]
+
+_MIDI: Final = bytes((OP_MIDI,))
 
 
-class Message(ABC):
-    """Something to send to any number of peers."""
+class Outbound(ABC):
+    """One message to any number of clients.
 
-    __slots__ = ("_binary", "_text")
+    Attributes:
+        row: the message's row of `SERVER_MESSAGES`, which says how it is treated on its way.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_binary", "_text", "row")
+
+    def __init__(self, type_: str) -> None:
+        self.row: ServerMessage = SERVER_MESSAGES[type_]
         self._binary: bytes | None = None
         self._text: bytes | None = None
 
@@ -37,13 +55,13 @@ class Message(ABC):
         return self._text
 
 
-class Packet(Message):
-    """A control message: `type_` and `data` as `rhythm_protocol.messages` has them, `id_` on answers."""
+class ControlMessage(Outbound):
+    """A message without a binary twin: `type_` and `data` as `rhythm_protocol.messages` has them, `id_` on answers."""
 
     __slots__ = ("_data", "_id", "_type")
 
     def __init__(self, type_: str, data: object, id_: int | None = None) -> None:
-        super().__init__()
+        super().__init__(type_)
         self._type = type_
         self._data = data
         self._id = id_
@@ -53,3 +71,62 @@ class Packet(Message):
 
     def text(self) -> bytes:
         return encode_text(self._type, self._data, self._id)
+
+
+class Music(Outbound):
+    """Some players' blocks as one message."""
+
+    __slots__ = ("_payload",)
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        super().__init__("midi-event")
+        self._payload = _MIDI + b"".join(blocks)
+
+    def binary(self) -> bytes:
+        return self._payload
+
+    def text(self) -> bytes:
+        return encode_text("midi-event", _as_output(self._payload))
+
+
+def _as_output(payload: bytes) -> MidiOutput:
+    return MidiOutput(
+        [
+            MidiBlockData(block.slot, block.base_ms, [(*event,) for event in block.events])
+            for block in decode_midi_blocks(payload)
+        ]
+    )
+
+
+class ClockReply(Outbound):
+    """The answer to a clock exchange: the client's value, and two times in microseconds of the server's clock."""
+
+    __slots__ = ("_received_us", "_sent_us", "_value")
+
+    def __init__(self, value: int, received_us: int, sent_us: int) -> None:
+        super().__init__("clock")
+        self._value = value
+        self._received_us = received_us
+        self._sent_us = sent_us
+
+    def binary(self) -> bytes:
+        return encode_clock_reply(self._value, self._received_us, self._sent_us)
+
+    def text(self) -> bytes:
+        return encode_text("clock", ClockAnswer(self._value, self._received_us, self._sent_us))
+
+
+class CursorPositions(Outbound):
+    """Where members point. Everybody gets the same, their own position included: it tells them nothing new."""
+
+    __slots__ = ("_cursors",)
+
+    def __init__(self, cursors: Sequence[CursorAt]) -> None:
+        super().__init__("cursor")
+        self._cursors = cursors
+
+    def binary(self) -> bytes:
+        return encode_cursors(self._cursors)
+
+    def text(self) -> bytes:
+        return encode_text("cursor", Cursors([(*cursor,) for cursor in self._cursors]))

@@ -1,148 +1,126 @@
-"""One client: its user, its socket while it has one, and the room it is in."""
+"""One client: its user, the way to it, and the room it is in."""
 
 import asyncio
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Final
+from typing import NamedTuple
 
+from rhythm_protocol.close import Close
 from rhythm_protocol.control import Envelope
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import Error, Right
 from rhythmd.config import Config
-from rhythmd.hub.identity import Identity
-from rhythmd.hub.ports import Encoding, Peer
-from rhythmd.hub.rooms.members import Member, Profile
+from rhythmd.errors import Refused
+from rhythmd.hub.ports import Identity, Peer
+from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.quota import TokenBucket
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.sending.control_log import ControlLog
-from rhythmd.hub.sending.outbound import Message, Packet
+from rhythmd.hub.sending.delivery import ControlLog, Delivery
+from rhythmd.hub.sending.outbound import ControlMessage
 
-__all__ = ["Session"]
-
-NEVER: Final = float("inf")
+__all__ = ["Place", "Session", "require_right"]
 
 
-def _ignore(_frame: bytes) -> None:
-    """Where messages to a client that is gone end."""
+class Place(NamedTuple):
+    """Where a session is."""
+
+    room: Room
+    member: Member
 
 
 class Session:
-    """Outlives its socket for a while, so that a client can come back to it.
+    """A client. It outlives its socket for a while, so that the client can come back to it.
+
+    Args:
+        player: the user.
+        identity: what they proved to be; None for one who proved nothing.
+        config: the limits.
+        refusals: counts errors by code.
+        on_overflow: called when more waits for the client than may.
+        key: of a session from before the server's start.
 
     Attributes:
         key: what the client shows to resume; tells sessions apart.
-        peer: None while the client is away.
-        room, member: both set or both None.
+        peer: the socket; None while the client is away.
+        delivery: what the client gets.
+        place: the room and the member that it is there; None while it is in no room.
         waiting: messages behind one whose handler waits.
-        held_since: `monotonic` time since which its music is held back; `inf` when it is not.
         last_id: of the last message with an id that was handled.
-        is_silent: nothing is written: the client is away, about to be told what it missed, or about to be closed.
-
-    Args:
-        on_overflow: called, once, when more waits for the client than may.
     """
 
     __slots__ = (
-        "_idle", "_limit", "_on_overflow", "bucket", "encoding", "held_since", "identity", "is_silent", "key",
-        "last_id", "log", "member", "peer", "profile", "room", "waiting", "write",
+        "_idle", "_refusals", "bucket", "delivery", "identity", "key", "last_id", "peer", "place", "player", "waiting",
     )  # fmt: skip
 
     def __init__(
         self,
-        profile: Profile,
+        player: Player,
         identity: Identity | None,
         config: Config,
+        refusals: Counter[str],
         on_overflow: Callable[["Session"], None],
         key: str | None = None,
     ) -> None:
         limits = config.limits
-        self.profile = profile
+        self.player = player
         self.identity = identity
         self.key = key or secrets.token_urlsafe(16)
         self.peer: Peer[Session] | None = None
-        self.encoding = Encoding.BINARY
-        self.write: Callable[[bytes], None] = _ignore
-        self.log = ControlLog(config.hub.resume_messages, limits.write_buffer_bytes // 2)
+        log = ControlLog(config.hub.resume_messages, limits.write_buffer_bytes // 2)
+        self.delivery = Delivery(log, limits.write_buffer_bytes, limits.music_buffer_bytes, lambda: on_overflow(self))
         self.waiting: deque[Envelope] | None = None
         self.bucket = TokenBucket(limits.messages_per_s, limits.messages_burst, monotonic())
-        self.held_since = NEVER
         self.last_id: int | None = None
-        self.room: Room | None = None
-        self.member: Member | None = None
-        self.is_silent = True
-        self._limit = limits.write_buffer_bytes
-        self._on_overflow = on_overflow
+        self.place: Place | None = None
+        self._refusals = refusals
         self._idle: asyncio.Future[None] | None = None
 
-    # Writing
+    def require_place(self) -> Place:
+        """Where the session is. Raises Refused when it is in no room."""
+        if self.place is None:
+            raise Refused(ErrorCode.NOT_IN_ROOM, "join a room first")
+        return self.place
+
+    def sit(self, room: Room, member: Member) -> None:
+        """The session is in `room` from now on, there as `member`."""
+        self.place = Place(room, member)
+
+    # Its client
 
     def send(self, type_: str, data: object, id_: int | None = None) -> None:
-        """Tell this client."""
-        self.tell(Packet(type_, data, id_))
+        """Send one message to this client."""
+        self.delivery.send(ControlMessage(type_, data, id_))
 
-    def tell(self, message: Message) -> None:
-        """Write one control message; one that does not arrive is there when the client comes back."""
-        frame = message.frame(self.encoding)
-        self.log.append(message, len(frame))
-        self.write(frame)
+    def refuse(self, code: ErrorCode, message: str, field: str | None = None, id_: int | None = None) -> None:
+        """Answer this client with an `error`; nobody else hears of it."""
+        self.count_refusal(code)
+        self.send("error", Error(code, message, field), id_)
 
-    def send_uncounted(self, type_: str, data: object, id_: int | None = None) -> None:
-        """Write what no resume brings again."""
-        self.write(Packet(type_, data, id_).frame(self.encoding))
+    def count_refusal(self, code: ErrorCode) -> None:
+        """Count a refusal that the client is not told of, because it knows already."""
+        self._refusals[code] += 1
 
-    # Its socket
-
-    def bind(self, peer: "Peer[Session]") -> None:
-        """The client is here; nothing is written to it before `speak`."""
+    def connect(self, peer: "Peer[Session]") -> None:
+        """The client of a new session is here."""
         self.peer = peer
-        self.encoding = peer.encoding
-        self._write_to(_ignore)
+        self.delivery.connect(peer)
 
-    def speak(self) -> None:
-        """From here on everything is written."""
-        self.is_silent = False
-        self._choose_write()
+    def resume(self, peer: "Peer[Session]", *, is_slow: bool) -> None:
+        """The client is back on another socket; it gets nothing before `delivery.bring_up_to_date`."""
+        self.peer = peer
+        self.delivery.resume(peer, is_slow=is_slow)
 
-    def unbind(self) -> None:
+    def lose(self) -> None:
         """The client is away."""
         self.peer = None
-        self.held_since = NEVER
-        self.is_silent = True
-        self._write_to(_ignore)
+        self.delivery.lose()
 
-    def hold(self) -> None:
-        """The client reads too slowly: see to it that what waits for it stays bounded."""
-        self.held_since = monotonic()
-        self._choose_write()
-
-    def drain(self) -> None:
-        """The client reads again."""
-        self.held_since = NEVER
-        self._choose_write()
-
-    @property
-    def is_held(self) -> bool:
-        return self.held_since < NEVER
-
-    def _choose_write(self) -> None:
-        if self.peer is not None and not self.is_silent:
-            self._write_to(self._write_bounded if self.is_held else self.peer.write)
-
-    def _write_to(self, write: Callable[[bytes], None]) -> None:
-        self.write = write
-        if self.member is not None:
-            self.member.bind(self)
-
-    def _write_bounded(self, frame: bytes) -> None:
-        peer = self.peer
-        if peer is None:
-            return
-        if peer.waiting_bytes() + len(frame) <= self._limit:
-            peer.write(frame)
-        else:
-            self.is_silent = True  # for good: what came behind a gap would be counted as what is missing
-            self._write_to(_ignore)
-            self._on_overflow(self)
+    def close(self, rule: Close) -> None:
+        """Close the client's socket, if it has one."""
+        if self.peer is not None:
+            self.peer.close(rule)
 
     # What it waits for
 
@@ -158,3 +136,14 @@ class Session:
         if self._idle is not None:
             self._idle.set_result(None)
             self._idle = None
+
+
+def require_right(session: Session, right: Right) -> None:
+    """Raise Refused (`not-in-room`, `not-owner`) unless `session` has this right now."""
+    if right is Right.ANYBODY:
+        return
+    room, member = session.require_place()
+    is_owner = room.owner is member
+    is_allowed = is_owner or (right is Right.MODERATOR and member.player.is_moderator)
+    if right is not Right.MEMBER and not is_allowed:
+        raise Refused(ErrorCode.NOT_OWNER, "only the room's owner may do this")

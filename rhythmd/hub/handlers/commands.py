@@ -1,0 +1,174 @@
+"""Chat messages, and the chat commands among them: one function and one row of `COMMANDS` each."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+import msgspec
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import Ban, ChatKind, ChatMessage, ClearChat, Kick, Mute, Right, Unban, UserUpdate
+from rhythmd.errors import Refused
+from rhythmd.hub.handlers.chat import notice, say, whisper
+from rhythmd.hub.handlers.moderation import Moderation
+from rhythmd.hub.handlers.users import user_update
+from rhythmd.hub.sessions.session import Session, require_right
+
+__all__ = ["COMMANDS", "ChatMessages", "Command"]
+
+
+MAX_BAN_S: Final = 365 * 86_400
+
+
+class Command(NamedTuple):
+    """A chat command.
+
+    Args:
+        usage: its form, as `/help` shows it.
+        help: what it does, as `/help` shows it.
+        run: gets whoever carries out moderation, the session, and the text after the command's name.
+        right: who may use it.
+    """
+
+    usage: str
+    help: str
+    run: Callable[[Moderation, Session, str], object]
+    right: Right = Right.MEMBER
+
+
+class ChatMessages:
+    """Takes in chat messages, and runs the commands of `COMMANDS`.
+
+    Those that a moderator has do what the messages of the same names do.
+    """
+
+    def __init__(self, moderation: Moderation) -> None:
+        self._moderation = moderation
+
+    def chat_message(self, session: Session, message: ChatMessage) -> object:
+        """Say a line to the room, whisper it to one member, or run a `/command`."""
+        if not message.content.strip():
+            raise Refused(ErrorCode.INVALID_FIELD, "an empty line says nothing", "content")
+        if message.to is not None:
+            whisper(session, message.to, message.content)
+            return None
+        if message.content.startswith("/"):
+            return self._run(session, message.content)
+        return say(session, ChatKind.TEXT, message.content)
+
+    def _run(self, session: Session, content: str) -> object:
+        """Run the command that `content` ("/name arguments") names; a coroutine if it has to wait. Raises Refused."""
+        name, _, text = content[1:].partition(" ")
+        command = COMMANDS.get(name.lower())
+        if command is None:
+            raise Refused(ErrorCode.UNKNOWN_COMMAND, f"there is no command /{name[:32]}; /help lists them", "content")
+        require_right(session, command.right)
+        return command.run(self._moderation, session, text.strip())
+
+
+def _split(text: str, usage: str) -> tuple[str, str]:
+    """The first word, or first "several words", of `text`, and the rest."""
+    if text.startswith('"'):
+        first, _, rest = text[1:].partition('"')
+    else:
+        first, _, rest = text.partition(" ")
+    if not first:
+        raise Refused(ErrorCode.INVALID_FIELD, f"the form is {usage}", "content")
+    return first, rest.strip()
+
+
+def _help(_moderation: Moderation, session: Session, _text: str) -> None:
+    notice(session, "\n".join(f"{command.usage} - {_help_of(command)}" for command in COMMANDS.values()))
+
+
+def _help_of(command: Command) -> str:
+    return f"owner: {command.help}" if command.right >= Right.MODERATOR else command.help
+
+
+def _me(_moderation: Moderation, session: Session, text: str) -> object:
+    if not text:
+        raise Refused(ErrorCode.INVALID_FIELD, "the form is /me TEXT", "content")
+    return say(session, ChatKind.ME, text)
+
+
+def _mute_self(_moderation: Moderation, session: Session, _text: str) -> None:
+    room, member = session.require_place()
+    member.self_muted = not member.self_muted
+    room.member_changed(member)
+
+
+def _update_self(field: str, _moderation: Moderation, session: Session, text: str) -> None:
+    try:
+        update = msgspec.convert({field: text}, UserUpdate)
+    except msgspec.ValidationError as error:
+        raise Refused(ErrorCode.INVALID_FIELD, str(error).partition(" - at")[0], "content") from None
+    user_update(session, update)
+
+
+def _whisper(_moderation: Moderation, session: Session, text: str) -> None:
+    to, content = _split(text, "/whisper USER TEXT")
+    if not content:
+        raise Refused(ErrorCode.INVALID_FIELD, "the form is /whisper USER TEXT", "content")
+    whisper(session, to, content)
+
+
+def _kick(moderation: Moderation, session: Session, text: str) -> None:
+    user, reason = _split(text, "/kick USER [REASON]")
+    moderation.kick(session, Kick(user, reason[:128]))
+
+
+def _ban(moderation: Moderation, session: Session, text: str) -> object:
+    usage = "/ban USER [SECONDS] [REASON]"
+    user, rest = _split(text, usage)
+    first, _, reason = rest.partition(" ")
+    if not (first.isascii() and first.isdigit()):
+        return moderation.ban(session, Ban(user, None, rest[:128]))
+    if not 0 < len(first) < 9 or not 0 < int(first) <= MAX_BAN_S:
+        raise Refused(ErrorCode.INVALID_FIELD, f"a ban lasts 1 to {MAX_BAN_S} seconds", "content")
+    return moderation.ban(session, Ban(user, int(first), reason[:128]))
+
+
+def _unban(moderation: Moderation, session: Session, text: str) -> object:
+    return moderation.unban(session, Unban(_split(text, "/unban ID")[0]))
+
+
+def _mute(moderation: Moderation, session: Session, text: str) -> None:
+    user, what = _split(text, "/mute USER [notes|chat]")
+    moderation.mute(session, _muting(user, what, on=True))
+
+
+def _unmute(moderation: Moderation, session: Session, text: str) -> None:
+    user, what = _split(text, "/unmute USER [notes|chat]")
+    moderation.mute(session, _muting(user, what, on=False))
+
+
+def _muting(user: str, what: str, *, on: bool) -> Mute:
+    if what not in ("", "notes", "chat"):
+        raise Refused(ErrorCode.INVALID_FIELD, "expected notes, chat or nothing for both", "content")
+    return Mute(
+        user,
+        notes=msgspec.UNSET if what == "chat" else on,
+        chat=msgspec.UNSET if what == "notes" else on,
+    )
+
+
+def _clear_chat(moderation: Moderation, session: Session, _text: str) -> object:
+    return moderation.clear_chat(session, ClearChat())
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "help": Command("/help", "this list", _help),
+    "me": Command("/me TEXT", "say what you do", _me),
+    "mute_self": Command("/mute_self", "silence your own notes for the others, or let them sound again", _mute_self),
+    "status_text": Command(
+        "/status_text [TEXT]", "set the text beside your name", partial(_update_self, "status_text")
+    ),
+    "nickname": Command("/nickname NAME", "change your name", partial(_update_self, "name")),
+    "whisper": Command("/whisper USER TEXT", 'a line for one member; "quote" a name with spaces', _whisper),
+    "kick": Command("/kick USER [REASON]", "put a member out", _kick, Right.MODERATOR),
+    "ban": Command("/ban USER [SECONDS] [REASON]", "put a member out and keep them out", _ban, Right.MODERATOR),
+    "unban": Command("/unban ID", "end a ban", _unban, Right.MODERATOR),
+    "mute": Command("/mute USER [notes|chat]", "silence a member", _mute, Right.MODERATOR),
+    "unmute": Command("/unmute USER [notes|chat]", "let a member be heard again", _unmute, Right.MODERATOR),
+    "clear_chat": Command("/clear_chat", "forget the chat", _clear_chat, Right.MODERATOR),
+}

@@ -1,0 +1,142 @@
+"""All rooms that there are, live or only stored: found, opened, made, changed and deleted.
+
+What is in the store is true; a live room follows it. Nearly everything here waits, so none of it is on the hot path.
+"""
+
+from contextlib import suppress
+from functools import partial
+from itertools import groupby
+
+from msgspec import UnsetType
+
+from rhythm_protocol.messages import RoomSettings
+from rhythmd.clock import unix_ms
+from rhythmd.hub.keeping.keepers import LiveKeeper, NameTaken, PasswordDigest, StoredSide, StoreKeeper, translated
+from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
+from rhythmd.hub.ports import Identity
+from rhythmd.hub.rooms.registry import Registry
+from rhythmd.hub.rooms.room import Room
+from rhythmd.rows import Sanction, StoredRoom
+
+__all__ = ["Catalogue"]
+
+
+def _restore_bans(room: Room, sanctions: list[Sanction]) -> None:
+    """Put stored bans back in force. What one ban stands under was stored with one time and author."""
+    for _, group in groupby(sanctions, key=lambda ban: (ban.created, ban.by, ban.until)):
+        parts = list(group)
+        room.bans.restore(tuple(ban.subject for ban in parts), (parts[0].until - unix_ms()) / 1000)
+
+
+class Catalogue:
+    """Rooms of accounts are in the store and outlive their members; others are only live.
+
+    Every method may raise Refused.
+
+    Args:
+        registry: of live rooms.
+        side: what keeping them in the store takes.
+        file: where live rooms are written down.
+        most: rooms that an account may have.
+    """
+
+    def __init__(self, registry: Registry, side: StoredSide, file: LiveFile, most: int) -> None:
+        self._registry = registry
+        self._side = side
+        self._store = side.store
+        self._file = file
+        self._most = most
+
+    async def find(self, reference: str) -> StoredRoom | None:
+        """The stored room with this id or, in any case and with any space around it, this name."""
+        with translated():
+            return await self._store.rooms.get(reference) or await self._store.rooms.by_name(reference.strip())
+
+    async def open(self, reference: str) -> Room | None:
+        """The live room for an id or name, fetched from the store if nobody is in it."""
+        found = None if self._registry.get(reference) else await self.find(reference)
+        if found is None:
+            return self._registry.get(reference)
+        with translated():
+            lines = await self._store.chat.last(found.id, self._side.history)
+            sanctions = await self._store.rooms.sanctions(found.id, unix_ms())
+            # Last and once more: a change that is stored before this answer is in it, a later one finds the live room.
+            row = await self._store.rooms.get(found.id)
+        room = self._registry.get(found.id)
+        if room is None and row is not None:
+            keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row)
+            room = self._registry.open(row.id, row.name, row.settings, keeper)
+            room.chat.restore(lines)
+            _restore_bans(room, sanctions)
+        return room
+
+    def restore(self, saved: SavedRoom) -> Room:
+        """The room that was only live before the server's start."""
+        password = None if saved.password is None else PasswordDigest(*saved.password)
+        return self._open_live(saved.id, saved.name, saved.settings, password)
+
+    async def create(
+        self, owner: Identity | None, name: str, settings: RoomSettings, password: str | None
+    ) -> Room | None:
+        """A new live room, empty; an account's is stored as well.
+
+        None when somebody was quicker: the room's name was taken, or the room deleted, in the meantime.
+        """
+        if owner is not None and not owner.guest:
+            with suppress(NameTaken):
+                return await self.open((await self.store(owner.user_id, name, settings, password)).id)
+            return None
+        self._registry.check_name(name, "room")
+        digest = None if password is None else PasswordDigest.of(password)
+        return self._open_live(self._registry.new_id(), name, settings, digest)
+
+    def _open_live(self, id_: str, name: str, settings: RoomSettings, password: PasswordDigest | None) -> Room:
+        return self._registry.open(id_, name, settings, partial(LiveKeeper, file=self._file, password=password))
+
+    async def store(self, owner_id: str, name: str, settings: RoomSettings, password: str | None) -> StoredRoom:
+        """Keep a new room of an account, with nobody in it. Raises NameTaken."""
+        self._registry.check_name(name, "room")
+        now = unix_ms()
+        row = StoredRoom(
+            id=self._registry.new_id(),
+            name=name,
+            owner_id=owner_id,
+            settings=settings,
+            created=now,
+            updated=now,
+            password_hash=None if password is None else await self._side.hasher.hash(password),
+        )
+        with translated():
+            await self._store.rooms.create(row, self._most)
+        return row
+
+    async def change(
+        self, room_id: str, *, name: str, settings: RoomSettings, password: str | UnsetType | None
+    ) -> StoredRoom:
+        """Change a stored room; if it is live, it follows. `password` UNSET stays, None is taken away."""
+        self._registry.check_free(name, room_id)
+        row = await self._side.update(room_id, name, settings, password)
+        room = self._registry.get(room_id)
+        if room is not None and isinstance(room.keeper, StoreKeeper):
+            room.keeper.follow(row)
+        return row
+
+    async def check_free(self, name: str, room: Room) -> None:
+        """Raise Refused unless no other room, live or only stored, has this name."""
+        self._registry.check_free(name, room.id)
+        with translated():
+            taken = await self._store.rooms.by_name(name)
+        if taken is not None and taken.id != room.id:
+            raise NameTaken("settings.name")
+        self._registry.check_free(name, room.id)  # one may have been made meanwhile
+
+    async def delete(self, room_id: str) -> bool:
+        """Forget a stored room and its chat; whether there was one. Its members stay, in a room that is only live."""
+        with translated():
+            deleted = await self._store.rooms.delete(room_id)
+        room = self._registry.get(room_id)
+        if room is not None:
+            room.keeper = LiveKeeper(room, self._file)
+            room.changed()
+            room.pass_ownership()
+        return deleted

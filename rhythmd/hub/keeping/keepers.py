@@ -1,0 +1,253 @@
+"""The two keepers of rooms: one writes to the live file, one to the store.
+
+The live file has every room's seats. What else a room must not lose, its settings, password, bans and chat, is there as
+well for rooms of guests and lobbies; for a room of an account the store has it, for good.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from msgspec import UNSET, UnsetType
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import Ban, ChatKind, RoomSettings
+from rhythmd.clock import unix_ms
+from rhythmd.errors import Refused
+from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
+from rhythmd.hub.rooms.keeper import Later
+from rhythmd.hub.rooms.members import Member
+from rhythmd.hub.rooms.room import Room
+from rhythmd.ports import Conflict, NotFound, Store, StoreUnavailable, TooMany
+from rhythmd.rows import FOREVER, NewChatLine, Sanction, SanctionKind, StoredRoom, StoredRoomChanges
+
+__all__ = ["LiveKeeper", "NameTaken", "PasswordDigest", "PasswordHasher", "StoreKeeper", "StoredSide", "translated"]
+
+
+class PasswordHasher(Protocol):
+    """A slow hash, computed beside the loop. Raises Refused (`unavailable`) when too many wait."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, hashed: str, password: str) -> bool: ...
+
+
+class NameTaken(Refused):
+    """Another stored room has this name. `field` is where it stands in the message."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(ErrorCode.TAKEN, "another room has this name", field)
+
+
+@contextmanager
+def translated(name_field: str = "name") -> Iterator[None]:
+    """A store's errors in the players' words. `name_field` is where the room's name stands in the message."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
+    except Conflict as error:
+        raise NameTaken(name_field) from error
+    except TooMany as error:
+        raise Refused(ErrorCode.ROOM_LIMIT, "you have as many rooms as one may: delete one first") from error
+    except NotFound as error:
+        raise Refused(ErrorCode.ROOM_NOT_FOUND, "this room is gone") from error
+
+
+class PasswordDigest:
+    """The password of a room that lives in memory only: salted, never in clear. Equal to it without holding it."""
+
+    __slots__ = ("_digest", "_salt")
+
+    def __init__(self, salt: bytes, digest: bytes) -> None:
+        self._salt = salt
+        self._digest = digest
+
+    @classmethod
+    def of(cls, password: str) -> "PasswordDigest":
+        salt = secrets.token_bytes(16)
+        return cls(salt, _digest(salt, password))
+
+    @property
+    def parts(self) -> tuple[bytes, bytes]:
+        """Salt and digest."""
+        return self._salt, self._digest
+
+    def matches(self, password: str | None) -> bool:
+        return password is not None and hmac.compare_digest(_digest(self._salt, password), self._digest)
+
+
+def _digest(salt: bytes, password: str) -> bytes:
+    return hashlib.blake2b(password.encode(), salt=salt).digest()
+
+
+class _SeatKeeper:
+    """What both keepers do alike: every room's seats are in the live file."""
+
+    def __init__(self, room: Room, file: LiveFile) -> None:
+        self._room = room
+        self._file = file
+
+    def room_changed(self) -> None:
+        self._file.write_room(self.saved())
+
+    def room_closed(self) -> None:
+        self._file.delete_room(self._room.id)
+
+    def seat_taken(self, member: Member) -> None:
+        self._file.write_seat(self._room, member)
+
+    def seat_left(self, member: Member) -> None:
+        self._file.delete_seat(member)
+
+    def saved(self) -> SavedRoom:
+        """What the live file has of the room."""
+        raise NotImplementedError
+
+
+class LiveKeeper(_SeatKeeper):
+    """Implements `rooms.keeper.Keeper` for a room that ends with its last member. Everything is done at once."""
+
+    owner_id: str | None = None
+    passes_ownership = True
+
+    def __init__(self, room: Room, file: LiveFile, password: PasswordDigest | None = None) -> None:
+        super().__init__(room, file)
+        self._password = password
+
+    @property
+    def has_password(self) -> bool:
+        return self._password is not None
+
+    def check_password(self, password: str | None) -> bool | Coroutine[Any, Any, bool]:
+        return self._password is None or self._password.matches(password)
+
+    def say(self, author: Member, kind: ChatKind, content: str, request_id: int | None) -> Later:
+        line = self._room.chat.line(kind, content, author.player)
+        self._file.write_line(self._room.id, line, author.occupant.key, request_id)
+        self._room.broadcast("chat-message", line)
+        return None
+
+    def clear_chat(self) -> Later:
+        self._room.clear_chat()
+        self._file.clear_chat(self.saved())
+        return None
+
+    def ban(self, _ban: Ban, _by: str) -> Later:
+        self.room_changed()
+        return None
+
+    def pardon(self, user_id: str) -> Later:
+        self._room.bans.lift(user_id)
+        self.room_changed()
+        return None
+
+    def change(self, name: str, settings: RoomSettings, password: str | UnsetType | None) -> Later:
+        if password is not UNSET:
+            self._password = None if password is None else PasswordDigest.of(password)
+        self._room.change_settings(name, settings)
+        return None
+
+    def saved(self) -> SavedRoom:
+        password = None if self._password is None else self._password.parts
+        return SavedRoom.of(self._room, is_stored=False, password=password)
+
+
+class StoredSide:
+    """What keeping rooms in the store takes.
+
+    Args:
+        store: of rooms and their chat.
+        hasher: of their passwords.
+        history: lines of chat that stay.
+    """
+
+    def __init__(self, store: Store, hasher: PasswordHasher, history: int) -> None:
+        self.store = store
+        self.hasher = hasher
+        self.history = history
+
+    async def update(
+        self, room_id: str, name: str, settings: RoomSettings, password: str | UnsetType | None
+    ) -> StoredRoom:
+        """Change the row of a room; as it is then. Raises Refused."""
+        hashed = await self.hasher.hash(password) if isinstance(password, str) else password
+        changes = StoredRoomChanges(updated=unix_ms(), name=name, settings=settings, password_hash=hashed)
+        with translated("settings.name"):
+            return await self.store.rooms.update(room_id, changes)
+
+
+class StoreKeeper(_SeatKeeper):
+    """Implements `rooms.keeper.Keeper` for an account's room. What the store has to write is acknowledged afterwards.
+
+    A keeper is of one state of the row: another password or owner comes with another keeper, so that whoever waited for
+    a slow hash can tell that it was of a password that counts no more.
+    """
+
+    passes_ownership = False
+
+    def __init__(self, room: Room, file: LiveFile, side: StoredSide, row: StoredRoom) -> None:
+        super().__init__(room, file)
+        self._side = side
+        self._password_hash = row.password_hash
+        self.owner_id = row.owner_id
+
+    @property
+    def has_password(self) -> bool:
+        return self._password_hash is not None
+
+    def check_password(self, password: str | None) -> bool | Coroutine[Any, Any, bool]:
+        if self._password_hash is None or password is None:
+            return self._password_hash is None
+        return self._side.hasher.verify(self._password_hash, password)
+
+    async def say(self, author: Member, kind: ChatKind, content: str, _request_id: int | None) -> None:
+        player = author.player
+        line = NewChatLine(
+            time=unix_ms(), kind=kind, content=content, user_id=player.id, name=player.name, colour=player.colour
+        )
+        with translated():
+            (stored,) = await self._side.store.chat.append(self._room.id, [line], self._side.history)
+        self._room.chat.add(stored)
+        self._room.broadcast("chat-message", stored)
+
+    async def clear_chat(self) -> None:
+        with translated():
+            await self._side.store.chat.clear(self._room.id)
+        self._room.clear_chat()
+
+    async def ban(self, ban: Ban, by: str) -> None:
+        now = unix_ms()
+        with translated():
+            for subject in self._room.bans.keys_of(ban.user):
+                await self._side.store.rooms.sanction(
+                    Sanction(
+                        room_id=self._room.id,
+                        subject=subject,
+                        kind=SanctionKind.BAN,
+                        until=FOREVER if ban.seconds is None else now + ban.seconds * 1000,
+                        created=now,
+                        reason=ban.reason,
+                        by=by,
+                    )
+                )
+
+    async def pardon(self, user_id: str) -> None:
+        with translated():
+            for subject in self._room.bans.keys_of(user_id):
+                await self._side.store.rooms.pardon(self._room.id, subject, SanctionKind.BAN)
+        self._room.bans.lift(user_id)
+
+    async def change(self, name: str, settings: RoomSettings, password: str | UnsetType | None) -> None:
+        self.follow(await self._side.update(self._room.id, name, settings, password))
+
+    def follow(self, row: StoredRoom) -> None:
+        """Let the live room be as its row is now."""
+        self._room.keeper = StoreKeeper(self._room, self._file, self._side, row)
+        self._room.change_settings(row.name, row.settings)
+
+    def saved(self) -> SavedRoom:
+        return SavedRoom.of(self._room, is_stored=True)

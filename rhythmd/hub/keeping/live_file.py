@@ -1,0 +1,232 @@
+"""What a restart must not end: who sits where, rooms that no store has, and their chat.
+
+It is written as it changes, so that a `kill -9` finds it complete, and read once, at the start. Nothing of it is older
+than the process before: durable rows never hold live membership, and a place that nobody comes back to is free soon.
+Times are of the server's clock, which goes on over a restart on the same machine.
+"""
+
+from collections.abc import Container
+from typing import Final, TypeVar
+
+import msgspec
+
+from rhythm_protocol.messages import ChatLine, Metronome, RoomSettings, Status
+from rhythmd.clock import server_us
+from rhythmd.hub.ports import Identity
+from rhythmd.hub.rooms.members import Member, Player
+from rhythmd.hub.rooms.room import Room
+from rhythmd.ports import LiveState
+from rhythmd.telemetry import hub_log
+
+__all__ = ["LiveFile", "Remains", "SavedRoom", "SavedSeat"]
+
+T = TypeVar("T")
+
+FORMAT: Final = b"2"  # of what is written here; another one is not read
+TOO_OLD_US: Final = 600_000_000  # after so long a stop everybody has gone home
+
+
+class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A live room. Of a room in the store only what is not there.
+
+    Attributes:
+        is_stored: whether the store has the rest.
+        password: salt and digest.
+        bans: (what a ban applies to, `monotonic` end in s) each.
+        last_line: id of a line of chat; later ones have higher ids, also when none is left.
+    """
+
+    id: str
+    name: str
+    settings: RoomSettings
+    is_stored: bool
+    owner_slot: int | None = None
+    password: tuple[bytes, bytes] | None = None
+    bans: list[tuple[tuple[str, ...], float]] = []
+    metronome: Metronome | None = None
+    last_line: int = 0
+
+    @classmethod
+    def of(cls, room: Room, *, is_stored: bool, password: tuple[bytes, bytes] | None = None) -> "SavedRoom":
+        return cls(
+            id=room.id,
+            name=room.name,
+            settings=room.settings,
+            is_stored=is_stored,
+            owner_slot=None if room.owner is None else room.owner.slot,
+            password=password,
+            bans=[] if is_stored else room.bans.all(),
+            metronome=room.metronome.state,
+            last_line=room.chat.last_id,
+        )
+
+
+class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A member's place, the user in it, and who they proved to be."""
+
+    room_id: str
+    slot: int
+    user_id: str
+    name: str
+    colour: str
+    address: str
+    guest: bool
+    bot: bool
+    joined_us: int
+    identity: Identity | None = None
+    roles: frozenset[str] = frozenset()
+    muted_until: float = 0.0
+    status: Status = Status.ONLINE
+    status_text: str = ""
+    announced: bool = False
+    notes_muted: bool = False
+    self_muted: bool = False
+    chat_muted: bool = False
+
+    @classmethod
+    def of(cls, room: Room, member: Member) -> "SavedSeat":
+        player = member.player
+        return cls(
+            room_id=room.id,
+            slot=member.slot,
+            user_id=player.id,
+            name=player.name,
+            colour=player.colour,
+            address=player.address,
+            guest=player.guest,
+            bot=player.bot,
+            joined_us=member.joined_us,
+            identity=member.occupant.identity,
+            roles=player.roles,
+            muted_until=player.muted_until,
+            status=player.status,
+            status_text=player.status_text,
+            announced=member.announced,
+            notes_muted=member.notes_muted,
+            self_muted=member.self_muted,
+            chat_muted=member.chat_muted,
+        )
+
+    def player(self) -> Player:
+        """The user in the seat."""
+        player = Player(self.user_id, self.name, self.colour, self.address, guest=self.guest, bot=self.bot)
+        player.roles = self.roles
+        player.muted_until = self.muted_until
+        player.status = self.status
+        player.status_text = self.status_text
+        return player
+
+    def describe(self, member: Member) -> None:
+        """Make `member`, who is new in this seat, what they were before."""
+        member.joined_us = self.joined_us
+        member.announced = self.announced
+        member.notes_muted = self.notes_muted
+        member.self_muted = self.self_muted
+        member.chat_muted = self.chat_muted
+
+
+class Remains(msgspec.Struct, frozen=True):
+    """What the process before left: rooms, their chat by room id, the others by session key.
+
+    Attributes:
+        last_ids: of the last message with an id that said a line of chat.
+    """
+
+    rooms: list[SavedRoom]
+    chat: dict[str, list[ChatLine]]
+    seats: dict[str, SavedSeat]
+    last_ids: dict[str, int]
+
+
+class LiveFile:
+    """Writes the live state, and reads what the process before left of it.
+
+    Every write is called after the change and before the change is acknowledged. It takes some microseconds.
+
+    Args:
+        state: where values are kept.
+        history: lines of chat that a room remembers.
+    """
+
+    def __init__(self, state: LiveState, history: int) -> None:
+        self._state = state
+        self._history = history
+
+    # Rooms
+
+    def write_room(self, saved: SavedRoom) -> None:
+        self._state.apply({f"room/{saved.id}": msgspec.msgpack.encode(saved)})
+
+    def delete_room(self, room_id: str) -> None:
+        self._state.apply({f"room/{room_id}": None} | self._without_chat(room_id))
+
+    def write_line(self, room_id: str, line: ChatLine, author_key: str, last_id: int | None) -> None:
+        """A line of chat, and the message that said it, in one step: no restart says it twice."""
+        changes: dict[str, bytes | None] = {
+            _line_key(room_id, line.id): msgspec.msgpack.encode(line),
+            _line_key(room_id, line.id - self._history): None,
+        }
+        if last_id is not None:
+            changes[f"last/{author_key}"] = msgspec.msgpack.encode(last_id)
+        self._state.apply(changes)
+
+    def clear_chat(self, saved: SavedRoom) -> None:
+        """Forget a room's lines, and write what it is like without them, in one step."""
+        self._state.apply(self._without_chat(saved.id) | {f"room/{saved.id}": msgspec.msgpack.encode(saved)})
+
+    def _without_chat(self, room_id: str) -> dict[str, bytes | None]:
+        return dict.fromkeys(key for key, _ in self._state.items(f"chat/{room_id}/"))
+
+    # Seats
+
+    def write_seat(self, room: Room, member: Member) -> None:
+        self._state.apply({f"seat/{member.occupant.key}": msgspec.msgpack.encode(SavedSeat.of(room, member))})
+
+    def delete_seat(self, member: Member) -> None:
+        key = member.occupant.key
+        self._state.apply({f"seat/{key}": None, f"last/{key}": None})
+
+    # The process
+
+    def beat(self) -> None:
+        """The server lives, and this is its time."""
+        self._state.apply({"format": FORMAT, "beat": msgspec.msgpack.encode(server_us())})
+
+    def remains(self) -> Remains | None:
+        """What the process before left, as far as it can be read; None if it left nothing, or too long ago."""
+        if not self._is_fresh():
+            self._state.clear()
+            return None
+        chat: dict[str, list[ChatLine]] = {}
+        for key, line in self._read("chat/", ChatLine).items():
+            chat.setdefault(key.split("/")[0], []).append(line)
+        return Remains(
+            rooms=list(self._read("room/", SavedRoom).values()),
+            chat=chat,
+            seats=self._read("seat/", SavedSeat),
+            last_ids=self._read("last/", int),
+        )
+
+    def _is_fresh(self) -> bool:
+        if self._state.items("format") != [("format", FORMAT)]:
+            return False
+        return server_us() - self._read("beat", int).get("", 0) <= TOO_OLD_US
+
+    def _read(self, prefix: str, kind: type[T]) -> dict[str, T]:
+        """The values under `prefix` by what follows it in the key."""
+        found: dict[str, T] = {}
+        for key, value in self._state.items(prefix):
+            try:
+                found[key.removeprefix(prefix)] = msgspec.msgpack.decode(value, type=kind)
+            except msgspec.MsgspecError as error:
+                hub_log.error("a value of %s is not restored: %s", prefix, error)
+        return found
+
+    def forget_others(self, living: Container[str]) -> None:
+        """Forget what belongs to no room or session with these ids and keys: it could not be restored."""
+        owners = {key: key.split("/")[1] for key, _ in self._state.items("") if "/" in key}
+        self._state.apply({key: None for key, owner in owners.items() if owner not in living})
+
+
+def _line_key(room_id: str, line_id: int) -> str:
+    return f"chat/{room_id}/{line_id:020}"

@@ -1,0 +1,240 @@
+"""All sessions of this server: how they begin, go into rooms and out again, and end."""
+
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from time import monotonic
+from typing import Final
+
+from rhythm_protocol.close import SLOW, Close
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import RoomLeft
+from rhythmd.addresses import is_loopback
+from rhythmd.config import Config
+from rhythmd.errors import Refused
+from rhythmd.hub.ports import Identity, Peer
+from rhythmd.hub.rooms.members import Member, Player
+from rhythmd.hub.rooms.registry import Registry
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.sending.pacer import Pacer
+from rhythmd.hub.sessions.session import Session
+from rhythmd.telemetry import Stats
+
+__all__ = ["Away", "EndedLogins", "Sessions"]
+
+REMEMBERED_S: Final = 60.0  # longer than any identification takes
+
+COLOURS: Final = (
+    "#e6194b", "#f58231", "#ffe119", "#bfef45", "#3cb44b", "#42d4f4", "#4363d8", "#911eb4", "#f032e6", "#fabed4",
+    "#ffd8b1", "#aaffc3", "#dcbeff", "#9a6324", "#808000", "#469990",
+)  # fmt: skip
+
+
+class Away:
+    """Sessions whose client is gone and may come back.
+
+    They are bounded, in all and for each address but loopback: beyond that the longest away gives way.
+
+    Args:
+        seconds: for which a session may be away.
+    """
+
+    def __init__(self, seconds: float, limit: int, limit_per_address: int) -> None:
+        self._seconds = seconds
+        self._limit = limit
+        self._limit_per_address = limit_per_address
+        self._since: dict[Session, float] = {}  # the longest away first
+        self._per_address: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def add(self, session: Session) -> Session | None:
+        """`session` is away from now on; one that has to give way for it."""
+        self._since[session] = monotonic()
+        self._per_address[session.player.address] += 1
+        if (
+            not is_loopback(session.player.address)
+            and self._per_address[session.player.address] > self._limit_per_address
+        ):
+            return next(other for other in self._since if other.player.address == session.player.address)
+        return next(iter(self._since)) if len(self._since) > self._limit else None
+
+    def discard(self, session: Session) -> None:
+        """`session` is back, or ended."""
+        if self._since.pop(session, None) is None:
+            return
+        self._per_address[session.player.address] -= 1
+        if not self._per_address[session.player.address]:
+            del self._per_address[session.player.address]
+
+    def overdue(self) -> list[Session]:
+        """Those who did not come back in time."""
+        oldest = monotonic() - self._seconds
+        return [session for session, since in self._since.items() if since <= oldest]
+
+
+class EndedLogins:
+    """The ids of logins that ended a moment ago.
+
+    Whoever identifies a client may have asked the store just before the end, and have the answer just after it.
+    """
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}  # the oldest first
+
+    def add(self, login_ids: Iterable[str]) -> None:
+        now = monotonic()
+        while self._until and next(iter(self._until.values())) <= now:
+            del self._until[next(iter(self._until))]
+        self._until |= dict.fromkeys(login_ids, now + REMEMBERED_S)
+
+    def __contains__(self, login_id: str) -> bool:
+        return login_id in self._until
+
+
+class Sessions:
+    """The sessions by key, connected and away.
+
+    Args:
+        config: the limits.
+        stats: counts refusals.
+        pacer: of the loop.
+        registry: of live rooms; a room that the last session leaves is freed there.
+
+    Attributes:
+        ended_logins: logins that ended a moment ago.
+        away: the sessions whose client is gone and may come back.
+        stopping: the server goes down, and takes nothing new.
+    """
+
+    def __init__(self, config: Config, stats: Stats, pacer: Pacer, registry: Registry) -> None:
+        self._config = config
+        self._stats = stats
+        self._pacer = pacer
+        self._registry = registry
+        self._sessions: dict[str, Session] = {}
+        self.away = Away(config.hub.resume_s, config.limits.connections, config.limits.connections_per_address)
+        self.ended_logins = EndedLogins()
+        self.stopping = False
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        """All sessions of this moment, whatever becomes of them meanwhile."""
+        return iter(list(self._sessions.values()))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._sessions
+
+    def get(self, key: str) -> Session | None:
+        return self._sessions.get(key)
+
+    def of_user(self, user_id: str) -> list[Session]:
+        return [session for session in self._sessions.values() if session.player.id == user_id]
+
+    def of_member(self, member: Member) -> Session:
+        """The session that sits there."""
+        return self._sessions[member.occupant.key]
+
+    # Beginning and ending
+
+    def open(self, peer: Peer[Session], identity: Identity | None) -> Session:
+        """A session for a known user or for a new guest. Guests are given a name and a colour."""
+        name = identity.name if identity else None
+        colour = identity.colour if identity else None
+        player = Player(
+            identity.user_id if identity else secrets.token_hex(8),
+            name or f"Guest {1000 + secrets.randbelow(9000)}",
+            colour or secrets.choice(COLOURS),
+            peer.address,
+            guest=identity is None or identity.guest,
+            bot=peer.bot,
+        )
+        if identity is not None:
+            player.roles = identity.roles
+            player.status_text = identity.status_text
+            player.muted_until = identity.muted_until
+        session = self._add(player, identity)
+        session.connect(peer)
+        return session
+
+    def restore(self, key: str, player: Player, identity: Identity | None) -> Session:
+        """A session from before the server's start; its client is away."""
+        session = self._add(player, identity, key)
+        session.delivery.log.restart()
+        return session
+
+    def _add(self, player: Player, identity: Identity | None, key: str | None = None) -> Session:
+        session = Session(player, identity, self._config, self._stats.refusals, self._close_as_slow, key)
+        self._sessions[session.key] = session
+        return session
+
+    def _close_as_slow(self, session: Session) -> None:
+        """Not at once: its room is in the middle of writing, and whom it has not reached would hear of it first."""
+        if session.peer is not None:
+            self._pacer.soon(partial(session.peer.close, SLOW))
+
+    def wait_for(self, session: Session) -> None:
+        """The client of `session` is away and may come back; if too many are, another one may not any more."""
+        gives_way = self.away.add(session)
+        if gives_way is not None:
+            self.end(gives_way, "lost")
+
+    def close(self, session: Session, rule: Close) -> None:
+        """Close the socket of `session`; one whose client is away ends."""
+        if session.peer is not None:
+            session.peer.close(rule)
+        else:
+            self.end(session, "lost")
+
+    def end(self, session: Session, reason: str) -> None:
+        """`session` is over, and whoever waits for it need not wait longer."""
+        self.leave(session, reason)
+        self.away.discard(session)
+        self.forget(session)
+        session.waiting = None
+        session.settle()
+
+    def forget(self, session: Session) -> None:
+        """`session` is nobody's any more: it ended, or its socket speaks for another one."""
+        self._sessions.pop(session.key, None)
+
+    def require_connected(self, session: Session) -> None:
+        """Raise Refused when `session` was lost while its message waited."""
+        if session.key not in self._sessions:
+            raise Refused(ErrorCode.CONNECTION_LOST, "the connection is gone")
+
+    def require_running(self) -> None:
+        """Raise Refused when the server goes down."""
+        if self.stopping:
+            raise Refused(ErrorCode.STOPPING, "the server is going down")
+
+    # In a room
+
+    def seat(self, session: Session, room: Room, *, as_owner: bool) -> Member:
+        """Give `session` a place in `room`."""
+        member = room.add(session, as_owner=as_owner)
+        session.sit(room, member)
+        if session.peer is None:
+            room.part(member)
+        return member
+
+    def leave(self, session: Session, reason: str) -> None:
+        """Take `session` out of its room, if it is in one; an empty room is freed."""
+        if session.place is None:
+            return
+        room, member = session.place
+        session.place = None
+        room.remove(member, reason)
+        self._registry.free(room)
+
+    def expel(self, room: Room, member: Member, reason: str, message: str, seconds: int | None = None) -> None:
+        """Take `member` out of `room` and tell them why."""
+        session = self.of_member(member)
+        self.leave(session, reason)
+        session.send("room-left", RoomLeft(room.id, reason, message, seconds))

@@ -1,0 +1,153 @@
+"""`rooms/…` for those who make rooms, change them and take seats in them."""
+
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from msgspec import UNSET, Struct
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import RoomInfo
+from rhythmd.auth.service import Auth
+from rhythmd.auth.tickets import TICKET_S
+from rhythmd.errors import Refused
+from rhythmd.hub.handlers.rooms import check_settings, merge_settings
+from rhythmd.hub.keeping.catalogue import Catalogue
+from rhythmd.hub.rooms.members import Player
+from rhythmd.hub.rooms.registry import LOBBY, Registry
+from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.sessions.sessions import Sessions
+from rhythmd.rest.resources.inputs import CreateRoom, JoinRoom, RoomChange
+from rhythmd.rest.resources.rooms import info_of
+from rhythmd.rest.serving.call import Call, InputT, Nothing
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.source import PublicUrls
+from rhythmd.rows import StoredRoom
+
+__all__ = ["RoomChangesResource", "SeatView"]
+
+CREATED: Final = "room.created"
+CHANGED: Final = "room.changed"
+DELETED: Final = "room.deleted"
+
+
+class SeatView(Struct, frozen=True):
+    """A seat is yours for `seconds`; `url` is where a socket opens with the ticket, once."""
+
+    room: RoomInfo
+    ticket: str
+    seconds: int
+    url: str
+
+
+class RoomChangesResource:
+    def __init__(
+        self,
+        registry: Registry,
+        catalogue: Catalogue,
+        sessions: Sessions,
+        auth: Auth,
+        urls: PublicUrls,
+        most_players: int,
+    ) -> None:
+        self._registry = registry
+        self._catalogue = catalogue
+        self._sessions = sessions
+        self._most_players = most_players
+        self._auth = auth
+        self._urls = urls
+
+    async def create(self, call: Call[CreateRoom]) -> RoomInfo:
+        """Make a room that is kept, also when nobody is in it."""
+        given = call.input
+        if self._registry.get(given.name) or await self._catalogue.find(given.name):
+            raise ApiError(ErrorCode.TAKEN, "another room has this name", "name")
+        with _fields_of({"room": "name"}):
+            check_settings(given.settings, self._most_players, has_password=given.password is not None)
+            stored = await self._catalogue.store(call.known.user_id, given.name.strip(), given.settings, given.password)
+        self._record(CREATED, call, stored)
+        return info_of(stored)
+
+    async def change(self, call: Call[RoomChange]) -> RoomInfo:
+        """Change a room of yours; who is in it notices at once."""
+        stored, given = await self._own(call), call.input
+        settings = merge_settings(stored.settings, given)
+        has_password = stored.password_hash is not None if given.password is UNSET else given.password is not None
+        name = stored.name if given.name is UNSET else given.name.strip()
+        with _fields_of({f"settings.{field}": field for field in RoomChange.__struct_fields__}):
+            check_settings(settings, self._most_players, has_password=has_password)
+            stored = await self._catalogue.change(stored.id, name=name, settings=settings, password=given.password)
+        self._record(CHANGED, call, stored)
+        live = self._registry.get(stored.id)
+        return live.info() if live else info_of(stored)
+
+    async def delete(self, call: Call[Nothing]) -> None:
+        """Delete a room of yours, with its chat."""
+        stored = await self._own(call)
+        if not await self._catalogue.delete(stored.id):
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        self._record(DELETED, call, stored)
+
+    async def join(self, call: Call[JoinRoom]) -> SeatView:
+        """Reserve a seat, or learn why there is none."""
+        room = await self._find(call.path("id"))
+        user_id = call.known.user_id
+        if room.members.of_user(user_id) is None:
+            knows_password = room.keeper.check_password(call.input.password)
+            if isinstance(knows_password, Coroutine):
+                knows_password = await knows_password
+            # From here to the seat nothing waits, so that two can never have the last one.
+            room.check_admission(_player(call), knows_password=knows_password)
+            room.seats.reserve(user_id)
+        ticket = await self._auth.tickets.issue(call.known)
+        return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
+
+    async def leave(self, call: Call[Nothing]) -> None:
+        """Give the seat back, and leave the room if you are in it."""
+        user_id = call.known.user_id
+        room = self._registry.get(call.path("id"))
+        if room is None:
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        member = room.members.of_user(user_id)
+        if member is None and user_id not in room.seats:
+            raise ApiError(ErrorCode.NOT_IN_ROOM, "you are not in this room")
+        room.seats.release(user_id)
+        if member is not None:
+            self._sessions.leave(self._sessions.of_member(member), "left")
+
+    async def _find(self, reference: str) -> Room:
+        room = self._registry.lobby() if reference == LOBBY else await self._catalogue.open(reference)
+        if room is None:
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        return room
+
+    async def _own(self, call: Call[InputT]) -> StoredRoom:
+        """The kept room in the path, if it is the caller's. Who may not know of it learns nothing."""
+        stored = await self._catalogue.find(call.path("id"))
+        if stored is None:
+            if self._registry.get(call.path("id")) is None:
+                raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+            raise ApiError(ErrorCode.NOT_PERMITTED, "this room is not kept: it is changed by those in it")
+        if stored.owner_id != call.known.user_id:
+            raise ApiError(ErrorCode.NOT_OWNER, "only the room's owner may do this")
+        return stored
+
+    def _record(self, action: str, call: Call[InputT], room: StoredRoom) -> None:
+        self._auth.auditor.record(action, actor=call.known.user_id, target=room.id, client=call.client, name=room.name)
+
+
+@contextmanager
+def _fields_of(names: Mapping[str, str]) -> Iterator[None]:
+    """Refusals name the hub's messages' fields; `names` says which ones of the request these are."""
+    try:
+        yield
+    except Refused as refused:
+        field = names.get(refused.field or "", refused.field)
+        raise ApiError(refused.code, refused.message, field) from refused
+
+
+def _player(call: Call[JoinRoom]) -> Player:
+    """The caller as the room's rules see them."""
+    principal = call.known
+    name = principal.account.nickname if principal.account else "Guest"
+    return Player(principal.user_id, name, "#ffffff", call.client.address, guest=principal.is_guest, bot=False)

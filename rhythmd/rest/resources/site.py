@@ -1,0 +1,98 @@
+"""What is served beside the API: the page and its files, the API's document, and how the server is doing."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.rest.serving.call import Route
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.openapi import document
+from rhythmd.rest.serving.paths import VARIABLES
+
+__all__ = ["DocsResource", "HealthResource", "PageResource"]
+
+TYPES: Final = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
+    "Cache-Control": "no-cache",
+}
+DOCS_FOLDER: Final = "api"
+
+
+class PageResource:
+    """The page at `/` and the few files that it loads, from memory."""
+
+    def __init__(self) -> None:
+        self._files = dict(_load(files("rhythmd") / "web"))
+        self._files |= {name: body for name, body in _load(files("rhythm_protocol")) if name.endswith(".js")}
+
+    async def index(self, _request: web.BaseRequest) -> web.Response:
+        return _file(self._files, "index.html")
+
+    async def static(self, request: web.BaseRequest) -> web.Response:
+        return _file(self._files, request[VARIABLES]["name"])
+
+
+class DocsResource:
+    """`/api/v1/openapi.json`, and `/api/v1/docs` to try it. Both are made once, at start."""
+
+    def __init__(self, table: Sequence[Route[Any]]) -> None:
+        self._document = orjson.dumps(document(table))
+        self._files = dict(_load(files("rhythmd") / "web" / DOCS_FOLDER))
+
+    async def openapi(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=self._document, content_type="application/json")
+
+    async def page(self, _request: web.BaseRequest) -> web.Response:
+        return _file(self._files, "docs.html")
+
+    async def file(self, request: web.BaseRequest) -> web.Response:
+        return _file(self._files, request[VARIABLES]["name"])
+
+
+class HealthResource:
+    """`/health/live`, `/health/ready` and `/metrics`, for whoever operates the server.
+
+    Live while the loop answers; ready while the store does, too, until the server begins to stop.
+    """
+
+    def __init__(self, why_not_ready: Callable[[], str | None], metrics: CollectorRegistry) -> None:
+        self._why_not_ready = why_not_ready
+        self._metrics = metrics
+
+    async def live(self, _request: web.BaseRequest) -> web.Response:
+        return web.json_response({"status": "live"})
+
+    async def ready(self, _request: web.BaseRequest) -> web.Response:
+        reason = self._why_not_ready()
+        return web.json_response({"status": reason or "ready"}, status=503 if reason else 200)
+
+    async def metrics(self, _request: web.BaseRequest) -> web.Response:
+        return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _load(folder: Traversable) -> Iterator[tuple[str, bytes]]:
+    return ((file.name, file.read_bytes()) for file in folder.iterdir() if _extension(file.name) in TYPES)
+
+
+def _file(known: Mapping[str, bytes], name: str) -> web.Response:
+    body = known.get(name)
+    if body is None:
+        raise ApiError(ErrorCode.NOT_FOUND, "there is no such file")
+    return web.Response(body=body, headers={**PAGE_HEADERS, "Content-Type": TYPES[_extension(name)]})
+
+
+def _extension(name: str) -> str:
+    return name.rpartition(".")[2]

@@ -1,0 +1,119 @@
+"""`users/…`: one's own account, others' profiles, and what moderators and admins do to them."""
+
+from msgspec import UNSET, structs
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.auth.names import is_usertag
+from rhythmd.auth.service import Auth
+from rhythmd.clock import unix_ms
+from rhythmd.ports import Store
+from rhythmd.rest.resources.inputs import AuditQuery, Ban, Mute, PreferencesChange, ProfileChange, Roles
+from rhythmd.rest.resources.views import AuditPage, Me, Person, audit_view, me, person
+from rhythmd.rest.serving.call import Call, Input, InputT, Nothing
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rows import AccountChanges, AuditFilter, Preferences, Profile
+
+__all__ = ["AuditResource", "ModerationResource", "UsersResource"]
+
+
+def _usertag(call: Call[InputT]) -> str:
+    """The usertag in the path. What cannot be one is nobody's."""
+    usertag = call.path("usertag")
+    if not is_usertag(usertag):
+        raise ApiError(ErrorCode.NOT_FOUND, "there is no such user")
+    return usertag
+
+
+def _given(change: Input, fields: tuple[str, ...]) -> dict[str, object]:
+    """Those of `fields` that the request has."""
+    return {name: value for name in fields if (value := getattr(change, name)) is not UNSET}
+
+
+class UsersResource:
+    def __init__(self, auth: Auth) -> None:
+        self._people = auth.people
+
+    async def profile(self, call: Call[Nothing]) -> Me:
+        """Your account."""
+        return me(call.account)
+
+    async def change_profile(self, call: Call[ProfileChange]) -> Me:
+        """Change how others see you."""
+        given = call.input
+        profile = structs.replace(call.account.profile, **_given(given, Profile.__struct_fields__))
+        changes = AccountChanges(
+            updated=unix_ms(),
+            username=given.username,
+            nickname=given.nickname,
+            colour=given.colour,
+            status_text=given.status_text,
+            profile=profile,
+        )
+        return me(await self._people.update(call.account.id, changes))
+
+    async def settings(self, call: Call[Nothing]) -> Preferences:
+        """Your own settings."""
+        return call.account.settings
+
+    async def change_settings(self, call: Call[PreferencesChange]) -> Preferences:
+        """Change your own settings."""
+        given = _given(call.input, Preferences.__struct_fields__)
+        settings = structs.replace(call.account.settings, **given)
+        changed = await self._people.update(call.account.id, AccountChanges(updated=unix_ms(), settings=settings))
+        return changed.settings
+
+    async def one(self, call: Call[Nothing]) -> Person:
+        """What a user shows of themselves to you."""
+        account = await self._people.find(_usertag(call))
+        if account is None:
+            raise ApiError(ErrorCode.NOT_FOUND, "there is no such user")
+        return person(account, call.principal)
+
+
+class ModerationResource:
+    """All answers are the user as others see them."""
+
+    def __init__(self, auth: Auth) -> None:
+        self._moderation = auth.moderation
+
+    async def ban(self, call: Call[Ban]) -> Person:
+        """Close a user's account for a time, or for good. Their sockets close at once."""
+        given = call.input
+        account = await self._moderation.ban(call.known, _usertag(call), given.seconds, given.reason, call.client)
+        return person(account, call.principal)
+
+    async def unban(self, call: Call[Nothing]) -> Person:
+        """Open a user's account again."""
+        return person(await self._moderation.unban(call.known, _usertag(call), call.client), call.principal)
+
+    async def mute(self, call: Call[Mute]) -> Person:
+        """Take the chat from a user, everywhere, for a time or for good."""
+        account = await self._moderation.mute(call.known, _usertag(call), call.input.seconds, call.client)
+        return person(account, call.principal)
+
+    async def unmute(self, call: Call[Nothing]) -> Person:
+        """Let a user chat again."""
+        return person(await self._moderation.unmute(call.known, _usertag(call), call.client), call.principal)
+
+    async def set_roles(self, call: Call[Roles]) -> Person:
+        """Give a user exactly these roles; they count at once."""
+        account = await self._moderation.set_roles(call.known, _usertag(call), call.input.roles, call.client)
+        return person(account, call.principal)
+
+
+class AuditResource:
+    def __init__(self, store: Store) -> None:
+        self._audit = store.audit
+
+    async def page(self, call: Call[AuditQuery]) -> AuditPage:
+        """Who did what to whom, from where; newest first."""
+        given = call.input
+        where = AuditFilter(
+            action=given.action,
+            actor_id=given.actor,
+            target=given.target,
+            since=given.since,
+            until=given.until,
+        )
+        page = await self._audit.page(unix_ms(), given.limit, given.cursor, where)
+        return AuditPage([audit_view(entry) for entry in page.items], page.next)

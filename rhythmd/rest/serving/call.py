@@ -1,0 +1,137 @@
+"""What a row of the table of routes says, and what a handler gets and gives."""
+
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from http import HTTPStatus
+from typing import Any, Final, Generic, TypeVar
+
+from aiohttp import web
+from msgspec import Struct, json
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.auth.values import Client, Principal
+from rhythmd.rest.serving.cookies import access_token
+from rhythmd.rest.serving.paths import VARIABLES
+from rhythmd.rest.serving.rates import Rate
+from rhythmd.rest.serving.source import RequestSource
+from rhythmd.rows import Account
+
+__all__ = ["Answer", "Call", "Input", "Nothing", "Route", "Who", "as_json"]
+
+
+JSON_HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+
+class Who(IntEnum):
+    """Who may call: each includes those after it.
+
+    For `ANYONE` nobody is asked who they are; for `VISITOR` a login counts if there is one.
+    """
+
+    ANYONE = 0
+    VISITOR = 1
+    GUEST = 2
+    MEMBER = 3
+    MODERATOR = 4
+    ADMIN = 5
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of what a request brings: the query of a GET, the JSON body of all others."""
+
+
+class Nothing(Input, frozen=True):
+    """A request without anything."""
+
+
+InputT = TypeVar("InputT", bound=Struct)
+
+Answer = Struct | web.StreamResponse | None
+"""A struct is sent as JSON, None as 204."""
+
+
+def as_json(answer: Struct, status: int = HTTPStatus.OK) -> web.Response:
+    """An answer that nobody on its way keeps."""
+    return web.Response(body=json.encode(answer), status=status, headers=JSON_HEADERS)
+
+
+class Call(Generic[InputT]):
+    """A request that has passed everything that stands before its handler.
+
+    Attributes:
+        request: aiohttp's.
+        input: what came with it, checked.
+        principal: who asks; None if nobody knows.
+    """
+
+    __slots__ = ("_source", "input", "principal", "request")
+
+    def __init__(
+        self, request: web.BaseRequest, input_: InputT, principal: Principal | None, source: RequestSource
+    ) -> None:
+        self.request = request
+        self.input = input_
+        self.principal = principal
+        self._source = source
+
+    @property
+    def client(self) -> Client:
+        """Where the request comes from."""
+        return self._source.client(self.request)
+
+    @property
+    def secure(self) -> bool:
+        """Whether cookies need TLS."""
+        return self._source.wants_secure_cookies(self.request)
+
+    @property
+    def access_token(self) -> str | None:
+        """Of anybody, good or not."""
+        return access_token(self.request, self._source.wants_secure_cookies)
+
+    def path(self, name: str) -> str:
+        """A variable part of the path."""
+        return self.request[VARIABLES][name]
+
+    @property
+    def known(self) -> Principal:
+        """Who asks, where the row lets only those in that are known."""
+        assert self.principal is not None, "the route's row asks for a login"  # noqa: S101
+        return self.principal
+
+    @property
+    def account(self) -> Account:
+        """The account of who asks, where the row lets only members in."""
+        account = self.known.account
+        assert account is not None, "the route's row asks for a member"  # noqa: S101
+        return account
+
+
+class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
+    """One row of the table.
+
+    Args:
+        method: of HTTP.
+        path: with variable parts in braces.
+        handler: what answers; its docstring is the description in the API's document.
+        input: type of the query or body.
+        answer: type of the JSON that is sent, or the media type of another answer; None for an empty one.
+        status: when all is well.
+        more: other statuses that are no errors, such as 304.
+        who: may call.
+        rate: how requests are counted.
+        errors: the codes that the handler itself answers with.
+        default: the input of a request that brings nothing, for rows that are in a hurry.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[Call[InputT]], Awaitable[Answer]]
+    input: type[InputT]
+    answer: Any = None
+    status: HTTPStatus = HTTPStatus.OK
+    more: tuple[HTTPStatus, ...] = ()
+    who: Who = Who.ANYONE
+    rate: Rate = Rate.GENERAL
+    errors: tuple[ErrorCode, ...] = ()
+    default: InputT | None = None

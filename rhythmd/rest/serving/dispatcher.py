@@ -1,0 +1,115 @@
+"""What happens to every request: it gets an id, its handler, the headers of its answer; whatever fails ends here."""
+
+import secrets
+from collections.abc import Iterator
+from itertools import count
+from typing import Final
+
+from aiohttp import HttpVersion11, hdrs, web
+from multidict import CIMultiDict
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.rest.serving.cached import SECURITY, CachedResponse
+from rhythmd.rest.serving.connection import HttpConnection
+from rhythmd.rest.serving.envelope import translate
+from rhythmd.rest.serving.origins import Origins
+from rhythmd.rest.serving.paths import PathMatcher
+from rhythmd.rest.serving.rates import ALLOWANCE
+from rhythmd.rest.serving.reports import Reports
+from rhythmd.rest.serving.source import RequestSource
+from rhythmd.telemetry import request_id, rest_log
+
+__all__ = ["Dispatcher"]
+
+HSTS: Final = "max-age=31536000"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Dispatcher:
+    """Gives every request to its handler. Here aiohttp's part ends: it calls `answer`.
+
+    Args:
+        paths: knows the handlers.
+        origins: of pages that may read answers.
+        source: tells which requests came through TLS.
+        reports: of failures that nobody expected.
+    """
+
+    def __init__(self, paths: PathMatcher, origins: Origins, source: RequestSource, reports: Reports) -> None:
+        self._paths = paths
+        self._origins = origins
+        self._source = source
+        self._reports = reports
+        self._ids = _ids()
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        id_ = next(self._ids)
+        request_id.set(id_)  # for this request alone: aiohttp gives each one a task, and so a context
+        connection = _connection(request)
+        if connection is not None:
+            connection.request_began()
+        try:
+            response = await self._handle(request)
+        except Exception as error:  # noqa: BLE001 - the one place where a request's failure ends
+            response = self._failed(request, error)
+        finally:
+            if connection is not None:
+                connection.request_ended()
+        headers = self._headers(request, id_)
+        if isinstance(response, CachedResponse):
+            response.more = headers
+        else:
+            response.headers.extend(headers)
+            _secure(response.headers)
+        return response
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == hdrs.METH_OPTIONS:
+            preflight = self._origins.preflight(request)
+            if preflight is not None:
+                return preflight
+        handler = self._paths.handler(request)
+        if hdrs.EXPECT in request.headers:
+            await _continue(request)
+        return await handler(request)
+
+    def _headers(self, request: web.BaseRequest, id_: str) -> list[tuple[str, str]]:
+        headers = [("X-Request-Id", id_), *self._origins.headers(request)]
+        allowance = request.get(ALLOWANCE)
+        if allowance is not None:
+            headers += allowance.headers()
+        if self._source.came_through_tls(request):
+            headers.append(("Strict-Transport-Security", HSTS))
+        return headers
+
+    def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
+        """What the visitor is told. What we did not expect is logged whole, and shown to nobody."""
+        told = translate(error)
+        if told.code is ErrorCode.INTERNAL_ERROR:
+            rest_log.error("%s %s failed", request.method, request.path, exc_info=error)
+            self._reports.report(request.method, request.path, error)
+        return told.response(request_id.get())
+
+
+def _ids() -> Iterator[str]:
+    """Ids that no other request has, here or after a restart: a system call for each would be felt."""
+    process = secrets.token_hex(4)
+    return (f"{process}{number & 0xFFFFFFFF:08x}" for number in count())
+
+
+def _connection(request: web.BaseRequest) -> HttpConnection | None:
+    """What stands between the request's connection and aiohttp; None when the connection is gone."""
+    transport = request.transport
+    protocol = None if transport is None else transport.get_protocol()
+    return protocol if isinstance(protocol, HttpConnection) else None
+
+
+def _secure(headers: CIMultiDict[str]) -> None:
+    for name, value in SECURITY.items():
+        headers.setdefault(name, value)
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Let a client send its body that waits to be asked for it (RFC 9110, 10.1.1)."""
+    if request.version >= HttpVersion11 and request.headers[hdrs.EXPECT].lower() == "100-continue":
+        await request.writer.write(CONTINUE)

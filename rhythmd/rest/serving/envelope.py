@@ -1,0 +1,100 @@
+"""The one shape of a REST error: `{"error": {"code", "message", "field", "request_id"}}`."""
+
+from http import HTTPStatus
+from math import ceil
+from typing import Final
+
+from aiohttp import web
+from msgspec import Struct, json
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.auth.errors import AuthError, Busy, LockedOut
+from rhythmd.errors import Refused, RhythmdError
+from rhythmd.ports import Conflict, InvalidCursor, NotFound, StoreUnavailable
+
+__all__ = ["ApiError", "ErrorEnvelope", "translate"]
+
+RETRY_SOON_S: Final = 2
+
+
+class ErrorDetails(Struct, frozen=True):
+    """`code` is for programs and never changes, `message` is for people, `field` the request's that is wrong."""
+
+    code: ErrorCode
+    message: str
+    field: str | None
+    request_id: str
+
+
+class ErrorEnvelope(Struct, frozen=True):
+    error: ErrorDetails
+
+
+class ApiError(RhythmdError):
+    """A request that is answered with an error.
+
+    Args:
+        code: says the status, too.
+        message: for people; they see it.
+        field: of the request that stands in the way.
+        headers: of the answer.
+    """
+
+    def __init__(
+        self, code: ErrorCode, message: str, field: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.headers = headers or {}
+
+    def response(self, request_id: str) -> web.Response:
+        envelope = ErrorEnvelope(ErrorDetails(self.code, self.message, self.field, request_id))
+        return web.Response(
+            body=json.encode(envelope),
+            status=self.code.status,
+            headers={"Content-Type": "application/json", "Cache-Control": "no-store", **self.headers},
+        )
+
+
+def translate(error: Exception) -> ApiError:
+    """Any failure as what is told of it. Of what nobody expected that is only that it happened."""
+    match error:
+        case ApiError():
+            return error
+        case AuthError():
+            return _from_auth(error)
+        case Refused():
+            return ApiError(error.code, error.message, error.field)
+        case web.HTTPException():
+            return _from_http(error)
+        case StoreUnavailable():
+            message = "the server cannot reach its database, try again later"
+            return ApiError(ErrorCode.UNAVAILABLE, message, headers=_retry_after(RETRY_SOON_S))
+        case InvalidCursor():
+            return ApiError(ErrorCode.INVALID_FIELD, "this cursor was not given out here", "cursor")
+        case Conflict():
+            return ApiError(ErrorCode.TAKEN, f"this {error.field} is taken", error.field)
+        case NotFound():
+            return ApiError(ErrorCode.NOT_FOUND, "this is gone")
+    return ApiError(ErrorCode.INTERNAL_ERROR, "the server failed at this request")
+
+
+def _retry_after(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(ceil(seconds))}
+
+
+def _from_auth(error: AuthError) -> ApiError:
+    headers = {}
+    if isinstance(error, LockedOut):
+        headers = _retry_after(error.retry_after_s)
+    elif isinstance(error, Busy):
+        headers = _retry_after(RETRY_SOON_S)
+    return ApiError(error.code, error.message, error.field, headers)
+
+
+def _from_http(error: web.HTTPException) -> ApiError:
+    """aiohttp's own refusals, of bodies, in our words."""
+    is_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return ApiError(ErrorCode.TOO_LARGE if is_large else ErrorCode.BAD_REQUEST, error.reason.lower())

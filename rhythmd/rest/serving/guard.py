@@ -1,0 +1,160 @@
+"""The checks before every handler: the row of the table says how far each request gets."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import orjson
+from aiohttp import web
+from msgspec import Struct
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.explain import explain
+from rhythmd.auth.auditor import Auditor
+from rhythmd.auth.authenticator import Authenticator
+from rhythmd.auth.errors import InvalidToken
+from rhythmd.auth.values import Principal
+from rhythmd.config import LimitsConfig
+from rhythmd.rest.serving.call import Call, InputT, Nothing, Route, Who, as_json
+from rhythmd.rest.serving.cookies import access_token
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.origins import Origins
+from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
+from rhythmd.rest.serving.source import RequestSource
+from rhythmd.rows import Role
+
+__all__ = ["Endpoint", "RequestGuard"]
+
+JSON: Final = "application/json"
+QUERIED: Final = frozenset({"GET", "HEAD"})
+RIGHTS: Final = {
+    Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
+    Who.ADMIN: frozenset({Role.ADMIN}),
+}
+
+
+class RequestGuard:
+    """Lets a request through to its handler: checks its origin and login, counts it, reads what it brings.
+
+    Args:
+        authenticator: knows who shows a token.
+        rates: counts requests.
+        origins: knows other sites' pages.
+        source: knows where requests come from.
+        limits: of bodies.
+        auditor: what it took during a call is written before the answer.
+        forms: what the regular expressions of the inputs ask for, in words.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        rates: Rates,
+        origins: Origins,
+        source: RequestSource,
+        limits: LimitsConfig,
+        auditor: Auditor,
+        forms: Mapping[str, str],
+    ) -> None:
+        self._authenticator = authenticator
+        self._rates = rates
+        self._origins = origins
+        self._source = source
+        self._limits = limits
+        self._forms = forms
+        self.settle = auditor.settle
+
+    async def admit(self, route: Route[InputT], request: web.BaseRequest) -> Call[InputT]:
+        """The call, if the request may have one. Raises ApiError, AuthError and StoreError."""
+        self._origins.check(request)
+        principal = None
+        if route.who is Who.ANYONE:
+            self._count(request, route.rate, None)
+        else:
+            principal = await self._identify(route, request)
+        given = self._query(route, request) if request.method in QUERIED else await self._body(route.input, request)
+        return Call(request, given, principal, self._source)
+
+    async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
+        """Who asks. Whatever comes of it, the request is counted."""
+        token = access_token(request, self._source.wants_secure_cookies)
+        principal = None
+        try:
+            principal = await self._authenticator.by_token(token) if token else None
+        except InvalidToken:
+            if route.who is not Who.VISITOR:
+                raise
+        finally:
+            self._count(request, route.rate, principal)
+        _check_rights(route.who, principal)
+        return principal
+
+    def _count(self, request: web.BaseRequest, rate: Rate, principal: Principal | None) -> None:
+        """By account, if there is one. A guest counts by address: new guests cost nothing."""
+        is_member = principal is not None and not principal.is_guest
+        sender = principal.user_id if principal is not None and is_member else self._source.network(request)
+        allowance = request[ALLOWANCE] = self._rates.take(rate, sender)
+        if allowance.wait_s:
+            raise too_many(allowance)
+
+    async def _body(self, wanted: type[InputT], request: web.BaseRequest) -> InputT:
+        if wanted is Nothing and not request.body_exists:
+            return self._convert({}, wanted)
+        if request.content_type != JSON:
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
+        return self._convert(await self._json(request), wanted)
+
+    async def _json(self, request: web.BaseRequest) -> object:
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                body = await request.read()
+        except TimeoutError:
+            message = f"the body must be here in {self._limits.body_s:g} s"
+            raise ApiError(ErrorCode.TOO_SLOW, message, headers={"Connection": "close"}) from None
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise ApiError(ErrorCode.BAD_REQUEST, "the body is not JSON") from None
+
+    def _query(self, route: Route[InputT], request: web.BaseRequest) -> InputT:
+        if route.default is not None and not request.query_string:
+            return route.default
+        query = request.query
+        if len(query) != len(set(query)):
+            raise ApiError(ErrorCode.BAD_REQUEST, "a parameter is there twice")
+        return self._convert(dict(query), route.input, strict=False)
+
+    def _convert(self, value: object, wanted: type[InputT], *, strict: bool = True) -> InputT:
+        try:
+            return msgspec.convert(value, wanted, strict=strict)
+        except msgspec.ValidationError as error:
+            raise ApiError(ErrorCode.INVALID_FIELD, *explain(error, self._forms)) from None
+
+
+class Endpoint:
+    """A row of the table as a handler: the guard, then the resource's method, then its answer as HTTP."""
+
+    def __init__(self, route: Route[InputT], guard: RequestGuard) -> None:
+        self._route = route
+        self._guard = guard
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        route = self._route
+        answer = await route.handler(await self._guard.admit(route, request))
+        await self._guard.settle()
+        if isinstance(answer, Struct):
+            return as_json(answer, route.status)
+        return web.Response(status=204) if answer is None else answer
+
+
+def _check_rights(who: Who, principal: Principal | None) -> None:
+    if who is Who.VISITOR:
+        return
+    if principal is None:
+        headers = {"WWW-Authenticate": "Bearer"}
+        raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first", headers=headers)
+    if who >= Who.MEMBER and principal.is_guest:
+        raise ApiError(ErrorCode.NOT_PERMITTED, "this needs an account")
+    if who in RIGHTS and RIGHTS[who].isdisjoint(principal.roles):
+        raise ApiError(ErrorCode.NOT_PERMITTED, "your roles do not allow this")

@@ -1,0 +1,164 @@
+"""The table of routes as an OpenAPI 3.1 document."""
+
+import inspect
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Final
+
+import msgspec
+
+from rhythm_protocol.errors import ErrorCode, Side
+from rhythmd.rest.serving.call import Nothing, Route, Who
+from rhythmd.rest.serving.envelope import ErrorEnvelope
+
+__all__ = ["document"]
+
+JSON: Final = "application/json"
+REFERENCE: Final = "#/components/schemas/{name}"
+WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_VARIABLE: Final = re.compile(r"{(\w+)}")
+
+Document = dict[str, Any]
+
+
+def document(table: Sequence[Route[Any]]) -> Document:
+    """The whole document as it is sent."""
+    types = {kind: None for route in table for kind in (route.answer, route.input) if isinstance(kind, type)}
+    _, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=REFERENCE)
+    components[ErrorCode.__name__] = _codes_of_this_side()
+    paths: dict[str, Document] = defaultdict(dict)
+    for route in table:
+        paths[route.path][route.method.lower()] = _operation(route, components)
+    made: Document = _portable(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "rhythmd", "version": version("rhythmd"), "description": "Play the piano together."},
+            "paths": paths,
+            "components": {
+                "schemas": components,
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                    "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-rhythm_access"},
+                },
+            },
+        }
+    )
+    return made
+
+
+def _portable(value: Any) -> Any:
+    """`value` with patterns as JSON Schema writes them (ECMA-262): its `$` is Python's `\\Z`."""
+    if isinstance(value, dict):
+        return {
+            key: item.replace("\\Z", "$") if key == "pattern" and isinstance(item, str) else _portable(item)
+            for key, item in value.items()
+        }
+    return [_portable(item) for item in value] if isinstance(value, list) else value
+
+
+def _operation(route: Route[Any], components: Document) -> Document:
+    summary = inspect.getdoc(route.handler) or ""
+    operation: Document = {
+        "operationId": _operation_id(route),
+        "tags": [route.path.split("/")[3]],
+        "summary": summary.split("\n")[0],
+        "description": f"{summary}\n\nWho may: {route.who.name.lower()}. Counted as: {route.rate}.",
+        "parameters": [*_path_parameters(route), *_query_parameters(route, components)],
+        "responses": _responses(route),
+    }
+    if route.method in WITH_BODY and route.input is not Nothing:
+        schema = {"$ref": REFERENCE.format(name=route.input.__name__)}
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    if route.who is not Who.ANYONE:
+        nobody: list[Document] = [{}] if route.who is Who.VISITOR else []
+        operation["security"] = [*nobody, {"bearer": []}, {"cookie": []}]
+    return operation
+
+
+def _operation_id(route: Route[Any]) -> str:
+    path = _VARIABLE.sub(lambda found: f"by_{found[1]}", route.path.removeprefix("/api/v1/"))
+    return f"{route.method.lower()}_{path.replace('/', '_')}"
+
+
+def _path_parameters(route: Route[Any]) -> list[Document]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in _VARIABLE.findall(route.path)
+    ]
+
+
+def _query_parameters(route: Route[Any], components: Document) -> list[Document]:
+    if route.method != "GET":
+        return []
+    properties: Document = components[route.input.__name__]["properties"]
+    required = components[route.input.__name__].get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": _without_null(schema)}
+        for name, schema in properties.items()
+    ]
+
+
+def _without_null(schema: Document) -> Document:
+    """In a query what is null is left out."""
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    if not options:
+        return {key: value for key, value in schema.items() if key != "default" or value is not None}
+    return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def _responses(route: Route[Any]) -> Document:
+    responses: Document = {str(int(status)): {"description": status.phrase} for status in route.more}
+    if route.answer is None and route.status is HTTPStatus.OK:
+        responses["204"] = {"description": HTTPStatus.NO_CONTENT.phrase}
+    elif route.answer is None:
+        responses[str(int(route.status))] = {"description": route.status.phrase}
+    else:
+        responses[str(int(route.status))] = {"description": route.status.phrase, "content": _content(route.answer)}
+    return responses | _errors(_codes(route))
+
+
+def _content(answer: Any) -> Document:
+    """What an answer holds: a struct as JSON, or bytes of the media type that is named."""
+    if isinstance(answer, str):
+        return {answer: {}}
+    return {JSON: {"schema": {"$ref": REFERENCE.format(name=answer.__name__)}}}
+
+
+def _codes_of_this_side() -> Document:
+    """The type of `error.code`: what the table has for the API, not what only the socket answers with."""
+    codes = [code for code in ErrorCode if Side.REST in code.side]
+    return {"title": ErrorCode.__name__, "enum": [code.value for code in codes], "description": _meanings(codes)}
+
+
+def _meanings(codes: Iterable[ErrorCode]) -> str:
+    return "\n".join(f"- `{code}`: {code.meaning}" for code in codes)
+
+
+def _errors(codes: Iterable[ErrorCode]) -> Document:
+    """A response for each status, with the codes that come with it."""
+    by_status: dict[int, list[ErrorCode]] = defaultdict(list)
+    for code in dict.fromkeys(codes):
+        by_status[code.status].append(code)
+    schema = {"$ref": REFERENCE.format(name=ErrorEnvelope.__name__)}
+    return {
+        str(status): {"description": _meanings(by_status[status]), "content": {JSON: {"schema": schema}}}
+        for status in sorted(by_status)
+    }
+
+
+def _codes(route: Route[Any]) -> list[ErrorCode]:
+    """What can go wrong: what the row says, and what follows from it."""
+    codes = [ErrorCode.BAD_REQUEST, ErrorCode.INVALID_FIELD, ErrorCode.RATE_LIMITED]
+    if route.method != "GET":
+        codes += [ErrorCode.CROSS_SITE, ErrorCode.UNSUPPORTED_MEDIA_TYPE]
+        codes += [ErrorCode.TOO_LARGE, ErrorCode.TOO_SLOW]
+    if route.who is not Who.ANYONE:
+        codes += [ErrorCode.USER_BANNED, ErrorCode.UNAVAILABLE]
+    if route.who >= Who.GUEST:
+        codes += [ErrorCode.LOGIN_REQUIRED, ErrorCode.INVALID_TOKEN, ErrorCode.TOKEN_EXPIRED]
+    if route.who >= Who.MEMBER:
+        codes.append(ErrorCode.NOT_PERMITTED)
+    return [*codes, *route.errors, ErrorCode.INTERNAL_ERROR]

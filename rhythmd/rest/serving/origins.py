@@ -1,0 +1,80 @@
+"""Requests that another site's page makes in a visitor's browser: who may read answers, and who may change things."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.addresses import is_allowed_origin
+from rhythmd.rest.serving.cookies import has_cookies
+from rhythmd.rest.serving.envelope import ApiError
+
+__all__ = ["Origins"]
+
+SAFE: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+OURS: Final = frozenset({"same-origin", "none"})
+METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
+HEADERS: Final = "Authorization, Content-Type, If-None-Match"
+EXPOSED: Final = "ETag, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
+PREFLIGHT_S: Final = 600
+
+
+class Origins:
+    """Tells which pages may read answers, and which may change things.
+
+    Args:
+        allowed: origins besides our own whose pages may use the API with the visitor's cookies.
+    """
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._allowed = frozenset(allowed)
+
+    def check(self, request: web.BaseRequest) -> None:
+        """Raise ApiError (`cross-site`) if a page of another site may have made this request to change something.
+
+        A browser says which page asks. What carries a cookie and says nothing is refused; what has neither, such as
+        a program with a bearer token, nobody else can have made.
+        """
+        if request.method in SAFE:
+            return
+        origin, fetch_site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+        if origin is not None:
+            fine = is_allowed_origin(origin, request.headers.getall(hdrs.HOST, ()), self._allowed)
+        elif fetch_site is not None:
+            fine = fetch_site in OURS
+        else:
+            fine = hdrs.AUTHORIZATION in request.headers or not has_cookies(request)
+        if not fine:
+            raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
+
+    def headers(self, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
+        """The headers that let a page of an allowed origin read the answer."""
+        if not self._allowed:
+            return ()
+        origin = request.headers.get("Origin")
+        if origin not in self._allowed:
+            return (("Vary", "Origin"),)
+        return (
+            ("Vary", "Origin"),
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Allow-Credentials", "true"),
+            ("Access-Control-Expose-Headers", EXPOSED),
+        )
+
+    def preflight(self, request: web.BaseRequest) -> web.Response | None:
+        """The answer to a browser's question before a request from another site; None if this is no such question.
+
+        Args:
+            request: with the method OPTIONS.
+        """
+        if "Access-Control-Request-Method" not in request.headers:
+            return None
+        if request.headers.get("Origin") not in self._allowed:
+            raise ApiError(ErrorCode.CROSS_SITE, "pages of this origin may not use the API")
+        headers = {
+            "Access-Control-Allow-Methods": METHODS,
+            "Access-Control-Allow-Headers": HEADERS,
+            "Access-Control-Max-Age": str(PREFLIGHT_S),
+        }
+        return web.Response(status=204, headers=headers)

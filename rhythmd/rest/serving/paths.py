@@ -1,0 +1,67 @@
+"""From the method and path of a request to its handler."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
+from urllib.parse import unquote
+
+from aiohttp import hdrs, web
+
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.rest.serving.envelope import ApiError
+
+__all__ = ["VARIABLES", "Handler", "PathMatcher", "PathRow"]
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Methods = dict[str, Handler]
+PathRow = tuple[str, str, Handler]
+"""A method of HTTP, a path with variable parts in braces, and who answers."""
+
+VARIABLES: Final = web.RequestKey("variables", Mapping[str, str])
+"""What stands in the path's variable parts, decoded."""
+_VARIABLE: Final = re.compile(r"{(\w+)}")
+
+
+class PathMatcher:
+    """All paths with their methods and handlers. A handler of GET answers HEAD, too.
+
+    A path without variable parts comes before one with, whatever the method.
+
+    Args:
+        rows: of two that fit a path the first one counts.
+    """
+
+    def __init__(self, rows: Iterable[PathRow]) -> None:
+        self._fixed: dict[str, Methods] = {}
+        self._variable: dict[str, Methods] = {}
+        for method, path, handler in rows:
+            methods = (self._variable if "{" in path else self._fixed).setdefault(path, {})
+            methods[method] = handler
+            if method == hdrs.METH_GET:
+                methods[hdrs.METH_HEAD] = handler
+        self._patterns = [(_pattern(path), methods) for path, methods in self._variable.items()]
+
+    def handler(self, request: web.BaseRequest) -> Handler:
+        """Raises ApiError: `not-found`, `method-not-allowed`."""
+        methods = self._fixed.get(request.raw_path) or self._methods(request)
+        handler = methods.get(request.method)
+        if handler is None:
+            headers = {"Allow": ", ".join(sorted(methods))}
+            raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, "this cannot be asked for here", headers=headers)
+        return handler
+
+    def _methods(self, request: web.BaseRequest) -> Methods:
+        # Decoded, but for an encoded slash and percent sign: these are no part of the path's form.
+        path = request.rel_url.path_safe
+        if path in self._fixed:
+            return self._fixed[path]
+        for pattern, methods in self._patterns:
+            found = pattern.fullmatch(path)
+            if found is not None:
+                request[VARIABLES] = {name: unquote(value) for name, value in found.groupdict().items()}
+                return methods
+        raise ApiError(ErrorCode.NOT_FOUND, "there is nothing here")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(_VARIABLE.sub(r"(?P<\1>[^/]+)", path))
