@@ -18,7 +18,7 @@ __all__ = [
     "AccountChanges",
     "AuditEntry",
     "AuditFilter",
-    "Identity",
+    "ExternalIdentity",
     "LoginSession",
     "NewChatLine",
     "Page",
@@ -135,7 +135,7 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
     muted_until: int | UnsetType | None = UNSET
 
 
-class Identity(Struct, frozen=True, kw_only=True):
+class ExternalIdentity(Struct, frozen=True, kw_only=True):
     """An account at an OAuth provider that logs in to an account here. One per provider and account."""
 
     provider: str

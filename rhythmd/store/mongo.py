@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError
 from rhythmd.errors import ConfigError
 from rhythmd.ports import Conflict, StoreUnavailable
 from rhythmd.store.admission import Admission
-from rhythmd.telemetry import Outage
+from rhythmd.telemetry import OutageLog
 
 __all__ = ["Collection", "Database", "Document", "DriverName", "Index"]
 
@@ -113,7 +113,7 @@ class Database:
         }
         self._client: _Client | None = None
         self._admission = Admission(high_mark)
-        self._outage = Outage("MongoDB")
+        self._outage = OutageLog("MongoDB")
 
     async def open(self) -> None:
         """Raises ConfigError if the URL is not one."""
