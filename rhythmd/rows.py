@@ -8,7 +8,7 @@ import unicodedata
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from rhythm_protocol.messages import ChatKind, RoomSettings
 
@@ -33,6 +33,7 @@ __all__ = [
     "SanctionKind",
     "StoredRoom",
     "StoredRoomChanges",
+    "changed_fields",
     "fold",
 ]
 
@@ -45,6 +46,11 @@ RowT = TypeVar("RowT")
 def fold(text: str) -> str:
     """The form in which usertags, e-mail addresses and room names are compared (NFKC, caseless)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def changed_fields(changes: Struct) -> dict[str, object]:
+    """The fields of an AccountChanges or StoredRoomChanges that are set, by name."""
+    return {name: value for name, value in structs.asdict(changes).items() if value is not UNSET}
 
 
 class Page(Struct, Generic[RowT], frozen=True):

@@ -11,8 +11,8 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity, SessionT
 from rhythmd.net.connection import Connection, Wiring
-from rhythmd.net.ending import end_output
 from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake, http_error
+from rhythmd.net.transports import end_output
 from rhythmd.telemetry import net_log
 
 __all__ = ["Opening"]

@@ -8,8 +8,7 @@ import orjson
 from msgspec import structs
 
 from rhythmd.ports import Conflict, LastIdentity, NotFound
-from rhythmd.rows import Account, AccountChanges, ExternalIdentity, Page, fold
-from rhythmd.store.changes import changed_fields
+from rhythmd.rows import Account, AccountChanges, ExternalIdentity, Page, changed_fields, fold
 from rhythmd.store.sqlite.engine import Engine
 from rhythmd.store.sqlite.table import Table
 

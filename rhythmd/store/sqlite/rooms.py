@@ -6,8 +6,7 @@ from typing import Final
 from msgspec import structs
 
 from rhythmd.ports import NotFound, TooMany
-from rhythmd.rows import Sanction, SanctionKind, StoredRoom, StoredRoomChanges, fold
-from rhythmd.store.changes import changed_fields
+from rhythmd.rows import Sanction, SanctionKind, StoredRoom, StoredRoomChanges, changed_fields, fold
 from rhythmd.store.sqlite.engine import Engine
 from rhythmd.store.sqlite.table import Table
 
