@@ -1,6 +1,6 @@
 """Slows guessing down without locking anybody out for long.
 
-Failures are counted three ways, each with its own patience and its own longest lock:
+Failures are counted three ways, each with failures that are free and a longest lock of its own:
 
 - by account and address: strict, because a person who forgets a password does so from one place;
 - by address alone: one machine that tries many accounts;
@@ -20,14 +20,14 @@ from rhythmd.auth.errors import LockedOut
 from rhythmd.auth.values import Clock
 from rhythmd.bounded import BoundedDict
 
-__all__ = ["Attempt", "Lockout", "Patience"]
+__all__ = ["Attempt", "Lockout", "LockoutPolicy"]
 
 FORGET_MS: Final = 15 * 60_000
 
 Key = tuple[str, str]
 
 
-class Patience(Struct, frozen=True):
+class LockoutPolicy(Struct, frozen=True):
     """
     Args:
         failures: that are free.
@@ -56,8 +56,8 @@ class _Record(Struct):
 class _Counter:
     """Failures by key, the least recently touched forgotten first."""
 
-    def __init__(self, patience: Patience, entries: int) -> None:
-        self._patience = patience
+    def __init__(self, policy: LockoutPolicy, entries: int) -> None:
+        self._policy = policy
         self._records: BoundedDict[Key, _Record] = BoundedDict(entries)
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class _Counter:
             record = _Record()
         record.failures += 1
         record.last = now
-        record.until = now + self._patience.lock_ms(record.failures)
+        record.until = now + self._policy.lock_ms(record.failures)
         self._records[key] = record
 
     def take_back(self, key: Key) -> None:
@@ -81,7 +81,7 @@ class _Counter:
         if record is None:
             return
         record.failures -= 1
-        record.until = min(record.until, record.last + self._patience.lock_ms(record.failures))
+        record.until = min(record.until, record.last + self._policy.lock_ms(record.failures))
         if record.failures <= 0:
             del self._records[key]
 
@@ -112,14 +112,16 @@ class Attempt:
 class Lockout:
     """
     Args:
-        pair: patience with one account from one address.
-        address: patience with one address.
-        account: patience with one account from addresses that are new to it.
+        pair: for one account from one address.
+        address: for one address.
+        account: for one account from addresses that are new to it.
         entries: that each count keeps.
         clock: ms, never backwards.
     """
 
-    def __init__(self, pair: Patience, address: Patience, account: Patience, entries: int, clock: Clock) -> None:
+    def __init__(
+        self, pair: LockoutPolicy, address: LockoutPolicy, account: LockoutPolicy, entries: int, clock: Clock
+    ) -> None:
         self.by_pair = _Counter(pair, entries)
         self.by_address = _Counter(address, entries)
         self.by_account = _Counter(account, entries)

@@ -38,7 +38,7 @@ from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.keeping.restoring import Restoration
-from rhythmd.hub.ports import Authenticator, Identity, Peer
+from rhythmd.hub.ports import Identity, LoginVerifier, Peer
 from rhythmd.hub.recording.archive import RecordingArchive
 from rhythmd.hub.recording.recorder import Recorder
 from rhythmd.hub.rooms.registry import Registry
@@ -98,7 +98,7 @@ class Hub:
         store: Store,
         blobs: BlobStore,
         hasher: PasswordHasher,
-        verifier: Authenticator,
+        verifier: LoginVerifier,
         live: LiveState,
     ) -> None:
         self._config = config
@@ -124,7 +124,7 @@ class Hub:
         """The handlers of messages with a binary twin."""
         return {OP_MIDI: self._playing.play, OP_CLOCK: clock_binary, OP_CURSOR: cursor_binary}
 
-    def _handlers(self, verifier: Authenticator) -> dict[str, Handler]:
+    def _handlers(self, verifier: LoginVerifier) -> dict[str, Handler]:
         """The handler of each message."""
         sessions = self.sessions
         rooms = RoomMessages(self.registry, self.catalogue, sessions, self._config.rooms.max_players)

@@ -35,7 +35,7 @@ class Listener(Generic[SessionT]):
         self._wiring = wiring
         self._http_factory = http_factory
         self._server: asyncio.Server | None = None
-        self._open: set[Doorway[SessionT]] = set()
+        self._open: set[IncomingConnection[SessionT]] = set()
         self._per_address: Counter[str] = Counter()
         self._empty = asyncio.Event()
 
@@ -50,7 +50,7 @@ class Listener(Generic[SessionT]):
         Raises OSError.
         """
         server = await self._wiring.loop.create_server(
-            lambda: Doorway(self),
+            lambda: IncomingConnection(self),
             host,
             port,
             backlog=BACKLOG,
@@ -75,34 +75,34 @@ class Listener(Generic[SessionT]):
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            for doorway in list(self._open):
-                doorway.abort()
+            for incoming in list(self._open):
+                incoming.abort()
 
-    def admit(self, doorway: "Doorway[SessionT]", address: str) -> bool:
+    def admit(self, incoming: "IncomingConnection[SessionT]", address: str) -> bool:
         """Count a connection in, or say that there are too many."""
         limits = self._wiring.limits
         if len(self._open) >= limits.connections or (
             not is_loopback(address) and self._per_address[address] >= limits.connections_per_address
         ):
             return False
-        self._open.add(doorway)
+        self._open.add(incoming)
         self._empty.clear()
         self._per_address[address] += 1
         return True
 
-    def forget(self, doorway: "Doorway[SessionT]", address: str) -> None:
-        self._open.discard(doorway)
+    def forget(self, incoming: "IncomingConnection[SessionT]", address: str) -> None:
+        self._open.discard(incoming)
         if not self._open:
             self._empty.set()
         self._per_address[address] -= 1
         if not self._per_address[address]:
             del self._per_address[address]
 
-    def successor(self, doorway: "Doorway[SessionT]", *, is_websocket: bool) -> asyncio.Protocol:
-        """The protocol that takes over from `doorway`."""
+    def successor(self, incoming: "IncomingConnection[SessionT]", *, is_websocket: bool) -> asyncio.Protocol:
+        """The protocol that takes over from `incoming`."""
         if is_websocket:
-            return Opening(self._wiring, doorway.address, doorway.gone)
-        return self._http_factory(doorway.gone)
+            return Opening(self._wiring, incoming.address, incoming.gone)
+        return self._http_factory(incoming.gone)
 
     @property
     def handshake_s(self) -> float:
@@ -113,7 +113,7 @@ class Listener(Generic[SessionT]):
         return self._wiring.loop
 
 
-class Doorway(asyncio.Protocol, Generic[SessionT]):
+class IncomingConnection(asyncio.Protocol, Generic[SessionT]):
     """Looks at a connection's first bytes and hands it on. Stays behind as its entry in the listener's count."""
 
     __slots__ = ("_head", "_listener", "_timer", "_transport", "address")

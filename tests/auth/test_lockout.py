@@ -3,7 +3,7 @@
 import pytest
 
 from rhythmd.auth.errors import LockedOut
-from rhythmd.auth.lockout import Lockout, Patience
+from rhythmd.auth.lockout import Lockout, LockoutPolicy
 from tests.auth.parts import ManualClock
 
 HOME, ELSEWHERE = "192.0.2.1", "198.51.100.7"
@@ -11,7 +11,7 @@ HOME, ELSEWHERE = "192.0.2.1", "198.51.100.7"
 
 @pytest.fixture
 def lockout(clock: ManualClock) -> Lockout:
-    return Lockout(Patience(3, 1.0, 60.0), Patience(10, 1.0, 60.0), Patience(6, 1.0, 20.0), 100, clock)
+    return Lockout(LockoutPolicy(3, 1.0, 60.0), LockoutPolicy(10, 1.0, 60.0), LockoutPolicy(6, 1.0, 20.0), 100, clock)
 
 
 def wait_s(lockout: Lockout, account: str, address: str, *, trusted: bool = False) -> float:
