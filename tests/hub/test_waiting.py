@@ -40,7 +40,9 @@ async def until_nobody_plays(server: Server) -> None:
 async def until_refused(server: Server) -> None:
     """Wait until a message was refused."""
     async with asyncio.timeout(DEADLINE_S):
-        while not any("refusals_total" in name for name in await metrics(server)):
+        while True:
+            if any("refusals_total" in name for name in await metrics(server)):
+                return
             await asyncio.sleep(POLL_S)
 
 
