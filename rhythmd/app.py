@@ -4,6 +4,7 @@ import asyncio
 import signal
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +21,15 @@ from rhythmd.hub.sessions.session import Session
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
-from rhythmd.ports import Cache, LiveState, Store, StoreError, StoreUnavailable
+from rhythmd.ports import BlobStore, Cache, LiveState, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
-from rhythmd.store.blobs import DirectoryBlobs
+from rhythmd.store.blobs.directory import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
 from rhythmd.store.live import MappedLiveState, NoLiveState
 from rhythmd.store.sqlite.store import SqliteStore
 from rhythmd.telemetry import Stats, StatsCollector, server_log
 
-__all__ = ["Server", "open_store"]
+__all__ = ["Server", "open_blobs", "open_store"]
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 PING_S: Final = 1.0
@@ -45,6 +46,25 @@ def open_store(config: Config) -> Store:
 
     mongo = config.mongo
     return MongoStore(mongo.url, mongo.database, mongo.driver, find_s=mongo.find_s, timeout_s=config.store.timeout_s)
+
+
+def open_blobs(config: Config) -> BlobStore:
+    """The store of files that the configuration names, not started. Raises ConfigError."""
+    if config.blobs.backend == "directory":
+        return DirectoryBlobs(Path(config.server.data_dir) / BLOBS_FOLDER)
+    try:
+        if config.blobs.backend == "s3":
+            from rhythmd.store.blobs.s3 import S3Blobs  # noqa: PLC0415 - an extra
+
+            return S3Blobs(config.blobs)
+        from rhythmd.store.blobs.gridfs import GridFSBlobs  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        extra = {"s3": "s3", "gridfs": "mongo"}[config.blobs.backend]
+        raise ConfigError(
+            f'blobs.backend = "{config.blobs.backend}" needs the extra: pip install rhythmd[{extra}]'
+        ) from error
+    mongo = config.mongo
+    return GridFSBlobs(mongo.url, mongo.database, mongo.driver, find_s=mongo.find_s, timeout_s=config.store.timeout_s)
 
 
 def _open_cache(config: Config) -> Cache:
@@ -87,9 +107,9 @@ class Server:
         self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer())
         login_verifier = SocketLoginVerifier(self._auth.authenticator)
         passwords = RoomPasswords(self._auth.passwords)
-        blobs = DirectoryBlobs(Path(config.server.data_dir) / BLOBS_FOLDER)
+        self._blobs = open_blobs(config)
         self._live = _live_state(config)
-        self._hub = Hub(config, stats, loop, self._store, blobs, passwords, login_verifier, self._live)
+        self._hub = Hub(config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live)
         watcher = AccountWatcher(self._hub)
         self._auth.notifier.add(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
@@ -150,6 +170,7 @@ class Server:
         await self._auth.stop(self._config.server.stop_s / 4)
         await self._cache.close()
         await self._store.close()
+        await self._blobs.close()
         self._live.close()
         server_log.info("stopped")
 
@@ -176,6 +197,8 @@ class Server:
             self._store_answers = True
         except StoreUnavailable as error:
             server_log.warning("the store is away: %s", error)
+        with suppress(StoreUnavailable):  # it has logged that, and comes back by itself
+            await self._blobs.start()
 
     async def _keep_store(self) -> None:
         """Notice when the store goes away and comes, and what others changed in it; sweep out what is over."""

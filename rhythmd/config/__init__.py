@@ -3,6 +3,7 @@
 from rhythmd.config.loading import load_config
 from rhythmd.config.sections import (
     AuthConfig,
+    BlobsConfig,
     Config,
     ErrorsConfig,
     HubConfig,
@@ -15,6 +16,7 @@ from rhythmd.config.sections import (
 
 __all__ = [
     "AuthConfig",
+    "BlobsConfig",
     "Config",
     "ErrorsConfig",
     "HubConfig",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from rhythmd.addresses import parse_network
-from rhythmd.config.sections import AuthConfig, Config
+from rhythmd.config.sections import AuthConfig, BlobsConfig, Config
 from rhythmd.errors import ConfigError
 
 __all__ = ["check_relations"]
@@ -19,6 +19,7 @@ def check_relations(config: Config) -> None:
     if config.rooms.lobby_players > config.rooms.max_players:
         raise ConfigError("rooms.lobby_players must be at most rooms.max_players")
     _check_auth(config.auth)
+    _check_blobs(config.blobs)
     _check_server(config)
 
 
@@ -30,6 +31,13 @@ def _check_auth(auth: AuthConfig) -> None:
     for name in ("discord", "github"):
         if bool(getattr(auth, f"{name}_client_id")) != bool(getattr(auth, f"{name}_client_secret")):
             raise ConfigError(f"auth.{name}_client_id and auth.{name}_client_secret go together")
+
+
+def _check_blobs(blobs: BlobsConfig) -> None:
+    if blobs.backend == "s3" and not blobs.s3_bucket:
+        raise ConfigError('blobs.s3_bucket must be set for blobs.backend = "s3"')
+    if bool(blobs.s3_access_key) != bool(blobs.s3_secret_key):
+        raise ConfigError("blobs.s3_access_key and blobs.s3_secret_key go together")
 
 
 def _check_server(config: Config) -> None:

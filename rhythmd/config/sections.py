@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 
 __all__ = [
     "AuthConfig",
+    "BlobsConfig",
     "Config",
     "ErrorsConfig",
     "HubConfig",
@@ -116,6 +117,16 @@ class StoreConfig(Section, frozen=True):
     cache_entries: Positive = 10_000
 
 
+class BlobsConfig(Section, frozen=True):
+    backend: Literal["directory", "gridfs", "s3"] = "directory"
+    s3_bucket: str = ""
+    s3_endpoint: Annotated[str, Meta(pattern=r"^(https?://\S+)?\Z")] = ""
+    s3_region: Annotated[str, Meta(min_length=1)] = "us-east-1"
+    s3_access_key: str = ""
+    s3_secret_key: str = ""
+    s3_timeout_s: Seconds = 10.0
+
+
 class MongoConfig(Section, frozen=True):
     url: str = "mongodb://127.0.0.1:27017"
     database: Annotated[str, Meta(min_length=1, max_length=63)] = "rhythmd"
@@ -172,6 +183,7 @@ class Config(Section, frozen=True):
     quota: QuotaConfig = field(default_factory=QuotaConfig)
     recording: RecordingConfig = field(default_factory=RecordingConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    blobs: BlobsConfig = field(default_factory=BlobsConfig)
     mongo: MongoConfig = field(default_factory=MongoConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)

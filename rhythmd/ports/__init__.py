@@ -17,6 +17,7 @@ from rhythmd.ports.errors import (
     SchemaTooNew,
     StoreError,
     StoreUnavailable,
+    TooLarge,
     TooMany,
 )
 from rhythmd.ports.memory import BlobStore, Cache, LiveState
@@ -42,5 +43,6 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "TooLarge",
     "TooMany",
 ]

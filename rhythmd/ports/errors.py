@@ -8,6 +8,7 @@ Every method of a store may raise StoreUnavailable; the other errors are named w
     +-- NotFound           the row that is to be changed, or that another one refers to, is not there
     +-- LastIdentity       the account could not be logged in to any more
     +-- TooMany            the owner has as many of these rows as they may
+    +-- TooLarge           the file has more bytes than it may
     +-- InvalidCursor      a page's cursor is not one that a store gave out
     +-- SchemaTooNew       the database was written by a newer version of this program
 """
@@ -22,6 +23,7 @@ __all__ = [
     "SchemaTooNew",
     "StoreError",
     "StoreUnavailable",
+    "TooLarge",
     "TooMany",
 ]
 
@@ -56,6 +58,18 @@ class LastIdentity(StoreError):
 
 class TooMany(StoreError):
     """The row would be one more than its owner may have."""
+
+
+class TooLarge(StoreError):
+    """The file has more bytes than it may.
+
+    Args:
+        limit: how many it may have.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit} bytes")
+        self.limit = limit
 
 
 class InvalidCursor(StoreError):

@@ -1,26 +1,49 @@
 """What is kept beside the database: files, what outlives the process, and what may be forgotten."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Protocol
 
 __all__ = ["BlobStore", "Cache", "LiveState"]
 
 
 class BlobStore(Protocol):
-    """Files by key, whole or not at all: who reads one sees all of one version.
+    """Files by key, whole or not at all, and never whole in memory.
 
-    A key is parts of small letters, digits, `-`, `_` and single dots, joined by `/`; ValueError for others.
+    A key is parts of small letters, digits, `-`, `_` and single dots, joined by `/`; ValueError for others. No key is
+    another one's folder.
     """
 
-    async def put(self, key: str, content: bytes) -> None:
-        """Keep `content`, in place of what was there."""
+    async def start(self) -> None:
+        """Get ready, and remove what a process that was killed has left. Raises ConfigError."""
 
-    async def get(self, key: str) -> AsyncIterator[bytes]:
-        """The content, in parts. Raises NotFound."""
+    async def close(self) -> None:
+        """Let go of what the store holds open."""
+
+    async def put(self, key: str, content: AsyncIterable[bytes], limit: int | None = None) -> int:
+        """Keep what `content` gives, in parts of any size, in place of what was there; how many bytes it was.
+
+        When it is cancelled, or `content` raises, what was there before stays. Raises TooLarge as soon as more than
+        `limit` bytes have come.
+        """
+        ...
+
+    async def get(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` to before `stop`, as far as there are any, in parts. Raises NotFound.
+
+        They are of one version. The iterator raises StoreUnavailable when it comes too late for the rest of it.
+        """
+        ...
+
+    async def size(self, key: str) -> int:
+        """In bytes. Raises NotFound."""
         ...
 
     async def delete(self, key: str) -> bool:
         """Whether there was one."""
+
+    def keys(self, folder: str = "") -> AsyncIterator[str]:
+        """The keys below a folder, `a/b` for `a/b/…`, in no order; all of them without one."""
+        ...
 
 
 class LiveState(Protocol):

@@ -40,6 +40,7 @@ from rhythmd.rest.resources.rooms import RoomList, RoomsResource
 from rhythmd.rest.resources.users import AuditResource, ModerationResource, UsersResource
 from rhythmd.rest.resources.views import AuditPage, LoginView, Me, Person, SessionList
 from rhythmd.rest.serving.call import Nothing, Route, Who
+from rhythmd.rest.serving.files import FILE_ERRORS, FILE_STATUSES
 from rhythmd.rest.serving.rates import Rate
 from rhythmd.rest.serving.source import PublicUrls
 from rhythmd.rows import Preferences
@@ -236,7 +237,7 @@ def _recordings(recordings: RecordingsResource) -> Table:
         ),
         Route(
             method="GET", path=f"{recording}/file", handler=recordings.file, input=RecordingKey, answer=MIDI,
-            more=NOT_MODIFIED, who=Who.VISITOR, errors=(Code.NOT_FOUND,),
+            more=FILE_STATUSES, who=Who.VISITOR, errors=FILE_ERRORS,
         ),
         Route(
             method="DELETE", path=recording, handler=recordings.delete, input=Nothing, who=Who.GUEST,

@@ -156,7 +156,7 @@ class RecordingArchive:
         )
 
     async def _put(self, recording: Recording, file: bytes, present: frozenset[str]) -> None:
-        await self._blobs.put(_blob_key(recording), file)
+        await self._blobs.put(_blob_key(recording), _in_one(file))
         with suppress(Conflict):  # an attempt that seemed to fail did not
             await self._store.recordings.create(recording, present)
 
@@ -185,9 +185,9 @@ class RecordingArchive:
         """Those that this user was present at, the newest first. Raises InvalidCursor."""
         return await self._store.recordings.page(user_id, unix_ms(), limit, cursor)
 
-    async def read(self, recording: Recording) -> AsyncIterator[bytes]:
-        """The file, in parts. Raises NotFound."""
-        return await self._blobs.get(_blob_key(recording))
+    async def read(self, recording: Recording, start: int, stop: int) -> AsyncIterator[bytes]:
+        """These bytes of the file, in parts. Raises NotFound."""
+        return await self._blobs.get(_blob_key(recording), start, stop)
 
     async def delete(self, recording: Recording) -> bool:
         """Whether it was there."""
@@ -202,6 +202,10 @@ class RecordingArchive:
             except StoreUnavailable:
                 return  # the folder has said so in the log; the database, which the caller asks for, is well
             await self._store.recordings.delete(recording.id)
+
+
+async def _in_one(file: bytes) -> AsyncIterator[bytes]:
+    yield file
 
 
 def _blob_key(recording: Recording) -> str:

@@ -1,9 +1,7 @@
 """`recordings/…`: what was recorded while somebody was there."""
 
-import re
-from http import HTTPStatus
+from functools import partial
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 from msgspec import Struct
@@ -12,16 +10,15 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.auditor import Auditor
 from rhythmd.hub.recording.archive import RecordingArchive, file_url
 from rhythmd.rest.resources.inputs import PageQuery, RecordingKey
-from rhythmd.rest.serving.cached import client_has
 from rhythmd.rest.serving.call import Call, InputT, Nothing
 from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.files import ServedFile, file_response
 from rhythmd.rows import Recording
 
 __all__ = ["MIDI", "RecordingList", "RecordingView", "RecordingsResource"]
 
 DELETED: Final = "recording.deleted"
 MIDI: Final = "audio/midi"
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9 ._-]")
 
 
 class RecordingView(Struct, frozen=True, kw_only=True):
@@ -64,16 +61,17 @@ class RecordingsResource:
     async def file(self, call: Call[RecordingKey]) -> web.StreamResponse:
         """The recording as a Standard MIDI File, a track for each player."""
         recording = await self._find(call, call.input.key)
-        # A recording never changes, but who may have it is asked each time.
-        headers = {"ETag": f'"{recording.id}"', "Cache-Control": "private, no-cache"}
-        if client_has(call.request, headers["ETag"]):
-            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-        headers |= {
-            "Content-Type": MIDI,
-            "Content-Length": str(recording.size),
-            "Content-Disposition": _disposition(recording.name),
-        }
-        return web.Response(body=await self._archive.read(recording), headers=headers)
+        return await file_response(
+            call.request,
+            ServedFile(
+                etag=f'"{recording.id}"',
+                size=recording.size,
+                media_type=MIDI,
+                name=f"{recording.name}.mid",
+                cache_control="private, no-cache",  # it never changes, but who may have it is asked each time
+                read=partial(self._archive.read, recording),
+            ),
+        )
 
     async def delete(self, call: Call[Nothing]) -> None:
         """Delete a recording that you asked for."""
@@ -111,9 +109,3 @@ def _view(recording: Recording) -> RecordingView:
         players=recording.players,
         url=file_url(recording.id),
     )
-
-
-def _disposition(name: str) -> str:
-    """What the file is to be called on disk: in full, and in plain letters for old clients (RFC 6266, 5)."""
-    plain = _UNSAFE.sub("_", name)
-    return f"attachment; filename=\"{plain}.mid\"; filename*=UTF-8''{quote(name, safe='')}.mid"

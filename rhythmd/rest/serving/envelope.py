@@ -10,7 +10,7 @@ from msgspec import Struct, json
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.errors import AuthError, Busy, LockedOut
 from rhythmd.errors import Refused, RhythmdError
-from rhythmd.ports import Conflict, InvalidCursor, NotFound, StoreUnavailable
+from rhythmd.ports import Conflict, InvalidCursor, NotFound, StoreUnavailable, TooLarge
 
 __all__ = ["ApiError", "ErrorEnvelope", "translate"]
 
@@ -76,6 +76,8 @@ def translate(error: Exception) -> ApiError:
             return ApiError(ErrorCode.INVALID_FIELD, "this cursor was not given out here", "cursor")
         case Conflict():
             return ApiError(ErrorCode.TAKEN, f"this {error.field} is taken", error.field)
+        case TooLarge():
+            return ApiError(ErrorCode.TOO_LARGE, f"this may have at most {error.limit} bytes")
         case NotFound():
             return ApiError(ErrorCode.NOT_FOUND, "this is gone")
     return ApiError(ErrorCode.INTERNAL_ERROR, "the server failed at this request")

@@ -111,6 +111,8 @@ def _without_null(schema: Document) -> Document:
 
 def _responses(route: Route[Any]) -> Document:
     responses: Document = {str(int(status)): {"description": status.phrase} for status in route.more}
+    if HTTPStatus.PARTIAL_CONTENT in route.more:
+        responses["206"]["content"] = _content(route.answer)
     if route.answer is None and route.status is HTTPStatus.OK:
         responses["204"] = {"description": HTTPStatus.NO_CONTENT.phrase}
     elif route.answer is None:

@@ -15,8 +15,11 @@ __all__ = ["Origins"]
 SAFE: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 OURS: Final = frozenset({"same-origin", "none"})
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
-HEADERS: Final = "Authorization, Content-Type, If-None-Match"
-EXPOSED: Final = "ETag, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
+HEADERS: Final = "Authorization, Content-Type, If-None-Match, If-Range, Range"
+EXPOSED: Final = (
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After, "
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
+)
 PREFLIGHT_S: Final = 600
 
 
