@@ -121,6 +121,7 @@ class Server:
         self._listener = Listener(wiring, self._rest.protocol)
         self._stopped = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._blobs_starter: asyncio.Task[None] | None = None
         self._store_answers = False
         self._tls = _load_tls(config.server)
         self.port = 0
@@ -165,8 +166,9 @@ class Server:
             self._listener.drain(self._config.server.stop_s / 2),
             self._hub.settle(self._config.server.stop_s / 2),
         )
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in (self._keeper, self._blobs_starter):
+            if task is not None:
+                task.cancel()
         await self._auth.stop(self._config.server.stop_s / 4)
         await self._cache.close()
         await self._store.close()
@@ -197,8 +199,17 @@ class Server:
             self._store_answers = True
         except StoreUnavailable as error:
             server_log.warning("the store is away: %s", error)
-        with suppress(StoreUnavailable):  # it has logged that, and comes back by itself
+        try:
             await self._blobs.start()
+        except StoreUnavailable:  # it has logged that
+            self._blobs_starter = self._loop.create_task(self._keep_starting_blobs())
+
+    async def _keep_starting_blobs(self) -> None:
+        while True:
+            await asyncio.sleep(PING_S)
+            with suppress(StoreUnavailable, ConfigError):
+                await self._blobs.start()
+                return
 
     async def _keep_store(self) -> None:
         """Notice when the store goes away and comes, and what others changed in it; sweep out what is over."""

@@ -8,7 +8,7 @@ import pytest
 from rhythmd.ports import Store
 from rhythmd.store.documents import MongoStore
 from rhythmd.store.sqlite import SqliteStore
-from tests.services import Mongod, running_mongod
+from tests.services import S3, Mongod, running_mongod, running_s3
 
 DATABASE = "contracts"
 
@@ -16,6 +16,12 @@ DATABASE = "contracts"
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     with running_mongod(tmp_path_factory.mktemp("mongod")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as running:
         yield running
 
 

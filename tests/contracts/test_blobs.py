@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from rhythmd.store.blobs.gridfs import GridFSBlobs
 from rhythmd.store.blobs.s3 import S3Blobs
 from rhythmd.store.mongo import DriverName
 from tests.conftest import ErrorLog
-from tests.services import S3, Mongod, running_s3
+from tests.services import S3, Mongod
 
 DATABASE = "blobs"
 KEY = "recordings/0a1b.mid"
@@ -44,12 +44,6 @@ class Place(NamedTuple):
     traces: Callable[[], int]
     take_away: Callable[[], None]
     bring_back: Callable[[], None]
-
-
-@pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with running_s3(tmp_path_factory.mktemp("s3")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
 """The whole server on each store: from a new account to a line of chat."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from rhythm_protocol.messages import ChatLine
+from rhythm_protocol.messages import ChatLine, RecordingReady
+from rhythmd.app import open_blobs
+from rhythmd.config import load_config
+from rhythmd.errors import ConfigError
 from tests.client import Client, Connect, note_off, note_on
 from tests.rest.api import PASSWORD, UNLIMITED, Answer, Api, User, open_api
-from tests.server import ServerProcess, Spawn, running_process
-from tests.services import Mongod
+from tests.server import Serve, ServerProcess, Spawn, running_process
+from tests.services import S3, Mongod
 
 DATABASE = "whole"
 SECRET = "open sesame"
@@ -75,3 +79,51 @@ async def test_all_is_there_after_a_restart(tmp_path: Path, connect: Connect, se
         seat = await take_seat(api, room, users[1], SECRET)
         robert = await connect(server, path=f"/ws?ticket={seat.body['ticket']}")
         assert [line.content for line in (await robert.join(room)).chat] == ["Good evening"]
+
+
+@pytest.fixture(params=["directory", "gridfs", "s3"])
+def file_settings(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Those of a server that keeps its files there."""
+    backend = f"blobs.backend={request.param}"
+    if request.param == "s3":
+        s3: S3 = request.getfixturevalue("s3")
+        keys = ("blobs.s3_access_key=k", "blobs.s3_secret_key=s")
+        return (*UNLIMITED, backend, f"blobs.s3_endpoint={s3.url}", f"blobs.s3_bucket={s3.BUCKET}", *keys)
+    if request.param == "gridfs":
+        mongod: Mongod = request.getfixturevalue("mongod")
+        return (*UNLIMITED, backend, f"mongo.url={mongod.url}", f"mongo.database={DATABASE}")
+    return (*UNLIMITED, backend)
+
+
+async def test_recording_is_downloaded_in_parts_from_each_place(
+    serve: Serve, connect: Connect, file_settings: tuple[str, ...]
+) -> None:
+    server = await serve(*file_settings)
+    async with open_api(server) as api:
+        clara = await api.register("Clara")
+        client = await connect(server, path=await api.socket_path(clara.access_token))
+        await client.join("Salon")
+        await client.ask("record", {"on": True})
+        await client.play([note_on(), note_off(offset_ms=250)])
+        await client.clock()
+        await client.ask("record", {"on": False})
+        info = (await client.expect(RecordingReady)).recording
+        whole = await api.download(info.url)
+        assert (whole.status, whole.content[:4], len(whole.content)) == (200, b"MThd", info.bytes)
+        part = await api.download(info.url, headers={"Range": "bytes=4-9"})
+        assert (part.status, part.content) == (206, whole.content[4:10])
+        path = f"/recordings/{info.id}"
+        assert (await api.call("DELETE", path, token=clara.access_token)).status == 204
+        assert (await api.download(info.url)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("backend", "library", "extra"), [("s3", "obstore", r"rhythmd\[s3\]"), ("gridfs", "motor", r"rhythmd\[mongo\]")]
+)
+def test_missing_extra_is_named(backend: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("rhythmd.store.mongo", "rhythmd.store.blobs."))]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in (library, f"{library}.motor_asyncio"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=extra):
+        open_blobs(load_config(None, {}, [f"blobs.backend={backend}", "blobs.s3_bucket=b"]))

@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+import aiohttp
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from rhythmd.app import Server
+from rhythmd.ports import StoreUnavailable
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.files import ServedFile, file_response
+from rhythmd.rows import Recording
 from tests.client import Connect
 from tests.rest.api import Api, Download
 from tests.rest.test_recordings import open_socket, record
@@ -165,3 +168,23 @@ async def test_name_cannot_leave_its_place(name: str) -> None:
     assert disposition.isprintable()
     plain = disposition.removeprefix('attachment; filename="').partition("\"; filename*=UTF-8''")
     assert not set('"\\/;') & set(plain[0] + plain[2])
+
+
+async def test_file_that_cannot_be_read_to_its_end_is_cut_off(
+    api: Api, patient: Server, url: str, whole: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client knows by Content-Length that the rest is missing, and can go on there."""
+
+    async def read(recording: Recording, start: int, stop: int) -> AsyncIterator[bytes]:
+        async def breaking() -> AsyncIterator[bytes]:
+            yield whole.content[start : start + 10]
+            raise StoreUnavailable("gone")
+
+        return breaking()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(patient.hub.archive, "read", read)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await api.download(url)
+    rest = await api.download(url, headers={"Range": "bytes=10-"})
+    assert rest.content == whole.content[10:]

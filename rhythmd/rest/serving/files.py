@@ -9,8 +9,10 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.ports import StoreUnavailable
 from rhythmd.rest.serving.cached import client_has
 from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.telemetry import rest_log
 
 __all__ = ["FILE_ERRORS", "FILE_STATUSES", "ServedFile", "file_response"]
 
@@ -65,7 +67,18 @@ async def file_response(request: web.BaseRequest, file: ServedFile) -> web.Respo
     headers["Content-Length"] = str(len(part))
     if request.method == hdrs.METH_HEAD:
         return web.Response(status=status, headers=headers)
-    return web.Response(status=status, headers=headers, body=await file.read(part.start, part.stop))
+    return web.Response(status=status, headers=headers, body=_sent(request, await file.read(part.start, part.stop)))
+
+
+async def _sent(request: web.BaseRequest, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """`parts`; when they break off, so does the connection: that is how the client learns of it."""
+    try:
+        async for part in parts:
+            yield part
+    except StoreUnavailable as error:
+        rest_log.warning("%s %s was cut off: %s", request.method, request.path, error)
+        if request.transport is not None:
+            request.transport.close()
 
 
 def _wanted(request: web.BaseRequest, file: ServedFile) -> range | None:
