@@ -17,9 +17,9 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from rhythmd.app import open_store
-from rhythmd.auth.email import LogMailer
 from rhythmd.auth.errors import AuthError
 from rhythmd.auth.keys import KeyFile
+from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
 from rhythmd.auth.values import Client
 from rhythmd.clock import unix_ms

@@ -9,9 +9,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from rhythmd.auth.email import LogMailer
+from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
-from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketAuthenticator
+from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketLoginVerifier
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
@@ -24,7 +24,7 @@ from rhythmd.ports import Cache, LiveState, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
 from rhythmd.store.blobs import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
-from rhythmd.store.live import Forgetful, MappedState
+from rhythmd.store.live import MappedLiveState, NoLiveState
 from rhythmd.store.sqlite.store import SqliteStore
 from rhythmd.telemetry import Stats, StatsCollector, server_log
 
@@ -57,8 +57,8 @@ def _open_cache(config: Config) -> Cache:
 
 def _live_state(config: Config) -> LiveState:
     if not config.hub.live_mb:
-        return Forgetful()
-    return MappedState(Path(config.server.data_dir) / LIVE_FOLDER, config.hub.live_mb)
+        return NoLiveState()
+    return MappedLiveState(Path(config.server.data_dir) / LIVE_FOLDER, config.hub.live_mb)
 
 
 def _load_tls(config: ServerConfig) -> ssl.SSLContext | None:
@@ -85,18 +85,18 @@ class Server:
         keys = load_keys(config.auth, Path(config.server.data_dir))
         self._cache = _open_cache(config)
         self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer())
-        authenticator = SocketAuthenticator(self._auth.authenticator)
+        login_verifier = SocketLoginVerifier(self._auth.authenticator)
         passwords = RoomPasswords(self._auth.passwords)
         blobs = DirectoryBlobs(Path(config.server.data_dir) / BLOBS_FOLDER)
         self._live = _live_state(config)
-        self._hub = Hub(config, stats, loop, self._store, blobs, passwords, authenticator, self._live)
+        self._hub = Hub(config, stats, loop, self._store, blobs, passwords, login_verifier, self._live)
         watcher = AccountWatcher(self._hub)
-        self._auth.changes.watch(watcher)
+        self._auth.notifier.add(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
         self._rest = RestSide(config, self._hub, self._auth, self._store, self._why_not_ready, self._metrics(stats))
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
-            loop, config.limits, self._hub, authenticator, tuple(config.server.allowed_origins), stats, heartbeat
+            loop, config.limits, self._hub, login_verifier, tuple(config.server.allowed_origins), stats, heartbeat
         )
         self._listener = Listener(wiring, self._rest.protocol)
         self._stopped = asyncio.Event()

@@ -16,20 +16,20 @@ from rhythmd.hub.ports import Credentials, Identity
 from rhythmd.ports import Store, StoreUnavailable
 from rhythmd.rows import Account
 
-__all__ = ["AccountWatcher", "Recheck", "RoomPasswords", "SocketAuthenticator"]
+__all__ = ["AccountWatcher", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
 
 CHUNK: Final = 500
 CLOCKS_DIFFER_MS: Final = 60_000
 """How far the clocks of those who write to one store may be apart."""
 
 
-class SocketAuthenticator:
-    """Implements `hub.identity.Authenticator`."""
+class SocketLoginVerifier:
+    """Implements `hub.ports.LoginVerifier`."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    async def identify(self, credentials: Credentials, address: str) -> Identity:
+    async def verify(self, credentials: Credentials, address: str) -> Identity:
         try:
             return _identity(await self._principal(credentials))
         except TokenExpired as error:
@@ -66,7 +66,7 @@ def _identity(principal: Principal) -> Identity:
 
 
 class AccountWatcher:
-    """Implements `auth.changes.Watcher`: what changes about a user reaches their sockets at once."""
+    """Implements `auth.notices.ChangeWatcher`: what changes about a user reaches their sockets at once."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub

@@ -1,23 +1,24 @@
-"""The two clocks. The server's is monotonic, so that a corrected wall clock never bends the rhythm.
+"""The two clocks of the server: its own, which all players share, and the wall's.
 
-They have names of their own because a time of one is never right on the other.
+What is timed for music, or measured as a span, is on the server's clock: it is monotonic, so a corrected wall clock
+never bends the rhythm. What is stored, or compared with a time from outside this process, is on the wall clock.
 """
 
-import time
+from time import monotonic_ns, time_ns
 
 __all__ = ["server_ms", "server_us", "unix_ms"]
 
 
 def server_us() -> int:
-    """Microseconds of the server's clock, since an arbitrary start."""
-    return time.monotonic_ns() // 1_000
+    """The server's clock in microseconds, from an arbitrary start that is another one after a reboot."""
+    return monotonic_ns() // 1_000
 
 
 def server_ms() -> int:
-    """Milliseconds of the server's clock; on the wire modulo 2^32."""
-    return time.monotonic_ns() // 1_000_000
+    """The same clock in milliseconds, which the wire carries modulo 2^32."""
+    return monotonic_ns() // 1_000_000
 
 
 def unix_ms() -> int:
-    """Unix milliseconds, by the wall clock."""
-    return time.time_ns() // 1_000_000
+    """The wall clock in milliseconds since 1970; it may jump, also backwards."""
+    return time_ns() // 1_000_000

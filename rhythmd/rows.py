@@ -8,7 +8,7 @@ import unicodedata
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from rhythm_protocol.messages import ChatKind, RoomSettings
 
@@ -18,7 +18,7 @@ __all__ = [
     "AccountChanges",
     "AuditEntry",
     "AuditFilter",
-    "Identity",
+    "ExternalIdentity",
     "LoginSession",
     "NewChatLine",
     "Page",
@@ -33,6 +33,7 @@ __all__ = [
     "SanctionKind",
     "StoredRoom",
     "StoredRoomChanges",
+    "changed_fields",
     "fold",
 ]
 
@@ -45,6 +46,11 @@ RowT = TypeVar("RowT")
 def fold(text: str) -> str:
     """The form in which usertags, e-mail addresses and room names are compared (NFKC, caseless)."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def changed_fields(changes: Struct) -> dict[str, object]:
+    """The fields of an AccountChanges or StoredRoomChanges that are set, by name."""
+    return {name: value for name, value in structs.asdict(changes).items() if value is not UNSET}
 
 
 class Page(Struct, Generic[RowT], frozen=True):
@@ -135,7 +141,7 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
     muted_until: int | UnsetType | None = UNSET
 
 
-class Identity(Struct, frozen=True, kw_only=True):
+class ExternalIdentity(Struct, frozen=True, kw_only=True):
     """An account at an OAuth provider that logs in to an account here. One per provider and account."""
 
     provider: str
@@ -203,15 +209,14 @@ class StoredRoomChanges(Struct, frozen=True, kw_only=True):
 
     updated: int
     name: str | UnsetType = UNSET
-    owner_id: str | UnsetType | None = UNSET
     settings: RoomSettings | UnsetType = UNSET
     password_hash: str | UnsetType | None = UNSET
 
 
 class SanctionKind(StrEnum):
+    """Whether somebody may come in. Stores tell several kinds apart, though there is only this one so far."""
+
     BAN = "ban"
-    MUTE_NOTES = "mute-notes"
-    MUTE_CHAT = "mute-chat"
 
 
 class Sanction(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 __all__ = [
     "Histogram",
-    "Outage",
+    "OutageLog",
     "Stats",
     "StatsCollector",
     "auth_log",
@@ -58,7 +58,7 @@ def setup_logging(level: str) -> None:
     logging.getLogger("websockets").setLevel(logging.WARNING)
 
 
-class Outage:
+class OutageLog:
     """Logs that a database is away: once when it goes, once when it is back.
 
     Args:

@@ -3,10 +3,10 @@
 import asyncio
 
 from rhythmd.auth.auditor import Auditor, AuthAction
-from rhythmd.auth.email import Mail, Mailer
 from rhythmd.auth.errors import Busy, Taken, Unknown, WrongCredentials
 from rhythmd.auth.lockout import Attempt, Lockout
 from rhythmd.auth.names import check_email, check_usertag, is_email, is_usertag
+from rhythmd.auth.notices import Mail, Mailer
 from rhythmd.auth.passwords import Passwords, check_password
 from rhythmd.auth.secret import digest, new_id
 from rhythmd.auth.sessions import Sessions

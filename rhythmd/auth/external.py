@@ -27,12 +27,12 @@ from rhythmd.auth.errors import (
 )
 from rhythmd.auth.names import derive_usertag, is_email, with_suffix
 from rhythmd.auth.oauth import OAuthClient, authorize_url
-from rhythmd.auth.providers import Profile, Provider
+from rhythmd.auth.providers import ExternalProfile, Provider
 from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.values import Client, Clock, Login, Principal
 from rhythmd.ports import Cache, Conflict, LastIdentity, Store
-from rhythmd.rows import Account, Identity
+from rhythmd.rows import Account, ExternalIdentity
 
 __all__ = ["Callback", "External"]
 
@@ -131,7 +131,7 @@ class External:
             raise UnknownProvider
         return provider
 
-    async def finish(self, provider: str, browser: str, callback: Callback, client: Client) -> Login | Identity:
+    async def finish(self, provider: str, browser: str, callback: Callback, client: Client) -> Login | ExternalIdentity:
         """A login, at the first time with a new account; or the identity that is linked now.
 
         Raises:
@@ -165,15 +165,15 @@ class External:
             raise InvalidState
         return state
 
-    async def _login(self, provider: str, profile: Profile, client: Client) -> Login:
+    async def _login(self, provider: str, profile: ExternalProfile, client: Client) -> Login:
         account = await self._find(provider, profile) or await self._register(provider, profile, client)
         return await self._sessions.open(account, client)
 
-    async def _find(self, provider: str, profile: Profile) -> Account | None:
+    async def _find(self, provider: str, profile: ExternalProfile) -> Account | None:
         identity = await self._store.identities.find(provider, profile.subject)
         return await self._store.accounts.get(identity.user_id) if identity else None
 
-    async def _register(self, provider: str, profile: Profile, client: Client) -> Account:
+    async def _register(self, provider: str, profile: ExternalProfile, client: Client) -> Account:
         usertag = derive_usertag(profile.name)
         for _ in range(USERTAG_ATTEMPTS):
             try:
@@ -188,7 +188,7 @@ class External:
                 usertag = with_suffix(derive_usertag(profile.name))
         raise Taken("usertag")
 
-    async def _create(self, provider: str, profile: Profile, usertag: str, client: Client) -> Account:
+    async def _create(self, provider: str, profile: ExternalProfile, usertag: str, client: Client) -> Account:
         """Raises rhythmd.ports.Conflict."""
         now = self._clock()
         email = profile.email if profile.email and is_email(profile.email) else None
@@ -208,8 +208,8 @@ class External:
         )
         return account
 
-    def _identity(self, provider: str, profile: Profile, user_id: str) -> Identity:
-        return Identity(
+    def _identity(self, provider: str, profile: ExternalProfile, user_id: str) -> ExternalIdentity:
+        return ExternalIdentity(
             provider=provider,
             subject=profile.subject,
             user_id=user_id,
@@ -217,7 +217,9 @@ class External:
             created=self._clock(),
         )
 
-    async def _link(self, provider: str, profile: Profile, user_id: str, session_id: str, client: Client) -> Identity:
+    async def _link(
+        self, provider: str, profile: ExternalProfile, user_id: str, session_id: str, client: Client
+    ) -> ExternalIdentity:
         if await self._store.sessions.get(session_id, self._clock()) is None:
             raise InvalidState  # Logged out in the meantime.
         identity = self._identity(provider, profile, user_id)
@@ -230,7 +232,7 @@ class External:
         )
         return identity
 
-    async def identities(self, user_id: str) -> list[Identity]:
+    async def identities(self, user_id: str) -> list[ExternalIdentity]:
         """The account's identities by provider."""
         return await self._store.identities.of_user(user_id)
 

@@ -1,6 +1,6 @@
 """Slows guessing down without locking anybody out for long.
 
-Failures are counted three ways, each with its own patience and its own longest lock:
+Failures are counted three ways, each with failures that are free and a longest lock of its own:
 
 - by account and address: strict, because a person who forgets a password does so from one place;
 - by address alone: one machine that tries many accounts;
@@ -11,23 +11,23 @@ An attempt counts as a failure from its beginning and is forgiven when it succee
 one after the other. An attempt during a lock does not lengthen it.
 """
 
-from collections import OrderedDict
 from typing import Final
 
 from msgspec import Struct
 
-from rhythmd.auth.addresses import network
+from rhythmd.addresses import customer_network
 from rhythmd.auth.errors import LockedOut
 from rhythmd.auth.values import Clock
+from rhythmd.bounded import BoundedDict
 
-__all__ = ["Attempt", "Lockout", "Patience"]
+__all__ = ["Attempt", "Lockout", "LockoutPolicy"]
 
 FORGET_MS: Final = 15 * 60_000
 
 Key = tuple[str, str]
 
 
-class Patience(Struct, frozen=True):
+class LockoutPolicy(Struct, frozen=True):
     """
     Args:
         failures: that are free.
@@ -56,10 +56,9 @@ class _Record(Struct):
 class _Counter:
     """Failures by key, the least recently touched forgotten first."""
 
-    def __init__(self, patience: Patience, entries: int) -> None:
-        self._patience = patience
-        self._entries = entries
-        self._records: OrderedDict[Key, _Record] = OrderedDict()
+    def __init__(self, policy: LockoutPolicy, entries: int) -> None:
+        self._policy = policy
+        self._records: BoundedDict[Key, _Record] = BoundedDict(entries)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -69,22 +68,20 @@ class _Counter:
         return max(0, record.until - now) if record else 0
 
     def add(self, key: Key, now: int) -> None:
-        record = self._records.pop(key, None)
+        record = self._records.get(key)
         if record is None or now - record.last > FORGET_MS:
             record = _Record()
         record.failures += 1
         record.last = now
-        record.until = now + self._patience.lock_ms(record.failures)
+        record.until = now + self._policy.lock_ms(record.failures)
         self._records[key] = record
-        if len(self._records) > self._entries:
-            self._records.popitem(last=False)
 
     def take_back(self, key: Key) -> None:
         record = self._records.get(key)
         if record is None:
             return
         record.failures -= 1
-        record.until = min(record.until, record.last + self._patience.lock_ms(record.failures))
+        record.until = min(record.until, record.last + self._policy.lock_ms(record.failures))
         if record.failures <= 0:
             del self._records[key]
 
@@ -115,14 +112,16 @@ class Attempt:
 class Lockout:
     """
     Args:
-        pair: patience with one account from one address.
-        address: patience with one address.
-        account: patience with one account from addresses that are new to it.
+        pair: for one account from one address.
+        address: for one address.
+        account: for one account from addresses that are new to it.
         entries: that each count keeps.
         clock: ms, never backwards.
     """
 
-    def __init__(self, pair: Patience, address: Patience, account: Patience, entries: int, clock: Clock) -> None:
+    def __init__(
+        self, pair: LockoutPolicy, address: LockoutPolicy, account: LockoutPolicy, entries: int, clock: Clock
+    ) -> None:
         self.by_pair = _Counter(pair, entries)
         self.by_address = _Counter(address, entries)
         self.by_account = _Counter(account, entries)
@@ -144,7 +143,7 @@ class Lockout:
             LockedOut: not now.
         """
         now = self._clock()
-        place = network(address)
+        place = customer_network(address)
         pair, alone, anywhere = (account, place), ("", place), (account, "")
         locked_ms = max(self.by_pair.locked_ms(pair, now), self.by_address.locked_ms(alone, now))
         if not trusted:

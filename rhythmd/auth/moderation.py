@@ -5,9 +5,9 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 
 from rhythmd.auth.auditor import Auditor, AuthAction, Detail
-from rhythmd.auth.changes import Changes
 from rhythmd.auth.errors import NotPermitted, Unknown
-from rhythmd.auth.people import People
+from rhythmd.auth.notices import ChangeNotifier
+from rhythmd.auth.public_accounts import PublicAccounts
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.values import Client, Clock, Principal
 from rhythmd.ports import NotFound, Store
@@ -30,13 +30,19 @@ class Moderation:
     """
 
     def __init__(
-        self, store: Store, people: People, sessions: Sessions, auditor: Auditor, changes: Changes, clock: Clock
+        self,
+        store: Store,
+        public_accounts: PublicAccounts,
+        sessions: Sessions,
+        auditor: Auditor,
+        notifier: ChangeNotifier,
+        clock: Clock,
     ) -> None:
         self._store = store
-        self._people = people
+        self._public_accounts = public_accounts
         self._sessions = sessions
         self._auditor = auditor
-        self._changes = changes
+        self._notifier = notifier
         self._clock = clock
 
     async def ban(
@@ -107,10 +113,10 @@ class Moderation:
             muted_until=muted_until,
         )
         try:
-            changed = await self._people.update(account.id, changes)
+            changed = await self._public_accounts.update(account.id, changes)
         except NotFound:
             raise Unknown("user") from None
-        self._changes.account_changed(changed)
+        self._notifier.account_changed(changed)
         return changed
 
     def _record(

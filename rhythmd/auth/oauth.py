@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from rhythmd.auth.errors import CodeRefused, ProviderAnswer, ProviderUnavailable
-from rhythmd.auth.providers import Profile, Provider
+from rhythmd.auth.providers import ExternalProfile, Provider
 from rhythmd.telemetry import auth_log
 
 __all__ = ["OAuthClient", "authorize_url"]
@@ -60,7 +60,7 @@ class OAuthClient:
             await self._session.close()
             self._session = None
 
-    async def profile(self, provider: Provider, code: str, verifier: str, redirect_uri: str) -> Profile:
+    async def profile(self, provider: Provider, code: str, verifier: str, redirect_uri: str) -> ExternalProfile:
         """Who the user is that consented.
 
         Raises:

@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from rhythmd.config import AuthConfig
 
-__all__ = ["Profile", "Provider", "providers"]
+__all__ = ["ExternalProfile", "Provider", "providers"]
 
 
-class Profile(Struct, frozen=True):
+class ExternalProfile(Struct, frozen=True):
     """Who somebody is at a provider. `subject` never changes there; `email` only if it is verified there."""
 
     subject: str
@@ -34,7 +34,7 @@ class Provider(Struct, frozen=True, kw_only=True):
         token_url: where a code becomes a token (RFC 6749, 4.1.3).
         profile_urls: what is asked with that token.
         scopes: the rights asked for.
-        read: makes a Profile of the answers' JSON texts, in the order of `profile_urls`; may raise
+        read: makes an ExternalProfile of the answers' JSON texts, in the order of `profile_urls`; may raise
             msgspec.DecodeError or LookupError.
     """
 
@@ -46,7 +46,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     token_url: str
     profile_urls: tuple[str, ...]
     scopes: tuple[str, ...]
-    read: Callable[[Sequence[bytes]], Profile]
+    read: Callable[[Sequence[bytes]], ExternalProfile]
 
 
 class _DiscordUser(Struct):
@@ -58,9 +58,9 @@ class _DiscordUser(Struct):
     verified: bool = False
 
 
-def _read_discord(answers: Sequence[bytes]) -> Profile:
+def _read_discord(answers: Sequence[bytes]) -> ExternalProfile:
     user = msgspec.json.decode(answers[0], type=_DiscordUser)
-    return Profile(user.id, user.username, user.email if user.verified else None)
+    return ExternalProfile(user.id, user.username, user.email if user.verified else None)
 
 
 class _GitHubUser(Struct):
@@ -78,11 +78,11 @@ class _GitHubEmail(Struct):
     verified: bool
 
 
-def _read_github(answers: Sequence[bytes]) -> Profile:
+def _read_github(answers: Sequence[bytes]) -> ExternalProfile:
     user = msgspec.json.decode(answers[0], type=_GitHubUser)
     emails = msgspec.json.decode(answers[1], type=list[_GitHubEmail])
     verified = (email.email for email in emails if email.primary and email.verified)
-    return Profile(str(user.id), user.login, next(verified, None))
+    return ExternalProfile(str(user.id), user.login, next(verified, None))
 
 
 def providers(config: AuthConfig) -> dict[str, Provider]:

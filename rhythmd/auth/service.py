@@ -8,21 +8,20 @@ from typing import Final
 from rhythmd.auth.accounts import Accounts
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
-from rhythmd.auth.changes import Changes
-from rhythmd.auth.email import Mailer
 from rhythmd.auth.external import External
 from rhythmd.auth.keys import KeyFile, Keys, SecretKeys, follow_key_file
-from rhythmd.auth.lockout import Lockout, Patience
+from rhythmd.auth.lockout import Lockout, LockoutPolicy
 from rhythmd.auth.moderation import Moderation
+from rhythmd.auth.notices import ChangeNotifier, Mailer
 from rhythmd.auth.oauth import OAuthClient
 from rhythmd.auth.passwords import Argon2Hasher, Hasher, Passwords
-from rhythmd.auth.people import People
 from rhythmd.auth.providers import providers
+from rhythmd.auth.public_accounts import PublicAccounts
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.tickets import Tickets
 from rhythmd.auth.tokens import LEEWAY_S, AccessTokens
-from rhythmd.auth.values import Clock, monotonic_ms
-from rhythmd.clock import unix_ms
+from rhythmd.auth.values import Clock
+from rhythmd.clock import server_ms, unix_ms
 from rhythmd.config import AuthConfig
 from rhythmd.ports import Cache, Store
 
@@ -41,9 +40,9 @@ def load_keys(config: AuthConfig, data_dir: Path, clock: Clock = unix_ms) -> Key
 
 def _lockout(config: AuthConfig, clock: Clock) -> Lockout:
     return Lockout(
-        Patience(config.pair_failures, config.lock_first_s, config.lock_max_s),
-        Patience(config.address_failures, config.lock_first_s, config.lock_max_s),
-        Patience(config.account_failures, config.lock_first_s, config.account_lock_max_s),
+        LockoutPolicy(config.pair_failures, config.lock_first_s, config.lock_max_s),
+        LockoutPolicy(config.address_failures, config.lock_first_s, config.lock_max_s),
+        LockoutPolicy(config.account_failures, config.lock_first_s, config.account_lock_max_s),
         config.lock_entries,
         clock,
     )
@@ -56,7 +55,7 @@ class Auth:
         config: the `auth` section.
         keys: from `load_keys`.
         store: started or not.
-        cache: for tickets, logins under way and people.
+        cache: for tickets, logins under way and accounts as others see them.
         mailer: for notices to users.
         hasher: of passwords.
         clock: Unix ms.
@@ -73,22 +72,22 @@ class Auth:
         *,
         hasher: Hasher | None = None,
         clock: Clock = unix_ms,
-        steady_clock: Clock = monotonic_ms,
+        steady_clock: Clock = server_ms,
     ) -> None:
         self._keys = keys
         self._http = OAuthClient(config.oauth_timeout_s)
         self._following: asyncio.Task[None] | None = None
         self.passwords = Passwords(hasher or Argon2Hasher(), config.password_threads, config.password_queue)
         self.auditor = Auditor(store.audit, config.audit_days, config.audit_queue, clock)
-        self.changes = Changes()
+        self.notifier = ChangeNotifier()
         self.tickets = Tickets(cache)
         tokens = AccessTokens(keys, config.issuer, config.audience, config.access_minutes, clock)
         self.authenticator = Authenticator(store, tokens, self.tickets, clock)
-        self.sessions = Sessions(store, tokens, config.refresh_days, self.auditor, self.changes, clock)
+        self.sessions = Sessions(store, tokens, config.refresh_days, self.auditor, self.notifier, clock)
         lockout = _lockout(config, steady_clock)
         self.accounts = Accounts(store, self.passwords, lockout, self.sessions, self.auditor, mailer, clock)
-        self.people = People(store.accounts, cache)
-        self.moderation = Moderation(store, self.people, self.sessions, self.auditor, self.changes, clock)
+        self.public_accounts = PublicAccounts(store.accounts, cache)
+        self.moderation = Moderation(store, self.public_accounts, self.sessions, self.auditor, self.notifier, clock)
         self.external = External(store, cache, providers(config), self._http, self.sessions, self.auditor, clock)
 
     def start(self) -> None:

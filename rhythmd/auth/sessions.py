@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from rhythmd.auth.addresses import network
+from rhythmd.addresses import customer_network
 from rhythmd.auth.auditor import Auditor, AuthAction
-from rhythmd.auth.changes import Changes
 from rhythmd.auth.errors import Banned, InvalidRefreshToken, InvalidToken, Unknown
+from rhythmd.auth.notices import ChangeNotifier
 from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.auth.tokens import AccessTokens
 from rhythmd.auth.values import Client, Clock, Grant, Guest, Login
@@ -31,18 +31,24 @@ class Sessions:
         tokens: that give out access tokens.
         refresh_days: that a session lives without being used.
         auditor: hears of every end.
-        changes: told of every end.
+        notifier: told of every end.
         clock: Unix ms.
     """
 
     def __init__(
-        self, store: Store, tokens: AccessTokens, refresh_days: int, auditor: Auditor, changes: Changes, clock: Clock
+        self,
+        store: Store,
+        tokens: AccessTokens,
+        refresh_days: int,
+        auditor: Auditor,
+        notifier: ChangeNotifier,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._tokens = tokens
         self._lifetime_ms = refresh_days * DAY_MS
         self._auditor = auditor
-        self._changes = changes
+        self._notifier = notifier
         self._clock = clock
 
     async def open(self, account: Account, client: Client) -> Login:
@@ -124,7 +130,7 @@ class Sessions:
             check_ban(account, now)
         except Banned:
             await self._store.sessions.revoke(account.id, session.id, now)
-            self._changes.sessions_ended(account.id, [session.id])
+            self._notifier.sessions_ended(account.id, [session.id])
             raise
 
     def guest(self, previous_token: str | None = None) -> Guest:
@@ -162,14 +168,14 @@ class Sessions:
     async def revoke_all(self, user_id: str, keep: str | None = None) -> int:
         """End the user's sessions, but for `keep`; how many that were."""
         ended = await self._store.sessions.revoke_all(user_id, self._clock(), keep)
-        self._changes.sessions_ended(user_id, ended)
+        self._notifier.sessions_ended(user_id, ended)
         return len(ended)
 
     def _ended(self, action: AuthAction, user_id: str, session_id: str, client: Client) -> None:
-        self._changes.sessions_ended(user_id, [session_id])
+        self._notifier.sessions_ended(user_id, [session_id])
         self._auditor.record(action, actor=user_id, target=user_id, client=client, session=session_id)
 
     async def is_in_use_from(self, user_id: str, address: str) -> bool:
         """Whether one of the user's newest sessions began at that address."""
         page = await self._store.sessions.page(user_id, self._clock(), ADDRESS_PAGE)
-        return any(network(session.address) == network(address) for session in page.items)
+        return any(customer_network(session.address) == customer_network(address) for session in page.items)

@@ -10,6 +10,7 @@ from rhythmd.auth.errors import InvalidToken, TokenExpired
 from rhythmd.auth.keys import Keys, VerifyKey
 from rhythmd.auth.secret import new_id
 from rhythmd.auth.values import Clock
+from rhythmd.bounded import BoundedDict
 from rhythmd.rows import Role
 
 __all__ = ["GUEST", "AccessTokens", "Claims"]
@@ -67,7 +68,7 @@ class AccessTokens:
         self._audience = audience
         self._lifetime_s = minutes * 60
         self._clock = clock
-        self._proven: dict[str, _Proven] = {}  # the oldest first
+        self._proven: BoundedDict[str, _Proven] = BoundedDict(PROVEN)
 
     def issue(self, user_id: str, session_id: str, roles: frozenset[Role] | None) -> tuple[str, int]:
         """A token and its end in Unix ms. Roles of None: a guest's."""
@@ -102,8 +103,6 @@ class AccessTokens:
     def _prove(self, token: str, now_ms: int) -> _Proven:
         kid, key = self._find_key(token, now_ms)
         proven = self._proven[token] = _Proven(kid, self._decode(token, key))
-        if len(self._proven) > PROVEN:
-            del self._proven[next(iter(self._proven))]
         return proven
 
     def _find_key(self, token: str, now_ms: int) -> tuple[str, VerifyKey]:

@@ -1,6 +1,5 @@
 """What the services take and give back."""
 
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -8,16 +7,12 @@ from msgspec import Struct
 
 from rhythmd.rows import Account, Role
 
-__all__ = ["Client", "Clock", "Grant", "Guest", "Login", "Principal", "monotonic_ms"]
+__all__ = ["Client", "Clock", "Grant", "Guest", "Login", "Principal"]
 
 USER_AGENT_LENGTH: Final = 256
 
 Clock = Callable[[], int]
 """Milliseconds."""
-
-
-def monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
 
 
 class Client(Struct, frozen=True):

@@ -1,7 +1,6 @@
 """A connection that speaks `rhythm.v1`: messages out, messages in, and the server's clock."""
 
 import asyncio
-import ipaddress
 import socket
 import struct
 from collections import deque
@@ -30,6 +29,7 @@ from rhythm_protocol.close import ABNORMAL, PROTOCOL_ERROR, close_rule
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythm_protocol.errors import ProtocolError
 from rhythm_protocol.messages import Welcome
+from rhythmd.addresses import is_loopback
 from rhythmd.client.clock import ServerClock, local_us
 from rhythmd.client.codec import Envelope, decode_binary
 from rhythmd.client.errors import ConnectionEnded, Unreachable
@@ -107,10 +107,7 @@ async def _connect(address: str) -> ClientConnection:
 
 def _is_this_machine(address: str) -> bool:
     host = urlsplit(address).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return host == "localhost" or is_loopback(host)
 
 
 class Connection:

@@ -12,7 +12,7 @@ from rhythm_protocol.midi import (
     POLY_PRESSURE,
     PROGRAM_CHANGE,
 )
-from rhythmd.client.held import ChannelMessage
+from rhythmd.midi.state import ChannelMessage
 
 __all__ = ["chat_text", "event_text", "line", "metronome_text", "note_name", "recording_text"]
 

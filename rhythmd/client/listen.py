@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from rhythmd.client.errors import ConnectionEnded, RequestRefused, SessionLost, Unreachable
-from rhythmd.client.reconnect import Backoff
 from rhythmd.client.recording import Recording
 from rhythmd.client.room import RoomAddress, enter_room
+from rhythmd.client.session import Backoff
 from rhythmd.client.visit import Visit
 
 __all__ = ["Until", "listen"]

@@ -9,7 +9,7 @@ from rhythm_protocol.clock import unwrap_ms
 from rhythm_protocol.messages import SlotState
 from rhythm_protocol.playout import LatenessMeter
 from rhythmd.client.clock import ServerClock, local_us
-from rhythmd.client.held import ChannelMessage, HeldNotes
+from rhythmd.midi.state import ChannelMessage, HeldNotes
 
 __all__ = ["Heard", "RoomMusic"]
 

@@ -11,10 +11,10 @@ from rhythm_protocol.messages import LeaveRoom
 from rhythm_protocol.midi import MAX_BLOCK_EVENTS, MidiEvent
 from rhythmd.client.clock import local_us
 from rhythmd.client.errors import ClientError
-from rhythmd.client.held import ChannelMessage, HeldNotes
 from rhythmd.client.room import RoomAddress, check_place, enter_room
 from rhythmd.client.score import ScoreEvent
 from rhythmd.client.session import Interrupted, Session
+from rhythmd.midi.state import ChannelMessage, HeldNotes
 
 __all__ = ["Batch", "OnProgress", "Played", "batches", "play"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rhythm_protocol.midi import NOTE_ON
 from rhythmd.client.errors import FileError
-from rhythmd.client.held import ChannelMessage, HeldNotes
 from rhythmd.midi import file as smf
+from rhythmd.midi.state import ChannelMessage, HeldNotes
 
 __all__ = ["Recording", "check_writable"]
 

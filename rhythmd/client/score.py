@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mido import KeySignatureError, MidiFile
 
 from rhythmd.client.errors import FileError
-from rhythmd.client.held import ChannelMessage
+from rhythmd.midi.state import ChannelMessage
 
 __all__ = ["ScoreEvent", "read_score"]
 

@@ -8,12 +8,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from random import SystemRandom
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from rhythm_protocol.binary import MidiBlock, encode_midi
-from rhythm_protocol.close import ABNORMAL, NORMAL, PROTOCOL_ERROR, RESTARTING, SILENT, SLOW
+from rhythm_protocol.close import ABNORMAL, NORMAL, PROTOCOL_ERROR, RESTARTING, SILENT, SLOW, Close
 from rhythm_protocol.errors import ProtocolError
 from rhythm_protocol.messages import SERVER_MESSAGES, Message, ResumeAck, Stopping
 from rhythm_protocol.midi import MidiEvent
@@ -22,13 +23,33 @@ from rhythmd.client.clock import ServerClock
 from rhythmd.client.codec import Envelope, encode_binary, parse_server
 from rhythmd.client.connection import Connection, connect_to, socket_url
 from rhythmd.client.errors import ConnectionEnded, RequestRefused, SessionLost, Unreachable
-from rhythmd.client.reconnect import Backoff
 from rhythmd.client.requests import Requests
 
-__all__ = ["Interrupted", "Received", "Session", "open_session"]
+__all__ = ["Backoff", "Interrupted", "Received", "Session", "open_session"]
 
 RESUMABLE: Final = frozenset({ABNORMAL, SILENT, SLOW, RESTARTING})
 PATIENCE_S: Final = 10.0
+LONGEST_WAIT_S: Final = 60.0
+
+
+class Backoff:
+    """Waits that double with each try in a row, random, so that a room's listeners do not all return at once."""
+
+    def __init__(self) -> None:
+        self._tries = 0
+        self._random = SystemRandom()
+
+    def reset(self) -> None:
+        """A connection came about: the next wait is a first one again."""
+        self._tries = 0
+
+    def next_wait(self, rule: Close) -> float | None:
+        """Seconds to wait before the next try, or None: do not come back."""
+        if rule.reconnect_after is None:
+            return None
+        low, high = (min(bound * 2**self._tries, LONGEST_WAIT_S) for bound in rule.reconnect_after)
+        self._tries += 1
+        return self._random.uniform(low, high)
 
 
 class Interrupted(NamedTuple):

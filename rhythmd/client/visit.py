@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from heapq import heappop, heappush
 from typing import Final
 
 from rhythm_protocol.messages import (
@@ -24,7 +25,6 @@ from rhythm_protocol.messages import (
     UserUpdated,
 )
 from rhythm_protocol.midi import NOTE_OFF, NOTE_ON
-from rhythmd.client.agenda import Agenda
 from rhythmd.client.clock import local_us
 from rhythmd.client.lines import chat_text, event_text, line, metronome_text, recording_text
 from rhythmd.client.music import Heard, RoomMusic
@@ -32,12 +32,35 @@ from rhythmd.client.recording import Recording
 from rhythmd.client.room import check_place
 from rhythmd.client.session import Interrupted, Received, Session
 
-__all__ = ["Visit"]
+__all__ = ["Agenda", "Visit"]
 
 TIMING_INTERVAL_MS: Final = 2_000
 CLOCK_ERROR_MS: Final = 100  # so much may a time be ahead because clocks differ
 
 _KEYS: Final = frozenset({NOTE_ON, NOTE_OFF})
+
+
+class Agenda:
+    """What is to be printed, each thing at its moment; what is due at the same moment is done in the order given."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, int, Callable[[], None]]] = []
+        self._added = 0
+
+    def add(self, due_ms: float, action: Callable[[], None]) -> None:
+        """Do `action` at `due_ms` of any clock that only goes forward."""
+        self._added += 1
+        heappush(self._entries, (due_ms, self._added, action))
+
+    @property
+    def next_ms(self) -> float | None:
+        """When there is something to do; None: never."""
+        return self._entries[0][0] if self._entries else None
+
+    def run(self, now_ms: float) -> None:
+        """Do what is due at `now_ms`."""
+        while self._entries and self._entries[0][0] <= now_ms:
+            heappop(self._entries)[2]()
 
 
 class Visit:

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from rhythmd.ports import StoreUnavailable
-from rhythmd.telemetry import Outage
+from rhythmd.telemetry import OutageLog
 
 __all__ = ["RedisCache"]
 
@@ -29,7 +29,7 @@ class RedisCache:
             driver_info=None,  # Otherwise each new connection reads the library's version from the disk.
         )
         self._prefix = prefix
-        self._outage = Outage("Redis (cache)")
+        self._outage = OutageLog("Redis (cache)")
 
     async def get(self, key: str) -> bytes | None:
         try:

@@ -1,8 +1,8 @@
 """What must hold between keys of the configuration, beyond the bounds of each."""
 
-from ipaddress import ip_network
 from typing import Final
 
+from rhythmd.addresses import parse_network
 from rhythmd.config.sections import AuthConfig, Config
 from rhythmd.errors import ConfigError
 
@@ -40,6 +40,6 @@ def _check_server(config: Config) -> None:
         raise ConfigError("server.public_url must be set for logins through other sites: they send the browser there")
     for text in server.trusted_proxies:
         try:
-            ip_network(text, strict=False)
+            parse_network(text)
         except ValueError as error:
             raise ConfigError(f"server.trusted_proxies: {error}") from error

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 import rhythm_protocol
@@ -38,7 +38,7 @@ from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.keeping.restoring import Restoration
-from rhythmd.hub.ports import Authenticator, Identity, Peer
+from rhythmd.hub.ports import Identity, LoginVerifier, Peer
 from rhythmd.hub.recording.archive import RecordingArchive
 from rhythmd.hub.recording.recorder import Recorder
 from rhythmd.hub.rooms.registry import Registry
@@ -98,7 +98,7 @@ class Hub:
         store: Store,
         blobs: BlobStore,
         hasher: PasswordHasher,
-        verifier: Authenticator,
+        verifier: LoginVerifier,
         live: LiveState,
     ) -> None:
         self._config = config
@@ -117,12 +117,14 @@ class Hub:
         self.recorder = Recorder(config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn)
         self._playing = Playing(stats)
         self.router = Router(self._handlers(verifier), self._fast(), self.sessions, self._spawn)
+        self.on_binary: Callable[[Session, bytes], None] = self.router.route_binary
+        self.on_text: Callable[[Session, str], None] = self.router.route_text
 
     def _fast(self) -> dict[int, Fast]:
         """The handlers of messages with a binary twin."""
         return {OP_MIDI: self._playing.play, OP_CLOCK: clock_binary, OP_CURSOR: cursor_binary}
 
-    def _handlers(self, verifier: Authenticator) -> dict[str, Handler]:
+    def _handlers(self, verifier: LoginVerifier) -> dict[str, Handler]:
         """The handler of each message."""
         sessions = self.sessions
         rooms = RoomMessages(self.registry, self.catalogue, sessions, self._config.rooms.max_players)
@@ -262,12 +264,6 @@ class Hub:
 
     def _close_soon(self, session: Session, rule: Close) -> None:
         self.pacer.soon(lambda: self.sessions.close(session, rule))
-
-    def on_binary(self, session: Session, payload: bytes) -> None:
-        self.router.route_binary(session, payload)
-
-    def on_text(self, session: Session, payload: str) -> None:
-        self.router.route_text(session, payload)
 
     def on_pause(self, session: Session) -> None:
         """A client that reads too slowly: its music waits, what is said does not."""

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from rhythm_protocol.close import Close
 
-__all__ = ["Authenticator", "Credentials", "Encoding", "Identity", "Peer", "Receiver"]
+__all__ = ["Credentials", "Encoding", "Identity", "LoginVerifier", "Peer", "Receiver"]
 
 
 SessionT = TypeVar("SessionT")
@@ -57,10 +57,10 @@ class Identity:
     muted_until: float = 0.0
 
 
-class Authenticator(Protocol):
+class LoginVerifier(Protocol):
     """Tells who is behind credentials."""
 
-    async def identify(self, credentials: Credentials, address: str) -> Identity:
+    async def verify(self, credentials: Credentials, address: str) -> Identity:
         """Raises Refused: `login-expired`, `login-invalid`, `user-banned` or `unavailable`."""
 
 

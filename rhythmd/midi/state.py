@@ -19,7 +19,7 @@ from rhythm_protocol.midi import (
 )
 from rhythmd.clock import server_ms
 
-__all__ = ["FIRST_MODE_MESSAGE", "ChannelMessage", "NoteState", "as_blocks"]
+__all__ = ["FIRST_MODE_MESSAGE", "ChannelMessage", "HeldNotes", "NoteState", "as_blocks"]
 
 ChannelMessage = tuple[int, int, int]
 """Status, data 1, data 2."""
@@ -155,3 +155,36 @@ class NoteState:
             if channel is not None
             for message in channel.release(number)
         ]
+
+
+class HeldNotes:
+    """What a player holds, message by message: the same rules as the server's, for one who plays or listens.
+
+    Args:
+        messages: what leads to the state from nothing, such as `changes_to` or `settings` return.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, messages: Iterable[ChannelMessage] = ()) -> None:
+        self._state = NoteState()
+        for message in messages:
+            self.apply(message)
+
+    def apply(self, message: ChannelMessage) -> None:
+        """Take in one channel message, in the order in which it is played."""
+        self._state.apply(bytes((0, 0, *message)), 0)
+
+    def release(self) -> list[ChannelMessage]:
+        """The messages that let go of everything; nothing is held afterwards."""
+        return self._state.release()
+
+    def settings(self) -> list[ChannelMessage]:
+        """The messages that bring another player's instrument here, but for the keys."""
+        return [message for message in self._state.snapshot() if message[0] & 0xF0 != NOTE_ON]
+
+    def changes_to(self, state: Sequence[ChannelMessage]) -> tuple[list[ChannelMessage], list[ChannelMessage]]:
+        """What leads from here to `state`, the server's word: the messages that end something, and what begins."""
+        here = self._state.snapshot()
+        over = HeldNotes(message for message in here if message not in state)
+        return over.release(), [message for message in state if message not in here]

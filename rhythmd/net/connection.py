@@ -17,12 +17,11 @@ from websockets.speedups import apply_mask
 from rhythm_protocol.close import ABNORMAL, INVALID_DATA, NORMAL, SILENT, UNSUPPORTED_DATA, Close, close_rule
 from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
-from rhythmd.hub.ports import Authenticator, Encoding, Identity, Receiver, SessionT
-from rhythmd.net.buffers import keep_little_unsent
-from rhythmd.net.ending import CLOSE_S, end_output
+from rhythmd.hub.ports import Encoding, Identity, LoginVerifier, Receiver, SessionT
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.handshake import Handshake
 from rhythmd.net.heartbeat import Heartbeat
+from rhythmd.net.transports import CLOSE_S, end_output, keep_little_unsent
 from rhythmd.telemetry import Stats, net_log
 
 __all__ = ["Connection", "Wiring"]
@@ -43,7 +42,7 @@ class Wiring(Generic[SessionT]):
     loop: asyncio.AbstractEventLoop
     limits: LimitsConfig
     receiver: Receiver[SessionT]
-    authenticator: Authenticator
+    login_verifier: LoginVerifier
     origins: tuple[str, ...]
     stats: Stats
     heartbeat: Heartbeat

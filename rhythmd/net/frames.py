@@ -18,7 +18,6 @@ LENGTH: Final = 0x7F
 OPCODES: Final = frozenset({0x0, 0x1, 0x2, 0x8, 0x9, 0xA})
 
 LENGTH_16: Final = 126
-LENGTH_64: Final = 127
 MASK_SIZE: Final = 4
 
 

@@ -12,8 +12,8 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
+from rhythmd.addresses import is_allowed_origin
 from rhythmd.hub.ports import Credentials, Encoding
-from rhythmd.origins import is_allowed
 
 __all__ = ["MAX_HEAD_BYTES", "Handshake", "http_error"]
 
@@ -106,7 +106,7 @@ def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
     values = headers.get_all("Origin")
     if not values:
         return True
-    return len(values) == 1 and is_allowed(values[0], headers.get_all("Host"), origins)
+    return len(values) == 1 and is_allowed_origin(values[0], headers.get_all("Host"), origins)
 
 
 def _bearer(headers: Headers) -> str | None:

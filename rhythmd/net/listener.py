@@ -1,12 +1,12 @@
 """One port: `GET /ws` stays with the hub, anything else goes to the HTTP side of the same process."""
 
 import asyncio
-import ipaddress
 import ssl
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, cast
 
+from rhythmd.addresses import canonical_address, is_loopback
 from rhythmd.hub.ports import SessionT
 from rhythmd.net.connection import Wiring
 from rhythmd.net.handshake import http_error
@@ -23,13 +23,6 @@ OnGone = Callable[[], None]
 HttpFactory = Callable[[OnGone], asyncio.Protocol]
 
 
-def _canonical(address: str) -> str:
-    """IPv4 in its own form also when it came through an IPv6 socket."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return str(mapped or ip)
-
-
 class Listener(Generic[SessionT]):
     """Accepts, counts and hands over connections.
 
@@ -42,7 +35,7 @@ class Listener(Generic[SessionT]):
         self._wiring = wiring
         self._http_factory = http_factory
         self._server: asyncio.Server | None = None
-        self._open: set[Doorway[SessionT]] = set()
+        self._open: set[IncomingConnection[SessionT]] = set()
         self._per_address: Counter[str] = Counter()
         self._empty = asyncio.Event()
 
@@ -57,7 +50,7 @@ class Listener(Generic[SessionT]):
         Raises OSError.
         """
         server = await self._wiring.loop.create_server(
-            lambda: Doorway(self),
+            lambda: IncomingConnection(self),
             host,
             port,
             backlog=BACKLOG,
@@ -82,35 +75,34 @@ class Listener(Generic[SessionT]):
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            for doorway in list(self._open):
-                doorway.abort()
+            for incoming in list(self._open):
+                incoming.abort()
 
-    def admit(self, doorway: "Doorway[SessionT]", address: str) -> bool:
+    def admit(self, incoming: "IncomingConnection[SessionT]", address: str) -> bool:
         """Count a connection in, or say that there are too many."""
         limits = self._wiring.limits
-        loopback = ipaddress.ip_address(address).is_loopback
         if len(self._open) >= limits.connections or (
-            not loopback and self._per_address[address] >= limits.connections_per_address
+            not is_loopback(address) and self._per_address[address] >= limits.connections_per_address
         ):
             return False
-        self._open.add(doorway)
+        self._open.add(incoming)
         self._empty.clear()
         self._per_address[address] += 1
         return True
 
-    def forget(self, doorway: "Doorway[SessionT]", address: str) -> None:
-        self._open.discard(doorway)
+    def forget(self, incoming: "IncomingConnection[SessionT]", address: str) -> None:
+        self._open.discard(incoming)
         if not self._open:
             self._empty.set()
         self._per_address[address] -= 1
         if not self._per_address[address]:
             del self._per_address[address]
 
-    def successor(self, doorway: "Doorway[SessionT]", *, is_websocket: bool) -> asyncio.Protocol:
-        """The protocol that takes over from `doorway`."""
+    def successor(self, incoming: "IncomingConnection[SessionT]", *, is_websocket: bool) -> asyncio.Protocol:
+        """The protocol that takes over from `incoming`."""
         if is_websocket:
-            return Opening(self._wiring, doorway.address, doorway.gone)
-        return self._http_factory(doorway.gone)
+            return Opening(self._wiring, incoming.address, incoming.gone)
+        return self._http_factory(incoming.gone)
 
     @property
     def handshake_s(self) -> float:
@@ -121,7 +113,7 @@ class Listener(Generic[SessionT]):
         return self._wiring.loop
 
 
-class Doorway(asyncio.Protocol, Generic[SessionT]):
+class IncomingConnection(asyncio.Protocol, Generic[SessionT]):
     """Looks at a connection's first bytes and hands it on. Stays behind as its entry in the listener's count."""
 
     __slots__ = ("_head", "_listener", "_timer", "_transport", "address")
@@ -136,7 +128,7 @@ class Doorway(asyncio.Protocol, Generic[SessionT]):
         transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        address = _canonical(peer[0]) if peer else "127.0.0.1"
+        address = canonical_address(peer[0]) if peer else "127.0.0.1"
         if not self._listener.admit(self, address):
             net_log.warning("%s refused: too many connections", address)
             transport.write(http_error("503 Service Unavailable", "too many connections", "Retry-After: 10\r\n"))

@@ -11,8 +11,8 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity, SessionT
 from rhythmd.net.connection import Connection, Wiring
-from rhythmd.net.ending import end_output
 from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake, http_error
+from rhythmd.net.transports import end_output
 from rhythmd.telemetry import net_log
 
 __all__ = ["Opening"]
@@ -70,7 +70,7 @@ class Opening(asyncio.Protocol, Generic[SessionT]):
     async def _identify(self, handshake: Handshake, protocol: ServerProtocol, rest: bytes) -> None:
         """Ask who shows these credentials; nothing is read meanwhile."""
         try:
-            identity = await self._wiring.authenticator.identify(handshake.credentials, self._address)
+            identity = await self._wiring.login_verifier.verify(handshake.credentials, self._address)
         except Refused as refused:
             self._refuse(_error(refused.code))
         except Exception:  # noqa: BLE001 - a failure of ours must not leave the client waiting

@@ -8,7 +8,7 @@ Adapters live in `rhythmd.store` and `rhythmd.cluster`; one suite (`tests/contra
 - Text that is not Unicode (lone surrogates, as headers may hold them) is refused with ValueError.
 """
 
-from rhythmd.ports.accounts import AccountStore, IdentityStore, SessionStore
+from rhythmd.ports.accounts import AccountStore, ExternalIdentityStore, SessionStore
 from rhythmd.ports.errors import (
     Conflict,
     InvalidCursor,
@@ -30,7 +30,7 @@ __all__ = [
     "Cache",
     "ChatStore",
     "Conflict",
-    "IdentityStore",
+    "ExternalIdentityStore",
     "InvalidCursor",
     "LastIdentity",
     "LiveState",

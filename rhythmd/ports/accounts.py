@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from rhythmd.rows import Account, AccountChanges, Identity, LoginSession, Page, Rotation
+from rhythmd.rows import Account, AccountChanges, ExternalIdentity, LoginSession, Page, Rotation
 
-__all__ = ["AccountStore", "IdentityStore", "SessionStore"]
+__all__ = ["AccountStore", "ExternalIdentityStore", "SessionStore"]
 
 
 class AccountStore(Protocol):
     """Who has an account. Usertags and e-mail addresses are unique, whatever their case."""
 
-    async def create(self, account: Account, identity: Identity | None = None) -> None:
+    async def create(self, account: Account, identity: ExternalIdentity | None = None) -> None:
         """Add an account and, in the same step, the identity it was made from.
 
         Raises Conflict: `usertag`, `email`, `id`, or the identity's `subject`. Then neither is added.
@@ -33,15 +33,15 @@ class AccountStore(Protocol):
         """Those of these accounts that have changed after `since`, in any order."""
 
 
-class IdentityStore(Protocol):
+class ExternalIdentityStore(Protocol):
     """Which accounts of other sites log in to which account here: one of each site, each to one account."""
 
-    async def link(self, identity: Identity) -> None:
+    async def link(self, identity: ExternalIdentity) -> None:
         """Raises NotFound, or Conflict (`provider`: it has one there, `subject`: another's)."""
 
-    async def find(self, provider: str, subject: str) -> Identity | None: ...
+    async def find(self, provider: str, subject: str) -> ExternalIdentity | None: ...
 
-    async def of_user(self, user_id: str) -> list[Identity]:
+    async def of_user(self, user_id: str) -> list[ExternalIdentity]:
         """The account's identities by provider."""
 
     async def unlink(self, user_id: str, provider: str) -> bool:

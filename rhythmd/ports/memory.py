@@ -19,8 +19,6 @@ class BlobStore(Protocol):
         """The content, in parts. Raises NotFound."""
         ...
 
-    async def exists(self, key: str) -> bool: ...
-
     async def delete(self, key: str) -> bool:
         """Whether there was one."""
 

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from rhythm_protocol.messages import ChatLine, RoomType
+from rhythm_protocol.messages import ChatLine
 from rhythmd.rows import NewChatLine, Page, Recording, Sanction, SanctionKind, StoredRoom, StoredRoomChanges
 
 __all__ = ["ChatStore", "RecordingStore", "RoomStore"]
 
 
 class RoomStore(Protocol):
-    """Rooms of members, and who is banned or muted there. Names are unique, whatever their case; nobody is in a row."""
+    """Rooms of members, and who is banned there. Names are unique, whatever their case; nobody is in a row."""
 
     async def create(self, room: StoredRoom, most: int | None = None) -> None:
         """Raises Conflict (`name`, `id`), or TooMany if its owner has `most` rooms.
@@ -27,16 +27,6 @@ class RoomStore(Protocol):
 
     async def delete(self, room_id: str) -> bool:
         """Remove the room, its sanctions and its chat; whether there was one."""
-
-    async def page(
-        self,
-        limit: int,
-        cursor: str | None = None,
-        *,
-        kind: RoomType | None = None,
-        owner_id: str | None = None,
-    ) -> Page[StoredRoom]:
-        """Rooms by creation, of one type or owner if given. Raises InvalidCursor."""
 
     async def sanction(self, sanction: Sanction) -> None:
         """Set it, in place of one of the same room, subject and kind. Raises NotFound if there is no room."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from rhythmd.ports.accounts import AccountStore, IdentityStore, SessionStore
+from rhythmd.ports.accounts import AccountStore, ExternalIdentityStore, SessionStore
 from rhythmd.ports.rooms import ChatStore, RecordingStore, RoomStore
 from rhythmd.rows import AuditEntry, AuditFilter, Page
 
@@ -29,7 +29,7 @@ class Store(Protocol):
     def accounts(self) -> AccountStore: ...
 
     @property
-    def identities(self) -> IdentityStore: ...
+    def identities(self) -> ExternalIdentityStore: ...
 
     @property
     def sessions(self) -> SessionStore: ...

@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import Final, ParamSpec, TypeVar
 
 from rhythmd.ports import NotFound, StoreUnavailable
-from rhythmd.telemetry import Outage
+from rhythmd.telemetry import OutageLog
 
 __all__ = ["DirectoryBlobs"]
 
@@ -30,7 +30,7 @@ class DirectoryBlobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._outage = Outage(str(folder))
+        self._outage = OutageLog(str(folder))
 
     async def put(self, key: str, content: bytes) -> None:
         await self._call(_write, self._path(key), content)
@@ -38,9 +38,6 @@ class DirectoryBlobs:
     async def get(self, key: str) -> AsyncIterator[bytes]:
         path = self._path(key)
         return self._rest(path, await self._call(_read, path, 0))
-
-    async def exists(self, key: str) -> bool:
-        return await self._call(Path.is_file, self._path(key))
 
     async def delete(self, key: str) -> bool:
         return await self._call(_delete, self._path(key))

@@ -1,8 +1,9 @@
 """The cache of one process."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from rhythmd.bounded import BoundedDict
 
 __all__ = ["MemoryCache"]
 
@@ -16,9 +17,8 @@ class MemoryCache:
     """
 
     def __init__(self, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._max_entries = max_entries
         self._clock = clock
-        self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._entries: BoundedDict[str, tuple[float, bytes]] = BoundedDict(max_entries)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -35,9 +35,6 @@ class MemoryCache:
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
         self._entries[key] = (self._clock() + ttl_s, value)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
 
     async def delete(self, key: str) -> None:
         self._entries.pop(key, None)

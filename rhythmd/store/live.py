@@ -12,9 +12,9 @@ from typing import IO, Final
 
 import lmdb
 
-from rhythmd.telemetry import Outage, store_log
+from rhythmd.telemetry import OutageLog, store_log
 
-__all__ = ["Forgetful", "MappedState"]
+__all__ = ["MappedLiveState", "NoLiveState"]
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 BOOT_FILE: Final = "boot"
@@ -23,7 +23,7 @@ LOCK_FILE: Final = "server.lock"
 MIB: Final = 1 << 20
 
 
-class Forgetful:
+class NoLiveState:
     """A `ports.LiveState` that keeps nothing."""
 
     def open(self) -> None:
@@ -42,7 +42,7 @@ class Forgetful:
         pass
 
 
-class MappedState:
+class MappedLiveState:
     """A `ports.LiveState` in `folder`, of at most `size_mb` MiB. One process at a time."""
 
     def __init__(self, folder: Path, size_mb: int) -> None:
@@ -50,7 +50,7 @@ class MappedState:
         self._size = size_mb * MIB
         self._file: lmdb.Environment | None = None
         self._lock: IO[bytes] | None = None
-        self._outage = Outage(str(folder))
+        self._outage = OutageLog(str(folder))
 
     def open(self) -> None:
         try:

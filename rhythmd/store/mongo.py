@@ -17,8 +17,8 @@ from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError
 
 from rhythmd.errors import ConfigError
 from rhythmd.ports import Conflict, StoreUnavailable
-from rhythmd.store.admission import Admission
-from rhythmd.telemetry import Outage
+from rhythmd.store.waiting import WaitingCalls
+from rhythmd.telemetry import OutageLog
 
 __all__ = ["Collection", "Database", "Document", "DriverName", "Index"]
 
@@ -112,8 +112,8 @@ class Database:
             "appname": "rhythmd",
         }
         self._client: _Client | None = None
-        self._admission = Admission(high_mark)
-        self._outage = Outage("MongoDB")
+        self._waiting_calls = WaitingCalls(high_mark)
+        self._outage = OutageLog("MongoDB")
 
     async def open(self) -> None:
         """Raises ConfigError if the URL is not one."""
@@ -138,7 +138,7 @@ class Database:
     @asynccontextmanager
     async def call(self) -> AsyncIterator[_Database]:
         """Around each call of the driver: hold it to its time, and raise the port's errors in place of the driver's."""
-        self._admission.enter()
+        self._waiting_calls.enter()
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield self._open_database()
@@ -151,7 +151,7 @@ class Database:
         else:
             self._outage.over()
         finally:
-            self._admission.leave()
+            self._waiting_calls.leave()
 
     def _away(self, text: str) -> StoreUnavailable:
         error = StoreUnavailable(text)

@@ -98,5 +98,5 @@ async def auth(
 def record(auth: Auth) -> Record:
     """What the holders of sockets are told."""
     made = Record()
-    auth.changes.watch(made)
+    auth.notifier.add(made)
     return made

@@ -6,7 +6,7 @@ import pytest
 
 from rhythmd.auth.service import Auth
 from rhythmd.auth.values import Login
-from rhythmd.rows import Identity
+from rhythmd.rows import ExternalIdentity
 from tests.auth.parts import CLIENT
 from tests.auth.provider import consent
 from tests.auth.provider_app import REDIRECT_URI, User
@@ -30,9 +30,9 @@ async def login(auth: Auth, provider: str, user: User) -> Login:
     return result
 
 
-async def link(auth: Auth, provider: str, user: User, linker: Login) -> Identity:
+async def link(auth: Auth, provider: str, user: User, linker: Login) -> ExternalIdentity:
     result = await auth.external.finish(
         provider, BROWSER, await consent(await begin(auth, provider, linker), user), CLIENT
     )
-    assert isinstance(result, Identity)
+    assert isinstance(result, ExternalIdentity)
     return result

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from rhythmd.auth.email import Mail
+from rhythmd.auth.notices import Mail
 from rhythmd.auth.passwords import Argon2Hasher
 from rhythmd.auth.values import Client
 from rhythmd.rows import Account
@@ -60,7 +60,7 @@ class Mailbox:
 
 
 class Record:
-    """A Watcher that remembers."""
+    """A ChangeWatcher that remembers."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []

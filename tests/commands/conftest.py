@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rhythm_protocol.close import Close
-from rhythmd.client.reconnect import Backoff
+from rhythmd.client.session import Backoff
 from tests.commands.stage import Stage
 
 

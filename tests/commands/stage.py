@@ -29,7 +29,7 @@ from rhythm_protocol.messages import (
 )
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.client.clock import local_us
-from rhythmd.client.held import ChannelMessage
+from rhythmd.midi.state import ChannelMessage
 from tests.deadline import until, within
 
 __all__ = ["CLARA", "JOIN", "LIMITS", "ROBERT", "ROOM", "Stage"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 
-from rhythmd.client.agenda import Agenda
+from rhythmd.client.visit import Agenda
 
 
 def filled(*entries: tuple[float, str]) -> tuple[Agenda, list[str]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rhythmd.client.held import ChannelMessage, HeldNotes
+from rhythmd.midi.state import ChannelMessage, HeldNotes
 
 
 def held_after(*messages: ChannelMessage) -> HeldNotes:

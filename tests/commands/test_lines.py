@@ -3,8 +3,8 @@
 import pytest
 
 from rhythm_protocol.messages import ChatKind, ChatLine
-from rhythmd.client.held import ChannelMessage
 from rhythmd.client.lines import chat_text, event_text, line, note_name
+from rhythmd.midi.state import ChannelMessage
 
 
 @pytest.mark.parametrize(("key", "name"), [(60, "C4"), (0, "C-1"), (127, "G9"), (21, "A0"), (61, "C#4")])

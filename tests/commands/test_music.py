@@ -7,8 +7,8 @@ from rhythm_protocol.clock import ClockExchange
 from rhythm_protocol.messages import SlotState
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.client.clock import ServerClock, local_us
-from rhythmd.client.held import ChannelMessage
 from rhythmd.client.music import Heard, RoomMusic
+from rhythmd.midi.state import ChannelMessage
 
 ON = (0x90, 60, 100)
 OFF = (0x80, 60, 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from rhythm_protocol.close import ABNORMAL, CLOSE_RULES, RESTARTING, Close
-from rhythmd.client.reconnect import Backoff
+from rhythmd.client.session import Backoff
 
 
 def test_next_wait_doubles_up_to_a_minute() -> None:

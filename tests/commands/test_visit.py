@@ -21,7 +21,7 @@ from rhythm_protocol.messages import (
     UserJoined,
 )
 from rhythmd.client.errors import RequestRefused
-from rhythmd.client.held import ChannelMessage
+from rhythmd.midi.state import ChannelMessage
 from tests.commands.listening import Listening, listening
 from tests.commands.stage import CLARA, JOIN, ROOM, Stage
 from tests.deadline import within

@@ -10,7 +10,7 @@ from rhythm_protocol.messages import ChatKind, RoomSettings
 from rhythmd.rows import (
     Account,
     AuditEntry,
-    Identity,
+    ExternalIdentity,
     LoginSession,
     NewChatLine,
     Recording,
@@ -52,8 +52,8 @@ def make_account(usertag: str | None = None, **fields: object) -> Account:
     return structs.replace(account, **fields)
 
 
-def make_identity(account: Account, provider: str = "github", subject: str | None = None) -> Identity:
-    return Identity(
+def make_identity(account: Account, provider: str = "github", subject: str | None = None) -> ExternalIdentity:
+    return ExternalIdentity(
         provider=provider, subject=subject or _new_id(), user_id=account.id, name=account.usertag, created=NOW
     )
 

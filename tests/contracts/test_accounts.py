@@ -1,4 +1,4 @@
-"""What an AccountStore and an IdentityStore owe."""
+"""What an AccountStore and an ExternalIdentityStore owe."""
 
 import asyncio
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rhythmd.store.live import BOOT_FILE, DATA_FILE, Forgetful, MappedState
+from rhythmd.store.live import BOOT_FILE, DATA_FILE, MappedLiveState, NoLiveState
 from tests.conftest import ErrorLog
 
 
-def opened(folder: Path, size_mb: int = 1) -> MappedState:
-    state = MappedState(folder, size_mb)
+def opened(folder: Path, size_mb: int = 1) -> MappedLiveState:
+    state = MappedLiveState(folder, size_mb)
     state.open()
     return state
 
@@ -101,7 +101,7 @@ def test_file_of_another_size_is_begun_anew(tmp_path: Path, size: int) -> None:
 
 
 def test_forgetful_state_keeps_nothing() -> None:
-    state = Forgetful()
+    state = NoLiveState()
     state.open()
     state.apply({"key": b"value"})
     assert state.items("") == []

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from rhythm_protocol.messages import RoomType
 from rhythmd.rows import AuditFilter
 from rhythmd.store.documents import MongoStore
 from tests.contracts.rows import (
@@ -80,9 +79,6 @@ async def ask_everything(store: MongoStore) -> None:
         store.sessions.page(account.id, NOW, 10),
         store.sessions.rotate(token("first"), token("third"), NOW, NOW + 1),
         store.rooms.by_name("jazz"),
-        store.rooms.page(10),
-        store.rooms.page(10, kind=RoomType.PUBLIC),
-        store.rooms.page(10, owner_id="u1"),
         store.rooms.sanctions(room.id, NOW),
         store.chat.last(room.id, 10),
         store.audit.page(NOW, 10),

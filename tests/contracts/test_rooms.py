@@ -39,7 +39,6 @@ async def test_room_of_an_earlier_version_has_the_defaults_of_newer_settings(sto
     room = await add_room(store, settings={"type": "unlisted", "max_players": 3})
     kept = structs.replace(room, settings=RoomSettings(type=RoomType.UNLISTED, max_players=3))
     assert await store.rooms.get(room.id) == kept
-    assert (await store.rooms.page(10)).items == [kept]
 
 
 async def test_by_name_in_any_case(store: Store) -> None:
@@ -72,7 +71,6 @@ async def test_texts_come_back_as_they_were(store: Store) -> None:
         room = await add_room(store, text, owner_id=text, settings=RoomSettings(welcome_message=text[:500]))
         assert await store.rooms.get(room.id) == room
         assert await store.rooms.by_name(text) == room
-        assert (await store.rooms.page(5, owner_id=text)).items == [room]
 
 
 async def test_update_changes_what_is_named(store: Store) -> None:
@@ -120,31 +118,9 @@ async def test_delete_takes_chat_and_sanctions_along(store: Store) -> None:
     assert len(await store.rooms.sanctions(other.id, NOW)) == 1
 
 
-async def test_page_by_type_and_owner(store: Store) -> None:
-    private = RoomSettings(type=RoomType.PRIVATE)
-    rooms = [
-        await add_room(store, created=NOW + 1, owner_id="a"),
-        await add_room(store, created=NOW + 2, owner_id="b", settings=private),
-        await add_room(store, created=NOW + 3, owner_id="a", settings=private),
-    ]
-    assert (await store.rooms.page(10)).items == rooms[::-1]
-    assert (await store.rooms.page(10, kind=RoomType.PRIVATE)).items == [rooms[2], rooms[1]]
-    assert (await store.rooms.page(10, owner_id="a")).items == [rooms[2], rooms[0]]
-    assert (await store.rooms.page(10, kind=RoomType.PRIVATE, owner_id="a")).items == [rooms[2]]
-    assert (await store.rooms.page(10, kind=RoomType.LOBBY)).items == []
-
-
-async def test_page_by_type_follows_a_change_of_type(store: Store) -> None:
-    room = await add_room(store)
-    settings = RoomSettings(type=RoomType.UNLISTED)
-    changed = await store.rooms.update(room.id, StoredRoomChanges(updated=NOW, settings=settings))
-    assert (await store.rooms.page(10, kind=RoomType.PUBLIC)).items == []
-    assert (await store.rooms.page(10, kind=RoomType.UNLISTED)).items == [changed]
-
-
 async def test_sanctions_keep_every_field_until_their_end(store: Store) -> None:
     room = await add_room(store)
-    short = make_sanction(room, "a", kind=SanctionKind.MUTE_CHAT, until=NOW + 10, by="mod")
+    short = make_sanction(room, "a", until=NOW + 10, by="mod")
     forever = make_sanction(room, "b", until=FOREVER, created=NOW + 1, reason="$reason")
     await store.rooms.sanction(short)
     await store.rooms.sanction(forever)
@@ -156,10 +132,8 @@ async def test_sanction_again_takes_the_place_of_the_first(store: Store) -> None
     room = await add_room(store)
     await store.rooms.sanction(make_sanction(room, until=NOW + 1))
     longer = make_sanction(room, until=NOW + 100, reason="again", created=NOW + 1, by="mod")
-    mute = make_sanction(room, kind=SanctionKind.MUTE_NOTES, created=NOW + 2)
     await store.rooms.sanction(longer)
-    await store.rooms.sanction(mute)
-    assert await store.rooms.sanctions(room.id, NOW) == [longer, mute]
+    assert await store.rooms.sanctions(room.id, NOW) == [longer]
 
 
 async def test_sanction_in_unknown_room_is_not_found(store: Store) -> None:
@@ -167,14 +141,14 @@ async def test_sanction_in_unknown_room_is_not_found(store: Store) -> None:
         await store.rooms.sanction(make_sanction(make_room()))
 
 
-async def test_pardon_ends_one_kind(store: Store) -> None:
+async def test_pardon_ends_one(store: Store) -> None:
     room = await add_room(store)
-    mute = make_sanction(room, kind=SanctionKind.MUTE_NOTES)
+    other = make_sanction(room, "other")
     await store.rooms.sanction(make_sanction(room))
-    await store.rooms.sanction(mute)
+    await store.rooms.sanction(other)
     assert await store.rooms.pardon(room.id, "somebody", SanctionKind.BAN)
     assert not await store.rooms.pardon(room.id, "somebody", SanctionKind.BAN)
-    assert await store.rooms.sanctions(room.id, NOW) == [mute]
+    assert await store.rooms.sanctions(room.id, NOW) == [other]
 
 
 async def test_create_more_than_an_owner_may_have_keeps_nothing_of_it(store: Store) -> None:
@@ -190,7 +164,8 @@ async def test_create_more_than_an_owner_may_have_keeps_nothing_of_it(store: Sto
 
 
 async def test_create_many_at_once_never_exceeds_the_most(store: Store) -> None:
-    creations = (store.rooms.create(make_room(owner_id="u1"), 3) for _ in range(12))
-    outcomes = await asyncio.gather(*creations, return_exceptions=True)
+    rooms = [make_room(owner_id="u1") for _ in range(12)]
+    outcomes = await asyncio.gather(*(store.rooms.create(room, 3) for room in rooms), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes if outcome is not None} == {TooMany}
-    assert len((await store.rooms.page(20, owner_id="u1")).items) == outcomes.count(None) <= 3
+    kept = [room for room in rooms if await store.rooms.get(room.id) is not None]
+    assert len(kept) == outcomes.count(None) <= 3

@@ -62,7 +62,6 @@ async def test_page_with_made_up_cursor_is_refused(store: Store) -> None:
         for page in (
             store.accounts.page(10, cursor),
             store.sessions.page("u", NOW, 10, cursor),
-            store.rooms.page(10, cursor),
             store.audit.page(NOW, 10, cursor),
         ):
             with pytest.raises(InvalidCursor):

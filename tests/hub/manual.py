@@ -15,7 +15,7 @@ from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sessions.session import Session
 from rhythmd.ports import Store
-from rhythmd.store.live import Forgetful
+from rhythmd.store.live import NoLiveState
 from rhythmd.telemetry import Stats
 from tests.client import read_message
 
@@ -41,7 +41,7 @@ class EmptyStore:
 def bare_hub(config: Config, loop: asyncio.AbstractEventLoop) -> Hub:
     """A hub that keeps no rooms, hashes no password and knows nobody."""
     nobody = cast(Any, None)
-    return Hub(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody, Forgetful())
+    return Hub(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody, NoLiveState())
 
 
 class ManualHub:

@@ -1,11 +1,16 @@
 """Every chat command, and how it is got wrong."""
 
+import re
+
 import pytest
 
-from rhythm_protocol.messages import ChatCleared, ChatKind, ChatLine, RoomLeft, UserUpdated
+from rhythm_protocol.messages import ChatCleared, ChatKind, ChatLine, Right, RoomLeft, UserUpdated
 from rhythmd.app import Server
 from rhythmd.hub.handlers.commands import COMMANDS
 from tests.client import Client, Connect
+from tests.protocol.document import section
+
+WHO = {Right.MEMBER: "all", Right.MODERATOR: "owner, moderator"}
 
 
 @pytest.fixture
@@ -36,6 +41,12 @@ async def test_help_lists_all_commands_to_its_caller_alone(owner: Client, member
     assert (line.kind, line.user_id, line.to) == (ChatKind.SYSTEM, None, member.welcome.user.id)
     assert [text.split()[0] for text in line.content.splitlines()] == [f"/{name}" for name in COMMANDS]
     assert await owner.received() == []
+
+
+def test_table_of_the_protocol_has_every_command_with_its_form_and_right() -> None:
+    rows = re.findall(r"^\| `(/[^`]+)` \| ([^|]+) \|", section("Chat commands"), re.MULTILINE)
+    told = {form.replace("\\|", "|"): who for form, who in rows}
+    assert told == {command.usage: WHO[command.right] for command in COMMANDS.values()}
 
 
 async def test_me_says_what_one_does(owner: Client, member: Client) -> None:

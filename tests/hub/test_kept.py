@@ -16,7 +16,7 @@ from rhythmd.hub.keeping.keepers import PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Player
-from rhythmd.store.live import Forgetful
+from rhythmd.store.live import NoLiveState
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import Client, Connect, open_client
 from tests.hub.manual import bare_hub
@@ -253,7 +253,7 @@ async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Pat
     await store.start()
     registry = bare_hub(make_config(tmp_path), asyncio.get_running_loop()).registry
     side = StoredSide(store, cast(PasswordHasher, None), history=100)
-    catalogue = Catalogue(registry, side, LiveFile(Forgetful(), 100), 20)
+    catalogue = Catalogue(registry, side, LiveFile(NoLiveState(), 100), 20)
     room = await catalogue.open((await catalogue.store("clara", "Salon", RoomSettings(), None)).id)
     assert room is not None
     guest = Player("guest", "Guest", "#ffffff", "203.0.113.7", guest=True, bot=False)

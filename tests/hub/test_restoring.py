@@ -12,7 +12,7 @@ import pytest
 from rhythm_protocol.messages import ChatLine, JoinAck, ResumeAck
 from rhythmd.app import LIVE_FOLDER, Server
 from rhythmd.hub.keeping.live_file import SavedRoom
-from rhythmd.store.live import MappedState
+from rhythmd.store.live import MappedLiveState
 from tests.client import Client, open_client
 from tests.conftest import ErrorLog
 from tests.hub.people import ORIGIN, PASSWORD, socket_path
@@ -34,9 +34,9 @@ async def clients() -> AsyncIterator[Clients]:
 
 
 @asynccontextmanager
-async def left(folder: Path) -> AsyncIterator[MappedState]:
+async def left(folder: Path) -> AsyncIterator[MappedLiveState]:
     """What a server that has stopped left."""
-    state = MappedState(folder / LIVE_FOLDER, 1)
+    state = MappedLiveState(folder / LIVE_FOLDER, 1)
     await asyncio.to_thread(state.open)
     yield state
     state.close()

@@ -55,7 +55,7 @@ class Session(NamedTuple):
 class Nobody:
     """An authenticator that is never asked."""
 
-    async def identify(self, credentials: Credentials, address: str) -> Identity:
+    async def verify(self, credentials: Credentials, address: str) -> Identity:
         raise NotImplementedError
 
 

@@ -9,7 +9,7 @@ from rhythmd.app import Server
 from rhythmd.config import LimitsConfig
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
-from rhythmd.net.listener import Doorway, Listener
+from rhythmd.net.listener import IncomingConnection, Listener
 from rhythmd.telemetry import Stats
 from tests.metrics import connections, until_connections
 from tests.net.recording import Nobody, RecordingReceiver, RecordingTransport, Session
@@ -137,11 +137,11 @@ async def listener() -> Listener[Session]:
     return Listener(wiring, lambda on_gone: asyncio.Protocol())
 
 
-def knock(listener: Listener[Session], address: str) -> tuple[Doorway[Session], RecordingTransport]:
+def knock(listener: Listener[Session], address: str) -> tuple[IncomingConnection[Session], RecordingTransport]:
     """A connection from `address`."""
-    doorway, transport = Doorway(listener), RecordingTransport(address)
-    doorway.connection_made(transport)
-    return doorway, transport
+    incoming, transport = IncomingConnection(listener), RecordingTransport(address)
+    incoming.connection_made(transport)
+    return incoming, transport
 
 
 def is_refused(transport: RecordingTransport) -> bool:

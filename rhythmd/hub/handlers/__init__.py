@@ -1,4 +1,4 @@
 """What each message of a client does. Whatever has to ask the store returns a coroutine, which the router runs.
 
-Who may send a message, and whether it is charged, does not belong here: the table of messages says so.
+Rights and rates do not belong here: the table of messages says who may send what, and what is charged.
 """

@@ -63,15 +63,19 @@ class Resuming:
         peer = session.peer
         if peer is None:
             raise Refused(ErrorCode.CONNECTION_LOST, "the connection is gone")
+        # First the old socket, if it is still open: it must not be read or written any more when the new one is.
+        # Closing it makes the session away, so that there is one way back, whether the loss was noticed or not.
         claimed.close(TAKEN_OVER)
         self._sessions.away.discard(claimed)
         self._sessions.forget(session)
         _renew(session, claimed)
         claimed.player.address = peer.address
         claimed.resume(peer, is_slow=session.delivery.is_slow)
+        # From here on what the client says is said by the old session, and counted in its quota and rate.
         peer.hand_to(claimed)
         missed = claimed.delivery.missed(received, self._most_bytes)
         if missed is None:
+            # The client gets the room as it is; to go on counting would make both sides disagree about what that was.
             claimed.delivery.log.restart()
         # After the ack, which is written when this returns.
         self._pacer.soon(lambda: _go_on(claimed, peer, 0 if missed is None else received))

@@ -6,7 +6,7 @@ from rhythm_protocol.binary import decode_cursor
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Authenticate, CursorPosition, UserUpdate
 from rhythmd.errors import Refused
-from rhythmd.hub.ports import Authenticator, Credentials
+from rhythmd.hub.ports import Credentials, LoginVerifier
 from rhythmd.hub.sessions.session import Session
 from rhythmd.hub.sessions.sessions import EndedLogins
 
@@ -21,7 +21,7 @@ class Authentication:
         ended_logins: logins that ended a moment ago.
     """
 
-    def __init__(self, verifier: Authenticator, ended_logins: EndedLogins) -> None:
+    def __init__(self, verifier: LoginVerifier, ended_logins: EndedLogins) -> None:
         self._verifier = verifier
         self._ended_logins = ended_logins
 
@@ -30,7 +30,7 @@ class Authentication:
         credentials = Credentials(message.token, message.ticket)
         if not credentials:
             raise Refused(ErrorCode.INVALID_FIELD, "expected a token or a ticket", "token")
-        identity = await self._verifier.identify(credentials, session.player.address)
+        identity = await self._verifier.verify(credentials, session.player.address)
         if session.identity is None or identity.user_id != session.identity.user_id:
             raise Refused(ErrorCode.LOGIN_INVALID, "connect anew to be somebody else")
         if identity.login_id in self._ended_logins:

@@ -16,15 +16,14 @@ from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
 from rhythmd.hub.ports import Identity
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.rows import Sanction, SanctionKind, StoredRoom
+from rhythmd.rows import Sanction, StoredRoom
 
 __all__ = ["Catalogue"]
 
 
 def _restore_bans(room: Room, sanctions: list[Sanction]) -> None:
     """Put stored bans back in force. What one ban stands under was stored with one time and author."""
-    bans = [sanction for sanction in sanctions if sanction.kind is SanctionKind.BAN]
-    for _, group in groupby(bans, key=lambda ban: (ban.created, ban.by, ban.until)):
+    for _, group in groupby(sanctions, key=lambda ban: (ban.created, ban.by, ban.until)):
         parts = list(group)
         room.bans.restore(tuple(ban.subject for ban in parts), (parts[0].until - unix_ms()) / 1000)
 

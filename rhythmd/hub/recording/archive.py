@@ -1,4 +1,4 @@
-"""The recordings that are kept: how many there may be, how they get there, and who may have them.
+"""The finished recordings: how many there may be, how they get there, and who may have them.
 
 A file is there before its row, and gone before it: what is listed can be downloaded. A process that is killed between
 the two leaves a file that nobody knows of.
@@ -56,7 +56,7 @@ class SavedRecording(NamedTuple):
 
 
 class Claim:
-    """A place for a recording that is to come, until it is kept or given up."""
+    """A place for a recording that is to come, until it is saved or given up."""
 
     __slots__ = ("_claims", "_names")
 
@@ -126,14 +126,14 @@ class RecordingArchive:
 
     async def _check_limits(self, owner_id: str, room_id: str) -> None:
         config, count, now = self._config, self._store.recordings.count, unix_ms()
-        claims = self._claims.copy()  # before the rows: one that is kept meanwhile counts twice rather than not at all
+        claims = self._claims.copy()  # before the rows: one that is saved meanwhile counts twice rather than not at all
         for limit, name, stored, whose in (
             (config.per_user, f"user {owner_id}", await count(now, owner_id=owner_id), "you have"),
             (config.per_room, f"room {room_id}", await count(now, room_id=room_id), "this room has"),
             (config.limit, EVERYBODY, await count(now), "this server has"),
         ):
             if stored + claims[name] > limit:
-                raise Refused(ErrorCode.RECORDING_LIMIT, f"{whose} as many recordings as may be kept")
+                raise Refused(ErrorCode.RECORDING_LIMIT, f"{whose} as many recordings as are allowed")
 
     async def _transcribe(self, take: Take) -> Transcript:
         async with self._transcribing:

@@ -117,9 +117,8 @@ class _Part:
         self._opening = NoteState()
         self._closing = NoteState()
         self._order = _Order()
-        self._events: list[
-            int
-        ] = []  # due time << 24 | message: a long recording's tuples would keep the collector busy
+        # Each is due time << 24 | message: a long recording's tuples would occupy the garbage collector.
+        self._events: list[int] = []
         held = b"".join(_EVENT.pack(0, *message) for message in seat.held)
         for state in (self._opening, self._closing):
             state.apply(held, 0)

@@ -1,4 +1,4 @@
-"""Who may come into a room before all others, and who may not: reserved seats and bans."""
+"""Reserved seats and bans: whom a room lets in before all others, and whom it does not."""
 
 from math import inf
 from time import monotonic

@@ -1,6 +1,5 @@
-"""Who is in a room: users, their places, and the roster of all places."""
+"""The users in a room, their places, and the roster of all places."""
 
-import ipaddress
 import time
 from typing import Final, Protocol
 
@@ -8,6 +7,7 @@ from msgspec import structs
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Status, User
+from rhythmd.addresses import is_loopback
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
@@ -64,13 +64,13 @@ class Player:
 
         Not loopback: a whole machine, or everybody behind a proxy, shares it.
         """
-        if self.guest and not ipaddress.ip_address(self.address).is_loopback:
+        if self.guest and not is_loopback(self.address):
             return (self.id, self.address)
         return (self.id,)
 
 
 class Occupant(Protocol):
-    """Who takes a place in a room: a session. `key` tells sessions apart, also two of one user."""
+    """What takes a place in a room: a session. `key` tells sessions apart, also two of one user."""
 
     @property
     def player(self) -> Player: ...

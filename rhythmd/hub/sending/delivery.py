@@ -119,7 +119,7 @@ class Socket(Protocol):
 class Backlog:
     """Music that waits for one client: whole frames played since `since_ms`, shared with all other listeners.
 
-    A backlog over `limit` bytes is stale and holds nothing: its client gets a snapshot instead.
+    A backlog over `limit` bytes is stale and empty: its client gets a snapshot instead.
     """
 
     __slots__ = ("_frames", "_limit", "_size", "is_stale", "since_ms")
@@ -175,6 +175,9 @@ class ControlLog:
     def is_confirmed(self) -> bool:
         """Whether the client has got all of them."""
         return not self._messages
+
+    # Nothing is added to a message to count it, no sequence number: a frame stays the same bytes for all listeners.
+    # Both sides count what goes by, and the pong to a ping brings the client's count back.
 
     def append(self, message: Outbound, size: int) -> None:
         """Count `message`, which takes `size` bytes on its way."""
@@ -270,6 +273,11 @@ class Delivery:
             socket.write(frame)  # without asking how much waits: the socket says when that is too much
         elif state is State.THROTTLED:
             self._write_bounded(frame)
+
+    def write(self, frame: bytes) -> None:
+        """Write music to a client that is live."""
+        if self.socket is not None:
+            self.socket.write(frame)
 
     def _is_idle(self) -> bool:
         return self.state is State.LIVE and self.socket is not None and not self.socket.waiting_bytes()

@@ -42,11 +42,7 @@ class _Groups(NamedTuple):
 
     live: tuple[list[tuple[Delivery, Write]], list[tuple[Delivery, Write]]]
     behind: list[Delivery]
-
-    @property
-    def size(self) -> int:
-        """How many listeners they have."""
-        return sum(map(len, self.live)) + len(self.behind)
+    size: int
 
 
 class Fanout:
@@ -121,8 +117,8 @@ class Fanout:
                 behind.append(delivery)
                 continue
             delivery.admit()
-            if frames and delivery.socket is not None:
-                delivery.socket.write(frames)
+            if frames:
+                delivery.write(frames)
         if behind:
             self._cached_groups = None
             self._seal()
@@ -133,12 +129,14 @@ class Fanout:
     def _groups(self) -> _Groups:
         groups = self._cached_groups
         if groups is None:
-            groups = self._cached_groups = _Groups(([], []), [])
+            live: tuple[list[tuple[Delivery, Write]], list[tuple[Delivery, Write]]] = ([], [])
+            behind: list[Delivery] = []
             for delivery in self._listeners:
                 if delivery.state is State.LIVE and delivery.socket is not None:
-                    groups.live[delivery.encoding].append((delivery, delivery.socket.write))
+                    live[delivery.encoding].append((delivery, delivery.socket.write))
                 elif delivery.hears:
-                    groups.behind.append(delivery)
+                    behind.append(delivery)
+            groups = self._cached_groups = _Groups(live, behind, sum(map(len, live)) + len(behind))
         return groups
 
     # What they hear
@@ -189,7 +187,9 @@ class Fanout:
         senders, self._senders = self._senders, []
         self._pacer.count_flush(len(blocks))
         special: dict[Delivery, Outbound | None] = dict.fromkeys(senders)
-        if len(special) > 1:  # players of one tick hear each other, not themselves
+        # Nobody gets their own notes back: a player heard them when the key went down, and would hear an echo. In most
+        # ticks one member plays, so that all listeners share one frame and the player gets none.
+        if len(special) > 1:
             for player in special:
                 special[player] = Music(
                     block for block, sender in zip(blocks, senders, strict=True) if sender is not player
@@ -214,9 +214,8 @@ class Fanout:
                 for delivery, write in group:
                     if delivery not in special:
                         write(frame)
-        for delivery, own in special.items():
-            if own is not None and delivery.state is State.LIVE and delivery in self._listeners:
-                delivery.send(own)
+                    elif (own := special[delivery]) is not None:
+                        write(own.frame(encoding))
 
     def _give(
         self, music: Outbound, special: Mapping[Delivery, Outbound | None], entries: int, delivery: Delivery
@@ -225,7 +224,7 @@ class Fanout:
         if own is None or not self._listens(delivery, entries):
             return
         if delivery.state is State.LIVE:
-            delivery.send(own)
+            delivery.write(own.frame(delivery.encoding))
         elif delivery.backlog is not None:
             delivery.backlog.append(own.frame(delivery.encoding))
 
@@ -240,6 +239,9 @@ class Fanout:
         else:
             for listener in listeners:
                 give(listener)
+
+    # Each listener is a system call. A flush to five thousand at once would keep all other rooms waiting for tens of
+    # milliseconds (`python -m bench concert`); in slices the loop serves them in between.
 
     def _in_slices(self, listeners: list[Delivery], give: Callable[[Delivery], None]) -> Iterator[None]:
         for start in range(0, len(listeners), self._slice_size):

@@ -29,10 +29,11 @@ class Outbound(ABC):
         row: the message's row of `SERVER_MESSAGES`, which says how it is treated on its way.
     """
 
-    __slots__ = ("_binary", "_text", "row")
+    __slots__ = ("_binary", "_text")
 
-    def __init__(self, type_: str) -> None:
-        self.row: ServerMessage = SERVER_MESSAGES[type_]
+    row: ServerMessage
+
+    def __init__(self) -> None:
         self._binary: bytes | None = None
         self._text: bytes | None = None
 
@@ -58,10 +59,11 @@ class Outbound(ABC):
 class ControlMessage(Outbound):
     """A message without a binary twin: `type_` and `data` as `rhythm_protocol.messages` has them, `id_` on answers."""
 
-    __slots__ = ("_data", "_id", "_type")
+    __slots__ = ("_data", "_id", "_type", "row")
 
     def __init__(self, type_: str, data: object, id_: int | None = None) -> None:
-        super().__init__(type_)
+        super().__init__()
+        self.row = SERVER_MESSAGES[type_]
         self._type = type_
         self._data = data
         self._id = id_
@@ -78,8 +80,10 @@ class Music(Outbound):
 
     __slots__ = ("_payload",)
 
+    row = SERVER_MESSAGES["midi-event"]
+
     def __init__(self, blocks: Iterable[bytes]) -> None:
-        super().__init__("midi-event")
+        super().__init__()
         self._payload = _MIDI + b"".join(blocks)
 
     def binary(self) -> bytes:
@@ -103,8 +107,10 @@ class ClockReply(Outbound):
 
     __slots__ = ("_received_us", "_sent_us", "_value")
 
+    row = SERVER_MESSAGES["clock"]
+
     def __init__(self, value: int, received_us: int, sent_us: int) -> None:
-        super().__init__("clock")
+        super().__init__()
         self._value = value
         self._received_us = received_us
         self._sent_us = sent_us
@@ -121,8 +127,10 @@ class CursorPositions(Outbound):
 
     __slots__ = ("_cursors",)
 
+    row = SERVER_MESSAGES["cursor"]
+
     def __init__(self, cursors: Sequence[CursorAt]) -> None:
-        super().__init__("cursor")
+        super().__init__()
         self._cursors = cursors
 
     def binary(self) -> bytes:

@@ -1,6 +1,5 @@
 """All sessions of this server: how they begin, go into rooms and out again, and end."""
 
-import ipaddress
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import Final
 from rhythm_protocol.close import SLOW, Close
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomLeft
+from rhythmd.addresses import is_loopback
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity, Peer
@@ -55,7 +55,7 @@ class Away:
         self._since[session] = monotonic()
         self._per_address[session.player.address] += 1
         if (
-            not _is_loopback(session.player.address)
+            not is_loopback(session.player.address)
             and self._per_address[session.player.address] > self._limit_per_address
         ):
             return next(other for other in self._since if other.player.address == session.player.address)
@@ -73,10 +73,6 @@ class Away:
         """Those who did not come back in time."""
         oldest = monotonic() - self._seconds
         return [session for session, since in self._since.items() if since <= oldest]
-
-
-def _is_loopback(address: str) -> bool:
-    return ipaddress.ip_address(address).is_loopback
 
 
 class EndedLogins:

@@ -1,6 +1,5 @@
 """`rooms/active` and `rooms/{id}`: what rooms there are."""
 
-from collections import OrderedDict
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Final
@@ -10,6 +9,7 @@ from msgspec import Struct, json
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomInfo, RoomType
+from rhythmd.bounded import BoundedDict
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
@@ -56,7 +56,7 @@ class RoomsResource:
         self._registry = registry
         self._catalogue = catalogue
         self._version = -1
-        self._pages: OrderedDict[ActiveRooms, tuple[CachedBody, str]] = OrderedDict()
+        self._pages: BoundedDict[ActiveRooms, tuple[CachedBody, str]] = BoundedDict(CACHED_QUERIES)
 
     async def active(self, call: Call[ActiveRooms]) -> web.StreamResponse:
         """The rooms that can be found, the fullest first."""
@@ -90,8 +90,6 @@ class RoomsResource:
             etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
             headers = {"Content-Type": "application/json", "ETag": etag, **REVALIDATED}
             page = self._pages[query] = CachedBody(headers.items(), body), etag
-            if len(self._pages) > CACHED_QUERIES:
-                self._pages.popitem(last=False)
         return page
 
     def _select(self, query: ActiveRooms) -> RoomList:

@@ -31,7 +31,7 @@ def _given(change: Input, fields: tuple[str, ...]) -> dict[str, object]:
 
 class UsersResource:
     def __init__(self, auth: Auth) -> None:
-        self._people = auth.people
+        self._public_accounts = auth.public_accounts
 
     async def profile(self, call: Call[Nothing]) -> Me:
         """Your account."""
@@ -49,7 +49,7 @@ class UsersResource:
             status_text=given.status_text,
             profile=profile,
         )
-        return me(await self._people.update(call.account.id, changes))
+        return me(await self._public_accounts.update(call.account.id, changes))
 
     async def settings(self, call: Call[Nothing]) -> Preferences:
         """Your own settings."""
@@ -59,12 +59,14 @@ class UsersResource:
         """Change your own settings."""
         given = _given(call.input, Preferences.__struct_fields__)
         settings = structs.replace(call.account.settings, **given)
-        changed = await self._people.update(call.account.id, AccountChanges(updated=unix_ms(), settings=settings))
+        changed = await self._public_accounts.update(
+            call.account.id, AccountChanges(updated=unix_ms(), settings=settings)
+        )
         return changed.settings
 
     async def one(self, call: Call[Nothing]) -> Person:
         """What a user shows of themselves to you."""
-        account = await self._people.find(_usertag(call))
+        account = await self._public_accounts.find(_usertag(call))
         if account is None:
             raise ApiError(ErrorCode.NOT_FOUND, "there is no such user")
         return person(account, call.principal)

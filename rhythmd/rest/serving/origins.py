@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from rhythm_protocol.errors import ErrorCode
-from rhythmd.origins import is_allowed
+from rhythmd.addresses import is_allowed_origin
 from rhythmd.rest.serving.cookies import has_cookies
 from rhythmd.rest.serving.envelope import ApiError
 
@@ -40,7 +40,7 @@ class Origins:
             return
         origin, fetch_site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
         if origin is not None:
-            fine = is_allowed(origin, request.headers.getall(hdrs.HOST, ()), self._allowed)
+            fine = is_allowed_origin(origin, request.headers.getall(hdrs.HOST, ()), self._allowed)
         elif fetch_site is not None:
             fine = fetch_site in OURS
         else:

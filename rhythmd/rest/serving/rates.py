@@ -1,6 +1,5 @@
 """How many requests somebody may send: three kinds of them, each with a rate, and a bounded memory of who sent."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from enum import StrEnum
 from math import ceil
@@ -10,6 +9,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.bounded import BoundedDict
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.serving.envelope import ApiError
 
@@ -57,10 +57,9 @@ class RateLimiter:
 
     def __init__(self, per_minute: int, entries: int, clock: Callable[[], float] = monotonic) -> None:
         self._limit = per_minute
-        self._entries = entries
         self._clock = clock
         self._interval = MINUTE_S / per_minute
-        self._full_again: OrderedDict[str, float] = OrderedDict()
+        self._full_again: BoundedDict[str, float] = BoundedDict(entries)
 
     def __len__(self) -> int:
         return len(self._full_again)
@@ -68,14 +67,12 @@ class RateLimiter:
     def take(self, sender: str) -> Allowance:
         """Count a request. One that is refused is not counted."""
         now = self._clock()
-        full = max(self._full_again.pop(sender, now), now) + self._interval
+        full = max(self._full_again.get(sender, now), now) + self._interval
         excess = full - now - MINUTE_S
         granted = excess <= self._interval * 1e-6  # what rounding leaves of a difference of zero
         if not granted:
             full -= self._interval
         self._full_again[sender] = full
-        if len(self._full_again) > self._entries:
-            self._full_again.popitem(last=False)
         remaining = int((MINUTE_S - (full - now)) / self._interval + 1e-6) if granted else 0
         return Allowance(self._limit, remaining, ceil(full - now), 0 if granted else max(1, ceil(excess)))
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import time
 import traceback
 from typing import Final
 
 import aiohttp
 from msgspec import Struct, json
 
+from rhythmd.clock import unix_ms
 from rhythmd.config import ErrorsConfig
 from rhythmd.telemetry import request_id, rest_log
 
@@ -55,7 +55,7 @@ class Reports:
             return
         text = "".join(traceback.format_exception(error))
         with contextlib.suppress(asyncio.QueueFull):
-            self._queue.put_nowait(Report(time.time_ns() // 1_000_000, request_id.get(), method, path, text))
+            self._queue.put_nowait(Report(unix_ms(), request_id.get(), method, path, text))
 
     async def _run(self) -> None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)

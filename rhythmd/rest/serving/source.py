@@ -1,39 +1,20 @@
 """Where a request comes from, also behind a proxy that the configuration names, and how its sender reaches us."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import quote
 
 from aiohttp import web
 
-from rhythmd.auth.addresses import network
+from rhythmd.addresses import Address, customer_network, parse_address, parse_network
 from rhythmd.auth.values import Client
 
 __all__ = ["PublicUrls", "RequestSource"]
 
 LOCAL: Final = "127.0.0.1"
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-KNOWN_ADDRESSES: Final = 4_096
 SOCKET: Final = "/ws"
 CALLBACK: Final = "/api/v1/auth/oauth/{}/callback"
-
-Address = IPv4Address | IPv6Address
-
-
-@lru_cache(KNOWN_ADDRESSES)
-def _parse(text: str) -> Address | None:
-    """IPv4 in its own form also when it came through an IPv6 socket."""
-    try:
-        address = ip_address(text.strip().partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-_network = lru_cache(KNOWN_ADDRESSES)(network)
 
 
 class RequestSource:
@@ -44,20 +25,20 @@ class RequestSource:
     """
 
     def __init__(self, trusted_proxies: Sequence[str]) -> None:
-        self._trusted: list[IPv4Network | IPv6Network] = [ip_network(text, strict=False) for text in trusted_proxies]
+        self._trusted = [parse_network(text) for text in trusted_proxies]
 
     def client(self, request: web.BaseRequest) -> Client:
         return Client(self.address(request), request.headers.get("User-Agent", ""))
 
     def address(self, request: web.BaseRequest) -> str:
         """The IP address of who sent the request: the last one on its way that is no proxy of ours."""
-        peer = _parse(request.remote or LOCAL)
+        peer = parse_address(request.remote or LOCAL)
         if peer is None:
             return LOCAL
         if not self._trusted or not self._is_trusted(peer):
             return str(peer)
         for text in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
-            hop = _parse(text)
+            hop = parse_address(text)
             if hop is None:
                 break
             peer = hop
@@ -68,8 +49,8 @@ class RequestSource:
     def network(self, request: web.BaseRequest) -> str:
         """The network of who sent the request: what one customer has."""
         if self._trusted:
-            return _network(self.address(request))
-        return _network(request.remote or LOCAL)
+            return customer_network(self.address(request))
+        return customer_network(request.remote or LOCAL)
 
     def came_through_tls(self, request: web.BaseRequest) -> bool:
         """Whether the visitor's own connection, to us or to our proxy, is encrypted."""
@@ -77,7 +58,7 @@ class RequestSource:
             return True
         if not self._trusted:
             return False
-        peer = _parse(request.remote or "")
+        peer = parse_address(request.remote or "")
         if peer is None or not self._is_trusted(peer):
             return False
         return request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower() == "https"

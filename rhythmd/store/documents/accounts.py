@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 
 from rhythmd.ports import Conflict, LastIdentity, NotFound
-from rhythmd.rows import Account, AccountChanges, Identity, Page, fold
+from rhythmd.rows import Account, AccountChanges, ExternalIdentity, Page, fold
 from rhythmd.store.documents.mapping import add_keys, equal, find_page, from_document, to_document
 from rhythmd.store.mongo import Collection, Document, Index
 
-__all__ = ["ACCOUNT_INDEXES", "MongoAccounts", "MongoIdentities"]
+__all__ = ["ACCOUNT_INDEXES", "MongoAccounts", "MongoExternalIdentities"]
 
 ACCOUNT_INDEXES: Final = (
     Index(("usertag_key",), unique=True),
@@ -27,14 +27,14 @@ def _account(document: Document) -> Account:
     return from_document(document, Account)
 
 
-def _identity_document(identity: Identity) -> Document:
+def _identity_document(identity: ExternalIdentity) -> Document:
     document: Document = msgspec.to_builtins(identity)
     del document["user_id"]
     return document
 
 
-def _identities(account: Document) -> list[Identity]:
-    return [msgspec.convert({**inner, "user_id": account["_id"]}, Identity) for inner in account["identities"]]
+def _identities(account: Document) -> list[ExternalIdentity]:
+    return [msgspec.convert({**inner, "user_id": account["_id"]}, ExternalIdentity) for inner in account["identities"]]
 
 
 class MongoAccounts:
@@ -43,7 +43,7 @@ class MongoAccounts:
     def __init__(self, accounts: Collection) -> None:
         self._accounts = accounts
 
-    async def create(self, account: Account, identity: Identity | None = None) -> None:
+    async def create(self, account: Account, identity: ExternalIdentity | None = None) -> None:
         identities = [] if identity is None else [_identity_document(identity)]
         await self._accounts.insert({**to_document(account, _FOLDED), "identities": identities})
 
@@ -75,13 +75,13 @@ class MongoAccounts:
         return None if document is None else _account(document)
 
 
-class MongoIdentities:
-    """`rhythmd.ports.IdentityStore` on MongoDB."""
+class MongoExternalIdentities:
+    """`rhythmd.ports.ExternalIdentityStore` on MongoDB."""
 
     def __init__(self, accounts: Collection) -> None:
         self._accounts = accounts
 
-    async def link(self, identity: Identity) -> None:
+    async def link(self, identity: ExternalIdentity) -> None:
         account = equal(_id=identity.user_id)
         unlinked = {"identities.provider": {"$ne": identity.provider}}
         push = {"$push": {"identities": _identity_document(identity)}}
@@ -91,7 +91,7 @@ class MongoIdentities:
             raise NotFound("no such account")
         raise Conflict("provider")
 
-    async def find(self, provider: str, subject: str) -> Identity | None:
+    async def find(self, provider: str, subject: str) -> ExternalIdentity | None:
         # The second condition repeats part of the first, for the planner to see that the partial index will do.
         where = {
             "identities": {"$elemMatch": equal(provider=provider, subject=subject)},
@@ -103,7 +103,7 @@ class MongoIdentities:
         [identity] = [identity for identity in _identities(account) if identity.provider == provider]
         return identity
 
-    async def of_user(self, user_id: str) -> list[Identity]:
+    async def of_user(self, user_id: str) -> list[ExternalIdentity]:
         account = await self._accounts.find_one(equal(_id=user_id))
         return [] if account is None else sorted(_identities(account), key=lambda each: each.provider)
 

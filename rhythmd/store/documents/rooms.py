@@ -1,16 +1,14 @@
-"""Rooms that are kept, and who is banned from them or muted in them."""
+"""Rooms that are kept, and who is banned from them."""
 
 from typing import Final
 
 import msgspec
 
-from rhythm_protocol.messages import RoomType
 from rhythmd.ports import NotFound, TooMany
-from rhythmd.rows import Page, Sanction, SanctionKind, StoredRoom, StoredRoomChanges, fold
+from rhythmd.rows import Sanction, SanctionKind, StoredRoom, StoredRoomChanges, fold
 from rhythmd.store.documents.mapping import (
     add_keys,
     equal,
-    find_page,
     from_document,
     purge_date,
     to_document,
@@ -19,12 +17,7 @@ from rhythmd.store.mongo import Collection, Document, Index
 
 __all__ = ["ROOM_INDEXES", "SANCTION_INDEXES", "MongoRooms"]
 
-ROOM_INDEXES: Final = (
-    Index(("name_key",), unique=True),
-    Index(("created", "_id")),
-    Index(("settings.type", "created", "_id")),
-    Index(("owner_id", "created", "_id")),
-)
+ROOM_INDEXES: Final = (Index(("name_key",), unique=True), Index(("owner_id", "created", "_id")))
 SANCTION_INDEXES: Final = (Index(("room_id", "created", "subject", "kind")), Index(("purge_at",), ttl=True))
 _FOLDED: Final = ("name",)
 
@@ -72,18 +65,6 @@ class MongoRooms:
         await self._chat.delete(equal(room_id=room_id))
         await self._sanctions.delete(equal(room_id=room_id))
         return await self._rooms.delete(equal(_id=room_id)) > 0
-
-    async def page(
-        self,
-        limit: int,
-        cursor: str | None = None,
-        *,
-        kind: RoomType | None = None,
-        owner_id: str | None = None,
-    ) -> Page[StoredRoom]:
-        wanted = {"settings.type": kind and str(kind), "owner_id": owner_id}
-        where = equal(**{field: value for field, value in wanted.items() if value is not None})
-        return await find_page(self._rooms, _room, where, limit, cursor)
 
     async def sanction(self, sanction: Sanction) -> None:
         if await self.get(sanction.room_id) is None:

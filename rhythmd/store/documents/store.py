@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from rhythmd.store.documents.accounts import ACCOUNT_INDEXES, MongoAccounts, MongoIdentities
+from rhythmd.store.documents.accounts import ACCOUNT_INDEXES, MongoAccounts, MongoExternalIdentities
 from rhythmd.store.documents.audit import AUDIT_INDEXES, MongoAudit
 from rhythmd.store.documents.chat import CHAT_INDEXES, MongoChat
 from rhythmd.store.documents.recordings import RECORDING_INDEXES, MongoRecordings
@@ -51,7 +51,7 @@ class MongoStore:
         accounts = self._collection("accounts")
         chat = self._collection("chat")
         self.accounts = MongoAccounts(accounts)
-        self.identities = MongoIdentities(accounts)
+        self.identities = MongoExternalIdentities(accounts)
         self.sessions = MongoSessions(accounts, self._collection("sessions"), self._collection("spent_tokens"))
         self.rooms = MongoRooms(self._collection("rooms"), self._collection("sanctions"), chat)
         self.chat = MongoChat(chat, self._collection("counters"))

@@ -8,12 +8,11 @@ import orjson
 from msgspec import structs
 
 from rhythmd.ports import Conflict, LastIdentity, NotFound
-from rhythmd.rows import Account, AccountChanges, Identity, Page, fold
-from rhythmd.store.changes import changed_fields
+from rhythmd.rows import Account, AccountChanges, ExternalIdentity, Page, changed_fields, fold
 from rhythmd.store.sqlite.engine import Engine
 from rhythmd.store.sqlite.table import Table
 
-__all__ = ["ACCOUNTS", "SqliteAccounts", "SqliteIdentities"]
+__all__ = ["ACCOUNTS", "SqliteAccounts", "SqliteExternalIdentities"]
 
 ACCOUNTS: Final = Table(
     "accounts",
@@ -22,10 +21,10 @@ ACCOUNTS: Final = Table(
     flags=("email_verified",),
     folded=("usertag", "email"),
 )
-_IDENTITIES: Final = Table("identities", Identity)
+_IDENTITIES: Final = Table("identities", ExternalIdentity)
 
 
-def _create(connection: sqlite3.Connection, account: Account, identity: Identity | None) -> None:
+def _create(connection: sqlite3.Connection, account: Account, identity: ExternalIdentity | None) -> None:
     ACCOUNTS.insert(connection, account)
     if identity is not None:
         _IDENTITIES.insert(connection, identity)
@@ -40,13 +39,13 @@ def _update(connection: sqlite3.Connection, user_id: str, changes: AccountChange
     return account
 
 
-def _link(connection: sqlite3.Connection, identity: Identity) -> None:
+def _link(connection: sqlite3.Connection, identity: ExternalIdentity) -> None:
     if _IDENTITIES.find(connection, "user_id = ? AND provider = ?", identity.user_id, identity.provider):
         raise Conflict("provider")
     _IDENTITIES.insert(connection, identity)
 
 
-def _identities(connection: sqlite3.Connection, user_id: str) -> list[Identity]:
+def _identities(connection: sqlite3.Connection, user_id: str) -> list[ExternalIdentity]:
     return _IDENTITIES.select(connection, "WHERE user_id = ? ORDER BY provider", user_id)
 
 
@@ -66,7 +65,7 @@ class SqliteAccounts:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def create(self, account: Account, identity: Identity | None = None) -> None:
+    async def create(self, account: Account, identity: ExternalIdentity | None = None) -> None:
         await self._engine.write(_create, account, identity)
 
     async def get(self, user_id: str) -> Account | None:
@@ -89,19 +88,19 @@ class SqliteAccounts:
         return await self._engine.read(ACCOUNTS.select, where, orjson.dumps(user_ids).decode(), since)
 
 
-class SqliteIdentities:
-    """`rhythmd.ports.IdentityStore` on SQLite."""
+class SqliteExternalIdentities:
+    """`rhythmd.ports.ExternalIdentityStore` on SQLite."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def link(self, identity: Identity) -> None:
+    async def link(self, identity: ExternalIdentity) -> None:
         await self._engine.write(_link, identity)
 
-    async def find(self, provider: str, subject: str) -> Identity | None:
+    async def find(self, provider: str, subject: str) -> ExternalIdentity | None:
         return await self._engine.read(_IDENTITIES.find, "provider = ? AND subject = ?", provider, subject)
 
-    async def of_user(self, user_id: str) -> list[Identity]:
+    async def of_user(self, user_id: str) -> list[ExternalIdentity]:
         return await self._engine.read(_identities, user_id)
 
     async def unlink(self, user_id: str, provider: str) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rhythmd.ports import StoreUnavailable
-from rhythmd.store.admission import Admission
 from rhythmd.store.sqlite.schema import MIGRATIONS, Migration
 from rhythmd.store.sqlite.worker import Job, Worker
+from rhythmd.store.waiting import WaitingCalls
 from rhythmd.telemetry import store_log
 
 __all__ = ["Engine"]
@@ -41,7 +41,7 @@ class Engine:
         self._migrations = migrations
         self._worker: Worker | None = None
         self._ended = asyncio.Event()
-        self._admission = Admission(high_mark)
+        self._waiting_calls = WaitingCalls(high_mark)
 
     async def start(self) -> None:
         """Open the file and bring it up to date. Raises StoreUnavailable or SchemaTooNew; may be repeated."""
@@ -84,7 +84,7 @@ class Engine:
     async def _call(self, work: Callable[[sqlite3.Connection], T], timeout_s: float | None, *, writes: bool) -> T:
         if self._worker is None:
             raise StoreUnavailable("the store is not open")
-        self._admission.enter()
+        self._waiting_calls.enter()
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._worker.jobs.put(Job(work, future, writes=writes))
         try:
@@ -95,7 +95,7 @@ class Engine:
 
     def _settle(self, jobs: Sequence[Job[Any]]) -> None:
         """What was given up counts as waiting until the thread has come to it: the queue's bound is a real one."""
-        self._admission.leave(len(jobs))
+        self._waiting_calls.leave(len(jobs))
         for job in jobs:
             job.deliver()
 

@@ -1,14 +1,12 @@
-"""Rooms that are kept, and who is banned from them or muted in them."""
+"""Rooms that are kept, and who is banned from them."""
 
 import sqlite3
 from typing import Final
 
 from msgspec import structs
 
-from rhythm_protocol.messages import RoomType
 from rhythmd.ports import NotFound, TooMany
-from rhythmd.rows import Page, Sanction, SanctionKind, StoredRoom, StoredRoomChanges, fold
-from rhythmd.store.changes import changed_fields
+from rhythmd.rows import Sanction, SanctionKind, StoredRoom, StoredRoomChanges, changed_fields, fold
 from rhythmd.store.sqlite.engine import Engine
 from rhythmd.store.sqlite.table import Table
 
@@ -68,17 +66,6 @@ class SqliteRooms:
 
     async def delete(self, room_id: str) -> bool:
         return await self._engine.write(_delete, room_id)
-
-    async def page(
-        self,
-        limit: int,
-        cursor: str | None = None,
-        *,
-        kind: RoomType | None = None,
-        owner_id: str | None = None,
-    ) -> Page[StoredRoom]:
-        where = {"type = ?": kind, "owner_id = ?": owner_id}
-        return await self._engine.read(_ROOMS.page, limit, cursor, where)
 
     async def sanction(self, sanction: Sanction) -> None:
         await self._engine.write(_SANCTIONS.insert, sanction, _IN_PLACE)

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from rhythmd.store.sqlite.accounts import SqliteAccounts, SqliteIdentities
+from rhythmd.store.sqlite.accounts import SqliteAccounts, SqliteExternalIdentities
 from rhythmd.store.sqlite.audit import SqliteAudit
 from rhythmd.store.sqlite.chat import SqliteChat
 from rhythmd.store.sqlite.engine import Engine
@@ -54,7 +54,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, timeout_s: float = 5.0, high_mark: int = 10_000) -> None:
         self._engine = Engine(path, timeout_s=timeout_s, high_mark=high_mark)
         self.accounts = SqliteAccounts(self._engine)
-        self.identities = SqliteIdentities(self._engine)
+        self.identities = SqliteExternalIdentities(self._engine)
         self.sessions = SqliteSessions(self._engine)
         self.rooms = SqliteRooms(self._engine)
         self.chat = SqliteChat(self._engine)

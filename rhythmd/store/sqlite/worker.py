@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from rhythmd.ports import Conflict, NotFound, SchemaTooNew, StoreError, StoreUnavailable
 from rhythmd.store.sqlite.schema import Migration, migrate
-from rhythmd.telemetry import Outage, store_log
+from rhythmd.telemetry import OutageLog, store_log
 
 __all__ = ["Job", "Worker"]
 
@@ -102,7 +102,7 @@ class _Kind(NamedTuple):
 
     begin: str
     run: Callable[[sqlite3.Connection, Job[Any]], None]
-    outage: Outage
+    outage: OutageLog
 
 
 class Worker:
@@ -127,8 +127,8 @@ class Worker:
         self._migrations = migrations
         self._answer = answer
         self._connection: sqlite3.Connection | None = None
-        self._reading = _Kind("BEGIN", _run_among, Outage(f"{path} (reading)"))
-        self._writing = _Kind("BEGIN IMMEDIATE", _run_apart, Outage(f"{path} (writing)"))
+        self._reading = _Kind("BEGIN", _run_among, OutageLog(f"{path} (reading)"))
+        self._writing = _Kind("BEGIN IMMEDIATE", _run_apart, OutageLog(f"{path} (writing)"))
         self._last = False
 
     def run(self) -> None:

@@ -2,11 +2,11 @@
 
 from rhythmd.ports import StoreUnavailable
 
-__all__ = ["Admission"]
+__all__ = ["WaitingCalls"]
 
 
-class Admission:
-    """Counts calls; at the high mark it refuses further ones until half of them are done.
+class WaitingCalls:
+    """The calls that wait for a database: at the high mark further ones are refused until half of them are done.
 
     Args:
         high_mark: calls that may wait at once.

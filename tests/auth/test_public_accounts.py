@@ -1,10 +1,10 @@
-"""People as others see them: kept for a moment, and never for longer than until a change."""
+"""PublicAccounts as others see them: kept for a moment, and never for longer than until a change."""
 
 import asyncio
 
 import pytest
 
-from rhythmd.auth.people import KEPT_S, People
+from rhythmd.auth.public_accounts import KEPT_S, PublicAccounts
 from rhythmd.auth.service import Auth
 from rhythmd.cluster.redis_cache import RedisCache
 from rhythmd.ports import Store
@@ -16,8 +16,8 @@ from tests.services import free_port
 
 
 @pytest.fixture
-def people(store: Store, cache: MemoryCache) -> People:
-    return People(store.accounts, cache)
+def people(store: Store, cache: MemoryCache) -> PublicAccounts:
+    return PublicAccounts(store.accounts, cache)
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ async def clara(auth: Auth) -> Account:
     return (await auth.accounts.register("Clara", PASSWORD, "clara@example.org", CLIENT)).account
 
 
-async def roles(people: People) -> frozenset[Role]:
+async def roles(people: PublicAccounts) -> frozenset[Role]:
     found = await people.find("clara")
     assert found is not None
     return found.roles
 
 
-async def test_find_shows_nothing_that_is_secret(people: People, clara: Account) -> None:
+async def test_find_shows_nothing_that_is_secret(people: PublicAccounts, clara: Account) -> None:
     for usertag in ("Clara", "CLARA"):
         found = await people.find(usertag)
         assert found is not None
@@ -39,14 +39,14 @@ async def test_find_shows_nothing_that_is_secret(people: People, clara: Account)
         assert (found.email, found.password_hash) == (None, None)
 
 
-async def test_find_of_nobody_is_not_kept(people: People, auth: Auth) -> None:
+async def test_find_of_nobody_is_not_kept(people: PublicAccounts, auth: Auth) -> None:
     assert await people.find("clara") is None
     await auth.accounts.register("Clara", PASSWORD, None, CLIENT)
     assert await people.find("clara") is not None
 
 
 async def test_change_past_the_cache_is_seen_after_its_time(
-    people: People, store: Store, clara: Account, clock: ManualClock
+    people: PublicAccounts, store: Store, clara: Account, clock: ManualClock
 ) -> None:
     before = await roles(people)
     await store.accounts.update(clara.id, AccountChanges(updated=1, roles=frozenset({Role.PRO})))
@@ -56,9 +56,9 @@ async def test_change_past_the_cache_is_seen_after_its_time(
 
 
 async def test_change_at_one_server_is_seen_at_once_at_another(
-    people: People, store: Store, cache: MemoryCache, auth: Auth, clara: Account
+    people: PublicAccounts, store: Store, cache: MemoryCache, auth: Auth, clara: Account
 ) -> None:
-    there = People(store.accounts, cache)
+    there = PublicAccounts(store.accounts, cache)
     for number, given in enumerate((frozenset({Role.PRO}), frozenset({Role.ADMIN}))):
         await asyncio.gather(roles(people), roles(there))
         await people.update(clara.id, AccountChanges(updated=number, roles=given))
@@ -67,7 +67,7 @@ async def test_change_at_one_server_is_seen_at_once_at_another(
     assert await roles(there) == {Role.MEMBER}
 
 
-async def test_find_while_it_changes_keeps_nothing_old(people: People, clara: Account) -> None:
+async def test_find_while_it_changes_keeps_nothing_old(people: PublicAccounts, clara: Account) -> None:
     for number in range(50):
         given = frozenset({Role.PRO if number % 2 else Role.MODERATOR})
         finds = [asyncio.create_task(roles(people)) for _ in range(3)]
@@ -76,7 +76,7 @@ async def test_find_while_it_changes_keeps_nothing_old(people: People, clara: Ac
         assert await roles(people) == given
 
 
-async def test_profile_that_becomes_private_is_hidden_at_once(people: People, clara: Account) -> None:
+async def test_profile_that_becomes_private_is_hidden_at_once(people: PublicAccounts, clara: Account) -> None:
     assert await people.find("clara") is not None
     await people.update(clara.id, AccountChanges(updated=1, settings=Preferences(privacy=Privacy.PRIVATE)))
     found = await people.find("clara")
@@ -86,7 +86,7 @@ async def test_profile_that_becomes_private_is_hidden_at_once(people: People, cl
 
 async def test_cache_that_is_away_is_in_nobodys_way(store: Store, clara: Account, errors_logged: ErrorLog) -> None:
     cache = RedisCache(f"redis://127.0.0.1:{free_port()}", timeout_s=0.2)
-    people = People(store.accounts, cache)
+    people = PublicAccounts(store.accounts, cache)
     assert await roles(people) == clara.roles
     await people.update(clara.id, AccountChanges(updated=1, roles=frozenset({Role.PRO})))
     assert await roles(people) == {Role.PRO}

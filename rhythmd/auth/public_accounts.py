@@ -9,17 +9,17 @@ from msgspec import structs
 from rhythmd.ports import AccountStore, Cache, StoreUnavailable
 from rhythmd.rows import Account, AccountChanges, fold
 
-__all__ = ["People"]
+__all__ = ["PublicAccounts"]
 
 KEPT_S: Final = 5.0
 
 
 def _key(usertag: str) -> str:
-    return f"person:{fold(usertag)}"
+    return f"account:{fold(usertag)}"
 
 
-class People:
-    """For showing people only: who decides what somebody may do asks the store.
+class PublicAccounts:
+    """Looks accounts up for showing them. What somebody may do is decided by what the store has, never by this.
 
     A change through `update` is seen at once by all servers on one cache. One past it, such as the operator's at the
     command line, is seen within `KEPT_S`.

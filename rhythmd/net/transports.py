@@ -1,0 +1,33 @@
+"""What a transport does that asyncio does not do by itself: hold little unsent, and end without losing the end."""
+
+import asyncio
+import socket
+from typing import Final
+
+__all__ = ["CLOSE_S", "end_output", "keep_little_unsent"]
+
+SEND_BUFFER: Final = 65_536  # the kernel doubles it; what is on its way and not acknowledged counts, too
+UNSENT: Final = 16_384
+CLOSE_S: Final = 5.0  # for the other side to close, too
+
+
+def keep_little_unsent(raw: socket.socket) -> None:
+    """Bound what waits in the kernel: old notes there cannot be taken back, and hide that a client is slow.
+
+    TCP_NOTSENT_LOWAT (Linux, macOS) leaves what the connection needs on its way alone.
+    """
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+
+
+def end_output(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
+    """Close our side, go on reading, and give up after `CLOSE_S`; the timer of that.
+
+    Closing both at once while bytes are still coming in would reset the connection, and what was written could be lost.
+    """
+    if transport.can_write_eof() and not transport.is_closing():
+        transport.write_eof()
+    else:
+        transport.close()
+    return loop.call_later(CLOSE_S, transport.abort)

@@ -1,0 +1,100 @@
+"""One reading of addresses, whatever form they come in."""
+
+import pytest
+
+from rhythmd.addresses import canonical_address, customer_network, is_loopback, parse_address, parse_network
+
+CANONICAL = [
+    ("192.0.2.1", "192.0.2.1"),
+    (" 192.0.2.1 ", "192.0.2.1"),
+    ("::ffff:192.0.2.1", "192.0.2.1"),
+    ("::FFFF:c000:0201", "192.0.2.1"),
+    ("0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"),
+    ("2001:DB8:0:0::1", "2001:db8::1"),
+    ("fe80::1%eth0", "fe80::1"),
+    ("::ffff:192.0.2.1%eth0", "192.0.2.1"),
+]
+NO_ADDRESSES = [
+    "",
+    " ",
+    "%",
+    "%eth0",
+    "unknown",
+    "192.0.2",
+    "192.0.2.256",
+    "192.0.2.01",
+    "3221225985",
+    "1::2::3",
+    "::g",
+]
+
+
+@pytest.mark.parametrize(("text", "canonical"), CANONICAL)
+def test_canonical_address_of_any_form_is_one(text: str, canonical: str) -> None:
+    assert canonical_address(text) == canonical
+    assert str(parse_address(text)) == canonical
+
+
+@pytest.mark.parametrize("text", NO_ADDRESSES)
+def test_parse_address_of_what_is_none_is_none(text: str) -> None:
+    assert parse_address(text) is None
+    assert canonical_address(text) == text
+    assert customer_network(text) == text
+    assert not is_loopback(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["127.0.0.1", "127.0.0.0", "127.255.255.255", "::1", "::1%lo", "::ffff:127.0.0.1", "::ffff:7f09:0908"]
+)
+def test_is_loopback_in_any_form(text: str) -> None:
+    assert is_loopback(text)
+
+
+@pytest.mark.parametrize("text", ["128.0.0.1", "126.255.255.255", "::2", "::", "0.0.0.0", "::127.0.0.1", "fe80::1%lo"])
+def test_is_loopback_of_other_addresses_is_false(text: str) -> None:
+    assert not is_loopback(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("2001:db8::1", "2001:DB8:0:0:0:0:0:2", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("192.0.2.1", "c000:201::", False),
+        ("", "", True),
+    ],
+)
+def test_customer_network_is_what_one_customer_has(address: str, other: str, same: bool) -> None:
+    assert (customer_network(address) == customer_network(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("network", "address"),
+    [
+        ("10.0.0.0/8", "10.255.0.1"),
+        ("10.0.0.7/8", "10.0.0.1"),
+        ("10.0.0.7", "::ffff:10.0.0.7"),
+        ("::ffff:10.0.0.0/104", "10.1.2.3"),
+        ("::ffff:10.0.0.7", "10.0.0.7"),
+        ("2001:db8::/32", "2001:db8:1::1"),
+        ("fe80::/10", "fe80::1%eth0"),
+    ],
+)
+def test_parse_network_holds_addresses_of_any_form(network: str, address: str) -> None:
+    assert parse_address(address) in parse_network(network)
+
+
+def test_parse_network_keeps_versions_apart() -> None:
+    assert parse_address("10.0.0.1") not in parse_network("::/0")
+    assert parse_address("::1") not in parse_network("0.0.0.0/0")
+
+
+@pytest.mark.parametrize("text", ["", "everybody", "10.0.0.0/33", "2001:db8::/129", "10.0.0.0-10.0.0.9"])
+def test_parse_network_of_what_is_none_raises(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_network(text)
