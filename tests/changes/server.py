@@ -87,7 +87,7 @@ class OtherStore(SqliteStore):
     tree.before(APP, "    from rhythmd.store.documents.store", choice)
     tree.before(APP, "from rhythmd.store.sqlite.store", "from rhythmd.store.other import OtherStore\n")
     tree.replace("rhythmd/config/sections.py", 'Literal["sqlite", "mongo"]', 'Literal["sqlite", "mongo", "other"]')
-    tree.replace("config.toml", '"sqlite" (a file) or "mongo"', '"sqlite" (a file), "mongo" or "other"')
+    tree.after("config.toml", "[store]\n", '# The backend "other" is a file, too.\n')
     contract = "tests/contracts/conftest.py"
     made = '    if driver == "other":\n        return OtherStore(directory / "store.other")\n'
     tree.before(contract, "    mongod: Mongod = ", made)
@@ -147,7 +147,7 @@ class MemoryBlobs:
 def operator_command(tree: Tree) -> None:
     path = "rhythmd/admin.py"
     parser = '    shared.add(store, "name", "say which database it is", _name_store)\n'
-    tree.after(path, '"bring the database up to date; `serve` does that, too", _migrate)\n', parser)
+    tree.after(path, ", _migrate)\n", parser)
     tree.append(path, "\n\nasync def _name_store(config, _options):\n    print(config.store.backend)\n    return 0\n")
     tree.check("""
         from rhythmd.cli import main

@@ -70,10 +70,10 @@ def room_setting(tree: Tree) -> None:
     """)  # fmt: skip
 
 
-def add_key(tree: Tree, after_field: str, field: str, after_line: str, line: str) -> None:
-    """A key of the configuration, in the struct and in the file."""
-    tree.after(SECTIONS, after_field, field)
-    tree.after(FILE, after_line, line)
+def add_keys(tree: Tree, last_field: str, fields: str, next_section: str, lines: str) -> None:
+    """Keys of the configuration, in the struct behind its last field, and in the file at the end of the section."""
+    tree.after(SECTIONS, last_field, fields)
+    tree.before(FILE, f"\n[{next_section}]\n", lines)
 
 
 HOLD_FILE: Final = """
@@ -84,8 +84,8 @@ held()
 
 @recipe("a configuration key")
 def configuration_key(tree: Tree) -> None:
-    add_key(tree, "    kept_per_account: Positive = 20\n", "    strings: Positive = 230\n",
-            "chat_history = 100 ", "            # lines\nstrings = 230 ")  # fmt: skip
+    add_keys(tree, "    kept_per_account: Positive = 20\n", "    strings: Positive = 230\n",
+             "quota", "strings = 230   # of each piano\n")  # fmt: skip
     tree.check(HOLD_FILE, """
         from rhythmd.config import load_config
         from rhythmd.errors import ConfigError
@@ -102,12 +102,12 @@ def configuration_key(tree: Tree) -> None:
 
 @recipe("a login provider")
 def login_provider(tree: Tree) -> None:
-    add_key(
+    add_keys(
         tree,
         '    github_client_secret: str = ""\n',
         '    salon_client_id: str = ""\n    salon_client_secret: str = ""\n',
-        'github_api_url = "https://api.github.com"    # where it tells who logged in\n',
-        'salon_client_id = ""    # login through Salon\nsalon_client_secret = ""    # its secret\n',
+        "errors",
+        'salon_client_id = ""    # for logins through Salon\nsalon_client_secret = ""    # its secret\n',
     )
     tree.replace("rhythmd/config/relations.py", '("discord", "github")', '("discord", "github", "salon")')
     row = """        Provider(
