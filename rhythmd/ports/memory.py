@@ -1,4 +1,4 @@
-"""What is kept beside the database: files, what outlives the process, and what may be forgotten."""
+"""Ports beside the database: files, live state that outlives the process, and a cache."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
@@ -7,7 +7,7 @@ __all__ = ["BlobStore", "Cache", "LiveState"]
 
 
 class BlobStore(Protocol):
-    """Files by key, whole or not at all: who reads one sees all of one version.
+    """Files by key, whole or not at all: a reader sees one version from its beginning to its end.
 
     A key is parts of small letters, digits, `-`, `_` and single dots, joined by `/`; ValueError for others.
     """

@@ -56,7 +56,7 @@ class DirectoryBlobs:
             chunk = await self._call(_read, path, position) if len(chunk) == CHUNK_BYTES else b""
 
     async def _call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work` returns, in a thread. Raises NotFound and StoreUnavailable in place of the system's errors."""
+        """Run `work` in a thread. Raises NotFound and StoreUnavailable in place of the system's errors."""
         try:
             result = await asyncio.to_thread(work, *args, **kwargs)
         except FileNotFoundError as error:

@@ -37,6 +37,15 @@ async def until_nobody_plays(server: Server) -> None:
             await asyncio.sleep(POLL_S)
 
 
+async def until_refused(server: Server) -> None:
+    """Wait until a message was refused."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            if any("refusals_total" in name for name in await metrics(server)):
+                return
+            await asyncio.sleep(POLL_S)
+
+
 async def until_refusing(server: Server) -> None:
     """Wait until the server takes no new connections."""
     with contextlib.suppress(ConnectionRefusedError):
@@ -116,9 +125,10 @@ async def test_join_of_a_session_that_ends_while_it_waits_is_refused_for_that(
         await client.clock()
         client.abort()
         await until_connections(server, 0)
-    await until_nobody_plays(server)
+    await until_refused(server)
     refused = {name: value for name, value in (await metrics(server)).items() if "refusals_total" in name}
     assert refused == {"rhythmd_refusals_total:connection-lost": 1.0}
+    await until_nobody_plays(server)
 
 
 async def test_client_that_is_lost_while_its_room_wakes_leaves_it_asleep(
