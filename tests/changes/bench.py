@@ -36,8 +36,8 @@ def run(arguments):
     tree.replace("bench/cli.py", "latency, rest, wan", "latency, nothing, rest, wan")
     row = '    "nothing": Command(nothing.HELP, nothing.add_arguments, nothing.run),\n'
     tree.before("bench/cli.py", '    "compare": Command(', row)
-    line = "    python -m bench codec "
-    tree.before("README.md", line, "    python -m bench nothing     # how fast nothing is\n")
+    for page, mark in (("README.md", "# "), ("bench/README.md", "")):
+        tree.before(page, "    python -m bench codec ", f"    python -m bench nothing     {mark}how fast nothing is\n")
     tree.check("""
         from bench.cli import main
         from tests.changes.probes import DATA
