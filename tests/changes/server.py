@@ -146,6 +146,7 @@ class MemoryBlobs:
 @recipe("an operator's command")
 def operator_command(tree: Tree) -> None:
     path = "rhythmd/admin.py"
+    tree.replace("README.md", "| `rhythmd db check", "| `rhythmd db name\\|check")
     parser = '    shared.add(store, "name", "say which database it is", _name_store)\n'
     tree.after(path, ", _migrate)\n", parser)
     tree.append(path, "\n\nasync def _name_store(config, _options):\n    print(config.store.backend)\n    return 0\n")
