@@ -15,7 +15,8 @@ RESUME = 99  # the id of a resume
 
 
 class Listener:
-    """
+    """A client that keeps account of what it is to hear and of what it has heard.
+
     Attributes:
         due: the numbers of the events that it is to hear; `heard` of those that it heard.
         missed: whether a snapshot stood for some of them.

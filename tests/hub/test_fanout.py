@@ -1,4 +1,4 @@
-"""Who is written what, in which order, in one go and in slices."""
+"""What each listener is written, in which order, in one go and in slices."""
 
 from collections.abc import Iterator
 
