@@ -2,6 +2,7 @@
 
 import msgspec
 
+from rhythm_protocol.binary import ClockReply
 from rhythm_protocol.messages import ChatLine, JoinAck, Notes, ResumeAck, RoomLeft, UserJoined, UserLeft, Welcome
 from rhythm_protocol.resume import SessionCounter
 from rhythmd.hub.ports import Encoding
@@ -90,7 +91,7 @@ class Listener:
 
     def count(self, message: object) -> None:
         """Count what a resume counts."""
-        if not isinstance(message, Welcome | Notes | Music | Pointers):
+        if not isinstance(message, Welcome | Notes | Music | Pointers | ClockReply):
             self.counter.heard("")
 
     def confirm(self) -> None:
