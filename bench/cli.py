@@ -15,6 +15,8 @@ __all__ = ["main"]
 
 @dataclass(frozen=True)
 class Command:
+    """A command: its help, its options, and what it measures."""
+
     help: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], Report]

@@ -17,6 +17,8 @@ class Target(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
+    """A table of the report."""
+
     title: str
     columns: list[str]
     rows: list[list[str]]
@@ -30,6 +32,8 @@ class Curve(Struct, frozen=True):
 
 
 class Chart(Struct, frozen=True):
+    """A chart of the report."""
+
     title: str
     curves: list[Curve]
 

@@ -14,7 +14,7 @@ LEVELS: Final = tuple(
 
 
 class Summary(Struct, frozen=True):
-    """Milliseconds. `quantiles` stand at `LEVELS`; with nothing measured everything is 0."""
+    """A distribution in milliseconds. `quantiles` stand at `LEVELS`; with nothing measured everything is 0."""
 
     count: int
     mean: float

@@ -48,7 +48,7 @@ Work = Callable[[Config, argparse.Namespace], Awaitable[int]]
 
 
 class Shared(Struct, frozen=True):
-    """What all of these commands have in common: options, and how these become a configuration."""
+    """The options that these commands share, and how these become a configuration."""
 
     add_options: Callable[[argparse.ArgumentParser], None]
     load: Callable[[argparse.Namespace], Config]

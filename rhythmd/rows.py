@@ -67,6 +67,8 @@ class Page(Struct, Generic[RowT], frozen=True):
 
 
 class Role(StrEnum):
+    """Roles of an account. Only `moderator` and `admin` give rights so far."""
+
     MEMBER = "member"
     PRO = "pro"
     SHEET_EDITOR = "sheet-editor"
@@ -75,7 +77,7 @@ class Role(StrEnum):
 
 
 class Privacy(StrEnum):
-    """Who may see a profile."""
+    """The users who may see a profile."""
 
     PUBLIC = "public"
     MEMBERS = "members"
@@ -83,6 +85,8 @@ class Privacy(StrEnum):
 
 
 class Profile(Struct, frozen=True, kw_only=True):
+    """The part of an account that its user writes about themselves."""
+
     avatar: str = ""
     bio: str = ""
     location: str = ""
@@ -220,7 +224,7 @@ class SanctionKind(StrEnum):
 
 
 class Sanction(Struct, frozen=True, kw_only=True):
-    """What `subject` may not do in a room before `until`. A user's id, or what else tells people apart."""
+    """A ban of `subject` from a room, in force before `until`. `subject` is a user's id or an address."""
 
     room_id: str
     subject: str
@@ -246,7 +250,7 @@ class NewChatLine(Struct, frozen=True, kw_only=True):
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """What is known of a recording; the file itself is a blob. It is gone after `expires`.
+    """A recording's row; the file itself is a blob. It is gone after `expires`.
 
     `room` is the room's name at the time. `owner_id` is the user who asked for it. `players` is how many tracks it
     has, `size` the file's bytes. `key_hash` is the digest of the key that opens it to those without a login.
@@ -269,7 +273,7 @@ class Recording(Struct, frozen=True, kw_only=True):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """Who did what to whom, from where. It is gone after `expires`."""
+    """One action: who did what to whom, from where. It is gone after `expires`."""
 
     id: str
     time: int

@@ -107,7 +107,7 @@ class Histogram:
 
 
 class Stats:
-    """What the server counts. One writer, the event loop."""
+    """The server's counters. One writer, the event loop."""
 
     __slots__ = (
         "bytes_in",

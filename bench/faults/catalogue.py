@@ -59,7 +59,7 @@ async def anything(proxy: Proxy, musician: Musician, random: Random) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """`up` and `down` hold for all connections all the time; `act` befalls some of them in each round.
+    """A fault. `up` and `down` apply to all connections all the time; `act` befalls some of them in each round.
 
     With `flood` a player plays black MIDI all the while.
     """

@@ -23,7 +23,8 @@ _FLOOD_RELEASES: Final = 8  # releases are free of the quota
 
 
 class Musician:
-    """
+    """A player who plays and writes through the faults, and remembers what the others seem to hold.
+
     Args:
         name: begins each line of this player.
         url, wire, room, haste: as `Session` takes them.

@@ -25,7 +25,7 @@ class Held(NamedTuple):
 
 
 class Picture:
-    """Kept from what is heard, as a synthesizer would.
+    """What is held, as far as a listener heard, kept as a synthesizer would.
 
     Attributes:
         held: what is down now.

@@ -18,6 +18,8 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 class Direction(Enum):
+    """One of the two directions of a connection."""
+
     UP = "client to server"
     DOWN = "server to client"
 

@@ -39,7 +39,7 @@ class Removed(Exception):
 
 
 class Ear(Protocol):
-    """Who the session is for."""
+    """The one for whom a session is: it is told what comes."""
 
     def on_room(self, joined: JoinAck) -> None:
         """The room as it is: after a join, and where messages were lost."""
@@ -63,7 +63,8 @@ def _request(type_: str, data: Mapping[str, object] | Message) -> _Request:
 
 
 class Session:
-    """
+    """A client's session that outlives its connections: it comes back by itself, and resumes.
+
     Args:
         url: where to connect, the same at each return.
         wire: the subprotocol to speak.

@@ -34,7 +34,7 @@ class HttpLoadFailed(Exception):
 
 
 class HttpSpec(Struct, frozen=True):
-    """`token` is sent as the bearer, if there is one. Times are seconds."""
+    """A load of requests. `token` is sent as the bearer, if there is one; times are seconds."""
 
     host: str
     port: int
@@ -46,6 +46,8 @@ class HttpSpec(Struct, frozen=True):
 
 
 class HttpResult(Struct, frozen=True):
+    """What came of a load of requests."""
+
     requests: int
     seconds: float
     latency: Summary

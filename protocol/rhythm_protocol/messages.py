@@ -154,7 +154,7 @@ __all__ = [
 
 
 class Right(IntEnum):
-    """Who may send a message or use a chat command, from the widest circle to the narrowest."""
+    """The circle of those who may send a message or use a chat command, from the widest to the narrowest."""
 
     ANYBODY = 0
     """Every client."""

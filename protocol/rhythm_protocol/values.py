@@ -83,7 +83,7 @@ def check_u64(struct: Message, *names: str) -> None:
 
 
 class RoomType(StrEnum):
-    """Who finds a room: lobbies and public rooms are listed, unlisted ones are found by id or name only.
+    """The ways to find a room: lobbies and public rooms are listed, unlisted ones are found by id or name only.
 
     A private room is unlisted and has a password.
     """

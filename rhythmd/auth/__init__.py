@@ -1,4 +1,4 @@
-"""Who somebody is: accounts, passwords, sessions, tokens and logins through other sites. `Auth` holds it together.
+"""Authentication: accounts, passwords, sessions, tokens and logins through other sites. `Auth` holds it together.
 
 Nothing here knows HTTP, but for the client in `rhythmd.auth.oauth` that talks to other sites.
 """

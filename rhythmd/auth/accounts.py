@@ -18,7 +18,8 @@ __all__ = ["Accounts"]
 
 
 class Accounts:
-    """
+    """Registers accounts with a password, logs in to them, and changes their passwords.
+
     Args:
         store: of accounts.
         passwords: that hash.

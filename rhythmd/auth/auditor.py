@@ -1,4 +1,4 @@
-"""Who did what to whom, from where: taken at once, written in batches, and there before the request is answered."""
+"""The audit log: an entry is taken at once, written in batches, and stored before the request is answered."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ Detail = str | int | bool | list[str] | None
 
 
 class AuthAction(StrEnum):
-    """What the services of this package record. `target` is the account's id."""
+    """Actions of this package's services that the audit log has. `target` is the account's id."""
 
     REGISTERED = "account.registered"
     LOGIN = "login.succeeded"
@@ -47,7 +47,7 @@ class AuthAction(StrEnum):
 
 
 class Auditor:
-    """Keeps the order. What `record` took is written, however long the store is away.
+    """Writes audit entries in their order. An entry that `record` took is written, however long the store is away.
 
     Args:
         store: where entries end.

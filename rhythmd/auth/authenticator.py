@@ -1,4 +1,4 @@
-"""Tokens and tickets in, principals out: who stands behind a request or a socket now."""
+"""Turns tokens and tickets into principals: the accounts and guests behind requests and sockets."""
 
 from rhythmd.auth.errors import InvalidToken, TokenExpired
 from rhythmd.auth.sessions import check_ban
@@ -11,7 +11,7 @@ __all__ = ["Authenticator"]
 
 
 class Authenticator:
-    """Asks the store each time: a session that is revoked, a role and a ban count at once.
+    """Verifies tokens and tickets. It asks the store each time, so a revoked session, a role or a ban counts at once.
 
     Args:
         store: of accounts and sessions.
@@ -27,14 +27,14 @@ class Authenticator:
         self._clock = clock
 
     async def by_token(self, token: str) -> Principal:
-        """Who shows an access token. Raises InvalidToken, TokenExpired, Banned, StoreUnavailable."""
+        """The principal of an access token. Raises InvalidToken, TokenExpired, Banned, StoreUnavailable."""
         claims = self._tokens.verify(token)
         if claims.is_guest:
             return Principal(user_id=claims.sub, session_id=claims.sid, expires=claims.expires)
         return await self._member(claims.sub, claims.sid, claims.expires)
 
     async def by_ticket(self, ticket: str) -> tuple[Principal, Ticket]:
-        """Who shows a ticket, and what is on it.
+        """The principal of a ticket, and the ticket's content.
 
         Raises InvalidTicket, InvalidToken, TokenExpired, Banned, StoreUnavailable.
         """

@@ -43,7 +43,7 @@ DENIED: Final = "access_denied"
 
 
 class Callback(Struct, frozen=True):
-    """What the provider put into the query of the redirect (RFC 6749, 4.1.2)."""
+    """The values that the provider put into the query of the redirect (RFC 6749, 4.1.2)."""
 
     state: str = ""
     code: str = ""
@@ -66,7 +66,8 @@ def _key(state: str) -> str:
 
 
 class External:
-    """
+    """Logs in through other sites (OAuth 2 providers), and links and unlinks accounts there.
+
     Args:
         store: of accounts, identities and sessions.
         cache: that keeps logins under way; shared, if several servers stand behind one address.

@@ -37,6 +37,8 @@ class SigningKey(Struct, frozen=True):
 
 
 class Keys(Protocol):
+    """The keys that access tokens are signed and checked with."""
+
     @property
     def algorithm(self) -> Literal["EdDSA", "HS256"]:
         """The only one that tokens are signed with and accepted in."""
@@ -45,7 +47,7 @@ class Keys(Protocol):
     def current(self) -> SigningKey: ...
 
     def find(self, kid: str, now: int) -> VerifyKey | None:
-        """What a token of that key is checked with, while one may be alive (`now` in Unix ms)."""
+        """The key that checks tokens signed under `kid`, as long as one of them may be valid (`now` in Unix ms)."""
 
 
 class SecretKeys:

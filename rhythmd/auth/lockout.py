@@ -28,7 +28,8 @@ Key = tuple[str, str]
 
 
 class LockoutPolicy(Struct, frozen=True):
-    """
+    """How many failures are free, and how long the lock is after one more.
+
     Args:
         failures: that are free.
         first_s: the lock after one more; it doubles with each that follows.
@@ -48,6 +49,8 @@ class LockoutPolicy(Struct, frozen=True):
 
 
 class _Record(Struct):
+    """The failures of one key: how many, when the last one was, and until when it is locked (ms)."""
+
     failures: int = 0
     last: int = 0
     until: int = 0
@@ -110,7 +113,8 @@ class Attempt:
 
 
 class Lockout:
-    """
+    """Counts failed logins, and refuses further attempts for a while when there are too many.
+
     Args:
         pair: for one account from one address.
         address: for one address.

@@ -24,7 +24,9 @@ def rank(roles: frozenset[Role]) -> int:
 
 
 class Moderation:
-    """Everywhere `by` is who asks for it; None is the operator at the command line, who may everything.
+    """Bans and mutes accounts, and sets their roles.
+
+    `by` is the user who asks for it; None is the operator at the command line, who may do everything.
 
     Every method raises Unknown if there is no such user and NotPermitted if `by` may not.
     """

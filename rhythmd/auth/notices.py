@@ -1,4 +1,4 @@
-"""Who is told what happened to an account: its user by mail, and those in this process who have its sockets open."""
+"""Notices of what happened to an account: mail to its user, and calls to those in this process who hold its sockets."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -61,7 +61,7 @@ class OAuthClient:
             self._session = None
 
     async def profile(self, provider: Provider, code: str, verifier: str, redirect_uri: str) -> ExternalProfile:
-        """Who the user is that consented.
+        """The profile of the user who consented.
 
         Raises:
             CodeRefused: the code, or what came with it, is not accepted.

@@ -16,7 +16,7 @@ __all__ = ["ExternalProfile", "Provider", "providers"]
 
 
 class ExternalProfile(Struct, frozen=True):
-    """Who somebody is at a provider. `subject` never changes there; `email` only if it is verified there."""
+    """An account at a provider. `subject` never changes there; `email` only if it is verified there."""
 
     subject: str
     name: str
@@ -24,7 +24,8 @@ class ExternalProfile(Struct, frozen=True):
 
 
 class Provider(Struct, frozen=True, kw_only=True):
-    """
+    """A site whose accounts may log in here: its URLs, and how its answers are read.
+
     Args:
         name: in our URLs and rows.
         title: for people.

@@ -25,7 +25,8 @@ def check_ban(account: Account, now: int) -> None:
 
 
 class Sessions:
-    """
+    """Opens, refreshes, lists and ends login sessions, and gives guests their tokens.
+
     Args:
         store: of accounts and sessions.
         tokens: that give out access tokens.

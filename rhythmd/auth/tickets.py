@@ -16,7 +16,7 @@ TICKET_S: Final = 30.0
 
 
 class Ticket(Struct, frozen=True, kw_only=True):
-    """What a ticket stands for. `expires` (Unix ms) is that of the token it was bought with.
+    """The content of a ticket. `expires` (Unix ms) is that of the token it was bought with.
 
     `room` is the id of a room in which a seat is reserved, `seat` what the reservation is known by.
     """
@@ -34,7 +34,8 @@ def _key(ticket: str) -> str:
 
 
 class Tickets:
-    """
+    """Issues tickets and redeems each of them once.
+
     Args:
         cache: that keeps them; shared, if several servers are to accept each other's.
     """
@@ -57,7 +58,7 @@ class Tickets:
         return ticket
 
     async def take(self, ticket: str) -> Ticket:
-        """What the ticket stands for; it is worth nothing afterwards. Raises InvalidTicket, StoreUnavailable."""
+        """The ticket's content; the ticket is worth nothing afterwards. Raises InvalidTicket, StoreUnavailable."""
         content = await self._cache.take(_key(ticket))
         if content is None:
             raise InvalidTicket

@@ -1,4 +1,4 @@
-"""Access tokens: signed JWTs (RFC 7519, RFC 8725) that say who somebody is for a quarter of an hour."""
+"""Access tokens: signed JWTs (RFC 7519, RFC 8725) that identify a user for a quarter of an hour."""
 
 from typing import Final, NamedTuple
 
@@ -25,7 +25,7 @@ REQUIRED: Final = ["iss", "aud", "sub", "sid", "jti", "iat", "exp"]
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """What a token says. `sub` is the user's id, `sid` the session's; times are Unix seconds."""
+    """An access token's claims (RFC 7519, 4). `sub` is the user's id, `sid` the session's; times are Unix seconds."""
 
     sub: str
     sid: str
@@ -45,14 +45,16 @@ class Claims(Struct, frozen=True, kw_only=True):
 
 
 class _Proven(NamedTuple):
-    """What a token says that the key `kid` has signed."""
+    """The claims of a token whose signature by the key `kid` was checked."""
 
     kid: str
     claims: Claims
 
 
 class AccessTokens:
-    """Remembers which tokens were signed: to check a signature is the dearest part of a request that has one.
+    """Issues and verifies access tokens.
+
+    It remembers which ones had a good signature: checking one is the dearest part of a request that has a token.
 
     Args:
         keys: that sign and check, and with that the algorithm.

@@ -1,4 +1,4 @@
-"""What the services take and give back."""
+"""Values that the services take and return."""
 
 from collections.abc import Callable
 from typing import Final
@@ -16,7 +16,7 @@ Clock = Callable[[], int]
 
 
 class Client(Struct, frozen=True):
-    """Where a request comes from. `address` is an IP address, `user_agent` a header's text of any length."""
+    """The client that a request comes from. `address` is an IP address, `user_agent` a header's text of any length."""
 
     address: str = ""
     user_agent: str = ""
@@ -45,7 +45,7 @@ class Login(Struct, frozen=True, kw_only=True):
 
 
 class Guest(Struct, frozen=True, kw_only=True):
-    """One without an account. No refresh token: who asks again in time stays the same guest."""
+    """A guest, who has no account and no refresh token: asking again in time gives the same guest."""
 
     id: str
     access_token: str
@@ -53,7 +53,7 @@ class Guest(Struct, frozen=True, kw_only=True):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Who stands behind a request or a socket, as the store has it now.
+    """The account or guest behind a request or a socket, as the store has it now.
 
     `account` is None for a guest. `expires` (Unix ms) is the end of the token that proved it.
     """

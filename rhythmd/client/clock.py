@@ -40,11 +40,11 @@ class ServerClock:
         return earliest <= server_us <= self.estimate.server_us(until_us) + _SLACK_US
 
     def now_ms(self) -> int:
-        """What the clock shows now, in milliseconds, not wrapped."""
+        """The server's time now, in milliseconds, not wrapped."""
         return self.server_ms(local_us())
 
     def server_ms(self, at_us: float) -> int:
-        """What the clock shows when this computer's shows `at_us`."""
+        """The server's time in milliseconds when this computer's clock shows `at_us`."""
         return round(self.estimate.server_us(at_us) / 1_000)
 
     def local_us(self, server_ms: float) -> float:

@@ -1,36 +1,16 @@
-"""`rhythmd play` and `rhythmd listen` on the command line.
+"""The options of `rhythmd play` and `rhythmd listen`.
 
-Exit statuses: 0 done, 1 the server refused notes, 2 wrong options or file, 3 no server there, 4 the server refused to
-let us in or put us out, 5 the connection ended, 130 interrupted. Interrupting `listen` is its normal end.
+What the commands do is in `rhythmd.client.terminal`, imported when one of them is run: `rhythmd serve` shares this
+command line, and shall not load a MIDI file reader, a progress bar and a WebSocket client that it never uses.
 """
 
 import argparse
-import asyncio
-import os
-import signal
-import sys
-from collections.abc import Coroutine, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
-
-import uvloop
-from tqdm import tqdm
-
-from rhythmd.client.listen import Until, listen
-from rhythmd.client.play import Played, play
-from rhythmd.client.recording import Recording, check_writable
-from rhythmd.client.room import RoomAddress
-from rhythmd.client.score import ScoreEvent, read_score
+from typing import Final, Protocol
 
 __all__ = ["add_client_commands"]
 
 DEFAULT_URL: Final = "ws://127.0.0.1:8080/ws"
-NOTES_REFUSED: Final = 1
-INTERRUPTED: Final = 130
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
-T = TypeVar("T")
 
 
 class Commands(Protocol):
@@ -74,85 +54,13 @@ def _positive(text: str) -> float:
     return value
 
 
-def _address(options: argparse.Namespace) -> RoomAddress:
-    return RoomAddress(options.url, options.room, options.password, options.create, options.name, options.bot)
-
-
 def _play(options: argparse.Namespace) -> int:
-    """Raises ClientError."""
-    score = read_score(options.file)
-    played = uvloop.run(_until_signal(_play_with_bar(_address(options), score, options.speed)))
-    if played is None:
-        _tell("interrupted: everything is released")
-        return INTERRUPTED
-    _tell(f"{played.notes} notes played")
-    if played.skipped:
-        _tell(f"{played.skipped} were due while the connection was lost")
-    for code, times in played.refusals.items():
-        _tell(f"the server refused some of them: {code}, {times} times")
-    return NOTES_REFUSED if played.refusals else 0
+    from rhythmd.client.terminal import run_play  # noqa: PLC0415 - see the module's docstring
 
-
-async def _play_with_bar(address: RoomAddress, score: Sequence[ScoreEvent], speed: float) -> Played:
-    form = "{percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} s{postfix}"
-    # The delay keeps the bar away until there is progress: what goes wrong before that is all the user should see.
-    with tqdm(total=score[-1].due_s, bar_format=form, file=sys.stderr, delay=0.001) as bar:
-
-        def show(position_s: float, notes: int) -> None:
-            bar.set_postfix_str(f"{notes} notes", refresh=False)
-            bar.update(position_s - bar.n)
-
-        played = await play(address, score, speed, show)
-        show(score[-1].due_s, played.notes)
-        return played
+    return run_play(options)
 
 
 def _listen(options: argparse.Namespace) -> int:
-    """Raises ClientError. Music that was recorded is written however the listening ends."""
-    path: Path | None = options.record
-    if path is None:
-        _run_listen(options, None)
-        return 0
-    check_writable(path)
-    recording = Recording(options.room)
-    try:
-        _run_listen(options, recording)
-    except Exception:
-        if recording.notes:
-            _save(recording, path)
-        raise
-    _save(recording, path)
-    return 0
+    from rhythmd.client.terminal import run_listen  # noqa: PLC0415 - see the module's docstring
 
-
-def _run_listen(options: argparse.Namespace, recording: Recording | None) -> None:
-    until = Until(options.seconds, options.until_quiet)
-    try:
-        uvloop.run(_until_signal(listen(_address(options), until, recording, partial(print, flush=True))))
-    except BrokenPipeError:
-        # Who read our lines has gone (`| head`): that is the end, and nothing for Python to complain of at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _save(recording: Recording, path: Path) -> None:
-    recording.save(path)
-    _tell(f"{recording.notes} notes written to {path}")
-
-
-async def _until_signal(work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of `work`; None when SIGINT or SIGTERM cancelled it."""
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(work)
-    for number in SIGNALS:
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return None
-    finally:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(f"rhythmd: {text}\n")
+    return run_listen(options)

@@ -37,7 +37,7 @@ from rhythmd.client.errors import ConnectionEnded, Unreachable
 __all__ = ["Connection", "Incoming", "connect_to", "socket_url"]
 
 Incoming = list[MidiBlock] | Envelope
-"""What is of interest outside of this module: music, or a control message."""
+"""Music, or a control message: all that is of interest outside of this module."""
 
 PATIENCE_S: Final = 10.0
 FIRST_EXCHANGES: Final = 8

@@ -1,4 +1,4 @@
-"""What ends a client command before its time.
+"""Errors that end a client command before its time.
 
 RhythmdError
 +-- ClientError           the text is for the user

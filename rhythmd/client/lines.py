@@ -1,4 +1,4 @@
-"""What `rhythmd listen` prints: one line for each thing that happens in the room."""
+"""The lines that `rhythmd listen` prints, one for each thing that happens in the room."""
 
 from typing import Final
 
@@ -69,14 +69,14 @@ def chat_text(said: ChatLine) -> str:
 
 
 def metronome_text(metronome: Metronome | None) -> str:
-    """What the metronome does from now on."""
+    """A change of the metronome in words."""
     return (
         "metronome off" if metronome is None else f"metronome {metronome.bpm:g} bpm, {metronome.beats}/{metronome.unit}"
     )
 
 
 def recording_text(*, on: bool) -> str:
-    """Whether the server records the room."""
+    """The beginning or end of the server's recording in words."""
     return "is recorded from here on" if on else "is not recorded any more"
 
 

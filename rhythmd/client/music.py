@@ -1,4 +1,4 @@
-"""What a room's players play, as a listener follows it: each event at its time, nothing stuck, nothing doubled."""
+"""The music of a room as a listener follows it: each event at its time, nothing stuck, nothing doubled."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ class Heard(NamedTuple):
 
 
 class _Part:
-    """What one player does: in the order in which it comes, whatever the times say (PROTOCOL.md, "Playout")."""
+    """One player's events, in the order in which it comes, whatever the times say (PROTOCOL.md, "Playout")."""
 
     def __init__(self) -> None:
         self.held = HeldNotes()

@@ -19,7 +19,7 @@ from rhythmd.midi.state import ChannelMessage, HeldNotes
 __all__ = ["Batch", "OnProgress", "Played", "batches", "play"]
 
 LEAD_MS: Final = 100  # from joining to the start of the piece
-FAREWELL_S: Final = 2.0  # for who interrupts us
+FAREWELL_S: Final = 2.0  # for a farewell after an interrupt
 SPREAD_MS: Final = 3  # events that are due within so many ms share a message
 
 OnProgress = Callable[[float, int], None]

@@ -1,4 +1,4 @@
-"""What a room plays, kept to be written as a Standard MIDI File."""
+"""A room's music, collected to be written as a Standard MIDI File."""
 
 import os
 from pathlib import Path
@@ -43,7 +43,7 @@ class Recording:
         self._tracks: dict[str, _Track] = {}
 
     def add(self, player: str, name: str, at_ms: int, message: ChannelMessage) -> None:
-        """Keep one event.
+        """Add one event.
 
         Args:
             player: what tells players apart; the same one later goes on in the same track.

@@ -1,4 +1,4 @@
-"""What was asked and not answered yet, in order, so that it can be asked again after a lost connection."""
+"""Requests that are not answered yet, in order, so that they can be sent again after a lost connection."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ __all__ = ["Request", "Requests"]
 
 
 class Request:
-    """Something that was asked.
+    """A control message that wants an answer.
 
     Attributes:
         sent: whether the connection of this moment has it.
@@ -26,7 +26,7 @@ class Request:
 
 
 class Requests:
-    """Those of one session, which number its messages."""
+    """The open requests of one session, and the numbers of its messages."""
 
     def __init__(self) -> None:
         self._open: dict[int, Request] = {}

@@ -80,7 +80,7 @@ async def open_session(url: str, *, bot: bool = False) -> AsyncIterator["Session
 
 
 class Session:
-    """Only one task may receive; asking and playing is free.
+    """A session that outlives its connections. Only one task may receive; any may ask and play.
 
     Attributes:
         clock: the server's; another object after a restart that set it to another zero.
@@ -172,7 +172,7 @@ class Session:
     # In
 
     async def receive(self) -> Received:
-        """What comes next. It can be cancelled without losing anything. Raises ConnectionEnded."""
+        """The next thing that comes. This can be cancelled without losing anything. Raises ConnectionEnded."""
         received = await self._inbox.get()
         if isinstance(received, BaseException):
             self._inbox.put_nowait(received)
@@ -301,7 +301,7 @@ def _now_s() -> float:
 
 
 def _data(type_: str, answer: Envelope) -> dict[str, Any]:
-    """What is in an ack. Raises RequestRefused for an error."""
+    """The data of an ack. Raises RequestRefused for an error."""
     if answer.type == "error":
         raise RequestRefused(type_, str(answer.data.get("code")), str(answer.data.get("message")))
     return answer.data

@@ -41,7 +41,7 @@ _KEYS: Final = frozenset({NOTE_ON, NOTE_OFF})
 
 
 class Agenda:
-    """What is to be printed, each thing at its moment; what is due at the same moment is done in the order given."""
+    """Lines to print, each at its moment; those of one moment are printed in the order in which they were added."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, Callable[[], None]]] = []
@@ -108,7 +108,7 @@ class Visit:
             self._recording.release(_now_ms() if self._lost_ms is None else self._lost_ms)
 
     async def _next(self) -> Received:
-        """What comes next; meanwhile print what is due."""
+        """The next thing that comes; lines that are due are printed meanwhile."""
         while True:
             self._agenda.run(_now_ms())
             due_ms = self._agenda.next_ms
@@ -160,7 +160,7 @@ class Visit:
         self._show(f"{loss.trouble}; coming back in {loss.wait_s:.1f} s")
 
     def _come_back(self, ack: ResumeAck) -> None:
-        """What is not brought up to date by the messages that were missed is told anew."""
+        """Take up the new clock, and the room if the messages that were missed did not bring it up to date."""
         self._music.follow(self._session.clock)
         if ack.join is not None:
             self._meet(ack.join)

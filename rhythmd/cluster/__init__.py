@@ -1,1 +1,1 @@
-"""What several nodes share through Redis."""
+"""State that several nodes share through Redis."""

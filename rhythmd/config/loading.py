@@ -96,7 +96,7 @@ def _convert(section: str, layers: _Layers) -> Any:
 
 
 def _expected(struct: type[Struct], key: str, error: ValidationError) -> str:
-    """What a key may be, from msgspec, which does not list the values of a choice."""
+    """The values that a key may have. msgspec says it, but does not list those of a choice."""
     choices = [choice for choice in get_args(struct.__annotations__[key]) if isinstance(choice, str)]
     if choices:
         return f"expected one of {', '.join(choices)}"

@@ -1,4 +1,4 @@
-"""What must hold between keys of the configuration, beyond the bounds of each."""
+"""Rules between keys of the configuration, beyond the bounds of each."""
 
 from typing import Final
 

@@ -29,7 +29,7 @@ Seconds = Annotated[float, Meta(gt=0)]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all sections."""
+    """A section of the configuration. What each key means is said once, beside its default in `config.toml`."""
 
 
 class ServerConfig(Section, frozen=True):

@@ -1,6 +1,6 @@
 """The hub's ports to the network: what it asks of a socket, what a socket tells it, and who is behind one.
 
-`net.connection` implements `Peer`; `hub.Hub` implements `Receiver`. Neither knows the other's module.
+`net/connection.py` implements `Peer`; `hub/hub.py` implements `Receiver`. Neither knows the other's module.
 """
 
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Sockets: one port for everything, WebSocket connections, heartbeats. Talks to the hub through `hub.peer`."""
+"""Sockets: one port for everything, WebSocket connections, heartbeats. It talks to the hub through `hub.ports`."""

@@ -37,7 +37,7 @@ NUMBER_SIZE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Wiring(Generic[SessionT]):
-    """What all connections of a listener share."""
+    """Everything that the connections of a listener share."""
 
     loop: asyncio.AbstractEventLoop
     limits: LimitsConfig
@@ -49,7 +49,7 @@ class Wiring(Generic[SessionT]):
 
 
 class Connection(asyncio.Protocol, Generic[SessionT]):
-    """Implements `hub.peer.Peer`. `on_gone` is called once, when the transport is lost."""
+    """One open connection; implements `hub.ports.Peer`. `on_gone` is called once, when the transport is lost."""
 
     __slots__ = (
         "_fast", "_message", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_session", "_tail",

@@ -1,4 +1,4 @@
-"""Where a WebSocket frame from a client ends, and whether it may be one at all (RFC 6455, section 5.2).
+"""Finds where a WebSocket frame from a client ends, and refuses what no client may send (RFC 6455, section 5.2).
 
 `websockets`' state machine then gets whole frames only, so that between two of them the fast path knows where it is.
 """
@@ -31,6 +31,8 @@ class FrameError(Exception):
 
 
 class _Head(NamedTuple):
+    """A frame's header: its size in bytes without the mask, and the length of the payload that follows."""
+
     size: int
     length: int
 

@@ -14,6 +14,8 @@ PARTS: Final = 10  # a sweep is spread over so many ticks
 
 
 class Watched(Protocol):
+    """A connection as the heartbeat sees it."""
+
     def check_silence(self, sweeps_to_ping: int, sweeps_to_close: int) -> None: ...
 
 

@@ -1,4 +1,4 @@
-"""What a transport does that asyncio does not do by itself: hold little unsent, and end without losing the end."""
+"""Two things that asyncio's transports do not do by themselves: hold little unsent, and end without losing the end."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""What the core needs from the outside, as ports: stores that keep rows, one that keeps files, live state, a cache.
+"""The ports of the core to the outside: stores that keep rows, one that keeps files, live state, a cache.
 
 Adapters live in `rhythmd.store` and `rhythmd.cluster`; one suite (`tests/contracts`) holds them equal.
 

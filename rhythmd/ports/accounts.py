@@ -9,7 +9,7 @@ __all__ = ["AccountStore", "ExternalIdentityStore", "SessionStore"]
 
 
 class AccountStore(Protocol):
-    """Who has an account. Usertags and e-mail addresses are unique, whatever their case."""
+    """Accounts. Usertags and e-mail addresses are unique, whatever their case."""
 
     async def create(self, account: Account, identity: ExternalIdentity | None = None) -> None:
         """Add an account and, in the same step, the identity it was made from.
@@ -58,7 +58,7 @@ class SessionStore(Protocol):
         """A session that is neither expired nor revoked."""
 
     async def with_account(self, session_id: str, user_id: str, now: int) -> tuple[LoginSession | None, Account | None]:
-        """What `get` of both finds, for less than two questions: every request with a login asks."""
+        """What `get` of both stores finds, in one query: every request with a login asks for both."""
 
     async def rotate(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
         """Exchange the token for the next one, in one step: of two at once, one is ROTATED, one REPLAYED."""

@@ -1,4 +1,4 @@
-"""What a port raises.
+"""Errors that a port raises.
 
 Every method of a store may raise StoreUnavailable; the other errors are named where they are raised.
 

@@ -1,4 +1,4 @@
-"""What is kept beside the database: files, what outlives the process, and what may be forgotten."""
+"""Ports beside the database: files, live state that outlives the process, and a cache."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Rooms that are kept, what is said in rooms, and what was recorded there."""
+"""Stored rooms, the chat of rooms, and their recordings."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ __all__ = ["ChatStore", "RecordingStore", "RoomStore"]
 
 
 class RoomStore(Protocol):
-    """Rooms of members, and who is banned there. Names are unique, whatever their case; nobody is in a row."""
+    """Rooms of users with an account, and bans from them. Names are unique, whatever their case. No row has members."""
 
     async def create(self, room: StoredRoom, most: int | None = None) -> None:
         """Raises Conflict (`name`, `id`), or TooMany if its owner has `most` rooms.
@@ -51,7 +51,7 @@ class ChatStore(Protocol):
 
 
 class RecordingStore(Protocol):
-    """What is known of recordings. `expire` of the store leaves them: their files have to go first."""
+    """Rows of recordings. `expire` of the store leaves them: their files have to go first."""
 
     async def create(self, recording: Recording, present: Collection[str]) -> None:
         """Add a recording, and the ids of the users who were present. Raises Conflict (`id`)."""

@@ -11,7 +11,7 @@ __all__ = ["AuditStore", "Store"]
 
 
 class AuditStore(Protocol):
-    """Who did what to whom, from where. Entries are never changed."""
+    """The audit log. Entries are never changed."""
 
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries. One whose id is there already is left alone, so that a failed call can be repeated."""

@@ -1,7 +1,7 @@
 """Live state in a memory-mapped file: what survives the process, `kill -9` included, at the price of a memory write.
 
-LMDB without syncing: a transaction is whole or not there, whenever the process dies. What a machine that loses power
-leaves is worth nothing, and could even harm; so a file from before the last boot is thrown away unread.
+LMDB without syncing: a transaction is whole or not there, whenever the process dies. After a loss of power the file is
+worth nothing and could even do harm; so one from before the last boot is thrown away unread.
 """
 
 import fcntl

@@ -1,8 +1,8 @@
 """Discord's and GitHub's side of a login, as a process: `python -m tests.auth.provider_app`.
 
 Strict where the real ones are: registered redirect URIs, client secrets, PKCE with S256, codes that work once. The
-first line of its output is its port. Whoever consents says who it is: a POST to the authorization URL with the fields
-of `User`, and `trouble` for an answer that goes wrong.
+first line of its output is its port. A user consents by a POST to the authorization URL with the fields of `User`, and
+`trouble` for an answer that goes wrong.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Who may ban, mute and give roles, and that it counts at once."""
+"""The roles that may ban, mute and give roles, all of which counts at once."""
 
 import pytest
 

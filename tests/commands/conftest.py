@@ -17,7 +17,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who lost the connection comes back at once."""
+    """A client that lost the connection comes back at once."""
 
     def at_once(_: Backoff, rule: Close) -> float | None:
         return 0.01 if rule.reconnect else None

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from rhythm_protocol.binary import ClockReply
 from rhythm_protocol.messages import ChatLine, JoinAck, Notes, ResumeAck, RoomLeft, UserJoined, UserLeft, Welcome
 from rhythm_protocol.resume import SessionCounter
 from rhythmd.hub.ports import Encoding
@@ -15,7 +16,8 @@ RESUME = 99  # the id of a resume
 
 
 class Listener:
-    """
+    """A client that keeps account of what it is to hear and of what it has heard.
+
     Attributes:
         due: the numbers of the events that it is to hear; `heard` of those that it heard.
         missed: whether a snapshot stood for some of them.
@@ -89,7 +91,7 @@ class Listener:
 
     def count(self, message: object) -> None:
         """Count what a resume counts."""
-        if not isinstance(message, Welcome | Notes | Music | Pointers):
+        if not isinstance(message, Welcome | Notes | Music | Pointers | ClockReply):
             self.counter.heard("")
 
     def confirm(self) -> None:

@@ -14,7 +14,7 @@ from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sessions.session import Session
-from rhythmd.ports import Store
+from rhythmd.ports import LiveState, Store
 from rhythmd.store.live import NoLiveState
 from rhythmd.telemetry import Stats
 from tests.client import read_message
@@ -38,10 +38,10 @@ class EmptyStore:
     rooms = EmptyRooms()
 
 
-def bare_hub(config: Config, loop: asyncio.AbstractEventLoop) -> Hub:
-    """A hub that keeps no rooms, hashes no password and knows nobody."""
+def bare_hub(config: Config, loop: asyncio.AbstractEventLoop, live: LiveState | None = None) -> Hub:
+    """A hub that stores no rooms, hashes no password and knows nobody; without `live` a restart finds nothing."""
     nobody = cast(Any, None)
-    return Hub(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody, NoLiveState())
+    return Hub(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody, live or NoLiveState())
 
 
 class ManualHub:

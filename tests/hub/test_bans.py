@@ -1,4 +1,4 @@
-"""Who a ban holds back, and for how long."""
+"""A ban: to whom it applies, and for how long."""
 
 import pytest
 

@@ -234,6 +234,18 @@ def test_rights_are_those_of_the_login_that_comes_back(hubs: Hubs) -> None:
     assert not back.session.player.is_moderator
 
 
+def test_room_in_the_answer_to_a_resume_leaves_out_what_its_own_player_set(hubs: Hubs) -> None:
+    manual = hubs("hub.resume_messages=1")
+    lost, other = join(manual), join(manual)
+    for peer in (lost, other):
+        peer.play([MidiEvent(0, 0xC0, 5, 0)])  # a program stays when its player is away
+    lost.drop()
+    say(other, 3)
+    join_again = answer(claim(manual, lost.session.key, 1)).join
+    assert join_again is not None
+    assert [state.slot for state in join_again.notes] == [2]
+
+
 def test_login_that_expires_while_its_user_is_away_costs_no_seat(hubs: Hubs) -> None:
     manual = hubs()
     lost = log_in(manual, time.time() - 1)

@@ -1,4 +1,4 @@
-"""Who is written what, in which order, in one go and in slices."""
+"""What each listener is written, in which order, in one go and in slices."""
 
 from collections.abc import Iterator
 
@@ -198,6 +198,20 @@ def test_discard_during_slices_hears_nothing_more(manual: ManualHub, fanout: Fan
     manual.settle()
     assert gone.take() == []
     assert stays.take() == [music(1)]
+
+
+def test_add_again_during_slices_hears_nothing_from_before(manual: ManualHub, fanout: Fanout) -> None:
+    sender, *others = listen(manual, fanout, 6)
+    fanout.play(sender.delivery, block(1))
+    manual.tick()
+    fanout.broadcast(ControlMessage("chat-cleared", ChatCleared()))
+    back = others[-1]
+    fanout.discard(back.delivery)
+    fanout.add(back.delivery)  # music and message still wait for those who were there
+    fanout.play(sender.delivery, block(2))
+    manual.settle()
+    assert back.take() == [music(2)]
+    assert others[0].take() == [music(1), ChatCleared(), music(2)]
 
 
 def test_finish_writes_slices_and_blocks_that_are_waiting(manual: ManualHub, fanout: Fanout) -> None:

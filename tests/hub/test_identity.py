@@ -1,4 +1,4 @@
-"""Who a client proves to be at the handshake."""
+"""The user that a client proves to be at the handshake."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Whatever happens, and however it is sliced, every listener's picture of a room is the server's."""
+"""Whatever happens, and however it is sliced, every listener's picture of a room, and its count, are the server's."""
 
 from typing import TypeGuard
 
@@ -168,6 +168,26 @@ class RoomMachine(RuleBasedStateMachine):
         if listener not in self.away:
             listener.peer.say("cursor", {"x": 1, "y": 2})
 
+    @rule(listener=listeners, value=st.integers(0, 9))
+    def ask_the_time(self, listener: Listener, value: int) -> None:
+        if listener not in self.away:
+            listener.peer.say("clock", {"value": value})
+
+    @rule(listener=listeners, name=st.sampled_from(["Clara", "Robert"]))
+    def change_name(self, listener: Listener, name: str) -> None:
+        if listener not in self.away:
+            listener.peer.say("user-update", {"name": name}, 2)
+
+    @rule(listener=listeners, typing=st.booleans())
+    def type(self, listener: Listener, typing: bool) -> None:
+        if listener not in self.away:
+            listener.peer.say("typing", {"typing": typing})
+
+    @rule(listener=listeners, type_=st.sampled_from(["no-such-type", "join-room", "kick", "record-last"]))
+    def ask_in_vain(self, listener: Listener, type_: str) -> None:
+        if listener not in self.away:
+            listener.peer.say(type_, {}, 3)
+
     @rule()
     def tick(self) -> None:
         self.manual.tick()
@@ -185,6 +205,7 @@ class RoomMachine(RuleBasedStateMachine):
             listener.check_order()
             assert listener.missed or len(listener.heard) == len(listener.due)
             assert len(listener.lines) == listener.due_lines
+            assert listener.counter.received == listener.peer.session.delivery.log.count
             self._compare(listener)
 
     def teardown(self) -> None:

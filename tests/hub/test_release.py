@@ -1,4 +1,4 @@
-"""Whoever is gone or silenced holds nothing any more, for any listener."""
+"""A player who is gone or silenced holds nothing any more, for any listener."""
 
 from collections.abc import Awaitable, Callable
 

@@ -64,7 +64,7 @@ def test_error_table_is_the_packages() -> None:
 
 
 def test_reasons_to_refuse_a_join_are_codes_of_the_socket() -> None:
-    table = section("Joining a room").partition("A join is refused")[2]
+    table = section("Joining a room").partition("A join that is refused")[2]
     listed = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
     assert len(listed) > 10
     assert listed <= {code for code in ErrorCode if Side.SOCKET in code.side}

@@ -16,7 +16,7 @@ __all__ = ["Moderation"]
 
 
 class Moderation:
-    """Puts members out and silences them. Who may ask for it is checked before."""
+    """Puts members out and silences them. The right to ask for it is checked before."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions

@@ -29,7 +29,7 @@ def _restore_bans(room: Room, sanctions: list[Sanction]) -> None:
 
 
 class Catalogue:
-    """Rooms of accounts are in the store and outlive their members; others are only live.
+    """All rooms: those of accounts are in the store and outlive their members, others are only live.
 
     Every method may raise Refused.
 

@@ -27,7 +27,7 @@ TOO_OLD_US: Final = 600_000_000  # after so long a stop everybody has gone home
 
 
 class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A live room. Of a room in the store only what is not there.
+    """A live room, as the live file has it; of a room in the store only what is not there.
 
     Attributes:
         is_stored: whether the store has the rest.

@@ -76,7 +76,7 @@ class Room:
         self._is_closed = False
         self.keeper = make_keeper(self)
 
-    # Who is here
+    # Its members
 
     def add(self, occupant: Occupant, *, as_owner: bool = False) -> Member:
         """Give `occupant` a slot. The room is told, after it has heard what was played before."""

@@ -1,6 +1,6 @@
 """What a room plays, kept as it went over the wire, and the tapes that run in one room.
 
-A tape only appends bytes: on the hot path nothing is decoded. `hub.transcript` reads it, off the loop.
+A tape only appends bytes: on the hot path nothing is decoded. `hub/recording/transcript.py` reads it, off the loop.
 """
 
 from collections import deque

@@ -363,7 +363,6 @@ class Delivery:
     def lose(self) -> None:
         """The connection is gone."""
         self.socket = None
-        self.backlog = None
         self._step(Event.LOST)
 
     @property
@@ -394,6 +393,8 @@ class Delivery:
         if after is before:
             return
         self.state = after
+        if after not in HEARING:
+            self.backlog = None
         if after not in SLOW:
             self._slow_since = NEVER
         elif before not in SLOW:

@@ -20,6 +20,8 @@ FULL: Final = 0.25
 
 
 class Flushable(Protocol):
+    """A room that has something to write at the end of the tick."""
+
     def flush(self) -> None: ...
 
 

@@ -78,7 +78,7 @@ class Away:
 class EndedLogins:
     """The ids of logins that ended a moment ago.
 
-    Whoever identifies a client may have asked the store just before the end, and have the answer just after it.
+    A login may be looked up in the store just before its end, and the answer come just after it.
     """
 
     __slots__ = ("_until",)

@@ -61,7 +61,7 @@ FORMS: Final = {**values.FORMS, _IMAGE_URL: "an address that begins with https:/
 
 
 class Register(Input, frozen=True):
-    """`cookies`: put the tokens into cookies and not into the answer, for browsers."""
+    """A new account. With `cookies` the tokens go into cookies and not into the answer, for browsers."""
 
     usertag: Identifier
     password: Secret
@@ -70,7 +70,7 @@ class Register(Input, frozen=True):
 
 
 class Credentials(Input, frozen=True):
-    """`user` is a usertag or an e-mail address."""
+    """A user and a password; `user` is a usertag or an e-mail address."""
 
     user: Identifier
     password: Secret
@@ -78,29 +78,33 @@ class Credentials(Input, frozen=True):
 
 
 class Refresh(Input, frozen=True):
-    """Without a token, that in the cookie counts, and the next one goes there, too."""
+    """A refresh token. Without one, that in the cookie counts, and the next one goes there, too."""
 
     refresh_token: Secret | None = None
 
 
 class GuestLogin(Input, frozen=True):
+    """A login without an account."""
+
     cookies: bool = False
 
 
 class NewPassword(Input, frozen=True):
-    """`current` is None for an account that has no password yet."""
+    """A change of password; `current` is None for an account that has none yet."""
 
     new_password: Secret
     current: Secret | None = None
 
 
 class OAuthBegin(Input, frozen=True):
-    """`link`: join the identity there to the account here."""
+    """The beginning of a login at another site. With `link`, the identity there is joined to the account here."""
 
     link: Literal["true", "false"] = "false"
 
 
 class PageQuery(Input, frozen=True):
+    """Which page of a list is asked for."""
+
     limit: PageSize = 20
     cursor: Cursor | None = None
 
@@ -109,7 +113,7 @@ class PageQuery(Input, frozen=True):
 
 
 class ProfileChange(Input, frozen=True):
-    """What is left out stays."""
+    """A change of one's own profile. What is left out stays."""
 
     username: Name | UnsetType = UNSET
     nickname: Name | UnsetType = UNSET
@@ -121,7 +125,7 @@ class ProfileChange(Input, frozen=True):
 
 
 class PreferencesChange(Input, frozen=True):
-    """What is left out stays."""
+    """A change of one's own settings. What is left out stays."""
 
     theme: Annotated[str, Meta(min_length=1, max_length=32)] | UnsetType = UNSET
     notifications: bool | UnsetType = UNSET
@@ -129,14 +133,14 @@ class PreferencesChange(Input, frozen=True):
 
 
 class Ban(Input, frozen=True):
-    """`seconds` of None: for good."""
+    """A ban from the server. Without `seconds` it is for good."""
 
     seconds: Duration | None = None
     reason: Annotated[str, Meta(max_length=200)] = ""
 
 
 class Mute(Input, frozen=True):
-    """`seconds` of None: for good."""
+    """A mute in all chats. Without `seconds` it is for good."""
 
     seconds: Duration | None = None
 
@@ -148,7 +152,7 @@ class Roles(Input, frozen=True):
 
 
 class AuditQuery(Input, frozen=True):
-    """Entries that agree with all that is given; `since` is included, `until` is not (Unix ms)."""
+    """The audit's entries that agree with all that is given; `since` is included, `until` is not (Unix ms)."""
 
     limit: PageSize = 50
     cursor: Cursor | None = None
@@ -163,7 +167,7 @@ class AuditQuery(Input, frozen=True):
 
 
 class ActiveRooms(Input, frozen=True):
-    """What the list is filtered and cut by."""
+    """A choice of the rooms that are listed, and a page of it."""
 
     type: Literal["lobby", "public"] | None = None
     text: str = ""
@@ -172,16 +176,20 @@ class ActiveRooms(Input, frozen=True):
 
 
 class CreateRoom(Input, frozen=True):
+    """A new room of the caller's account."""
+
     name: RoomName
     password: Password | None = None
     settings: RoomSettings = RoomSettings()
 
 
 class RoomChange(RoomSettingsUpdate, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays. `password: null` takes the password away."""
+    """A change of a room. What is left out stays; `password: null` takes the password away."""
 
 
 class JoinRoom(Input, frozen=True):
+    """A request for a seat, with the room's password if it has one."""
+
     password: Password | None = None
 
 
@@ -189,6 +197,6 @@ class JoinRoom(Input, frozen=True):
 
 
 class RecordingKey(Input, frozen=True):
-    """`key` is part of the address in `recording-ready`, for those who cannot log in."""
+    """The key to a recording: part of the address in `recording-ready`, for those who cannot log in."""
 
     key: Annotated[str, Meta(max_length=64)] | None = None

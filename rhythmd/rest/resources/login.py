@@ -18,7 +18,7 @@ __all__ = ["GuestView", "LoginResource", "TicketView"]
 
 
 class GuestView(Struct, frozen=True, kw_only=True):
-    """`access_token` is None when it went into a cookie. `access_expires` is Unix ms."""
+    """A guest's login. `access_token` is None when it went into a cookie. `access_expires` is Unix ms."""
 
     id: str
     access_token: str | None
@@ -34,6 +34,8 @@ class TicketView(Struct, frozen=True):
 
 
 class LoginResource:
+    """Registration, logins, passwords and tickets."""
+
     def __init__(self, auth: Auth, urls: PublicUrls) -> None:
         self._auth = auth
         self._urls = urls

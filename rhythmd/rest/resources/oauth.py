@@ -18,16 +18,20 @@ __all__ = ["IdentityList", "OAuthResource", "ProviderList"]
 
 
 class ProviderView(Struct, frozen=True):
+    """A site that users may log in through."""
+
     name: str
     title: str
 
 
 class ProviderList(Struct, frozen=True):
+    """All sites that users may log in through."""
+
     providers: list[ProviderView]
 
 
 class IdentityView(Struct, frozen=True):
-    """`name` is what the user was called there when it was linked; `created` is Unix ms."""
+    """An identity at another site. `name` is the user's there when it was linked; `created` is Unix ms."""
 
     provider: str
     name: str
@@ -35,10 +39,14 @@ class IdentityView(Struct, frozen=True):
 
 
 class IdentityList(Struct, frozen=True):
+    """The identities of one account at other sites."""
+
     identities: list[IdentityView]
 
 
 class OAuthResource:
+    """Logins through other sites, and the identities there."""
+
     def __init__(self, auth: Auth, urls: PublicUrls) -> None:
         self._external = auth.external
         self._urls = urls

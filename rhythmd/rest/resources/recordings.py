@@ -38,12 +38,14 @@ class RecordingView(Struct, frozen=True, kw_only=True):
 
 
 class RecordingList(Struct, frozen=True):
+    """One page of recordings."""
+
     recordings: list[RecordingView]
     next: str | None
 
 
 class RecordingsResource:
-    """There for those who were present, by their login, and for who has a recording's key; nobody else learns of it."""
+    """Recordings, for those who were present, by their login, and for those who have a recording's key."""
 
     def __init__(self, archive: RecordingArchive, auditor: Auditor) -> None:
         self._archive = archive

@@ -41,6 +41,8 @@ class SeatView(Struct, frozen=True):
 
 
 class RoomChangesResource:
+    """Rooms as they are made, changed, deleted, joined and left."""
+
     def __init__(
         self,
         registry: Registry,
@@ -122,7 +124,7 @@ class RoomChangesResource:
         return room
 
     async def _own(self, call: Call[InputT]) -> StoredRoom:
-        """The kept room in the path, if it is the caller's. Who may not know of it learns nothing."""
+        """The kept room in the path, if it is the caller's. A caller who may not know of it learns nothing."""
         stored = await self._catalogue.find(call.path("id"))
         if stored is None:
             if self._registry.get(call.path("id")) is None:

@@ -50,7 +50,7 @@ def info_of(stored: StoredRoom) -> RoomInfo:
 
 
 class RoomsResource:
-    """Reads the hub's registry. Pages are kept as bytes until a room changes."""
+    """Live rooms and kept ones, to look at. Pages of the list are kept as bytes until a room changes."""
 
     def __init__(self, registry: Registry, catalogue: Catalogue) -> None:
         self._registry = registry

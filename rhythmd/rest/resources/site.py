@@ -63,7 +63,7 @@ class DocsResource:
 
 
 class HealthResource:
-    """`/health/live`, `/health/ready` and `/metrics`, for whoever operates the server.
+    """`/health/live`, `/health/ready` and `/metrics`, for those who operate the server.
 
     Live while the loop answers; ready while the store does, too, until the server begins to stop.
     """

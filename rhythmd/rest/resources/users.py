@@ -30,6 +30,8 @@ def _given(change: Input, fields: tuple[str, ...]) -> dict[str, object]:
 
 
 class UsersResource:
+    """One's own account, and others as they show themselves."""
+
     def __init__(self, auth: Auth) -> None:
         self._public_accounts = auth.public_accounts
 
@@ -73,7 +75,7 @@ class UsersResource:
 
 
 class ModerationResource:
-    """All answers are the user as others see them."""
+    """What moderators and admins do to users. All answers are the user as others see them."""
 
     def __init__(self, auth: Auth) -> None:
         self._moderation = auth.moderation
@@ -104,11 +106,13 @@ class ModerationResource:
 
 
 class AuditResource:
+    """The audit."""
+
     def __init__(self, store: Store) -> None:
         self._audit = store.audit
 
     async def page(self, call: Call[AuditQuery]) -> AuditPage:
-        """Who did what to whom, from where; newest first."""
+        """The audit, newest first: each act, its author, whom it was done to, and where it came from."""
         given = call.input
         where = AuditFilter(
             action=given.action,

@@ -62,7 +62,7 @@ def me(account: Account) -> Me:
 
 
 class Person(Struct, frozen=True, kw_only=True):
-    """An account as others see it. `profile` is None if its user keeps it from who asks."""
+    """An account as others see it. `profile` is None if its user keeps it from the caller."""
 
     id: str
     usertag: str
@@ -134,6 +134,8 @@ class SessionView(Struct, frozen=True, kw_only=True):
 
 
 class SessionList(Struct, frozen=True):
+    """One page of logins."""
+
     sessions: list[SessionView]
     next: str | None
 
@@ -151,7 +153,7 @@ def session_view(session: LoginSession, current: str) -> SessionView:
 
 
 class AuditView(Struct, frozen=True, kw_only=True):
-    """Who did what to whom, from where. `time` is Unix ms."""
+    """An entry of the audit: an act, its author, whom it was done to, and where it came from. `time` is Unix ms."""
 
     id: str
     time: int
@@ -164,6 +166,8 @@ class AuditView(Struct, frozen=True, kw_only=True):
 
 
 class AuditPage(Struct, frozen=True):
+    """One page of the audit."""
+
     entries: list[AuditView]
     next: str | None
 

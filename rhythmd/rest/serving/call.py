@@ -23,7 +23,7 @@ JSON_HEADERS: Final = {"Content-Type": "application/json", "Cache-Control": "no-
 
 
 class Who(IntEnum):
-    """Who may call: each includes those after it.
+    """The callers that a route lets in: each includes those after it.
 
     For `ANYONE` nobody is asked who they are; for `VISITOR` a login counts if there is one.
     """
@@ -61,7 +61,7 @@ class Call(Generic[InputT]):
     Attributes:
         request: aiohttp's.
         input: what came with it, checked.
-        principal: who asks; None if nobody knows.
+        principal: the caller; None for one that showed no login.
     """
 
     __slots__ = ("_source", "input", "principal", "request")
@@ -95,13 +95,13 @@ class Call(Generic[InputT]):
 
     @property
     def known(self) -> Principal:
-        """Who asks, where the row lets only those in that are known."""
+        """The caller, where the row lets in only those that are known."""
         assert self.principal is not None, "the route's row asks for a login"  # noqa: S101
         return self.principal
 
     @property
     def account(self) -> Account:
-        """The account of who asks, where the row lets only members in."""
+        """The caller's account, where the row lets in only members."""
         account = self.known.account
         assert account is not None, "the route's row asks for a member"  # noqa: S101
         return account

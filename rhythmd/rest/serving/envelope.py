@@ -18,7 +18,7 @@ RETRY_SOON_S: Final = 2
 
 
 class ErrorDetails(Struct, frozen=True):
-    """`code` is for programs and never changes, `message` is for people, `field` the request's that is wrong."""
+    """What is wrong: `code` is for programs and never changes, `message` is for people, `field` names the request's."""
 
     code: ErrorCode
     message: str
@@ -27,6 +27,8 @@ class ErrorDetails(Struct, frozen=True):
 
 
 class ErrorEnvelope(Struct, frozen=True):
+    """The body of every answer that is an error."""
+
     error: ErrorDetails
 
 

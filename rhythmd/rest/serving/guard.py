@@ -77,7 +77,7 @@ class RequestGuard:
         return Call(request, given, principal, self._source)
 
     async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
-        """Who asks. Whatever comes of it, the request is counted."""
+        """The caller. The request is counted, whoever it is."""
         token = access_token(request, self._source.wants_secure_cookies)
         principal = None
         try:

@@ -29,7 +29,7 @@ class Report(Struct, frozen=True):
 
 
 class Reports:
-    """Never in a request's way: a report that finds the queue full is dropped, the log has it anyway.
+    """Failures on their way to the webhook. A report that finds the queue full is dropped; the log has it anyway.
 
     Args:
         config: where to, and how many may wait.

@@ -72,7 +72,7 @@ class RequestSource:
 
 
 class PublicUrls:
-    """Where this server is for those outside.
+    """The addresses of this server, as those outside see them.
 
     Args:
         public: `server.public_url`, or nothing.

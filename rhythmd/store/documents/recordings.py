@@ -1,4 +1,4 @@
-"""What is known of recordings, with the ids of who was present inside."""
+"""Rows of recordings, with the ids of the users who were present inside."""
 
 from collections.abc import Collection as Ids
 from typing import Final

@@ -1,4 +1,4 @@
-"""Rooms that are kept, and who is banned from them."""
+"""Stored rooms, and the bans in them."""
 
 from typing import Final
 

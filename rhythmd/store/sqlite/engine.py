@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 
 class Engine:
-    """
+    """The event loop's side of a SQLite file: it queues jobs for the thread and awaits their outcomes.
+
     Args:
         path: of the file; it and its directory are made if need be.
         timeout_s: after which a call raises StoreUnavailable.
@@ -94,7 +95,7 @@ class Engine:
             raise StoreUnavailable(f"no answer from SQLite within {timeout_s} s") from None
 
     def _settle(self, jobs: Sequence[Job[Any]]) -> None:
-        """What was given up counts as waiting until the thread has come to it: the queue's bound is a real one."""
+        """A call that was given up counts until the thread has come to it: the queue's bound is a real one."""
         self._waiting_calls.leave(len(jobs))
         for job in jobs:
             job.deliver()

@@ -1,4 +1,4 @@
-"""What is known of recordings, and who was present."""
+"""Rows of recordings, and the users who were present at each."""
 
 import sqlite3
 from collections.abc import Collection

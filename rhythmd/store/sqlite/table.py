@@ -19,7 +19,8 @@ Value = str | bytes | int | None
 
 
 class Table(Generic[RowT]):
-    """
+    """A table whose rows are one kind of struct, with the SQL to insert, change and list them.
+
     Args:
         name: of the table.
         row: the struct.

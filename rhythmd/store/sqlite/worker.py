@@ -71,7 +71,7 @@ class Job(Generic[T]):
 
 
 def _explain(error: sqlite3.IntegrityError) -> Exception:
-    """What a violated constraint means. SQLite's text is `UNIQUE constraint failed: table.column, ...`."""
+    """The store's error for a violated constraint. SQLite's text is `UNIQUE constraint failed: table.column, ...`."""
     if error.sqlite_errorname == "SQLITE_CONSTRAINT_FOREIGNKEY":
         return NotFound("what the row refers to is not there")
     if error.sqlite_errorname in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
@@ -106,7 +106,8 @@ class _Kind(NamedTuple):
 
 
 class Worker:
-    """
+    """Runs in the thread that owns the connection: takes jobs from a queue and serves them in batches.
+
     Args:
         path: of the file; it and its directory are made if need be.
         busy_s: how long to wait for another process's lock.

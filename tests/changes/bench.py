@@ -1,0 +1,45 @@
+"""Changes of the benchmarks."""
+
+from tests.changes.tree import Tree, recipe
+
+__all__: list[str] = []
+
+
+@recipe("a fault of the network")
+def fault(tree: Tree) -> None:
+    path = "bench/faults/catalogue.py"
+    tree.after(path, '    "none": Fault(),\n', '    "a second": _both(Conditions(delay_s=1.0), stall),\n')
+    tree.check("""
+        from bench.faults.catalogue import FAULTS, stall
+        assert FAULTS["a second"].act is stall and FAULTS["a second"].down.delay_s == 1.0
+    """)
+
+
+@recipe("a benchmark")
+def benchmark(tree: Tree) -> None:
+    module = '''"""How fast nothing is."""
+
+from bench.report import Report, Target
+
+HELP = "how fast nothing is"
+
+
+def add_arguments(parser):
+    parser.add_argument("--times", type=int, default=1)
+
+
+def run(arguments):
+    target = Target("nothing", "at once", "at once", True)
+    return Report(command="nothing", title="Nothing", conditions={}, tables=[], targets=[target], remarks=[])
+'''
+    tree.write("bench/commands/nothing.py", module)
+    tree.replace("bench/cli.py", "latency, rest, wan", "latency, nothing, rest, wan")
+    row = '    "nothing": Command(nothing.HELP, nothing.add_arguments, nothing.run),\n'
+    tree.before("bench/cli.py", '    "compare": Command(', row)
+    for page, mark in (("README.md", "# "), ("bench/README.md", "")):
+        tree.before(page, "    python -m bench codec ", f"    python -m bench nothing     {mark}how fast nothing is\n")
+    tree.check("""
+        from bench.cli import main
+        from tests.changes.probes import DATA
+        assert main(["--results", str(DATA), "nothing", "--times", "3"]) == 0
+    """)
