@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import pytest
+from msgspec import UNSET
 
 from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, RoomSettings, RoomUpdated
 from rhythmd.app import Server
@@ -16,6 +17,7 @@ from rhythmd.hub.keeping.keepers import PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Player
+from rhythmd.hub.rooms.registry import Registry
 from rhythmd.store.live import NoLiveState
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import Client, Connect, open_client
@@ -248,25 +250,44 @@ async def done(later: Later) -> None:
         await later
 
 
-async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Path) -> None:
+@contextlib.asynccontextmanager
+async def stored_rooms(tmp_path: Path) -> AsyncIterator[tuple[SqliteStore, Registry, Catalogue]]:
+    """A store, the live rooms and all rooms, without sockets."""
     store = SqliteStore(tmp_path / "rooms.sqlite3")
     await store.start()
     registry = bare_hub(make_config(tmp_path), asyncio.get_running_loop()).registry
     side = StoredSide(store, cast(PasswordHasher, None), history=100)
-    catalogue = Catalogue(registry, side, LiveFile(NoLiveState(), 100), 20)
-    room = await catalogue.open((await catalogue.store("clara", "Salon", RoomSettings(), None)).id)
-    assert room is not None
-    guest = Player("guest", "Guest", "#ffffff", "203.0.113.7", guest=True, bot=False)
-    room.bans.add(guest, None)
-    await done(room.keeper.ban(Ban("guest"), "clara"))
-    registry.free(room)
-    woken = await catalogue.open("salon")
-    assert woken is not None
-    assert woken is not room
-    assert woken.bans.keys_of("guest") == ("203.0.113.7", "guest")
-    await done(woken.keeper.pardon("guest"))
-    assert await store.rooms.sanctions(room.id, 0) == []
+    yield store, registry, Catalogue(registry, side, LiveFile(NoLiveState(), 100), 20)
     await store.close()
+
+
+async def test_room_that_wakes_during_a_change_follows_it(tmp_path: Path) -> None:
+    async with stored_rooms(tmp_path) as (_, registry, catalogue):
+        room = await catalogue.open((await catalogue.store("clara", "Salon", RoomSettings(), None)).id)
+        assert room is not None
+        change = room.keeper.change("Attic", RoomSettings(stage="cave"), UNSET)
+        registry.free(room)  # the owner is lost before the store has it
+        woken = await catalogue.open("salon")
+        assert woken is not None
+        await done(change)
+        assert (woken.name, woken.settings.stage) == ("Attic", "cave")
+        assert registry.get("attic") is woken
+
+
+async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Path) -> None:
+    async with stored_rooms(tmp_path) as (store, registry, catalogue):
+        room = await catalogue.open((await catalogue.store("clara", "Salon", RoomSettings(), None)).id)
+        assert room is not None
+        guest = Player("guest", "Guest", "#ffffff", "203.0.113.7", guest=True, bot=False)
+        room.bans.add(guest, None)
+        await done(room.keeper.ban(Ban("guest"), "clara"))
+        registry.free(room)
+        woken = await catalogue.open("salon")
+        assert woken is not None
+        assert woken is not room
+        assert woken.bans.keys_of("guest") == ("203.0.113.7", "guest")
+        await done(woken.keeper.pardon("guest"))
+        assert await store.rooms.sanctions(room.id, 0) == []
 
 
 async def test_account_keeps_only_so_many_rooms(serve: Serve, connect: Connect, register: Register) -> None:

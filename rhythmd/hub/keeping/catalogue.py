@@ -64,7 +64,7 @@ class Catalogue:
             row = await self._store.rooms.get(found.id)
         room = self._registry.get(found.id)
         if room is None and row is not None:
-            keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row)
+            keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row, on_stored=self._follow)
             room = self._registry.open(row.id, row.name, row.settings, keeper)
             room.chat.restore(lines)
             _restore_bans(room, sanctions)
@@ -116,10 +116,14 @@ class Catalogue:
         """Change a stored room; if it is live, it follows. `password` UNSET stays, None is taken away."""
         self._registry.check_free(name, room_id)
         row = await self._side.update(room_id, name, settings, password)
-        room = self._registry.get(room_id)
+        self._follow(row)
+        return row
+
+    def _follow(self, row: StoredRoom) -> None:
+        """Let the room that is live now be as its row is."""
+        room = self._registry.get(row.id)
         if room is not None and isinstance(room.keeper, StoreKeeper):
             room.keeper.follow(row)
-        return row
 
     async def check_free(self, name: str, room: Room) -> None:
         """Raise Refused unless no other room, live or only stored, has this name."""

@@ -7,7 +7,7 @@ well for rooms of guests and lobbies; for a room of an account the store has it,
 import hashlib
 import hmac
 import secrets
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -185,13 +185,23 @@ class StoreKeeper(_SeatKeeper):
 
     A keeper is of one state of the row: another password or owner comes with another keeper, so that whoever waited for
     a slow hash can tell that it was of a password that counts no more.
+
+    Args:
+        room: which it keeps.
+        file: where its seats are.
+        side: where everything else is.
+        row: of the room in the store.
+        on_stored: called with the changed row. The room may have ended meanwhile, and another be live with its id.
     """
 
     passes_ownership = False
 
-    def __init__(self, room: Room, file: LiveFile, side: StoredSide, row: StoredRoom) -> None:
+    def __init__(
+        self, room: Room, file: LiveFile, side: StoredSide, row: StoredRoom, on_stored: Callable[[StoredRoom], None]
+    ) -> None:
         super().__init__(room, file)
         self._side = side
+        self._on_stored = on_stored
         self._password_hash = row.password_hash
         self.owner_id = row.owner_id
 
@@ -242,11 +252,11 @@ class StoreKeeper(_SeatKeeper):
         self._room.bans.lift(user_id)
 
     async def change(self, name: str, settings: RoomSettings, password: str | UnsetType | None) -> None:
-        self.follow(await self._side.update(self._room.id, name, settings, password))
+        self._on_stored(await self._side.update(self._room.id, name, settings, password))
 
     def follow(self, row: StoredRoom) -> None:
         """Let the live room be as its row is now."""
-        self._room.keeper = StoreKeeper(self._room, self._file, self._side, row)
+        self._room.keeper = StoreKeeper(self._room, self._file, self._side, row, self._on_stored)
         self._room.change_settings(row.name, row.settings)
 
     def saved(self) -> SavedRoom:
