@@ -3,7 +3,7 @@
 from typing import Final
 
 from rhythm_protocol.binary import decode_clock_request
-from rhythm_protocol.messages import ClockQuestion, MetronomeUpdate, Timing
+from rhythm_protocol.messages import ClockAnswer, ClockQuestion, MetronomeUpdate, Timing
 from rhythmd.clock import server_us
 from rhythmd.hub.sending.outbound import ClockReply
 from rhythmd.hub.sessions.session import Session
@@ -21,9 +21,9 @@ def clock_binary(session: Session, payload: bytes) -> None:
 
 
 def clock(session: Session, message: ClockQuestion) -> None:
-    """The same in JSON."""
+    """The same as a control message."""
     received = server_us()
-    session.delivery.send(ClockReply(message.value, received, server_us()))
+    session.send("clock", ClockAnswer(message.value, received, server_us()))
 
 
 def timing(session: Session, message: Timing) -> None:
