@@ -322,9 +322,10 @@ class Delivery:
             self.pause()
 
     def _take_socket(self, socket: Socket, event: Event) -> None:
-        self.socket = socket
-        self.encoding = socket.encoding
-        self._step(event)
+        if (self.state, event) in TRANSITIONS:
+            self.socket = socket
+            self.encoding = socket.encoding
+            self._step(event)
 
     def missed(self, received: int, most_bytes: int) -> int | None:
         """How many control messages there are after the first `received`.
@@ -357,8 +358,9 @@ class Delivery:
 
     def admit(self) -> None:
         """The fan-out lets the client hear on from here."""
-        self.backlog = None
-        self._step(Event.ADMITTED)
+        if (self.state, Event.ADMITTED) in TRANSITIONS:  # slow again, it needs its backlog
+            self.backlog = None
+            self._step(Event.ADMITTED)
 
     def lose(self) -> None:
         """The connection is gone."""
