@@ -19,7 +19,7 @@ from rhythmd.store.live import NoLiveState
 from rhythmd.telemetry import Stats
 from tests.client import read_message
 
-__all__ = ["FakePeer", "ManualHub", "bare_hub"]
+__all__ = ["FakePeer", "ManualHub", "bare_hub", "payloads"]
 
 TURNS_TO_SETTLE = 100  # in the slowest room of the tests: thirty steps of three messages in five slices
 
@@ -68,7 +68,7 @@ class ManualHub:
         return FakePeer(self, encoding)
 
 
-def _payloads(frames: bytes) -> Iterator[bytes]:
+def payloads(frames: bytes) -> Iterator[bytes]:
     """The payloads of whole, unmasked WebSocket frames (RFC 6455, 5.2)."""
     at = 0
     while at < len(frames):
@@ -114,7 +114,7 @@ class FakePeer:
 
     def _hear(self, frames: bytes) -> None:
         is_binary = self.encoding is Encoding.BINARY
-        self.heard += [read_message(payload, is_binary=is_binary) for payload in _payloads(frames)]
+        self.heard += [read_message(payload, is_binary=is_binary) for payload in payloads(frames)]
 
     def waiting_bytes(self) -> int:
         return sum(map(len, self._on_its_way))

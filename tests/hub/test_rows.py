@@ -124,6 +124,22 @@ def test_binary_twin_is_not_charged(manual: ManualHub, payload: bytes) -> None:
     assert peer.session.bucket.balance == before
 
 
+@pytest.mark.parametrize("payload", [b"\x01", encode_midi(0, [note_on()])[:-1], encode_clock_request(1)[:-1], b"\x03"])
+def test_broken_binary_twin_is_charged(manual: ManualHub, payload: bytes) -> None:
+    peer = Cast(manual, Encoding.BINARY).people["owner"]
+    before = peer.session.bucket.balance
+    manual.hub.on_binary(peer.session, payload)
+    assert round(before - peer.session.bucket.balance) == 1
+
+
+@pytest.mark.parametrize("type_", [type_ for type_, row in CLIENT_MESSAGES.items() if not row.is_rated])
+def test_message_that_is_not_rated_is_charged_when_it_is_broken(cast: Cast, type_: str) -> None:
+    peer = cast.people["owner"]
+    before = peer.session.bucket.balance
+    peer.say(type_, {})
+    assert round(before - peer.session.bucket.balance) == 1
+
+
 @pytest.mark.parametrize("encoding", Encoding, ids=lambda encoding: encoding.name.lower())
 def test_clock_exchanges_are_not_repeated_by_a_resume(manual: ManualHub, encoding: Encoding) -> None:
     lost, counter = manual.connect(encoding), SessionCounter()
