@@ -1,5 +1,6 @@
 """What a keeper of rooms has acknowledged is there after the server was killed, whichever keeper a room has."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -10,8 +11,12 @@ import msgspec
 import pytest
 
 from rhythm_protocol.messages import JoinAck, ResumeAck
+from rhythmd.app import LIVE_FOLDER
+from rhythmd.hub.keeping.live_file import SavedSeat
+from rhythmd.store.live import MappedLiveState
 from tests.client import Client, open_client
-from tests.rest.api import UNLIMITED, User, open_api
+from tests.deadline import within
+from tests.rest.api import UNLIMITED, Api, User, open_api
 from tests.server import ServerProcess, running_process
 
 Kind = Literal["live file", "store"]
@@ -42,8 +47,7 @@ class Stage:
     async def open(self) -> None:
         await self._start()
         if self._kind == "store":
-            api = await self._stack.enter_async_context(open_api(self._process))
-            self._user = await api.register("clara")
+            self._user = await self.register("clara")
         self.owner = await self._connect(self._user)
         await self.owner.join(ROOM)
         self.guest = await self._connect(None)
@@ -56,18 +60,41 @@ class Stage:
     async def _connect(self, user: User | None) -> Client:
         path = "/ws"
         if user is not None:
-            api = await self._stack.enter_async_context(open_api(self._process))
-            path = await api.socket_path(user.access_token)
+            path = await (await self.api()).socket_path(user.access_token)
         return await self._stack.enter_async_context(open_client(self._process.port, path=path))
 
     async def stranger(self) -> Client:
         """Somebody who has not been there."""
         return await self._connect(None)
 
-    async def restart(self) -> JoinAck:
-        """Kill the server, start another one, and bring both clients back; the room as its owner finds it."""
-        self._process.signal(signal.SIGKILL)
+    async def register(self, usertag: str) -> User:
+        """A new account."""
+        return await (await self.api()).register(usertag)
+
+    async def enter(self, user: User) -> Client:
+        """A socket of `user`, in no room."""
+        return await self._connect(user)
+
+    async def api(self) -> Api:
+        """Of the present server."""
+        return await self._stack.enter_async_context(open_api(self._process))
+
+    async def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """End the server, and wait until it is gone."""
+        self._process.signal(how)
         await self._process.wait()
+
+    async def seat(self, client: Client) -> SavedSeat:
+        """What a server that has ended left of the client's seat."""
+        state = MappedLiveState(self._folder / "data" / LIVE_FOLDER, 1)
+        await asyncio.to_thread(state.open)
+        ((_, value),) = state.items(f"seat/{client.welcome.session}")
+        state.close()
+        return msgspec.msgpack.decode(value, type=SavedSeat)
+
+    async def restart(self, how: signal.Signals = signal.SIGKILL) -> JoinAck:
+        """End the server, start another one, and bring both clients back; the room as its owner finds it."""
+        await self.stop(how)
         await self._start()
         self.owner, self.guest = await self._connect(self._user), await self._connect(None)
         owner, guest = self._sessions
@@ -118,6 +145,26 @@ async def test_ban_that_was_given_and_ended(stage: Stage) -> None:
     assert (await stage.owner.refused("unban", {"user": banned})).code == "user-not-found"
 
 
+async def test_ban_that_was_given_another_end(stage: Stage) -> None:
+    robert = await stage.register("robert")
+    assert await joins(await stage.enter(robert)) is None
+    for seconds in (1, 3_600):
+        await stage.owner.ask("ban", {"user": robert.id, "seconds": seconds})
+    await stage.restart()
+    assert await joins(await stage.enter(robert)) == "banned"
+    await stage.owner.ask("ban", {"user": robert.id, "seconds": 1})
+    await stage.restart()
+    await within(let_in(await stage.enter(robert)))
+
+
+async def let_in(client: Client) -> None:
+    """Return when the room is open to `client`, and has let them in."""
+    while True:
+        if await joins(client) is None:
+            return
+        await asyncio.sleep(0.1)  # more often would be flooding
+
+
 async def test_settings_and_name_that_were_changed(stage: Stage) -> None:
     await stage.owner.ask("room-update", {"settings": {"stage": "cave", "only_owner_can_play": True}})
     join = await stage.restart()
@@ -152,6 +199,48 @@ async def test_seat_that_was_taken_left_and_described(stage: Stage) -> None:
     assert [user.chat_muted for user in join.members if user.slot != join.slot] == [True]
     await stage.guest.ask("leave-room")
     assert [user.slot for user in (await stage.restart()).members] == [join.slot]
+
+
+async def test_mutes_that_were_set_and_taken_back(stage: Stage) -> None:
+    guest = stage.guest.welcome.user.id
+    for notes, chat in ((True, True), (False, True), (True, False)):
+        await stage.owner.ask("mute", {"user": guest, "notes": notes, "chat": chat})
+        members = {user.id: user for user in (await stage.restart()).members}
+        assert (members[guest].notes_muted, members[guest].chat_muted) == (notes, chat)
+    await stage.owner.ask("mute", {"user": guest, "notes": False})
+    await stage.guest.ask("chat-message", {"content": "/mute_self"})
+    assert (await stage.restart()).members[1].notes_muted
+
+
+async def test_login_that_was_renewed(stage: Stage) -> None:
+    robert = await stage.register("robert")
+    socket = await stage.enter(robert)
+    await socket.join(ROOM)
+    newer = await (await stage.api()).login("robert")
+    await socket.ask("authenticate", {"token": newer.access_token})
+    await stage.stop()
+    identity = (await stage.seat(socket)).identity
+    assert identity is not None
+    assert (identity.user_id, identity.login_id) == (robert.id, newer.session)
+
+
+async def test_all_of_it_after_a_clean_stop(stage: Stage) -> None:
+    owner, guest = stage.owner.welcome.user.id, stage.guest.welcome.user.id
+    await stage.owner.ask("chat-message", {"content": "good evening"})
+    await stage.owner.ask("room-update", {"settings": {"name": "Attic", "stage": "cave", "password": SECRET}})
+    await stage.owner.ask("metronome", {"running": True, "bpm": 90})
+    await stage.owner.ask("mute", {"user": guest, "chat": True})
+    join = await stage.restart(signal.SIGTERM)
+    room = join.room
+    assert (room.name, room.settings.stage, room.has_password, room.players) == ("Attic", "cave", True, 2)
+    assert room.metronome is not None
+    assert [line.content for line in join.chat] == ["good evening"]
+    assert [user.chat_muted for user in join.members] == [False, True]
+    await stage.owner.ask("ban", {"user": guest})
+    await stage.owner.ask("clear-chat")
+    join = await stage.restart(signal.SIGTERM)
+    assert ([user.id for user in join.members], join.chat) == ([owner], [])
+    await stage.owner.ask("unban", {"user": guest})
 
 
 async def test_metronome_that_was_started(stage: Stage) -> None:
