@@ -259,12 +259,12 @@ def binary_twin(tree: Tree) -> None:
         """
         from rhythm_protocol.binary import OP_PULSE
         from tests.changes.probes import members
-        from tests.hub.manual import ManualHub, _payloads
+        from tests.hub.manual import ManualHub, payloads
         manual = ManualHub()
         binary, text = members(manual)
         heard = {binary: [], text: []}
         for peer in heard:
-            peer._hear = lambda frames, peer=peer: heard[peer].extend(_payloads(frames))
+            peer._hear = lambda frames, peer=peer: heard[peer].extend(payloads(frames))
         manual.hub.on_binary(binary.session, bytes((OP_PULSE, 7)))
         text.say("pulse", {"value": 8})
         assert heard[binary] == [bytes((OP_PULSE, 2, 0, 8))], heard
