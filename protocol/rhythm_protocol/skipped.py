@@ -60,7 +60,7 @@ def check_msgpack(body: bytes) -> None:
 
 
 def _walk(body: bytes) -> None:
-    """Look at each value of `body`. 0.1 us for each: 7 ms for the worst message of 64 KiB."""
+    """Look at each value of `body`, in Python: a message full of small values costs more here than to read it."""
     around: list[int] = []  # values that each list or map around this one has still to come
     left, at = 1, 0
     while at < len(body):

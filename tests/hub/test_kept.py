@@ -10,8 +10,10 @@ from typing import Final, cast
 import pytest
 from msgspec import UNSET
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Ban, ChatCleared, ChatLine, RoomSettings, RoomUpdated
 from rhythmd.app import Server
+from rhythmd.errors import Refused
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
@@ -272,6 +274,20 @@ async def test_room_that_wakes_during_a_change_follows_it(tmp_path: Path) -> Non
         await done(change)
         assert (woken.name, woken.settings.stage) == ("Attic", "cave")
         assert registry.get("attic") is woken
+
+
+async def test_id_of_a_room_is_no_name_for_another(tmp_path: Path) -> None:
+    async with stored_rooms(tmp_path) as (_, registry, catalogue):
+        row = await catalogue.store("clara", "Salon", RoomSettings(), None)
+        other = await catalogue.create(None, "Attic", RoomSettings(), None)
+        assert other is not None
+        with pytest.raises(Refused) as caught:
+            await catalogue.check_free(row.id, other.id)
+        assert caught.value.code is ErrorCode.TAKEN
+        other.change_settings(row.id, RoomSettings())  # however it got that name
+        assert await catalogue.delete(row.id)
+        assert registry.by_id(row.id) is None
+        assert registry.by_id(other.id) is other
 
 
 async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Path) -> None:

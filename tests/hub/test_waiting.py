@@ -131,6 +131,26 @@ async def test_join_of_a_session_that_ends_while_it_waits_is_refused_for_that(
     await until_nobody_plays(server)
 
 
+async def test_name_is_not_changed_by_one_who_has_given_the_room_away_meanwhile(
+    server: Server, connect: Connect, clara: Person, database: Path
+) -> None:
+    owner, heir = await connect(server), await connect(server)
+    await owner.join("Salon")
+    await heir.join("Salon")
+    async with stalled(clara, database):
+        await owner.send("room-update", {"settings": {"name": "Attic"}}, 7)
+        await owner.clock()
+        room = server.hub.registry.get("Salon")
+        assert room is not None
+        room.set_owner(room.members[heir.slot])
+    answer = await owner.expect(Answer)
+    while answer.id != 7:
+        answer = await owner.expect(Answer)
+    assert answer.error is not None
+    assert answer.error.code == "not-owner"
+    assert room.name == "Salon"
+
+
 async def test_client_that_is_lost_while_its_room_wakes_leaves_it_asleep(
     server: Server, connect: Connect, clara: Person, database: Path
 ) -> None:

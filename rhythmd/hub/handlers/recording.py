@@ -5,7 +5,6 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Record, RecordLast, Right
 from rhythmd.errors import Refused
 from rhythmd.hub.recording.archive import Claim, RecordingArchive
@@ -48,16 +47,10 @@ class Recording:
         check(room)
         claim = await self._archive.claim(session.player.id, room.id)
         try:
-            self._require_still_there(session, room)
+            self._sessions.require_still_in(session, room)
             require_right(session, right)
             check(room)
         except Refused:
             claim.release()
             raise
         act(room, session.player.id, room.name if name is UNSET else name.strip(), claim)
-
-    def _require_still_there(self, session: Session, room: Room) -> None:
-        """Raise Refused when `session` has left `room` during a wait."""
-        self._sessions.require_connected(session)
-        if session.require_place().room is not room:
-            raise Refused(ErrorCode.NOT_IN_ROOM, "you have left this room")

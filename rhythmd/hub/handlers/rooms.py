@@ -12,6 +12,7 @@ from rhythm_protocol.messages import (
     JoinAck,
     JoinRoom,
     LeaveRoom,
+    Right,
     RoomSettings,
     RoomSettingsUpdate,
     RoomType,
@@ -24,7 +25,7 @@ from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.sessions.session import Session
+from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.rows import fold
 
@@ -78,7 +79,7 @@ class RoomMessages:
         keeper = room.keeper
         knows_password = await check
         self._sessions.require_connected(session)
-        if self._registry.get(room.id) is not room or room.keeper is not keeper:  # freed, or changed, meanwhile
+        if self._registry.by_id(room.id) is not room or room.keeper is not keeper:  # freed, or changed, meanwhile
             return await self._join_later(session, message)
         return self._enter(session, room, knows_password=knows_password)
 
@@ -126,20 +127,27 @@ class RoomMessages:
         """Change the room's rules."""
         room, _ = session.require_place()
         update = message.settings
+        name, settings = self._updated(room, update)
+        if fold(name) != fold(room.name):
+            return self._rename(session, room, update)
+        return room.keeper.change(name, settings, update.password)
+
+    async def _rename(self, session: Session, room: Room, update: RoomSettingsUpdate) -> None:
+        """Change a room that gets a new name, under which no other room, live or only stored, may be found."""
+        await self._catalogue.check_free(self._updated(room, update)[0], room.id)
+        # Meanwhile the room may have been changed, or given to somebody else.
+        self._sessions.require_still_in(session, room)
+        require_right(session, Right.OWNER)
+        later = room.keeper.change(*self._updated(room, update), update.password)
+        if later is not None:
+            await later
+
+    def _updated(self, room: Room, update: RoomSettingsUpdate) -> tuple[str, RoomSettings]:
+        """The name and settings of `room` after `update`. Raises Refused when it may not be like that."""
         settings = merge_settings(room.settings, update)
         has_password = room.keeper.has_password if update.password is UNSET else update.password is not None
         check_settings(settings, self._most_players, has_password=has_password)
-        name = room.name if update.name is UNSET else update.name.strip()
-        if fold(name) != fold(room.name):
-            return self._rename(room, name, settings, update)
-        return room.keeper.change(name, settings, update.password)
-
-    async def _rename(self, room: Room, name: str, settings: RoomSettings, update: RoomSettingsUpdate) -> None:
-        """Change a room that gets a new name, which no other room, live or only stored, may have."""
-        await self._catalogue.check_free(name, room)
-        later = room.keeper.change(name, settings, update.password)
-        if later is not None:
-            await later
+        return room.name if update.name is UNSET else update.name.strip(), settings
 
 
 def check_settings(settings: RoomSettings, most_players: int, *, has_password: bool) -> None:

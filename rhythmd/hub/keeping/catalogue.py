@@ -62,7 +62,7 @@ class Catalogue:
             sanctions = await self._store.rooms.sanctions(found.id, unix_ms())
             # Last and once more: a change that is stored before this answer is in it, a later one finds the live room.
             row = await self._store.rooms.get(found.id)
-        room = self._registry.get(found.id)
+        room = self._registry.by_id(found.id)
         if room is None and row is not None:
             keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row, on_stored=self._follow)
             room = self._registry.open(row.id, row.name, row.settings, keeper)
@@ -114,31 +114,30 @@ class Catalogue:
         self, room_id: str, *, name: str, settings: RoomSettings, password: str | UnsetType | None
     ) -> StoredRoom:
         """Change a stored room; if it is live, it follows. `password` UNSET stays, None is taken away."""
-        self._registry.check_free(name, room_id)
+        await self.check_free(name, room_id)
         row = await self._side.update(room_id, name, settings, password)
         self._follow(row)
         return row
 
     def _follow(self, row: StoredRoom) -> None:
         """Let the room that is live now be as its row is."""
-        room = self._registry.get(row.id)
+        room = self._registry.by_id(row.id)
         if room is not None and isinstance(room.keeper, StoreKeeper):
             room.keeper.follow(row)
 
-    async def check_free(self, name: str, room: Room) -> None:
-        """Raise Refused unless no other room, live or only stored, has this name."""
-        self._registry.check_free(name, room.id)
-        with translated():
-            taken = await self._store.rooms.by_name(name)
-        if taken is not None and taken.id != room.id:
+    async def check_free(self, name: str, room_id: str) -> None:
+        """Raise Refused unless no other room than this one, live or only stored, is found under `name`."""
+        self._registry.check_free(name, room_id)
+        taken = await self.find(name)
+        if taken is not None and taken.id != room_id:
             raise NameTaken("settings.name")
-        self._registry.check_free(name, room.id)  # one may have been made meanwhile
+        self._registry.check_free(name, room_id)  # one may have been made meanwhile
 
     async def delete(self, room_id: str) -> bool:
         """Forget a stored room and its chat; whether there was one. Its members stay, in a room that is only live."""
         with translated():
             deleted = await self._store.rooms.delete(room_id)
-        room = self._registry.get(room_id)
+        room = self._registry.by_id(room_id)
         if room is not None:
             room.keeper = LiveKeeper(room, self._file)
             room.changed()

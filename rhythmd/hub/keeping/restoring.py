@@ -51,10 +51,10 @@ class Restoration:
     async def _open(self, saved: SavedRoom) -> Room | None:
         if saved.is_stored:
             return await self._catalogue.open(saved.id)
-        return self._registry.get(saved.id) or self._catalogue.restore(saved)
+        return self._registry.by_id(saved.id) or self._catalogue.restore(saved)
 
     def _restore_seat(self, key: str, seat: SavedSeat, remains: Remains) -> None:
-        room = self._registry.get(seat.room_id)
+        room = self._registry.by_id(seat.room_id)
         if room is None or seat.slot in room.members:
             return
         session = self._sessions.restore(key, seat.player(), seat.identity)
@@ -65,7 +65,7 @@ class Restoration:
         self._sessions.wait_for(session)
 
     def _restore_owner(self, saved: SavedRoom) -> None:
-        room = self._registry.get(saved.id)
+        room = self._registry.by_id(saved.id)
         if room is None:
             return
         owner = None if saved.owner_slot is None else room.members.get(saved.owner_slot)

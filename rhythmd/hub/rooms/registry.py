@@ -52,10 +52,14 @@ class Registry:
 
     def get(self, reference: str) -> Room | None:
         """The room with this id or, in any case and with any space around it, this name."""
-        room = self._rooms.get(reference)
+        room = self.by_id(reference)
         if room is None:
             room = self._rooms.get(self._ids_by_name.get(fold(reference.strip()), ""))
         return room
+
+    def by_id(self, room_id: str) -> Room | None:
+        """The room with this id. A name, which anybody may choose, never stands for it."""
+        return self._rooms.get(room_id)
 
     def lobby(self, user_id: str | None = None) -> Room:
         """The first lobby with a free seat, or one that is reserved for this user; a new one when all are full."""

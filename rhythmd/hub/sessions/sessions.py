@@ -209,6 +209,12 @@ class Sessions:
         if session.key not in self._sessions:
             raise Refused(ErrorCode.CONNECTION_LOST, "the connection is gone")
 
+    def require_still_in(self, session: Session, room: Room) -> None:
+        """Raise Refused when `session` was lost, or has left `room`, while its message waited."""
+        self.require_connected(session)
+        if session.require_place().room is not room:
+            raise Refused(ErrorCode.NOT_IN_ROOM, "you have left this room")
+
     def require_running(self) -> None:
         """Raise Refused when the server goes down."""
         if self.stopping:

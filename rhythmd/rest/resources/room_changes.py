@@ -80,7 +80,7 @@ class RoomChangesResource:
             check_settings(settings, self._most_players, has_password=has_password)
             stored = await self._catalogue.change(stored.id, name=name, settings=settings, password=given.password)
         self._record(CHANGED, call, stored)
-        live = self._registry.get(stored.id)
+        live = self._registry.by_id(stored.id)
         return live.info() if live else info_of(stored)
 
     async def delete(self, call: Call[Nothing]) -> None:
