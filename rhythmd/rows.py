@@ -31,6 +31,8 @@ __all__ = [
     "RotationOutcome",
     "Sanction",
     "SanctionKind",
+    "ScoreFacts",
+    "SheetCategory",
     "StoredRoom",
     "StoredRoomChanges",
     "changed_fields",
@@ -67,11 +69,11 @@ class Page(Struct, Generic[RowT], frozen=True):
 
 
 class Role(StrEnum):
-    """Roles of an account. Only `moderator` and `admin` give rights so far."""
+    """Roles of an account. An `editor` lets sheets be listed; a `moderator` and an `admin` may that and more."""
 
     MEMBER = "member"
     PRO = "pro"
-    SHEET_EDITOR = "sheet-editor"
+    EDITOR = "editor"
     MODERATOR = "moderator"
     ADMIN = "admin"
 
@@ -267,6 +269,39 @@ class Recording(Struct, frozen=True, kw_only=True):
     size: int
     players: int
     key_hash: bytes
+
+
+# Sheet music
+
+
+class SheetCategory(StrEnum):
+    """The formats of sheet music, as a file's content shows them."""
+
+    MIDI = "midi"
+    MUSICXML = "musicxml"
+    ABC = "abc"
+    VIRTUAL_PIANO = "virtual-piano"
+    MULTIPLAYER_PIANO = "multiplayer-piano"
+
+
+class ScoreFacts(Struct, frozen=True, kw_only=True):
+    """What a file of sheet music says about itself. Text is empty, and a number 0, where the file does not say it.
+
+    `tempo` is the first one, in quarter notes a minute. `key` is a tonic and a mode ("E-flat minor"), `time_signature`
+    the first one ("6/8"). `duration_ms` ends with the last release, and `notes` counts sounded notes, both with repeats
+    played. `parts` is how many hands, voices or tracks have notes. `remarks` name what of the file its MIDI leaves out.
+    """
+
+    category: SheetCategory
+    title: str = ""
+    composer: str = ""
+    tempo: float = 0.0
+    key: str = ""
+    time_signature: str = ""
+    duration_ms: int = 0
+    notes: int = 0
+    parts: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 # Audit

@@ -45,7 +45,7 @@ async def test_mute_and_unmute_tell_the_sockets_and_end_nothing(auth: Auth, reco
     ("roles", "target"),
     [
         (MEMBER, MEMBER),
-        (frozenset({Role.SHEET_EDITOR}), MEMBER),
+        (frozenset({Role.EDITOR}), MEMBER),
         (MODERATOR, MODERATOR),
         (MODERATOR, ADMIN),
         (ADMIN, ADMIN),
@@ -79,7 +79,7 @@ async def test_ban_unknown_user_is_refused(auth: Auth) -> None:
 
 async def test_set_roles_by_an_admin(auth: Auth, record: Record) -> None:
     admin, _ = await enter(auth, "root", ADMIN), await enter(auth, "anna")
-    roles = frozenset({Role.MEMBER, Role.PRO, Role.SHEET_EDITOR})
+    roles = frozenset({Role.MEMBER, Role.PRO, Role.EDITOR})
     assert (await auth.moderation.set_roles(admin, "anna", roles, CLIENT)).roles == roles
     assert record.changed[-1].roles == roles
 

@@ -127,15 +127,25 @@ async def test_start_in_a_directory_that_cannot_be_made(tmp_path: Path, errors_l
     errors_logged.records.clear()
 
 
-async def test_two_stores_start_on_one_new_file_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite"
-    stores = [SqliteStore(path) for _ in range(4)]
-    await asyncio.gather(*(store.start() for store in stores))
-    account = make_account()
-    await stores[0].accounts.create(account)
-    assert await stores[3].accounts.get(account.id) == account
-    for store in stores:
-        await store.close()
+async def test_stores_start_on_one_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(25):  # one in so many found the file locked
+        path = tmp_path / str(number) / "store.sqlite"
+        stores = [SqliteStore(path) for _ in range(8)]
+        await asyncio.gather(*(store.start() for store in stores))
+        account = make_account()
+        await stores[0].accounts.create(account)
+        assert await stores[7].accounts.get(account.id) == account
+        for store in stores:
+            await store.close()
+
+
+def test_a_file_that_stays_locked_is_given_up(tmp_path: Path, errors_logged: ErrorLog) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        store = SqliteStore(tmp_path / "store.sqlite", timeout_s=0.1)
+        with pytest.raises(StoreUnavailable, match="locked"):
+            asyncio.run(store.start())
+    errors_logged.records.clear()
 
 
 async def test_check_names_what_is_broken(tmp_path: Path) -> None:

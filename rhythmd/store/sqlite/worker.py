@@ -7,7 +7,9 @@ serves many writes, and a write that fails undoes nobody else's.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -21,6 +23,7 @@ __all__ = ["Job", "Worker"]
 T = TypeVar("T")
 
 BATCH_LIMIT: Final = 512
+RETRY_S: Final = 0.02
 
 # FULL: a commit is on the disk before it is answered, which WAL's usual NORMAL does not promise.
 PRAGMAS: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")
@@ -95,6 +98,28 @@ def _run_apart(connection: sqlite3.Connection, job: Job[Any]) -> None:
     if not job.run(connection):
         connection.execute("ROLLBACK TO job")
     connection.execute("RELEASE job")
+
+
+def _prepare(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    migrate(connection, migrations)
+
+
+def _patiently(step: Callable[[], None], patience_s: float) -> None:
+    """Repeat a step that another connection's lock refuses.
+
+    SQLite waits for most locks by itself. When two connections switch a new file to WAL at the same time it does not:
+    each would wait for the other one, so it tells one of them at once that the file is locked (`sqlite3_busy_handler`).
+    """
+    last = time.monotonic() + patience_s
+    while True:
+        try:
+            return step()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > last:
+                raise
+        time.sleep(RETRY_S)
 
 
 class _Kind(NamedTuple):
@@ -187,9 +212,7 @@ class Worker:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch(mode=0o600)  # It holds password hashes.
             self._connection = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None)
-            for pragma in PRAGMAS:
-                self._connection.execute(pragma)
-            migrate(self._connection, self._migrations)
+            _patiently(partial(_prepare, self._connection, self._migrations), self._busy_s)
         return self._connection
 
     def _disconnect(self) -> None:
