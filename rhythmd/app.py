@@ -28,6 +28,7 @@ from rhythmd.store.cache import MemoryCache
 from rhythmd.store.live import MappedLiveState, NoLiveState
 from rhythmd.store.sqlite.store import SqliteStore
 from rhythmd.telemetry import Stats, StatsCollector, server_log
+from rhythmd.workers.pool import WorkerPool
 
 __all__ = ["Server", "open_blobs", "open_store"]
 
@@ -109,6 +110,7 @@ class Server:
         passwords = RoomPasswords(self._auth.passwords)
         self._blobs = open_blobs(config)
         self._live = _live_state(config)
+        self._workers = WorkerPool(config.workers)
         self._hub = Hub(config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live)
         watcher = AccountWatcher(self._hub)
         self._auth.notifier.add(watcher)
@@ -169,6 +171,7 @@ class Server:
         for task in (self._keeper, self._blobs_starter):
             if task is not None:
                 task.cancel()
+        await self._workers.close()
         await self._auth.stop(self._config.server.stop_s / 4)
         await self._cache.close()
         await self._store.close()
@@ -185,6 +188,11 @@ class Server:
     def hub(self) -> Hub:
         """The rooms and sessions."""
         return self._hub
+
+    @property
+    def workers(self) -> WorkerPool:
+        """The processes that read strangers' files."""
+        return self._workers
 
     @property
     def url(self) -> str:
@@ -244,6 +252,8 @@ class Server:
             "rooms": ("Rooms", lambda: len(hub.registry)),
             "recordings": ("Rooms that are recorded", lambda: len(hub.recorder)),
             "away": ("Clients that are gone and may come back", lambda: len(hub.sessions.away)),
+            "worker_jobs": ("Files that worker processes look at", lambda: self._workers.running),
+            "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
         registry.register(StatsCollector(stats, gauges))

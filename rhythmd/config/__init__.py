@@ -12,6 +12,7 @@ from rhythmd.config.sections import (
     RecordingConfig,
     RoomsConfig,
     ServerConfig,
+    WorkersConfig,
 )
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "RecordingConfig",
     "RoomsConfig",
     "ServerConfig",
+    "WorkersConfig",
     "load_config",
 ]

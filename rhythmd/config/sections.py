@@ -22,6 +22,7 @@ __all__ = [
     "RoomsConfig",
     "ServerConfig",
     "StoreConfig",
+    "WorkersConfig",
 ]
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -168,6 +169,13 @@ class AuthConfig(Section, frozen=True):
     github_api_url: str = "https://api.github.com"
 
 
+class WorkersConfig(Section, frozen=True):
+    processes: Annotated[int, Meta(ge=1, le=64)] = 2
+    queue: Annotated[int, Meta(ge=0)] = 256
+    time_s: Annotated[float, Meta(ge=0.1, le=600)] = 10.0
+    memory_mb: Annotated[int, Meta(ge=128, le=65_536)] = 768
+
+
 class ErrorsConfig(Section, frozen=True):
     webhook_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?\Z")] = ""
     webhook_queue: Positive = 100
@@ -187,4 +195,5 @@ class Config(Section, frozen=True):
     mongo: MongoConfig = field(default_factory=MongoConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
+    workers: WorkersConfig = field(default_factory=WorkersConfig)
     errors: ErrorsConfig = field(default_factory=ErrorsConfig)
