@@ -29,6 +29,7 @@ from rhythmd.store.live import MappedLiveState, NoLiveState
 from rhythmd.store.sqlite.store import SqliteStore
 from rhythmd.telemetry import Stats, StatsCollector, server_log
 from rhythmd.workers.pool import WorkerPool
+from rhythmd.workers.scratch import ScratchFolder
 
 __all__ = ["Server", "open_blobs", "open_store"]
 
@@ -37,6 +38,7 @@ PING_S: Final = 1.0
 SQLITE_FILE: Final = "rhythmd.sqlite3"
 BLOBS_FOLDER: Final = "blobs"
 LIVE_FOLDER: Final = "live"
+SCRATCH_FOLDER: Final = "scratch"
 
 
 def open_store(config: Config) -> Store:
@@ -115,7 +117,10 @@ class Server:
         watcher = AccountWatcher(self._hub)
         self._auth.notifier.add(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
-        self._rest = RestSide(config, self._hub, self._auth, self._store, self._why_not_ready, self._metrics(stats))
+        scratch = ScratchFolder(Path(config.server.data_dir) / SCRATCH_FOLDER)
+        self._rest = RestSide(
+            config, self._hub, self._auth, self._store, self._why_not_ready, self._metrics(stats), scratch
+        )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
             loop, config.limits, self._hub, login_verifier, tuple(config.server.allowed_origins), stats, heartbeat

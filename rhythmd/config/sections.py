@@ -63,6 +63,7 @@ class LimitsConfig(Section, frozen=True):
     rate_entries: Positive = 50_000
     body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     body_s: Seconds = 10.0
+    upload_s: Seconds = 60.0
 
 
 class HubConfig(Section, frozen=True):

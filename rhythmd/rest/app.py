@@ -24,8 +24,10 @@ from rhythmd.rest.serving.paths import PathMatcher, PathRow
 from rhythmd.rest.serving.rates import Rates
 from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PublicUrls, RequestSource
+from rhythmd.rest.serving.uploads import UploadReader
 from rhythmd.rest.table import Table, route_table
 from rhythmd.telemetry import rest_log
+from rhythmd.workers.scratch import ScratchFolder
 
 __all__ = ["RestSide"]
 
@@ -51,6 +53,7 @@ class RestSide:
         store: of accounts, rooms and the audit.
         why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
+        scratch: where uploads are until they are answered.
     """
 
     def __init__(
@@ -61,13 +64,15 @@ class RestSide:
         store: Store,
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
+        scratch: ScratchFolder,
     ) -> None:
         source, origins = RequestSource(config.server.trusted_proxies), Origins(config.server.allowed_origins)
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
         table = route_table(hub, auth, store, PublicUrls(config.server.public_url, source), config.rooms.max_players)
         rates, limits = Rates(config.limits), config.limits
-        guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS)
+        uploads = UploadReader(scratch, limits)
+        guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
         paths = PathMatcher([*_api(table, guard), *_site(table, HealthResource(why_not_ready, metrics))])
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
         self._server = web.Server(

@@ -13,11 +13,14 @@ import msgspec
 from rhythm_protocol.errors import ErrorCode, Side
 from rhythmd.rest.serving.call import Nothing, Route, Who
 from rhythmd.rest.serving.envelope import ErrorEnvelope
+from rhythmd.rest.serving.uploads import FILE_FIELD, FORM, Upload
 
 __all__ = ["document"]
 
 JSON: Final = "application/json"
 REFERENCE: Final = "#/components/schemas/{name}"
+FILE: Final = {"type": "string", "format": "binary"}
+"""What generators of clients take as a file; OpenAPI 3.1 itself would have it without a type."""
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _VARIABLE: Final = re.compile(r"{(\w+)}")
 
@@ -69,13 +72,33 @@ def _operation(route: Route[Any], components: Document) -> Document:
         "parameters": [*_path_parameters(route), *_query_parameters(route, components)],
         "responses": _responses(route),
     }
-    if route.method in WITH_BODY and route.input is not Nothing:
-        schema = {"$ref": REFERENCE.format(name=route.input.__name__)}
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    content = _body(route, components)
+    if content:
+        operation["requestBody"] = {"required": True, "content": content}
     if route.who is not Who.ANYONE:
         nobody: list[Document] = [{}] if route.who is Who.VISITOR else []
         operation["security"] = [*nobody, {"bearer": []}, {"cookie": []}]
     return operation
+
+
+def _body(route: Route[Any], components: Document) -> Document:
+    """The ways in which a request may bring what it brings."""
+    given = {JSON: {"schema": {"$ref": REFERENCE.format(name=route.input.__name__)}}}
+    if route.upload is None:
+        return given if route.method in WITH_BODY and route.input is not Nothing else {}
+    form = {FORM: {"schema": _form(route.upload, components[route.input.__name__])}}
+    alone = {media_type: {"schema": FILE} for media_type in route.upload.media_types}
+    return form | alone | ({} if route.upload.is_required else given)
+
+
+def _form(upload: Upload, fields: Document) -> Document:
+    required = [FILE_FIELD] if upload.is_required else []
+    return {
+        "type": "object",
+        "properties": {FILE_FIELD: FILE, **fields["properties"]},
+        "required": [*required, *fields.get("required", ())],
+        "additionalProperties": False,
+    }
 
 
 def _operation_id(route: Route[Any]) -> str:
