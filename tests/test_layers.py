@@ -16,7 +16,7 @@ RANKS: Final = (
     ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
-    ("rhythmd.auth",),
+    ("rhythmd.auth", "rhythmd.sheets.formats"),
     ("rhythmd.hub.ports",),
     ("rhythmd.hub.sending",),
     ("rhythmd.hub.rooms",),
@@ -35,7 +35,7 @@ RANKS: Final = (
     ("rhythmd.cli",),
     ("rhythmd.__main__",),
 )
-PACKAGES: Final = ("rhythmd", "rhythmd.hub", "rhythmd.rest")  # of several ranks; nothing is in them but what they hold
+PACKAGES: Final = ("rhythmd", "rhythmd.hub", "rhythmd.rest", "rhythmd.sheets")  # of several ranks; nothing is in them but what they hold
 FRIENDS: Final = {("rhythmd.ports", "rhythmd.rows")}  # the ports speak of rows
 
 # Libraries that only these may import.
@@ -48,7 +48,7 @@ LIBRARIES: Final = {
     "websockets": ("rhythmd.net", "rhythmd.client"),
 }
 
-WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi")
+WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi", "rhythmd.sheets")
 ARROWS_BEFORE: Final = 137  # between modules of one folder without sub-packages
 
 # The way of a note, file by file, short enough to read.
