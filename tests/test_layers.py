@@ -16,8 +16,8 @@ RANKS: Final = (
     ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
-    ("rhythmd.auth", "rhythmd.workers"),
-    ("rhythmd.hub.ports",),
+    ("rhythmd.auth", "rhythmd.workers", "rhythmd.sheets.formats"),
+    ("rhythmd.hub.ports", "rhythmd.sheets"),
     ("rhythmd.hub.sending",),
     ("rhythmd.hub.rooms",),
     ("rhythmd.hub.sessions",),
@@ -48,7 +48,7 @@ LIBRARIES: Final = {
     "websockets": ("rhythmd.net", "rhythmd.client"),
 }
 
-WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi", "rhythmd.workers")
+WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi", "rhythmd.sheets", "rhythmd.workers")
 ARROWS_BEFORE: Final = 137  # between modules of one folder without sub-packages
 
 # The way of a note, file by file, short enough to read.
