@@ -26,6 +26,7 @@ from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PublicUrls, RequestSource
 from rhythmd.rest.serving.uploads import UploadReader
 from rhythmd.rest.table import Table, route_table
+from rhythmd.sheets.library import SheetLibrary
 from rhythmd.telemetry import rest_log
 from rhythmd.workers.scratch import ScratchFolder
 
@@ -51,6 +52,7 @@ class RestSide:
         hub: its rooms, sessions and recordings.
         auth: the services around accounts.
         store: of accounts, rooms and the audit.
+        library: of sheet music.
         why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
         scratch: where uploads are until they are answered.
@@ -62,6 +64,7 @@ class RestSide:
         hub: Hub,
         auth: Auth,
         store: Store,
+        library: SheetLibrary,
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
         scratch: ScratchFolder,
@@ -69,7 +72,8 @@ class RestSide:
         source, origins = RequestSource(config.server.trusted_proxies), Origins(config.server.allowed_origins)
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
-        table = route_table(hub, auth, store, PublicUrls(config.server.public_url, source), config.rooms.max_players)
+        urls = PublicUrls(config.server.public_url, source)
+        table = route_table(hub, auth, store, library, urls, config)
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)

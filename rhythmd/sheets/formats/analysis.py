@@ -8,10 +8,14 @@ import codecs
 import re
 from typing import BinaryIO, Final
 
-from rhythmd.rows import ScoreFacts
+from rhythmd.rows import ScoreFacts, SheetCategory
 from rhythmd.sheets.formats.bounds import MAX_BYTES, RefusedFile, at_byte
 from rhythmd.sheets.formats.mpp_text import read_mpp
+from rhythmd.sheets.formats.musicxml.container import unpack
+from rhythmd.sheets.formats.musicxml.document import read_document
 from rhythmd.sheets.formats.performance import Performance, write
+from rhythmd.sheets.formats.playing import perform
+from rhythmd.sheets.formats.score import Score
 from rhythmd.sheets.formats.standard_midi import read_midi, unwrap_riff
 from rhythmd.sheets.formats.virtual_piano import read_virtual_piano
 
@@ -22,7 +26,8 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_XML: Final = (b"<", codecs.BOM_UTF8 + b"<", "<".encode("utf-16-le"), "<".encode("utf-16-be"))
+_XML: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<|(?:\xff\xfe)?<\x00|(?:\xfe\xff)?\x00<")
+_ZIP: Final = b"PK\x03\x04"
 _ABC: Final = re.compile(r"\s*%abc|(?:^|[\r\n])X:\s*\d|(?:^|[\r\n])K:\s*[A-Ga-gHn]")
 _JSON: Final = re.compile(r"\s*(?:\{|\[\s*[\[{])")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
@@ -55,10 +60,32 @@ def analyse(source: BinaryIO, midi: BinaryIO) -> ScoreFacts:
 
 
 def _read(content: bytes) -> tuple[ScoreFacts, Performance]:
+    if content.startswith(_ZIP):
+        return _play(SheetCategory.MUSICXML, read_document(unpack(content)))
+    if _XML.match(content):
+        return _play(SheetCategory.MUSICXML, read_document(content))
     text = _decode(content)
     if _JSON.match(text):
         return read_mpp(text)
     return read_virtual_piano(text)
+
+
+def _play(category: SheetCategory, score: Score) -> tuple[ScoreFacts, Performance]:
+    performance = perform(score)
+    tempos = [tempo for bar in score.bars for _, tempo in bar.tempos]
+    facts = ScoreFacts(
+        category=category,
+        title=score.title,
+        composer=score.composer,
+        tempo=round(tempos[0], 2) if tempos else 0.0,
+        key=score.key,
+        time_signature=score.time_signature,
+        duration_ms=performance.duration_ms,
+        notes=performance.notes,
+        parts=performance.parts,
+        remarks=score.remarks,
+    )
+    return facts, performance
 
 
 def _decode(content: bytes) -> str:

@@ -172,6 +172,7 @@ _SHEETS: Final[Migration] = (
     CREATE TABLE sheet_files (
         hash TEXT PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
+        extension TEXT NOT NULL,
         size INTEGER NOT NULL,
         midi_size INTEGER NOT NULL,
         facts TEXT NOT NULL,
