@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
+from rhythmd.avatars.service import Avatars
 from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketLoginVerifier
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, ServerConfig
@@ -118,8 +119,18 @@ class Server:
         self._auth.notifier.add(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
         scratch = ScratchFolder(Path(config.server.data_dir) / SCRATCH_FOLDER)
+        auth = self._auth
+        self._avatars = Avatars(
+            self._store.accounts,
+            auth.public_accounts,
+            self._blobs,
+            self._workers,
+            scratch,
+            auth.moderation,
+            auth.auditor,
+        )
         self._rest = RestSide(
-            config, self._hub, self._auth, self._store, self._why_not_ready, self._metrics(stats), scratch
+            config, self._hub, auth, self._store, self._avatars, self._why_not_ready, self._metrics(stats), scratch
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
@@ -151,6 +162,7 @@ class Server:
         await self._start_store()
         self._keeper = self._loop.create_task(self._keep_store())
         self._auth.start()
+        self._avatars.start()
         self._rest.start()
         await asyncio.to_thread(self._live.open)
         await self._hub.restore()
@@ -177,6 +189,7 @@ class Server:
             if task is not None:
                 task.cancel()
         await self._workers.close()
+        await self._avatars.stop()
         await self._auth.stop(self._config.server.stop_s / 4)
         await self._cache.close()
         await self._store.close()

@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.service import Auth
+from rhythmd.avatars.service import Avatars
 from rhythmd.config import Config
 from rhythmd.hub.hub import Hub
 from rhythmd.ports import Store
@@ -51,6 +52,7 @@ class RestSide:
         hub: its rooms, sessions and recordings.
         auth: the services around accounts.
         store: of accounts, rooms and the audit.
+        avatars: of accounts.
         why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
         scratch: where uploads are until they are answered.
@@ -62,6 +64,7 @@ class RestSide:
         hub: Hub,
         auth: Auth,
         store: Store,
+        avatars: Avatars,
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
         scratch: ScratchFolder,
@@ -69,7 +72,8 @@ class RestSide:
         source, origins = RequestSource(config.server.trusted_proxies), Origins(config.server.allowed_origins)
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
-        table = route_table(hub, auth, store, PublicUrls(config.server.public_url, source), config.rooms.max_players)
+        urls = PublicUrls(config.server.public_url, source)
+        table = route_table(hub, auth, store, avatars, urls, config.rooms.max_players)
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)

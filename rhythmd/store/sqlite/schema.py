@@ -165,7 +165,14 @@ _RECORDINGS: Final[Migration] = (
     "CREATE INDEX recording_presences_by_recording ON recording_presences (recording_id)",
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS)
+_AVATARS: Final[Migration] = (
+    """
+    CREATE INDEX accounts_by_avatar ON accounts (json_extract(profile, '$.avatar'))
+    WHERE json_extract(profile, '$.avatar') != ''
+    """,
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _AVATARS)
 
 
 def _version(connection: sqlite3.Connection) -> int:
