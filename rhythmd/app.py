@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
+from rhythmd.avatars.service import Avatars
 from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketLoginVerifier
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, ServerConfig
@@ -124,15 +125,25 @@ class Server:
         watcher = AccountWatcher(self._hub)
         self._auth.notifier.add(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
-        scratch = open_scratch(config)
+        scratch, auth = open_scratch(config), self._auth
         files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch)
-        self._library = SheetLibrary(self._store.sheets, files, scratch, self._auth.auditor, config.sheets)
+        self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
+        self._avatars = Avatars(
+            self._store.accounts,
+            auth.public_accounts,
+            self._blobs,
+            self._workers,
+            scratch,
+            auth.moderation,
+            auth.auditor,
+        )
         self._rest = RestSide(
             config,
             self._hub,
-            self._auth,
+            auth,
             self._store,
             self._library,
+            self._avatars,
             self._why_not_ready,
             self._metrics(stats),
             scratch,
@@ -167,6 +178,7 @@ class Server:
         await self._start_store()
         self._keeper = self._loop.create_task(self._keep_store())
         self._auth.start()
+        self._avatars.start()
         self._rest.start()
         await asyncio.to_thread(self._live.open)
         await self._hub.restore()
@@ -193,6 +205,7 @@ class Server:
             if task is not None:
                 task.cancel()
         await self._workers.close()
+        await self._avatars.stop()
         with suppress(StoreError, TimeoutError):
             async with asyncio.timeout(self._config.server.stop_s / 4):
                 await self._library.close()

@@ -17,7 +17,7 @@ RANKS: Final = (
     ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
     ("rhythmd.auth", "rhythmd.workers", "rhythmd.sheets.formats"),
-    ("rhythmd.hub.ports", "rhythmd.sheets"),
+    ("rhythmd.hub.ports", "rhythmd.sheets", "rhythmd.avatars"),
     ("rhythmd.hub.sending",),
     ("rhythmd.hub.rooms",),
     ("rhythmd.hub.sessions",),
@@ -43,12 +43,13 @@ LIBRARIES: Final = {
     "motor": ("rhythmd.store.mongo",),
     "pymongo": ("rhythmd.store.mongo",),
     "redis": ("rhythmd.cluster",),
+    "PIL": ("rhythmd.avatars.picture",),
     "obstore": ("rhythmd.store.blobs.s3",),
     "aiohttp": ("rhythmd.rest", "rhythmd.auth.oauth"),
     "websockets": ("rhythmd.net", "rhythmd.client"),
 }
 
-WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi", "rhythmd.sheets", "rhythmd.workers")
+WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi", "rhythmd.sheets", "rhythmd.workers", "rhythmd.avatars")
 ARROWS_BEFORE: Final = 137  # between modules of one folder without sub-packages
 
 # The way of a note, file by file, short enough to read.

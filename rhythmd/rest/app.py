@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.service import Auth
+from rhythmd.avatars.service import Avatars
 from rhythmd.config import Config
 from rhythmd.hub.hub import Hub
 from rhythmd.ports import Store
@@ -53,6 +54,7 @@ class RestSide:
         auth: the services around accounts.
         store: of accounts, rooms and the audit.
         library: of sheet music.
+        avatars: of accounts.
         why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
         scratch: where uploads are until they are answered.
@@ -65,6 +67,7 @@ class RestSide:
         auth: Auth,
         store: Store,
         library: SheetLibrary,
+        avatars: Avatars,
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
         scratch: ScratchFolder,
@@ -73,7 +76,7 @@ class RestSide:
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
         urls = PublicUrls(config.server.public_url, source)
-        table = route_table(hub, auth, store, library, urls, config)
+        table = route_table(hub, auth, store, library, avatars, urls, config)
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)

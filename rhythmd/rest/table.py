@@ -12,9 +12,11 @@ from rhythm_protocol.errors import ErrorCode as Code
 from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.external import Callback
 from rhythmd.auth.service import Auth
+from rhythmd.avatars.service import AVATAR_BYTES, AVATAR_TYPES, Avatars
 from rhythmd.config import Config
 from rhythmd.hub.hub import Hub
 from rhythmd.ports import Store
+from rhythmd.rest.resources.avatars import WEBP, AvatarsResource
 from rhythmd.rest.resources.inputs import (
     ActiveRooms,
     AuditQuery,
@@ -67,20 +69,25 @@ Table = tuple[Route[Any], ...]
 V1: Final = "/api/v1"
 NOT_MODIFIED: Final = (HTTPStatus.NOT_MODIFIED,)
 STORED: Final = (Code.UNAVAILABLE, Code.BUSY)
-UPLOADED: Final = (Code.INVALID_FILE, Code.FILE_TOO_COSTLY, Code.UPLOAD_LIMIT)
+FILE_REFUSED: Final = (Code.INVALID_FILE, Code.FILE_TOO_COSTLY, Code.BUSY)
+"""What becomes of a file that a worker looks at, beside 200."""
+UPLOADED: Final = (*FILE_REFUSED, Code.UPLOAD_LIMIT)
 OAUTH: Final = (
     Code.UNKNOWN_PROVIDER, Code.INVALID_STATE, Code.CONSENT_DENIED, Code.CODE_REFUSED, Code.PROVIDER_UNAVAILABLE,
     Code.PROVIDER_ANSWER, Code.LOGIN_AND_LINK, Code.IDENTITY_TAKEN, Code.ALREADY_LINKED, Code.USER_BANNED,
 )  # fmt: skip
 
 
-def route_table(hub: Hub, auth: Auth, store: Store, library: SheetLibrary, urls: PublicUrls, config: Config) -> Table:
+def route_table(
+    hub: Hub, auth: Auth, store: Store, library: SheetLibrary, avatars: Avatars, urls: PublicUrls, config: Config
+) -> Table:
     """All rows. Of two that fit a path the first one counts."""
     sheets = SheetsResource(library, store.accounts, hub.archive)
     return (
         *_auth(LoginResource(auth, urls)),
         *_oauth(OAuthResource(auth, urls)),
-        *_users(UsersResource(auth)),
+        *_users(UsersResource(auth, avatars)),
+        *_avatars(AvatarsResource(avatars)),
         *_moderation(ModerationResource(auth), AuditResource(store)),
         *_rooms(
             RoomsResource(hub.registry, hub.catalogue),
@@ -172,6 +179,28 @@ def _users(users: UsersResource) -> Table:
         Route(
             method="GET", path=f"{V1}/users/{{usertag}}", handler=users.one, input=Nothing, answer=Person,
             who=Who.VISITOR, errors=(Code.NOT_FOUND,),
+        ),
+    )  # fmt: skip
+
+
+def _avatars(avatars: AvatarsResource) -> Table:
+    return (
+        Route(
+            method="PUT", path=f"{V1}/users/avatar", handler=avatars.upload, input=Nothing, answer=Me,
+            who=Who.MEMBER, rate=Rate.UPLOAD, upload=Upload(limit=AVATAR_BYTES, media_types=AVATAR_TYPES),
+            errors=(Code.NOT_FOUND, *FILE_REFUSED),
+        ),
+        Route(
+            method="DELETE", path=f"{V1}/users/avatar", handler=avatars.remove, input=Nothing, answer=Me,
+            who=Who.MEMBER, errors=(Code.NOT_FOUND,),
+        ),
+        Route(
+            method="DELETE", path=f"{V1}/users/{{usertag}}/avatar", handler=avatars.take_down, input=Nothing,
+            answer=Person, who=Who.MODERATOR, errors=(Code.NOT_FOUND, Code.BUSY),
+        ),
+        Route(
+            method="GET", path=f"{V1}/avatars/{{hash}}", handler=avatars.file, input=Nothing, answer=WEBP,
+            more=FILE_STATUSES, errors=FILE_ERRORS,
         ),
     )  # fmt: skip
 

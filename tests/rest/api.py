@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from http.cookies import SimpleCookie
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 import aiohttp
 import orjson
@@ -74,7 +74,7 @@ class Api:
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-        data: bytes | aiohttp.FormData | None = None,
+        data: bytes | BinaryIO | aiohttp.FormData | None = None,
     ) -> Answer:
         """One request to `/api/v1` and `path`.
 
@@ -84,7 +84,7 @@ class Api:
             body: sent as JSON, unless it is None.
             token: sent as the bearer.
             headers: sent as they are.
-            data: sent as it is, instead of `body`.
+            data: sent as it is, instead of `body`; a file, if it is large.
         """
         sent = dict(headers or {})
         if body is not None:
