@@ -12,11 +12,11 @@ from rhythmd.auth.values import Principal
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.ports import Credentials, Identity
+from rhythmd.hub.ports import Credentials, Identity, Performance
 from rhythmd.ports import Store, StoreUnavailable
 from rhythmd.rows import Account
 
-__all__ = ["AccountWatcher", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
+__all__ = ["AccountWatcher", "NoSheets", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
 
 CHUNK: Final = 500
 CLOCKS_DIFFER_MS: Final = 60_000
@@ -63,6 +63,13 @@ def _identity(principal: Principal) -> Identity:
         roles=frozenset(account.roles),
         muted_until=(account.muted_until or 0) / 1000,
     )
+
+
+class NoSheets:
+    """Implements `hub.ports.SheetSource` where there is no library."""
+
+    async def performance(self, _sheet_id: str, _user_id: str | None, _roles: frozenset[str]) -> Performance:
+        raise Refused(ErrorCode.NOT_FOUND, "there is no such sheet", "sheet")
 
 
 class AccountWatcher:

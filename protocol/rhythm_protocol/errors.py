@@ -74,7 +74,7 @@ class ErrorCode(StrEnum):
     TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
     TOO_SLOW = "too-slow", 408, Side.REST, "the body did not arrive in time"
     RANGE_NOT_SATISFIABLE = "range-not-satisfiable", 416, Side.REST, "the file ends before the range that was asked for"
-    NOT_FOUND = "not-found", 404, Side.REST, "there is nothing at this path, or nobody and nothing of this name"
+    NOT_FOUND = "not-found", 404, Side.BOTH, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
     CROSS_SITE = "cross-site", 403, Side.REST, "a page of another site made the request"
     RATE_LIMITED = (
@@ -167,6 +167,7 @@ class ErrorCode(StrEnum):
         "recording-limit", 409, Side.SOCKET,
         "record, record-last: there are as many as may be, or the room is being recorded already",
     )  # fmt: skip
+    PERFORMANCE_LIMIT = "performance-limit", 409, Side.SOCKET, "sheet-play: as many rooms play a sheet as may at once"
 
     # The server
 
