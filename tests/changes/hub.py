@@ -106,7 +106,7 @@ def room_survives(tree: Tree) -> None:
     path = f"{KEEPING}/live_file.py"
     tree.after(path, "    last_line: int = 0\n", "    playout_ms: int = 0\n")
     tree.after(path, "            last_line=room.chat.last_id,\n", "            playout_ms=room.playout_ms,\n")
-    line = "        room.metronome.state = saved.metronome\n"
+    line = "        room.metronome.restore(saved.metronome)\n"
     tree.after(f"{KEEPING}/restoring.py", line, "        room.playout.delay_ms = saved.playout_ms\n")
     tree.check(RESTART, """
         peer = start().connect()

@@ -66,14 +66,14 @@ def _with_rests(items: Iterable[T]) -> Iterator[T]:
 
 
 def _parts(tapes: Sequence[Tape], since_ms: int) -> list["_Part"]:
-    """What each user held and played; those who came first are first."""
-    parts: dict[str, _Part] = {}
+    """What each user, and each sheet, held and played; those who came first are first."""
+    parts: dict[tuple[str | None, str], _Part] = {}
     for tape in tapes:
         for seat in tape.seats:
-            if seat.user_id not in parts:
-                parts[seat.user_id] = _Part(seat, since_ms)
+            if seat.part not in parts:
+                parts[seat.part] = _Part(seat, since_ms)
         for seat, base_ms, events in _with_rests(_blocks(tape)):
-            parts[seat.user_id].play(base_ms, events)
+            parts[seat.part].play(base_ms, events)
     return list(parts.values())
 
 
