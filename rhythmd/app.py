@@ -24,6 +24,8 @@ from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
 from rhythmd.ports import BlobStore, Cache, LiveState, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
+from rhythmd.sheets.files import SheetFiles
+from rhythmd.sheets.library import SheetLibrary
 from rhythmd.store.blobs.directory import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
 from rhythmd.store.live import MappedLiveState, NoLiveState
@@ -32,7 +34,7 @@ from rhythmd.telemetry import Stats, StatsCollector, server_log
 from rhythmd.workers.pool import WorkerPool
 from rhythmd.workers.scratch import ScratchFolder
 
-__all__ = ["Server", "open_blobs", "open_store"]
+__all__ = ["Server", "open_blobs", "open_scratch", "open_store"]
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 PING_S: Final = 1.0
@@ -69,6 +71,11 @@ def open_blobs(config: Config) -> BlobStore:
         ) from error
     mongo = config.mongo
     return GridFSBlobs(mongo.url, mongo.database, mongo.driver, find_s=mongo.find_s, timeout_s=config.store.timeout_s)
+
+
+def open_scratch(config: Config) -> ScratchFolder:
+    """Where files are on their way through a worker."""
+    return ScratchFolder(Path(config.server.data_dir) / SCRATCH_FOLDER)
 
 
 def _open_cache(config: Config) -> Cache:
@@ -118,8 +125,9 @@ class Server:
         watcher = AccountWatcher(self._hub)
         self._auth.notifier.add(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
-        scratch = ScratchFolder(Path(config.server.data_dir) / SCRATCH_FOLDER)
-        auth = self._auth
+        scratch, auth = open_scratch(config), self._auth
+        files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch)
+        self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         self._avatars = Avatars(
             self._store.accounts,
             auth.public_accounts,
@@ -130,7 +138,15 @@ class Server:
             auth.auditor,
         )
         self._rest = RestSide(
-            config, self._hub, auth, self._store, self._avatars, self._why_not_ready, self._metrics(stats), scratch
+            config,
+            self._hub,
+            auth,
+            self._store,
+            self._library,
+            self._avatars,
+            self._why_not_ready,
+            self._metrics(stats),
+            scratch,
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
@@ -190,6 +206,9 @@ class Server:
                 task.cancel()
         await self._workers.close()
         await self._avatars.stop()
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(self._config.server.stop_s / 4):
+                await self._library.close()
         await self._auth.stop(self._config.server.stop_s / 4)
         await self._cache.close()
         await self._store.close()
@@ -201,6 +220,16 @@ class Server:
     def auth(self) -> Auth:
         """The services behind accounts and logins."""
         return self._auth
+
+    @property
+    def blobs(self) -> BlobStore:
+        """The files."""
+        return self._blobs
+
+    @property
+    def library(self) -> SheetLibrary:
+        """The sheet music."""
+        return self._library
 
     @property
     def hub(self) -> Hub:
@@ -249,6 +278,7 @@ class Server:
                     await self._store.expire(unix_ms())
                     await self._hub.archive.sweep()
                     swept = self._loop.time()
+                await self._library.tend(unix_ms())
             except StoreUnavailable:
                 self._store_answers = False
             except StoreError:

@@ -16,8 +16,8 @@ RANKS: Final = (
     ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
-    ("rhythmd.auth", "rhythmd.workers"),
-    ("rhythmd.hub.ports", "rhythmd.avatars"),
+    ("rhythmd.auth", "rhythmd.workers", "rhythmd.sheets.formats"),
+    ("rhythmd.hub.ports", "rhythmd.sheets", "rhythmd.avatars"),
     ("rhythmd.hub.sending",),
     ("rhythmd.hub.rooms",),
     ("rhythmd.hub.sessions",),
@@ -49,7 +49,7 @@ LIBRARIES: Final = {
     "websockets": ("rhythmd.net", "rhythmd.client"),
 }
 
-WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi", "rhythmd.workers", "rhythmd.avatars")
+WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi", "rhythmd.sheets", "rhythmd.workers", "rhythmd.avatars")
 ARROWS_BEFORE: Final = 137  # between modules of one folder without sub-packages
 
 # The way of a note, file by file, short enough to read.

@@ -139,6 +139,12 @@ class ErrorCode(StrEnum):
     IDENTITY_TAKEN = "identity-taken", 409, Side.REST, "the identity at the other site is another account's"
     ALREADY_LINKED = "already-linked", 409, Side.REST, "the account has an identity at that site already"
 
+    # Sheet music
+
+    UPLOAD_LIMIT = "upload-limit", 429, Side.REST, "you have uploaded as much as you may in a day"
+    FAVORITE_LIMIT = "favorite-limit", 409, Side.REST, "you have as many favourites as you may"
+    CHANGED = "changed", 409, Side.REST, "the content has been changed since you looked at it; look again"
+
     # Rooms
 
     NOT_IN_ROOM = "not-in-room", 409, Side.BOTH, "it needs a room, and you are in none, or not in this one"

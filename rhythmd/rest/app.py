@@ -27,6 +27,7 @@ from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PublicUrls, RequestSource
 from rhythmd.rest.serving.uploads import UploadReader
 from rhythmd.rest.table import Table, route_table
+from rhythmd.sheets.library import SheetLibrary
 from rhythmd.telemetry import rest_log
 from rhythmd.workers.scratch import ScratchFolder
 
@@ -52,6 +53,7 @@ class RestSide:
         hub: its rooms, sessions and recordings.
         auth: the services around accounts.
         store: of accounts, rooms and the audit.
+        library: of sheet music.
         avatars: of accounts.
         why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
@@ -64,6 +66,7 @@ class RestSide:
         hub: Hub,
         auth: Auth,
         store: Store,
+        library: SheetLibrary,
         avatars: Avatars,
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
@@ -73,7 +76,7 @@ class RestSide:
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
         urls = PublicUrls(config.server.public_url, source)
-        table = route_table(hub, auth, store, avatars, urls, config.rooms.max_players)
+        table = route_table(hub, auth, store, library, avatars, urls, config)
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)

@@ -21,7 +21,7 @@ __all__ = ["JOBS", "WorkerPool"]
 
 JOBS: Final = {
     "avatar": "rhythmd.avatars.picture:make_avatar",
-    "sheet": "rhythmd.sheets.formats:analyse",
+    "sheet": "rhythmd.sheets.formats.analysis:analyse",
 }
 """What a worker can do, by name: functions that read one file, write another, and return a struct.
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, ParamSpec, TypeVar
 
@@ -30,6 +31,17 @@ class ScratchFolder:
     async def open(self) -> BinaryIO:
         """An empty file, for reading and writing; whoever asks for it closes it. Raises StoreUnavailable."""
         return await _call(_open, self._folder)
+
+    @asynccontextmanager
+    async def filled(self, parts: AsyncIterator[bytes]) -> AsyncIterator[BinaryIO]:
+        """A file with these bytes, for as long as the block lasts. Raises what `parts` raises, and StoreUnavailable."""
+        file = await self.open()
+        try:
+            async for part in parts:
+                await append(file, part)
+            yield file
+        finally:
+            file.close()
 
 
 async def append(file: BinaryIO, part: bytes) -> None:

@@ -17,6 +17,7 @@ PASSWORD: Final = "correct horse"
 UNLIMITED: Final = (
     "limits.requests_per_minute=1000000",
     "limits.auth_requests_per_minute=1000000",
+    "limits.uploads_per_minute=1000000",
 )
 
 
@@ -73,7 +74,7 @@ class Api:
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-        data: bytes | BinaryIO | None = None,
+        data: bytes | BinaryIO | aiohttp.FormData | None = None,
     ) -> Answer:
         """One request to `/api/v1` and `path`.
 

@@ -88,6 +88,11 @@ class Call(Generic[InputT]):
         return self._source.client(self.request)
 
     @property
+    def network(self) -> str:
+        """Of many addresses that one sender may have, what stands for them."""
+        return self._source.network(self.request)
+
+    @property
     def secure(self) -> bool:
         """Whether cookies need TLS."""
         return self._source.wants_secure_cookies(self.request)
