@@ -143,11 +143,11 @@ def transition(tree: Tree) -> None:
 @recipe("what is in a recording's file")
 def recording_file(tree: Tree) -> None:
     path = "rhythmd/midi/file.py"
-    tree.replace(path, "origin_ms: int) -> bytes:", 'origin_ms: int, text: str = "") -> bytes:')
+    tree.replace(path, "= ()\n) -> bytes:", '= (), text: str = ""\n) -> bytes:')
     tree.replace(
         path, "    chunks = [_track(head)", "    head += _meta(0x01, text.encode())\n    chunks = [_track(head)"
     )
-    tree.replace("rhythmd/hub/recording/transcript.py", "named, origin_ms)", 'named, origin_ms, "in tune")')
+    tree.replace("rhythmd/hub/recording/transcript.py", "origin_ms, tempos)", 'origin_ms, tempos, "in tune")')
     tree.check("""
         from rhythmd.hub.recording.transcript import transcribe
         from rhythmd.hub.rooms.tape import Tape
