@@ -32,6 +32,7 @@ RANKS: Final = (
     ("rhythmd.bridges",),
     ("rhythmd.app", "rhythmd.client"),
     ("rhythmd.admin",),
+    ("rhythmd.sheet_admin",),
     ("rhythmd.cli",),
     ("rhythmd.__main__",),
 )

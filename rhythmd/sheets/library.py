@@ -33,7 +33,7 @@ from rhythmd.sheets.rights import Reader, is_editor, may_approve, may_change, ma
 from rhythmd.sheets.views import ViewCounter
 from rhythmd.workers.scratch import ScratchFolder
 
-__all__ = ["Entry", "SheetDescription", "SheetLibrary"]
+__all__ = ["Entry", "SheetDescription", "SheetLibrary", "one_line"]
 
 DAY_MS: Final = 86_400_000
 SWEEP_MS: Final = 60_000
@@ -347,7 +347,7 @@ def _said(given: SheetDescription) -> dict[str, object]:
 
 def _filled(facts: ScoreFacts) -> dict[str, object]:
     """What a file says in place of its uploader."""
-    title, artist = _one_line(facts.title) or UNTITLED, _one_line(facts.composer)
+    title, artist = one_line(facts.title) or UNTITLED, one_line(facts.composer)
     return {"title": title, "artist": artist, **_musical(facts)}
 
 
@@ -368,7 +368,7 @@ def _measured(facts: ScoreFacts) -> dict[str, object]:
     return {name: getattr(facts, name) for name in names}
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A file's text as one that a request could have brought."""
     plain = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(plain.split())[:TITLE_LENGTH].strip()

@@ -37,7 +37,7 @@ from rhythmd.rows import (
 from rhythmd.sheets.library import Entry, SheetDescription, SheetLibrary
 from rhythmd.sheets.rights import scope_of
 
-__all__ = ["BatchView", "SheetList", "SheetView", "SheetsResource"]
+__all__ = ["BatchView", "SheetList", "SheetView", "SheetsResource", "described", "plain_name"]
 
 MIDI: Final = "audio/midi"
 FILE_NAME_LENGTH: Final = 200
