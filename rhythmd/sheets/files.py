@@ -109,7 +109,7 @@ class SheetFiles:
         """These bytes of the original. Raises NotFound."""
         return await self._blobs.get(_key(file), start, stop)
 
-    async def read_midi(self, file: SheetFile, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read_midi(self, file: SheetFile, start: int, stop: int | None) -> AsyncIterator[bytes]:
         """These bytes of its MIDI. Raises NotFound."""
         return await self._blobs.get(_midi_key(file) if file.midi_size else _key(file), start, stop)
 

@@ -24,7 +24,7 @@ from rhythmd.store.documents.sheet_search import SheetSearch
 from rhythmd.store.mongo import Collection, Document, Index
 from rhythmd.store.words import index_words
 
-__all__ = ["FAVORITE_INDEXES", "SHEET_FILE_INDEXES", "UPLOAD_INDEXES", "MongoSheets"]
+__all__ = ["FAVORITE_INDEXES", "SHEET_FILE_INDEXES", "UPLOAD_INDEXES", "MongoSheets", "sheet_document"]
 
 FAVORITE_INDEXES: Final = (Index(("user_id", "created")), Index(("sheet_id",)))
 SHEET_FILE_INDEXES: Final = (Index(("used",)),)
@@ -49,6 +49,11 @@ def _found_by(sheet: Sheet) -> Document:
     words = index_words([sheet.title, sheet.artist, sheet.album, *sheet.tags, sheet.creator])
     listed = sheet.privacy is SheetPrivacy.PUBLIC and sheet.approval is Approval.APPROVED
     return {"title_words": title, "words": words, "listed": listed}
+
+
+def sheet_document(sheet: Sheet) -> Document:
+    """A new sheet as the document that is inserted."""
+    return {**to_document(sheet), **_found_by(sheet), "version": 0}
 
 
 def _any_of(field: str, values: Ids[str]) -> Document:
@@ -105,7 +110,7 @@ class MongoSheets:
         counter = await self._counters.change(equal(_id=_NUMBERS), {"$inc": {"last": 1}}, upsert=True)
         assert counter is not None, "upserted"  # noqa: S101
         sheet = structs.replace(sheet, number=counter["last"])
-        await self._sheets.insert({**to_document(sheet), **_found_by(sheet), "version": 0})
+        await self._sheets.insert(sheet_document(sheet))
         return sheet
 
     async def get(self, sheet_id: str) -> Sheet | None:
