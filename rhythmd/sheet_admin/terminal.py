@@ -19,10 +19,12 @@ from tqdm import tqdm
 from rhythmd.admin import OPERATOR, open_auth, opened
 from rhythmd.app import open_blobs, open_scratch
 from rhythmd.auth.service import Auth
+from rhythmd.clock import unix_ms
 from rhythmd.config import Config
 from rhythmd.errors import ConfigError
 from rhythmd.ports import Store, StoreError
 from rhythmd.rows import Account, Approval
+from rhythmd.sheet_admin.checking import Checker, Remedy
 from rhythmd.sheet_admin.exporting import Exported, Exporter, Fate
 from rhythmd.sheet_admin.importing import Handled, Importer, Outcome, Terms, find_files
 from rhythmd.sheet_admin.manifest import read_manifest
@@ -31,18 +33,24 @@ from rhythmd.sheets.library import SheetLibrary
 from rhythmd.workers.pool import WorkerPool
 from rhythmd.workers.scratch import ScratchFolder
 
-__all__ = ["run_export", "run_import"]
+__all__ = ["run_check", "run_export", "run_import"]
 
 FAILED: Final = 1
 IMPORT_LOCK: Final = "import.lock"
 
 
 class Shelf(Struct, frozen=True):
-    """The library with all that is behind it. `is_alone`: no server, and no other command, can be using it."""
+    """The library with all that is behind it.
+
+    `is_alone` says that whatever was begun before `since` (Unix ms) was begun by processes that are gone. SQLite and a
+    folder of blobs are one machine's, and each process that uses such a folder has a lock on it; of other databases and
+    places nobody can say that.
+    """
 
     store: Store
     files: SheetFiles
     scratch: ScratchFolder
+    since: int
     is_alone: bool
 
 
@@ -50,10 +58,11 @@ class Shelf(Struct, frozen=True):
 async def _open_shelf(config: Config) -> AsyncIterator[Shelf]:
     async with opened(config) as store:
         blobs, workers, scratch = open_blobs(config), WorkerPool(config.workers), open_scratch(config)
+        since = unix_ms()
         is_alone = await blobs.start()
         try:
             files = SheetFiles(store.sheets, blobs, workers, scratch)
-            yield Shelf(store, files, scratch, is_alone and config.store.backend == "sqlite")
+            yield Shelf(store, files, scratch, since, is_alone and config.store.backend == "sqlite")
         finally:
             await workers.close()
             await blobs.close()
@@ -201,3 +210,27 @@ async def run_export(config: Config, options: argparse.Namespace) -> int:
             await exporter.run(tell)
     print(", ".join(f"{fates[fate]} {fate}" for fate in Fate))
     return FAILED if fates[Fate.LOST] else 0
+
+
+# Checking
+
+
+async def run_check(config: Config, options: argparse.Namespace) -> int:
+    """Check the library; the exit status. Raises StoreError."""
+    counts: Counter[Remedy] = Counter()
+    async with _open_shelf(config) as shelf:
+        checker = Checker(
+            shelf.store.sheets,
+            shelf.files,
+            shelf.since,
+            is_alone=shelf.is_alone,
+            repairs=options.repair,
+            is_deep=options.deep,
+        )
+        async for problem in checker.problems():
+            counts[problem.remedy] += 1
+            print(_printable(f"{problem.text}: {problem.remedy}"), flush=True)
+        if not shelf.is_alone:
+            print("a server may be running: what is younger than an hour was passed over")
+    print(", ".join(f"{count} {remedy}" for remedy, count in counts.items()) or "nothing is wrong")
+    return FAILED if counts[Remedy.REPAIR] or counts[Remedy.NONE] else 0
