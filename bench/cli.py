@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.commands import capacity, codec, compare, concert, faults, garbage, idle, latency, rest, wan
+from bench.commands import capacity, codec, compare, concert, faults, garbage, idle, latency, rest, sheets, wan
 from bench.page import RESULTS, write
 from bench.report import Report, as_text
 
@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "wan": Command(wan.HELP, wan.add_arguments, wan.run),
     "rest": Command(rest.HELP, rest.add_arguments, rest.run),
     "codec": Command(codec.HELP, codec.add_arguments, codec.run),
+    "sheets": Command(sheets.HELP, sheets.add_arguments, sheets.run),
     "compare": Command(compare.HELP, compare.add_arguments, compare.run),
 }
 
