@@ -1,4 +1,4 @@
-"""Sheets, their files, favourites and views. How they are searched is in `rhythmd.store.sqlite.sheet_search`."""
+"""Sheets, their files, favourites and views. `rhythmd.store.sqlite.sheet_search` searches them."""
 
 import sqlite3
 from collections.abc import Collection, Mapping
@@ -10,9 +10,9 @@ from msgspec import structs
 from rhythmd.ports import NotFound, TooMany
 from rhythmd.rows import Page, Sheet, SheetChanges, SheetFacets, SheetFile, SheetQuery, changed_fields
 from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.sheet_index import index_sheet, unindex_sheet
 from rhythmd.store.sqlite.sheet_search import SHEETS, count_facets, find_page
 from rhythmd.store.sqlite.table import Table
-from rhythmd.store.words import index_words
 
 __all__ = ["SqliteSheets"]
 
@@ -60,26 +60,11 @@ def _number(connection: sqlite3.Connection, sheet_id: str) -> int | None:
     return None if found is None else int(found[0])
 
 
-def _index(connection: sqlite3.Connection, sheet: Sheet) -> None:
-    _unindex(connection, sheet.number)
-    title = index_words([sheet.title])
-    more = index_words([sheet.artist, sheet.album, *sheet.tags, sheet.creator])
-    values = (sheet.number, " ".join(title), " ".join(more))
-    connection.execute("INSERT INTO sheet_words (rowid, title_words, other_words) VALUES (?, ?, ?)", values)
-    tags = [(tag, sheet.number) for tag in sheet.tags]
-    connection.executemany("INSERT OR IGNORE INTO sheet_tags (tag, number) VALUES (?, ?)", tags)
-
-
-def _unindex(connection: sqlite3.Connection, number: int) -> None:
-    connection.execute("DELETE FROM sheet_words WHERE rowid = ?", (number,))
-    connection.execute("DELETE FROM sheet_tags WHERE number = ?", (number,))
-
-
 def _create(connection: sqlite3.Connection, sheet: Sheet) -> Sheet:
     (number,) = connection.execute(_NEXT_NUMBER).fetchone()
     sheet = structs.replace(sheet, number=number)
     SHEETS.insert(connection, sheet)
-    _index(connection, sheet)
+    index_sheet(connection, sheet)
     return sheet
 
 
@@ -89,7 +74,7 @@ def _update(connection: sqlite3.Connection, sheet_id: str, changes: SheetChanges
         raise NotFound("no such sheet")
     sheet = structs.replace(before, **changed_fields(changes))
     SHEETS.replace(connection, sheet)
-    _index(connection, sheet)
+    index_sheet(connection, sheet)
     return sheet
 
 
@@ -97,7 +82,7 @@ def _delete(connection: sqlite3.Connection, sheet_id: str) -> bool:
     number = _number(connection, sheet_id)
     if number is None:
         return False
-    _unindex(connection, number)
+    unindex_sheet(connection, number)
     return connection.execute("DELETE FROM sheets WHERE number = ?", (number,)).rowcount > 0
 
 
