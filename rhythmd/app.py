@@ -13,11 +13,12 @@ from prometheus_client import CollectorRegistry
 from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
 from rhythmd.avatars.service import Avatars
-from rhythmd.bridges import AccountWatcher, Recheck, RoomPasswords, SocketLoginVerifier
+from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomPasswords, SocketLoginVerifier
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
 from rhythmd.hub.hub import Hub
+from rhythmd.hub.ports import SheetSource
 from rhythmd.hub.sessions.session import Session
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
@@ -106,9 +107,13 @@ def _load_tls(config: ServerConfig) -> ssl.SSLContext | None:
 
 
 class Server:
-    """One rhythmd process. Build it inside the event loop that it shall run in."""
+    """One rhythmd process. Build it inside the event loop that it shall run in.
 
-    def __init__(self, config: Config) -> None:
+    Args:
+        sheets: that may be played in rooms; None for those of the library.
+    """
+
+    def __init__(self, config: Config, sheets: SheetSource | None = None) -> None:
         self._config = config
         loop = self._loop = asyncio.get_running_loop()
         stats = Stats()
@@ -121,13 +126,14 @@ class Server:
         self._blobs = open_blobs(config)
         self._live = _live_state(config)
         self._workers = WorkerPool(config.workers)
-        self._hub = Hub(config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live)
-        watcher = AccountWatcher(self._hub)
-        self._auth.notifier.add(watcher)
-        self._recheck = Recheck(self._store, self._hub, watcher)
         scratch, auth = open_scratch(config), self._auth
         files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch)
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
+        sheets = sheets or LibrarySheets(self._library)
+        self._hub = Hub(config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets)
+        watcher = AccountWatcher(self._hub)
+        self._auth.notifier.add(watcher)
+        self._recheck = Recheck(self._store, self._hub, watcher)
         self._avatars = Avatars(
             self._store.accounts,
             auth.public_accounts,
@@ -299,6 +305,7 @@ class Server:
             "sessions": ("Connected WebSocket clients", lambda: len(hub.sessions)),
             "rooms": ("Rooms", lambda: len(hub.registry)),
             "recordings": ("Rooms that are recorded", lambda: len(hub.recorder)),
+            "performances": ("Rooms in which a sheet is played", lambda: len(hub.conductor)),
             "away": ("Clients that are gone and may come back", lambda: len(hub.sessions.away)),
             "worker_jobs": ("Files that worker processes look at", lambda: self._workers.running),
             "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),

@@ -85,7 +85,7 @@ class ErrorCode(StrEnum):
     FILE_TOO_COSTLY = (
         "file-too-costly", 422, Side.REST, "the file takes more time or memory than the server gives to one",
     )  # fmt: skip
-    NOT_FOUND = "not-found", 404, Side.REST, "there is nothing at this path, or nobody and nothing of this name"
+    NOT_FOUND = "not-found", 404, Side.BOTH, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
     CROSS_SITE = "cross-site", 403, Side.REST, "a page of another site made the request"
     RATE_LIMITED = (
@@ -184,6 +184,7 @@ class ErrorCode(StrEnum):
         "recording-limit", 409, Side.SOCKET,
         "record, record-last: there are as many as may be, or the room is being recorded already",
     )  # fmt: skip
+    PERFORMANCE_LIMIT = "performance-limit", 409, Side.SOCKET, "sheet-play: as many rooms play a sheet as may at once"
 
     # The server
 

@@ -64,6 +64,8 @@ class LimitsConfig(Section, frozen=True):
     body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     body_s: Seconds = 10.0
     upload_s: Seconds = 60.0
+    performances: Annotated[int, Meta(ge=0)] = 50
+    performance_events_per_s: Positive = 1_000
 
 
 class HubConfig(Section, frozen=True):

@@ -18,7 +18,7 @@ from rhythmd.rows import ScoreFacts, SheetCategory, SheetFile
 from rhythmd.workers.pool import WorkerPool
 from rhythmd.workers.scratch import ScratchFolder, parts_of
 
-__all__ = ["FOLDER", "SheetFiles"]
+__all__ = ["FOLDER", "SheetFiles", "digest"]
 
 FOLDER: Final = "sheets"
 UNUSED_MS: Final = 3_600_000
@@ -58,7 +58,7 @@ class SheetFiles:
 
         Raises RefusedFile, FileTooCostly, Refused (`busy`) and StoreUnavailable.
         """
-        hash_, size = await asyncio.to_thread(_digest, file)
+        hash_, size = await asyncio.to_thread(digest, file)
         known = await self._sheets.claim_file(hash_, unix_ms())
         return known or await self._take_in(file, hash_, size)
 
@@ -66,7 +66,7 @@ class SheetFiles:
         midi = await self._scratch.open()
         try:
             facts = await self._workers.run(_JOB, file, midi, ScoreFacts)
-            midi_hash, midi_size = await asyncio.to_thread(_digest, midi)
+            midi_hash, midi_size = await asyncio.to_thread(digest, midi)
             made = SheetFile(
                 hash=hash_,
                 id=_new_blob_id(hash_),
@@ -109,7 +109,7 @@ class SheetFiles:
         """These bytes of the original. Raises NotFound."""
         return await self._blobs.get(_key(file), start, stop)
 
-    async def read_midi(self, file: SheetFile, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read_midi(self, file: SheetFile, start: int, stop: int | None) -> AsyncIterator[bytes]:
         """These bytes of its MIDI. Raises NotFound."""
         return await self._blobs.get(_midi_key(file) if file.midi_size else _key(file), start, stop)
 
@@ -164,7 +164,8 @@ class SheetFiles:
             return None
 
 
-def _digest(file: BinaryIO) -> tuple[str, int]:
+def digest(file: BinaryIO) -> tuple[str, int]:
+    """The SHA-256 of a file's content, in hexadecimal, and its bytes; it then stands at its end."""
     digest = hashlib.sha256()
     file.seek(0)
     while part := file.read(PART_BYTES):

@@ -29,11 +29,11 @@ from rhythmd.rows import (
     changed_fields,
 )
 from rhythmd.sheets.files import SheetFiles
-from rhythmd.sheets.rights import is_editor, may_approve, may_change, may_delete, may_read
+from rhythmd.sheets.rights import Reader, is_editor, may_approve, may_change, may_delete, may_read
 from rhythmd.sheets.views import ViewCounter
 from rhythmd.workers.scratch import ScratchFolder
 
-__all__ = ["Entry", "SheetDescription", "SheetLibrary"]
+__all__ = ["Entry", "SheetDescription", "SheetLibrary", "one_line"]
 
 DAY_MS: Final = 86_400_000
 SWEEP_MS: Final = 60_000
@@ -107,7 +107,7 @@ class SheetLibrary:
         """How many of what is found have each value."""
         return await self._sheets.facets(query)
 
-    async def read(self, sheet_id: str, who: Principal | None) -> Sheet:
+    async def read(self, sheet_id: str, who: Reader | None) -> Sheet:
         """A sheet that the user may read."""
         sheet = await self._sheets.get(sheet_id)
         if sheet is None or not may_read(sheet, who):
@@ -150,8 +150,8 @@ class SheetLibrary:
         """These bytes of the original. Raises NotFound."""
         return await self._files.read(file, start, stop)
 
-    async def read_midi(self, file: SheetFile, start: int, stop: int) -> AsyncIterator[bytes]:
-        """These bytes of its MIDI. Raises NotFound."""
+    async def read_midi(self, file: SheetFile, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """These bytes of its MIDI, without bounds all of them. Raises NotFound."""
         return await self._files.read_midi(file, start, stop)
 
     # Uploading and changing
@@ -347,7 +347,7 @@ def _said(given: SheetDescription) -> dict[str, object]:
 
 def _filled(facts: ScoreFacts) -> dict[str, object]:
     """What a file says in place of its uploader."""
-    title, artist = _one_line(facts.title) or UNTITLED, _one_line(facts.composer)
+    title, artist = one_line(facts.title) or UNTITLED, one_line(facts.composer)
     return {"title": title, "artist": artist, **_musical(facts)}
 
 
@@ -368,7 +368,7 @@ def _measured(facts: ScoreFacts) -> dict[str, object]:
     return {name: getattr(facts, name) for name in names}
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A file's text as one that a request could have brought."""
     plain = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(plain.split())[:TITLE_LENGTH].strip()

@@ -1,29 +1,38 @@
 """What somebody may do with a sheet, and which sheets a search shows them."""
 
-from typing import Final
+from typing import Final, Protocol
 
-from rhythmd.auth.moderation import rank
-from rhythmd.auth.values import Principal
 from rhythmd.rows import Approval, Role, Sheet, SheetPrivacy, SheetScope
 
-__all__ = ["is_editor", "is_moderator", "may_approve", "may_change", "may_delete", "may_read", "scope_of"]
+__all__ = ["Reader", "is_editor", "is_moderator", "may_approve", "may_change", "may_delete", "may_read", "scope_of"]
 
-_EDITORS: Final = frozenset({Role.EDITOR, Role.MODERATOR, Role.ADMIN})
+_MODERATORS: Final = frozenset({Role.MODERATOR, Role.ADMIN})
+_EDITORS: Final = frozenset({Role.EDITOR}) | _MODERATORS
 
 
-def is_editor(who: Principal | None) -> bool:
+class Reader(Protocol):
+    """A user, as far as sheets are concerned."""
+
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def roles(self) -> frozenset[str]: ...
+
+
+def is_editor(who: Reader | None) -> bool:
     return who is not None and not _EDITORS.isdisjoint(who.roles)
 
 
-def is_moderator(who: Principal | None) -> bool:
-    return who is not None and rank(who.roles) > 0
+def is_moderator(who: Reader | None) -> bool:
+    return who is not None and not _MODERATORS.isdisjoint(who.roles)
 
 
-def _is_creator(sheet: Sheet, who: Principal | None) -> bool:
+def _is_creator(sheet: Sheet, who: Reader | None) -> bool:
     return who is not None and who.user_id == sheet.creator_id
 
 
-def may_read(sheet: Sheet, who: Principal | None) -> bool:
+def may_read(sheet: Sheet, who: Reader | None) -> bool:
     """One's own; others' that are not private, and of the rejected ones only an editor. A moderator may read all."""
     if _is_creator(sheet, who) or is_moderator(who):
         return True
@@ -32,19 +41,19 @@ def may_read(sheet: Sheet, who: Principal | None) -> bool:
     return sheet.approval is not Approval.REJECTED or is_editor(who)
 
 
-def may_change(sheet: Sheet, who: Principal) -> bool:
+def may_change(sheet: Sheet, who: Reader) -> bool:
     return _is_creator(sheet, who)
 
 
-def may_delete(sheet: Sheet, who: Principal) -> bool:
+def may_delete(sheet: Sheet, who: Reader) -> bool:
     return _is_creator(sheet, who) or is_moderator(who)
 
 
-def may_approve(sheet: Sheet, who: Principal) -> bool:
+def may_approve(sheet: Sheet, who: Reader) -> bool:
     return is_editor(who) and may_read(sheet, who)
 
 
-def scope_of(who: Principal | None, creator: str | None, approval: Approval | None, *, favorite: bool) -> SheetScope:
+def scope_of(who: Reader | None, creator: str | None, approval: Approval | None, *, favorite: bool) -> SheetScope:
     """Which sheets a search looks at: the listed ones, unless it asks for favourites, one's own, or unapproved ones.
 
     Of the unapproved ones an editor gets all that are public, and everybody else their own.

@@ -1,6 +1,6 @@
 """A visit to the library of sheet music with the client that openapi-python-client made of the API's document.
 
-    python -m tests.clients.library URL FILE
+    python -m tests.clients.library URL SHEET PICTURE
 
 The generated package must be importable as `library_client`.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 from library_client import AuthenticatedClient, Client
 from library_client.api.auth import post_auth_register
+from library_client.api.avatars import get_avatars_by_hash
 from library_client.api.sheet_music import (
     delete_sheet_music_by_id,
     delete_sheet_music_by_id_favorite,
@@ -23,11 +24,13 @@ from library_client.api.sheet_music import (
     post_sheet_music_upload,
     put_sheet_music_by_id_favorite,
 )
+from library_client.api.users import put_users_avatar
 from library_client.models import (
     Difficulty,
     GetSheetMusicByIdDownloadFormat,
     PatchSheetMusicByIdFilesBody,
     PostSheetMusicUploadBody,
+    PutUsersAvatarBody,
     Register,
     SheetChange,
     SheetPrivacy,
@@ -38,7 +41,7 @@ from library_client.types import File
 __all__: list[str] = []
 
 
-def visit(url: str, content: bytes) -> None:
+def visit(url: str, content: bytes, picture: bytes) -> None:
     """Register, upload, search, read, download, mark a favourite, change and delete."""
     login: Any = post_auth_register.sync(client=Client(url), body=Register("Pythia", "correct horse"))
     client = AuthenticatedClient(url, login.access_token, raise_on_unexpected_status=True)
@@ -49,6 +52,7 @@ def visit(url: str, content: bytes) -> None:
     assert delete_sheet_music_by_id.sync_detailed(sheet.id, client=client).status_code == HTTPStatus.NO_CONTENT
     gone = get_sheet_music_by_id.sync(sheet.id, client=client)
     assert gone.error.code == "not-found"
+    show(client, picture)
 
 
 def upload(client: AuthenticatedClient, content: bytes) -> Any:
@@ -96,5 +100,15 @@ def change(client: AuthenticatedClient, sheet: Any, content: bytes) -> None:
     assert (changed.title, changed.notes, changed.file_name) == ("Dreaming", sheet.notes + 4, "b.txt")
 
 
+def show(client: AuthenticatedClient, picture: bytes) -> None:
+    """The picture of a user; what is none is refused in the shape of errors."""
+    me = put_users_avatar.sync(client=client, body=PutUsersAvatarBody(file=File(io.BytesIO(picture), "me.png")))
+    shown = get_avatars_by_hash.sync(me.profile.avatar.rpartition("/")[2], client=client)
+    assert shown.payload.read().startswith(b"RIFF")
+    body = PutUsersAvatarBody(file=File(io.BytesIO(b"no picture"), "me.png"))
+    assert put_users_avatar.sync(client=client, body=body).error.code == "invalid-file"
+
+
 if __name__ == "__main__":
-    visit(sys.argv[1], Path(sys.argv[2]).read_bytes())
+    address, *files = sys.argv[1:]
+    visit(address, *(Path(file).read_bytes() for file in files))

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from tests.deadline import within
+from tests.pictures import GOOD
 from tests.rest.api import UNLIMITED
 from tests.server import Spawn
 
@@ -52,8 +53,11 @@ async def test_client_of_openapi_python_client(spawn: Spawn, tmp_path: Path, she
         "--meta", "none", "--output-path", str(tmp_path / "library_client"), folder=tmp_path,
     )  # fmt: skip
     assert "Cannot parse" not in told, told
+    picture = tmp_path / "me.png"
+    picture.write_bytes(GOOD["png"])
     path = os.pathsep.join((str(tmp_path), str(ROOT), str(ROOT / "protocol")))
-    await run(sys.executable, "-m", "tests.clients.library", server.url, str(sheet), folder=tmp_path, PYTHONPATH=path)
+    visit = (sys.executable, "-m", "tests.clients.library", server.url, str(sheet), str(picture))
+    await run(*visit, folder=tmp_path, PYTHONPATH=path)
 
 
 async def test_client_of_openapi_typescript(spawn: Spawn, tmp_path: Path, sheet: Path) -> None:

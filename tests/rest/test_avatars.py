@@ -33,11 +33,6 @@ async def patient(serve: Serve) -> Server:
     return await serve(*FREE)
 
 
-@pytest.fixture
-async def clara(api: Api) -> User:
-    return await api.register("Clara")
-
-
 async def put(api: Api, user: User, content: bytes, kind: str = "image/png") -> Answer:
     return await api.call(
         "PUT", "/users/avatar", token=user.access_token, data=BytesIO(content), headers={"Content-Type": kind}

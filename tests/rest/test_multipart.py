@@ -8,20 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhythmd.rest.serving.multipart import FormError, FormParser, Part, boundary_of
+from tests.rest.forms import BOUNDARY, FORM
 
-BOUNDARY: Final = b"xYz"
-FORM: Final = (
-    b"--xYz\r\n"
-    b'Content-Disposition: form-data; name="title"\r\n\r\n'
-    b"Tr\xc3\xa4umerei\r\n"
-    b"--xYz \t\r\n"
-    b'content-disposition: form-data; name="file"; filename="a b.mid"\r\n'
-    b"Content-Type: Audio/MIDI; x=y\r\n\r\n"
-    b"\r\n--xY\r\n\r\n\x00\xff\r\n"
-    b"--xYz\r\n"
-    b"Content-Disposition: form-data; name=empty\r\n\r\n"
-    b"\r\n--xYz--\r\nepilogue"
-)
 READ: Final = [
     (Part("title", None, ""), "Träumerei".encode()),
     (Part("file", "a b.mid", "audio/midi"), b"\r\n--xY\r\n\r\n\x00\xff"),

@@ -24,7 +24,7 @@ from rhythmd.rest.resources.inputs import (
     SheetVerdict,
 )
 from rhythmd.rest.serving.call import Call, InputT, Nothing
-from rhythmd.rest.serving.files import ServedFile, file_response
+from rhythmd.rest.serving.files import Read, ServedFile, file_response
 from rhythmd.rows import (
     Approval,
     Difficulty,
@@ -37,7 +37,7 @@ from rhythmd.rows import (
 from rhythmd.sheets.library import Entry, SheetDescription, SheetLibrary
 from rhythmd.sheets.rights import scope_of
 
-__all__ = ["MEDIA_TYPES", "BatchView", "SheetList", "SheetView", "SheetsResource"]
+__all__ = ["MEDIA_TYPES", "BatchView", "SheetList", "SheetView", "SheetsResource", "described", "plain_name"]
 
 MIDI: Final = "audio/midi"
 FILE_NAME_LENGTH: Final = 200
@@ -244,10 +244,11 @@ class SheetsResource:
         library = self._library
         sheet = await library.read(call.path("id"), call.principal)
         file = await library.file(sheet)
+        size, extension, etag = file.size, file.extension, f'"{file.hash}"'
+        read: Read = partial(library.read_file, file)
         if call.input.format == "mid" and file.midi_size:
-            size, extension, read, etag = file.midi_size, ".mid", library.read_midi, f'"{file.hash}-mid"'
-        else:
-            size, extension, read, etag = file.size, file.extension, library.read_file, f'"{file.hash}"'
+            size, extension, etag = file.midi_size, ".mid", f'"{file.hash}-mid"'
+            read = partial(library.read_midi, file)
         return await file_response(
             call.request,
             ServedFile(
@@ -256,7 +257,7 @@ class SheetsResource:
                 media_type=_MEDIA_TYPES.get(extension, _TEXT),
                 name=f"{sheet.title}{extension}",
                 cache_control="private, no-cache",  # who may have it, and which content it has, is asked each time
-                read=partial(read, file),
+                read=read,
             ),
         )
 

@@ -91,7 +91,7 @@ def _operation(route: Route[Any], components: Document) -> Document:
         "operationId": _operation_id(route),
         "tags": [route.path.split("/")[3]],
         "summary": summary.split("\n")[0],
-        "description": f"{summary}\n\nWho may: {route.who.name.lower()}. Counted as: {route.rate}.",
+        "description": f"{summary}\n\n{_alone(route)}Who may: {route.who.name.lower()}. Counted as: {route.rate}.",
         "parameters": [*_path_parameters(route), *_query_parameters(route, components), *_header_parameters(route)],
         "responses": _responses(route),
     }
@@ -110,8 +110,14 @@ def _body(route: Route[Any], components: Document) -> Document:
     if route.upload is None:
         return given if route.method in WITH_BODY and route.input is not Nothing else {}
     form = {FORM: {"schema": _form(route.upload, components[route.input.__name__])}}
-    alone = {media_type: {"schema": FILE} for media_type in route.upload.media_types}
-    return form | alone | ({} if route.upload.is_required else given)
+    return form | ({} if route.upload.is_required else given)
+
+
+def _alone(route: Route[Any]) -> str:
+    """How a file may come without a form, in words: generators of clients fail at a choice between media types."""
+    if route.upload is None or not route.upload.media_types:
+        return ""
+    return f"The file may also be the whole body, as {', '.join(route.upload.media_types)}. "
 
 
 def _form(upload: Upload, fields: Document) -> Document:

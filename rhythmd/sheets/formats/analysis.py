@@ -9,6 +9,7 @@ import re
 from typing import BinaryIO, Final
 
 from rhythmd.rows import ScoreFacts, SheetCategory
+from rhythmd.sheets.formats.abc_notation.tune import read_tune
 from rhythmd.sheets.formats.bounds import MAX_BYTES, RefusedFile, at_byte
 from rhythmd.sheets.formats.mpp_text import read_mpp
 from rhythmd.sheets.formats.musicxml.container import unpack
@@ -65,6 +66,8 @@ def _read(content: bytes) -> tuple[ScoreFacts, Performance]:
     if _XML.match(content):
         return _play(SheetCategory.MUSICXML, read_document(content))
     text = _decode(content)
+    if _ABC.search(text):
+        return _play(SheetCategory.ABC, read_tune(text))
     if _JSON.match(text):
         return read_mpp(text)
     return read_virtual_piano(text)

@@ -46,10 +46,13 @@ def perform(score: Score) -> Performance:
     Raises:
         RefusedFile: it is beyond a bound.
     """
-    order = play_order(score.bars)
+    order = play_order(score.bars, score.sections)
     _check_notes(score, order)
     events = [_events(part) for part in score.parts]
-    visits = _visits(score.bars, order, _lead(order, events))
+    for measures in events:
+        if order and order[0] < len(measures):
+            measures[order[0]] = _begun_on_the_beat(measures[order[0]])
+    visits = _visits(score.bars, order)
     performance = Performance(score.title)
     _add_common(performance, score.bars, visits)
     for number, (part, measures) in enumerate(zip(score.parts, events, strict=True)):
@@ -92,17 +95,28 @@ def _events(part: Part) -> list[list[_Event]]:
     return measures
 
 
-def _lead(order: list[int], events: list[list[list[_Event]]]) -> int:
-    """Ticks by which all is later, so that grace notes before the first beat have a place."""
-    first = [part[order[0]] for part in events if order and order[0] < len(part)]
-    return -min((event.start for measure in first for event in measure), default=0)
+def _begun_on_the_beat(events: list[_Event]) -> list[_Event]:
+    """The first bar, in which grace notes before the first beat take their time from the notes on it."""
+    lead = -min((event.start for event in events), default=0)
+    if lead <= 0:
+        return events
+    shifted = [_shifted(event, lead) for event in events]
+    return sorted(shifted)
 
 
-def _visits(bars: list[Bar], order: list[int], lead: int) -> list[_Visit]:
+def _shifted(event: _Event, lead: int) -> _Event:
+    if event.start < 0:
+        return event._replace(start=event.start + lead, end=event.end + lead, until=event.until + lead)
+    if event.start == 0 and event.until > 2 * lead:
+        return event._replace(start=lead)
+    return event
+
+
+def _visits(bars: list[Bar], order: list[int]) -> list[_Visit]:
     now = Fraction(0)
     visits: list[_Visit] = []
     for bar in order:
-        visits.append(_Visit(bar, max(0, lead) + _ticks(now)))
+        visits.append(_Visit(bar, _ticks(now)))
         now += bars[bar].length
     return visits
 
@@ -129,14 +143,13 @@ def _in_force(
         at_bar.append(value)
         value = changes[-1][1] if changes else value
     current: ValueT | None = None
-    for number, visit in enumerate(visits):
-        begin = visit.tick if number else 0
+    for visit in visits:
         changes = written[visit.bar]
         if not changes or changes[0][0] > 0:
             changes = [(0, at_bar[visit.bar]), *changes]
         for tick, changed in changes:
             if changed != current:
-                yield begin + tick, changed
+                yield visit.tick + tick, changed
                 current = changed
 
 

@@ -47,7 +47,8 @@ class Bar(Struct):
     """What a bar says to all parts.
 
     Attributes:
-        length: in quarters, of the longest part.
+        length: in quarters, of the longest part that has notes.
+        silence: in quarters, of the longest part that has only rests: programs write any length for those.
         repeat_start: a repeated section begins here.
         repeat_end: how often a section that ends here is played; 0 if none does.
         repeats_after_jump: whether that counts after a jump, too.
@@ -62,6 +63,7 @@ class Bar(Struct):
     """
 
     length: Fraction = Fraction(0)
+    silence: Fraction = Fraction(0)
     repeat_start: bool = False
     repeat_end: int = 0
     repeats_after_jump: bool = False
@@ -100,7 +102,12 @@ class Part(Struct):
 
 
 class Score(Struct):
-    """A whole piece. `left_out` counts what is written and does not sound, by the words of the remark."""
+    """A whole piece.
+
+    Attributes:
+        sections: first bar, and bar after the last, of what is played one after the other; empty for all.
+        left_out: counts what is written and does not sound, by the words of the remark.
+    """
 
     title: str = ""
     composer: str = ""
@@ -108,6 +115,7 @@ class Score(Struct):
     time_signature: str = ""
     bars: list[Bar] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
+    sections: list[tuple[int, int]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
     def bar(self, number: int) -> Bar:

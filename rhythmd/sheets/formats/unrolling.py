@@ -18,13 +18,26 @@ MAX_BARS: Final = 100_000
 _MAX_STEPS: Final = 10 * MAX_BARS  # with those that are passed over
 
 
-def play_order(bars: list[Bar]) -> list[int]:
+def play_order(bars: list[Bar], sections: list[tuple[int, int]]) -> list[int]:
     """The index of each bar that is played, in order.
+
+    Args:
+        bars: of the score.
+        sections: first bar, and bar after the last, of what is played one after the other; empty for all.
 
     Raises:
         RefusedFile: there are more than `MAX_BARS`.
     """
-    return _Unrolling(bars).run()
+    order: list[int] = []
+    for start, end in sections or [(0, len(bars))]:
+        order += (start + index for index in _Unrolling(bars[start:end]).run())
+        if len(order) > MAX_BARS:
+            raise _too_many()
+    return order
+
+
+def _too_many() -> RefusedFile:
+    return RefusedFile(f"its repeats make more than {MAX_BARS:,} bars")
 
 
 class _Unrolling:
@@ -35,6 +48,7 @@ class _Unrolling:
         self._last_pass = _last_passes(bars)
         self._segno_before = [*accumulate((at if bar.segno else 0 for at, bar in enumerate(bars)), max)]
         self._coda_after = _codas_after(bars)
+        self._repeat_after = _repeats_after(bars)
         self._repeats_again = [*accumulate((int(bar.repeats_after_jump) for bar in bars), initial=0)]
         self._order: list[int] = []
         self._section = 0
@@ -48,7 +62,7 @@ class _Unrolling:
             index = self._visit(index)
             steps += 1
             if len(self._order) > MAX_BARS or steps > _MAX_STEPS:
-                raise RefusedFile(f"its repeats make more than {MAX_BARS:,} bars")
+                raise _too_many()
         return self._order
 
     def _visit(self, index: int) -> int:
@@ -67,7 +81,7 @@ class _Unrolling:
         if self._repeats(index):
             self._pass += 1
             return self._section
-        if bar.jump and index not in self._jumps_taken:
+        if bar.jump and index not in self._jumps_taken and not self._is_played_again(index):
             return self._jump(index)
         if bar.repeat_end and not bar.endings:
             self._begin_section(index + 1)
@@ -92,6 +106,11 @@ class _Unrolling:
         has_more = bar.endings and self._last_pass[index] > 1
         return self._pass < (self._last_pass[index] if has_more else bar.repeat_end)
 
+    def _is_played_again(self, index: int) -> bool:
+        """Whether the section that this bar is in will be repeated: a jump is taken the last time only."""
+        end = self._repeat_after[index]
+        return not self._has_jumped and end >= 0 and self._pass < self._bars[end].repeat_end
+
     def _jump(self, index: int) -> int:
         self._jumps_taken.add(index)
         self._has_jumped = True
@@ -105,6 +124,20 @@ def _codas_after(bars: list[Bar]) -> list[int]:
     for index in range(len(bars) - 1, -1, -1):
         result.append(coda or index + 1)
         coda = index if bars[index].coda else coda
+    return result[::-1]
+
+
+def _repeats_after(bars: list[Bar]) -> list[int]:
+    """For each bar without an ending, the bar with which its section is repeated; -1 if it is not."""
+    result: list[int] = []
+    end = -1
+    for index in range(len(bars) - 1, -1, -1):
+        bar = bars[index]
+        if bar.repeat_end or bar.endings:
+            end = -1 if bar.endings else index
+        result.append(end)
+        if bar.repeat_start:
+            end = -1
     return result[::-1]
 
 

@@ -24,12 +24,13 @@ from rhythmd.store.documents.sheet_search import SheetSearch
 from rhythmd.store.mongo import Collection, Document, Index
 from rhythmd.store.words import index_words
 
-__all__ = ["FAVORITE_INDEXES", "SHEET_FILE_INDEXES", "UPLOAD_INDEXES", "MongoSheets"]
+__all__ = ["FAVORITE_INDEXES", "SHEET_FILE_INDEXES", "UPLOAD_INDEXES", "MongoSheets", "sheet_document"]
 
 FAVORITE_INDEXES: Final = (Index(("user_id", "created")), Index(("sheet_id",)))
 SHEET_FILE_INDEXES: Final = (Index(("used",)),)
 UPLOAD_INDEXES: Final = (Index(("purge_at",), ttl=True),)
 DAY_MS: Final = 86_400_000
+PAGE: Final = 1_000
 _ATTEMPTS: Final = 20
 _NUMBERS: Final = "numbers"
 
@@ -48,6 +49,11 @@ def _found_by(sheet: Sheet) -> Document:
     words = index_words([sheet.title, sheet.artist, sheet.album, *sheet.tags, sheet.creator])
     listed = sheet.privacy is SheetPrivacy.PUBLIC and sheet.approval is Approval.APPROVED
     return {"title_words": title, "words": words, "listed": listed}
+
+
+def sheet_document(sheet: Sheet) -> Document:
+    """A new sheet as the document that is inserted."""
+    return {**to_document(sheet), **_found_by(sheet), "version": 0}
 
 
 def _any_of(field: str, values: Ids[str]) -> Document:
@@ -104,11 +110,15 @@ class MongoSheets:
         counter = await self._counters.change(equal(_id=_NUMBERS), {"$inc": {"last": 1}}, upsert=True)
         assert counter is not None, "upserted"  # noqa: S101
         sheet = structs.replace(sheet, number=counter["last"])
-        await self._sheets.insert({**to_document(sheet), **_found_by(sheet), "version": 0})
+        await self._sheets.insert(sheet_document(sheet))
         return sheet
 
     async def get(self, sheet_id: str) -> Sheet | None:
         document = await self._sheets.find_one(equal(_id=sheet_id))
+        return None if document is None else _sheet(document)
+
+    async def find(self, creator_id: str, hash_: str, file_name: str) -> Sheet | None:
+        document = await self._sheets.find_one(equal(hash=hash_, creator_id=creator_id, file_name=file_name))
         return None if document is None else _sheet(document)
 
     async def sheets(self, limit: int, after: int = 0) -> list[Sheet]:
@@ -135,7 +145,9 @@ class MongoSheets:
     async def delete(self, sheet_id: str) -> bool:
         # The sheet goes last: a deletion that was cut off can be asked for again.
         await self._favorites.delete(equal(sheet_id=sheet_id))
-        return await self._sheets.delete(equal(_id=sheet_id)) > 0
+        was_there = await self._sheets.delete(equal(_id=sheet_id)) > 0
+        await self._favorites.delete(equal(sheet_id=sheet_id))  # those of the moment between
+        return was_there
 
     async def search(self, query: SheetQuery, limit: int, cursor: str | None = None) -> Page[Sheet]:
         return await self._search.page(query, limit, cursor)
@@ -186,6 +198,29 @@ class MongoSheets:
             else:
                 return True
         raise StoreUnavailable("the uploads are being counted all the time")
+
+    async def misindexed(self, sheet_ids: Ids[str], *, mend: bool = False) -> set[str]:
+        wrong: set[str] = set()
+        for document in await self._sheets.find(_any_of("_id", sheet_ids), [("_id", 1)]):
+            found_by = _found_by(_sheet(document))
+            if any(document.get(field) != value for field, value in found_by.items()):
+                wrong.add(document["_id"])
+                if mend:  # one that is changed meanwhile gets its words by that
+                    unchanged = {"_id": {"$eq": document["_id"]}, "version": {"$eq": document.get("version")}}
+                    await self._sheets.change(unchanged, {"$set": found_by, "$inc": {"version": 1}})
+        return wrong
+
+    async def strays(self, *, remove: bool = False) -> dict[str, int]:
+        last, count = "", 0
+        while favorites := await self._favorites.find({"sheet_id": {"$gt": last}}, [("sheet_id", 1)], limit=PAGE):
+            last = favorites[-1]["sheet_id"]
+            lost = _any_of("sheet_id", await self._gone({favorite["sheet_id"] for favorite in favorites}))
+            count += await (self._favorites.delete(lost) if remove else self._favorites.count(lost))
+        return {"favourites": count} if count else {}
+
+    async def _gone(self, sheet_ids: set[str]) -> set[str]:
+        stages: list[Document] = [{"$match": _any_of("_id", sheet_ids)}, {"$project": {"_id": 1}}]
+        return sheet_ids - {document["_id"] for document in await self._sheets.aggregate(stages)}
 
     async def _require_file(self, hash_: str) -> None:
         if await self._files.find_one(equal(_id=hash_)) is None:

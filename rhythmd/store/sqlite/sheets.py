@@ -20,6 +20,13 @@ _FILES: Final = Table("sheet_files", SheetFile, json=("facts",))
 _UNUSED: Final = "used < ? AND NOT EXISTS (SELECT 1 FROM sheets WHERE sheets.hash = sheet_files.hash)"
 _HASHES: Final = "hash IN (SELECT value FROM json_each(?))"
 _IDS: Final = "id IN (SELECT value FROM json_each(?))"
+_STRAYS: Final = {
+    "favourites": "FROM favorites WHERE number NOT IN (SELECT number FROM sheets)",
+    "tags": "FROM sheet_tags WHERE number NOT IN (SELECT number FROM sheets)",
+    "words": "FROM sheet_words WHERE rowid NOT IN (SELECT number FROM sheets)",
+}
+# The plus keeps SQLite from an index of the creator, who may have thousands of sheets.
+_SAME: Final = "hash = ? AND +creator_id = ? AND file_name = ?"
 _NEXT_NUMBER: Final = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'sheets'"
 
 
@@ -60,11 +67,15 @@ def _number(connection: sqlite3.Connection, sheet_id: str) -> int | None:
     return None if found is None else int(found[0])
 
 
-def _index(connection: sqlite3.Connection, sheet: Sheet) -> None:
-    _unindex(connection, sheet.number)
+def _words(sheet: Sheet) -> tuple[str, str]:
     title = index_words([sheet.title])
     more = index_words([sheet.artist, sheet.album, *sheet.tags, sheet.creator])
-    values = (sheet.number, " ".join(title), " ".join(more))
+    return " ".join(title), " ".join(more)
+
+
+def _index(connection: sqlite3.Connection, sheet: Sheet) -> None:
+    _unindex(connection, sheet.number)
+    values = (sheet.number, *_words(sheet))
     connection.execute("INSERT INTO sheet_words (rowid, title_words, other_words) VALUES (?, ?, ?)", values)
     tags = [(tag, sheet.number) for tag in sheet.tags]
     connection.executemany("INSERT OR IGNORE INTO sheet_tags (tag, number) VALUES (?, ?)", tags)
@@ -104,6 +115,39 @@ def _delete(connection: sqlite3.Connection, sheet_id: str) -> bool:
 def _add_views(connection: sqlite3.Connection, views: Mapping[str, int]) -> None:
     counts = [(count, sheet_id) for sheet_id, count in views.items()]
     connection.executemany("UPDATE sheets SET views = views + ? WHERE id = ?", counts)
+
+
+# What does not agree
+
+
+def _is_indexed(connection: sqlite3.Connection, sheet: Sheet) -> bool:
+    words = "SELECT title_words, other_words FROM sheet_words WHERE rowid = ?"
+    if connection.execute(words, (sheet.number,)).fetchall() != [_words(sheet)]:
+        return False
+    tags = connection.execute("SELECT tag FROM sheet_tags WHERE number = ?", (sheet.number,))
+    return {tag for (tag,) in tags} == {*sheet.tags}
+
+
+def _misindexed(connection: sqlite3.Connection, sheet_ids: Collection[str]) -> set[str]:
+    sheets = SHEETS.select(connection, f"WHERE {_IDS}", _as_json(sheet_ids))
+    return {sheet.id for sheet in sheets if not _is_indexed(connection, sheet)}
+
+
+def _reindex(connection: sqlite3.Connection, sheet_ids: Collection[str]) -> set[str]:
+    wrong = _misindexed(connection, sheet_ids)
+    for sheet in SHEETS.select(connection, f"WHERE {_IDS}", _as_json(wrong)):
+        _index(connection, sheet)
+    return wrong
+
+
+def _count_strays(connection: sqlite3.Connection) -> dict[str, int]:
+    counts = {kind: connection.execute(f"SELECT count(*) {stray}").fetchone()[0] for kind, stray in _STRAYS.items()}
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def _remove_strays(connection: sqlite3.Connection) -> dict[str, int]:
+    counts = {kind: connection.execute(f"DELETE {stray}").rowcount for kind, stray in _STRAYS.items()}
+    return {kind: count for kind, count in counts.items() if count}
 
 
 # Favourites and uploads
@@ -180,6 +224,17 @@ class SqliteSheets:
 
     async def get(self, sheet_id: str) -> Sheet | None:
         return await self._engine.read(SHEETS.find, "id = ?", sheet_id)
+
+    async def find(self, creator_id: str, hash_: str, file_name: str) -> Sheet | None:
+        return await self._engine.read(SHEETS.find, _SAME, hash_, creator_id, file_name)
+
+    async def misindexed(self, sheet_ids: Collection[str], *, mend: bool = False) -> set[str]:
+        if mend:
+            return await self._engine.write(_reindex, sheet_ids)
+        return await self._searching.read(_misindexed, sheet_ids)
+
+    async def strays(self, *, remove: bool = False) -> dict[str, int]:
+        return await (self._engine.write(_remove_strays) if remove else self._searching.read_patiently(_count_strays))
 
     async def sheets(self, limit: int, after: int = 0) -> list[Sheet]:
         return await self._searching.read(SHEETS.select, "WHERE number > ? ORDER BY number LIMIT ?", after, limit)

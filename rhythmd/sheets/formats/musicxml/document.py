@@ -134,9 +134,8 @@ def _settle_codas(score: Score) -> None:
 
 
 def _settle_empty_bars(score: Score) -> None:
-    """A bar in which nobody has anything lasts as its metre says."""
+    """A bar of rests lasts as long as they do, and one in which nobody has anything as its metre says."""
     metre = (4, 4)
     for bar in score.bars:
         metre = bar.metre or metre
-        if not bar.length:
-            bar.length = Fraction(4 * metre[0], metre[1])
+        bar.length = bar.length or bar.silence or Fraction(4 * metre[0], metre[1])

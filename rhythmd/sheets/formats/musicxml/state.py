@@ -68,7 +68,10 @@ class PartState(Struct):
         self.bar.endings |= self.endings
         if self.has_ending_end:
             self.endings, self.has_ending_end = frozenset(), False
-        self.bar.length = max(self.bar.length, self.reach)
+        if self.measure.notes:
+            self.bar.length = max(self.bar.length, self.reach)
+        else:
+            self.bar.silence = max(self.bar.silence, self.reach)
         self.time += self.reach
 
     def move(self, quarters: Fraction) -> None:
