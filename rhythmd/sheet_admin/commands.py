@@ -27,8 +27,8 @@ def add_sheet_commands(commands: Commands, shared: Shared) -> None:
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Make sheets of all files in a folder and below. What is a sheet already is passed over, so that an import "
-        "that was stopped can be started again. Files that are no sheet music are refused, each with its reason; that is no "
-        "failure."
+        "that was stopped can be started again. Files that are no sheet music are refused, each with its reason; "
+        "that is no failure."
     )
     parser.add_argument("folder", type=_folder, metavar="DIR", help="where the files are; links out of it are refused")
     parser.add_argument("--as", dest="creator", required=True, metavar="USERTAG", help="whose sheets they will be")
