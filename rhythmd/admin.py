@@ -91,7 +91,7 @@ def _run(work: Work, config: Config, options: argparse.Namespace) -> int:
 
     try:
         return asyncio.run(run())
-    except (AuthError, StoreError) as error:
+    except (AuthError, StoreError, OSError) as error:
         print(f"rhythmd: {error}", file=sys.stderr)
         return FAILED
 
