@@ -95,8 +95,7 @@ class _Sink:
         part = bytes(self._waiting)
         self._waiting.clear()
         if part:
-            await asyncio.to_thread(self._hash.update, part)
-            await append(self._content, part)
+            await append(self._content, part, self._hash.update)
 
 
 class _Form:
