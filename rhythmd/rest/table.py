@@ -51,7 +51,7 @@ from rhythmd.rest.resources.oauth import IdentityList, OAuthResource, ProviderLi
 from rhythmd.rest.resources.recordings import MIDI, RecordingList, RecordingsResource, RecordingView
 from rhythmd.rest.resources.room_changes import RoomChangesResource, SeatView
 from rhythmd.rest.resources.rooms import RoomList, RoomsResource
-from rhythmd.rest.resources.sheets import BatchView, SheetList, SheetsResource, SheetView
+from rhythmd.rest.resources.sheets import MEDIA_TYPES, BatchView, SheetList, SheetsResource, SheetView
 from rhythmd.rest.resources.users import AuditResource, ModerationResource, UsersResource
 from rhythmd.rest.resources.views import AuditPage, LoginView, Me, Person, SessionList
 from rhythmd.rest.serving.call import Nothing, Route, Who
@@ -199,7 +199,7 @@ def _avatars(avatars: AvatarsResource) -> Table:
             answer=Person, who=Who.MODERATOR, errors=(Code.NOT_FOUND, Code.BUSY),
         ),
         Route(
-            method="GET", path=f"{V1}/avatars/{{hash}}", handler=avatars.file, input=Nothing, answer=WEBP,
+            method="GET", path=f"{V1}/avatars/{{hash}}", handler=avatars.file, input=Nothing, answer=(WEBP,),
             more=FILE_STATUSES, errors=FILE_ERRORS,
         ),
     )  # fmt: skip
@@ -283,7 +283,7 @@ def _recordings(recordings: RecordingsResource, sheets: SheetsResource) -> Table
             who=Who.VISITOR, errors=(Code.NOT_FOUND,),
         ),
         Route(
-            method="GET", path=f"{recording}/file", handler=recordings.file, input=RecordingKey, answer=MIDI,
+            method="GET", path=f"{recording}/file", handler=recordings.file, input=RecordingKey, answer=(MIDI,),
             more=FILE_STATUSES, who=Who.VISITOR, errors=FILE_ERRORS,
         ),
         Route(
@@ -341,7 +341,7 @@ def _sheets(sheets: SheetsResource, file: Upload) -> Table:
         ),
         Route(
             method="GET", path=f"{sheet}/download", handler=sheets.download, input=SheetDownload,
-            answer="application/octet-stream", more=FILE_STATUSES, who=Who.VISITOR, errors=FILE_ERRORS,
+            answer=MEDIA_TYPES, more=FILE_STATUSES, who=Who.VISITOR, errors=FILE_ERRORS,
         ),
         Route(
             method="POST", path=f"{sheet}/approve", handler=sheets.approve, input=SheetVerdict, answer=SheetView,

@@ -37,7 +37,7 @@ from rhythmd.rows import (
 from rhythmd.sheets.library import Entry, SheetDescription, SheetLibrary
 from rhythmd.sheets.rights import scope_of
 
-__all__ = ["BatchView", "SheetList", "SheetView", "SheetsResource", "described", "plain_name"]
+__all__ = ["MEDIA_TYPES", "BatchView", "SheetList", "SheetView", "SheetsResource", "described", "plain_name"]
 
 MIDI: Final = "audio/midi"
 FILE_NAME_LENGTH: Final = 200
@@ -49,6 +49,8 @@ _MEDIA_TYPES: Final = {
     ".json": "application/json",
 }
 _TEXT: Final = "text/plain; charset=utf-8"
+MEDIA_TYPES: Final = tuple(dict.fromkeys(kind.partition(";")[0] for kind in (*_MEDIA_TYPES.values(), _TEXT)))
+"""Of downloads."""
 
 
 class SheetView(Struct, frozen=True, kw_only=True):

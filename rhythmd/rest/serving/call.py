@@ -139,7 +139,7 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
         path: with variable parts in braces.
         handler: what answers; its docstring is the description in the API's document.
         input: type of the query or body.
-        answer: type of the JSON that is sent, or the media type of another answer; None for an empty one.
+        answer: type of the JSON that is sent, or a file's media types; None for an empty one.
         status: when all is well.
         more: other statuses that are no errors, such as 304.
         who: may call.
@@ -161,3 +161,8 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
     errors: tuple[ErrorCode, ...] = ()
     upload: Upload | None = None
     default: InputT | None = None
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether a request without a body is one that brings nothing. So it is where several kinds may come."""
+        return self.input is Nothing or (self.upload is not None and not self.upload.is_required)

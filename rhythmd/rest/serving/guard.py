@@ -16,7 +16,7 @@ from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
-from rhythmd.rest.serving.call import Call, InputT, Nothing, Route, Who, as_json
+from rhythmd.rest.serving.call import Call, InputT, Route, Who, as_json
 from rhythmd.rest.serving.cookies import access_token
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
@@ -79,7 +79,7 @@ class RequestGuard:
             principal = await self._identify(route, request)
         if route.upload is not None and self._uploads.is_for(route.upload, request):
             return await self._with_file(route, route.upload, request, principal)
-        given = self._query(route, request) if request.method in QUERIED else await self._body(route.input, request)
+        given = self._query(route, request) if request.method in QUERIED else await self._body(route, request)
         return Call(request, given, principal, self._source)
 
     async def _with_file(
@@ -117,12 +117,12 @@ class RequestGuard:
         if allowance.wait_s:
             raise too_many(allowance)
 
-    async def _body(self, wanted: type[InputT], request: web.BaseRequest) -> InputT:
-        if wanted is Nothing and not request.body_exists:
-            return self._convert({}, wanted)
+    async def _body(self, route: Route[InputT], request: web.BaseRequest) -> InputT:
+        if route.may_be_empty and not request.body_exists:
+            return self._convert({}, route.input)
         if request.content_type != JSON:
             raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
-        return self._convert(await self._json(request), wanted)
+        return self._convert(await self._json(request), route.input)
 
     async def _json(self, request: web.BaseRequest) -> object:
         try:

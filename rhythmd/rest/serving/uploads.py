@@ -95,8 +95,7 @@ class _Sink:
         part = bytes(self._waiting)
         self._waiting.clear()
         if part:
-            await asyncio.to_thread(self._hash.update, part)
-            await append(self._content, part)
+            await append(self._content, part, self._hash.update)
 
 
 class _Form:
@@ -285,7 +284,7 @@ def _may_be_list(kind: msgspec.inspect.Type) -> bool:
 async def _body(request: web.BaseRequest) -> AsyncIterator[bytes]:
     """The body in parts as they come. Raises ApiError (`bad-request`) when it breaks off."""
     try:
-        while part := await request.content.readany():
+        while part := await request.content.read(WRITE_BYTES):
             yield part
     except (OSError, HttpProcessingError, web.RequestPayloadError):
         raise ApiError(ErrorCode.BAD_REQUEST, "the body broke off") from None
