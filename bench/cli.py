@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.commands import capacity, codec, compare, concert, faults, garbage, idle, latency, rest, search, wan
+from bench.commands import capacity, codec, compare, concert, faults, garbage, idle, latency, rest, search, sheets, wan
 from bench.page import RESULTS, write
 from bench.report import Report, as_text
 
@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "rest": Command(rest.HELP, rest.add_arguments, rest.run),
     "search": Command(search.HELP, search.add_arguments, search.run),
     "codec": Command(codec.HELP, codec.add_arguments, codec.run),
+    "sheets": Command(sheets.HELP, sheets.add_arguments, sheets.run),
     "compare": Command(compare.HELP, compare.add_arguments, compare.run),
 }
 

@@ -26,6 +26,7 @@ _LISTED: Final = 0.9
 FILE: Final = SheetFile(
     hash="0" * 64,
     id="0" * 32,
+    extension=".mid",
     size=4_000,
     midi_size=2_000,
     facts=ScoreFacts(category=SheetCategory.MIDI),

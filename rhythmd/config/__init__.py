@@ -12,6 +12,7 @@ from rhythmd.config.sections import (
     RecordingConfig,
     RoomsConfig,
     ServerConfig,
+    SheetsConfig,
     WorkersConfig,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "RecordingConfig",
     "RoomsConfig",
     "ServerConfig",
+    "SheetsConfig",
     "WorkersConfig",
     "load_config",
 ]

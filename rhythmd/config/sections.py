@@ -63,6 +63,9 @@ class LimitsConfig(Section, frozen=True):
     rate_entries: Positive = 50_000
     body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     body_s: Seconds = 10.0
+    upload_s: Seconds = 60.0
+    performances: Annotated[int, Meta(ge=0)] = 50
+    performance_events_per_s: Positive = 1_000
 
 
 class HubConfig(Section, frozen=True):
@@ -109,6 +112,13 @@ class RecordingConfig(Section, frozen=True):
     per_room: Positive = 50
     limit: Positive = 10_000
     keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 30
+
+
+class SheetsConfig(Section, frozen=True):
+    max_bytes: Annotated[int, Meta(ge=1_024, le=67_108_864)] = 5_242_880
+    uploads_per_day: Positive = 100
+    favorites: Positive = 10_000
+    views_every_s: Seconds = 10.0
 
 
 class StoreConfig(Section, frozen=True):
@@ -190,6 +200,7 @@ class Config(Section, frozen=True):
     rooms: RoomsConfig = field(default_factory=RoomsConfig)
     quota: QuotaConfig = field(default_factory=QuotaConfig)
     recording: RecordingConfig = field(default_factory=RecordingConfig)
+    sheets: SheetsConfig = field(default_factory=SheetsConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     blobs: BlobsConfig = field(default_factory=BlobsConfig)
     mongo: MongoConfig = field(default_factory=MongoConfig)

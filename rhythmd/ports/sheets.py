@@ -37,6 +37,9 @@ class SheetStore(Protocol):
 
     async def get(self, sheet_id: str) -> Sheet | None: ...
 
+    async def find(self, creator_id: str, hash_: str, file_name: str) -> Sheet | None:
+        """One of this creator's sheets that have this content under this name."""
+
     async def update(self, sheet_id: str, changes: SheetChanges, having: str | None = None) -> Sheet:
         """The sheet as it is after the change.
 
@@ -75,3 +78,9 @@ class SheetStore(Protocol):
 
     async def sheets(self, limit: int, after: int = 0) -> list[Sheet]:
         """All sheets in the order of their numbers, those after that one."""
+
+    async def misindexed(self, sheet_ids: Collection[str], *, mend: bool = False) -> set[str]:
+        """Those of these sheets that are not found by what they say; with `mend` they are from now on."""
+
+    async def strays(self, *, remove: bool = False) -> dict[str, int]:
+        """How many favourites and other rows belong to no sheet, by kind; with `remove` they are gone. Slow."""

@@ -84,11 +84,12 @@ class SheetFile(Struct, frozen=True, kw_only=True):
 
     `hash` is the content's SHA-256 in hexadecimal, `size` its bytes, `midi_size` those of the MIDI made from it (0 for
     a content that is MIDI itself). `used` is when somebody last uploaded it: a content that no sheet has may be removed
-    a while after that.
+    a while after that. `extension` is what a file of this content is called, ".mxl" for one.
     """
 
     hash: str
     id: str
+    extension: str
     size: int
     midi_size: int
     facts: ScoreFacts

@@ -10,6 +10,7 @@ from msgspec import Struct, msgpack
 __all__ = [
     "FILES",
     "FRAME_BYTES",
+    "MadeFile",
     "Outcome",
     "Reply",
     "Request",
@@ -47,6 +48,13 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     COSTLY = "costly"
     FAILED = "failed"
+
+
+class MadeFile(Struct, frozen=True):
+    """What a job says of the file that it wrote: the digest in hexadecimal, and how many bytes it has."""
+
+    sha256: str
+    size: int
 
 
 class Reply(Struct, frozen=True):

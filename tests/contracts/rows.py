@@ -121,6 +121,7 @@ def make_sheet_file(content: str = "content", **fields: object) -> SheetFile:
     file = SheetFile(
         hash=token(content).hex(),
         id=_new_id(),
+        extension=".abc",
         size=100,
         midi_size=50,
         facts=ScoreFacts(category=SheetCategory.ABC, title="Air", tempo=112.5, remarks=("no grace notes",)),

@@ -1,6 +1,8 @@
 """What a SheetStore owes, but for the search."""
 
 import asyncio
+import sqlite3
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -16,8 +18,10 @@ from rhythmd.rows import (
     SheetQuery,
     SheetScope,
 )
+from tests.contracts.conftest import DATABASE
 from tests.contracts.rows import DAY, NOW, make_sheet, make_sheet_file
 from tests.contracts.texts import AWKWARD_TEXTS
+from tests.services import Mongod
 
 
 async def add(store: Store, **fields: object) -> Sheet:
@@ -106,6 +110,14 @@ async def test_numbers_grow_and_are_never_given_again(store: Store) -> None:
     assert numbers == sorted(set(numbers))
     assert [sheet.number for sheet in await store.sheets.sheets(2)] == numbers[:2]
     assert [sheet.number for sheet in await store.sheets.sheets(2, numbers[1])] == numbers[3:]
+
+
+async def test_find_looks_for_creator_content_and_name(store: Store) -> None:
+    sheet = await add(store, file_name="für.mid", creator_id="u9")
+    other = await store.sheets.add_file(make_sheet_file("other"))
+    assert await store.sheets.find("u9", sheet.hash, "für.mid") == sheet
+    for wanted in (("u1", sheet.hash, "für.mid"), ("u9", other.hash, "für.mid"), ("u9", sheet.hash, "fur.mid")):
+        assert await store.sheets.find(*wanted) is None
 
 
 async def test_create_needs_its_file_and_an_id_of_its_own(store: Store) -> None:
@@ -234,9 +246,56 @@ async def test_views_add_up(store: Store) -> None:
 
 
 async def test_uploads_of_a_day_are_counted(store: Store) -> None:
-    spent = await asyncio.gather(*(store.sheets.spend_upload("u1", 7, 3) for _ in range(6)))
+    today = NOW // DAY
+    spent = await asyncio.gather(*(store.sheets.spend_upload("u1", today, 3) for _ in range(6)))
     assert sorted(spent) == [False] * 3 + [True] * 3
-    assert await store.sheets.spend_upload("u2", 7, 3)
-    assert await store.sheets.spend_upload("u1", 8, 3)
-    await store.expire(8 * DAY)
-    assert not await store.sheets.spend_upload("u1", 8, 1)
+    assert await store.sheets.spend_upload("u2", today, 3)
+    assert await store.sheets.spend_upload("u1", today + 1, 3)
+    await store.expire(NOW + DAY)
+    assert not await store.sheets.spend_upload("u1", today + 1, 1)
+
+
+# What does not agree
+
+
+async def spoil(request: pytest.FixtureRequest, tmp_path: Path, sheet: Sheet) -> None:
+    """Past the store: take the sheet's words away, and add a favourite of a sheet that is not there."""
+    if request.node.callspec.params["store"] == "sqlite":
+        await asyncio.to_thread(_spoil_sqlite, tmp_path / "store.sqlite", sheet.number)
+        return
+    mongod: Mongod = request.getfixturevalue("mongod")
+    with mongod.database(DATABASE) as database:
+        database["sheets"].update_one({"_id": sheet.id}, {"$set": {"words": []}})
+        key = {"user_id": "u1", "sheet_id": "gone"}
+        database["favorites"].insert_one({"_id": key, **key, "created": NOW})
+
+
+def _spoil_sqlite(path: Path, number: int) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DELETE FROM sheet_words WHERE rowid = ?", (number,))
+    connection.execute("INSERT INTO favorites (user_id, number, created) VALUES ('u1', 1000, 0)")
+    connection.close()
+
+
+async def test_nothing_is_wrong_after_changes(store: Store) -> None:
+    sheets = [await add(store, title=f"Air {number}", tags=("slow", "Für")) for number in range(4)]
+    for sheet in sheets:
+        await store.sheets.like("u1", sheet.id, NOW, 10)
+    await store.sheets.update(sheets[0].id, SheetChanges(updated=NOW, title="New", tags=("fast",)))
+    await store.sheets.add_views({sheets[1].id: 3})
+    await store.sheets.delete(sheets[2].id)
+    assert await store.sheets.misindexed([*(sheet.id for sheet in sheets), "unknown"]) == set()
+    assert await store.sheets.strays() == {}
+
+
+async def test_what_is_wrong_is_found_and_mended(store: Store, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    sheet, other = await add(store, title="Lost"), await add(store, title="Kept")
+    await store.sheets.like("u1", other.id, NOW, 10)
+    await spoil(request, tmp_path, sheet)
+    both = [sheet.id, other.id]
+    assert await store.sheets.misindexed(both) == await store.sheets.misindexed(both, mend=True) == {sheet.id}
+    assert await store.sheets.strays() == await store.sheets.strays(remove=True) == {"favourites": 1}
+    assert await store.sheets.misindexed(both) == set()
+    assert await store.sheets.strays() == {}
+    assert [each.id for each in await found(store, "lost")] == [sheet.id]
+    assert await store.sheets.liked("u1", both) == {other.id}

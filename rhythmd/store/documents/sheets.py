@@ -30,6 +30,7 @@ FAVORITE_INDEXES: Final = (Index(("user_id", "created")), Index(("sheet_id",)))
 SHEET_FILE_INDEXES: Final = (Index(("used",)),)
 UPLOAD_INDEXES: Final = (Index(("purge_at",), ttl=True),)
 DAY_MS: Final = 86_400_000
+PAGE: Final = 1_000
 _ATTEMPTS: Final = 20
 _NUMBERS: Final = "numbers"
 
@@ -116,6 +117,10 @@ class MongoSheets:
         document = await self._sheets.find_one(equal(_id=sheet_id))
         return None if document is None else _sheet(document)
 
+    async def find(self, creator_id: str, hash_: str, file_name: str) -> Sheet | None:
+        document = await self._sheets.find_one(equal(hash=hash_, creator_id=creator_id, file_name=file_name))
+        return None if document is None else _sheet(document)
+
     async def sheets(self, limit: int, after: int = 0) -> list[Sheet]:
         documents = await self._sheets.find({"number": {"$gt": after}}, [("number", 1)], limit=limit)
         return [_sheet(document) for document in documents]
@@ -140,7 +145,9 @@ class MongoSheets:
     async def delete(self, sheet_id: str) -> bool:
         # The sheet goes last: a deletion that was cut off can be asked for again.
         await self._favorites.delete(equal(sheet_id=sheet_id))
-        return await self._sheets.delete(equal(_id=sheet_id)) > 0
+        was_there = await self._sheets.delete(equal(_id=sheet_id)) > 0
+        await self._favorites.delete(equal(sheet_id=sheet_id))  # those of the moment between
+        return was_there
 
     async def search(self, query: SheetQuery, limit: int, cursor: str | None = None) -> Page[Sheet]:
         return await self._search.page(query, limit, cursor)
@@ -191,6 +198,29 @@ class MongoSheets:
             else:
                 return True
         raise StoreUnavailable("the uploads are being counted all the time")
+
+    async def misindexed(self, sheet_ids: Ids[str], *, mend: bool = False) -> set[str]:
+        wrong: set[str] = set()
+        for document in await self._sheets.find(_any_of("_id", sheet_ids), [("_id", 1)]):
+            found_by = _found_by(_sheet(document))
+            if any(document.get(field) != value for field, value in found_by.items()):
+                wrong.add(document["_id"])
+                if mend:  # one that is changed meanwhile gets its words by that
+                    unchanged = {"_id": {"$eq": document["_id"]}, "version": {"$eq": document.get("version")}}
+                    await self._sheets.change(unchanged, {"$set": found_by, "$inc": {"version": 1}})
+        return wrong
+
+    async def strays(self, *, remove: bool = False) -> dict[str, int]:
+        last, count = "", 0
+        while favorites := await self._favorites.find({"sheet_id": {"$gt": last}}, [("sheet_id", 1)], limit=PAGE):
+            last = favorites[-1]["sheet_id"]
+            lost = _any_of("sheet_id", await self._gone({favorite["sheet_id"] for favorite in favorites}))
+            count += await (self._favorites.delete(lost) if remove else self._favorites.count(lost))
+        return {"favourites": count} if count else {}
+
+    async def _gone(self, sheet_ids: set[str]) -> set[str]:
+        stages: list[Document] = [{"$match": _any_of("_id", sheet_ids)}, {"$project": {"_id": 1}}]
+        return sheet_ids - {document["_id"] for document in await self._sheets.aggregate(stages)}
 
     async def _require_file(self, hash_: str) -> None:
         if await self._files.find_one(equal(_id=hash_)) is None:

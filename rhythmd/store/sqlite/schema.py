@@ -172,6 +172,7 @@ _SHEETS: Final[Migration] = (
     CREATE TABLE sheet_files (
         hash TEXT PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
+        extension TEXT NOT NULL,
         size INTEGER NOT NULL,
         midi_size INTEGER NOT NULL,
         facts TEXT NOT NULL,
@@ -240,7 +241,14 @@ _SHEETS: Final[Migration] = (
     """UPDATE accounts SET roles = replace(roles, '"sheet-editor"', '"editor"') WHERE roles LIKE '%"sheet-editor"%'""",
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS)
+_AVATARS: Final[Migration] = (
+    """
+    CREATE INDEX accounts_by_avatar ON accounts (json_extract(profile, '$.avatar'))
+    WHERE json_extract(profile, '$.avatar') != ''
+    """,
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS)
 
 
 def _version(connection: sqlite3.Connection) -> int:

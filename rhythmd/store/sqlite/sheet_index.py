@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from rhythmd.rows import Approval, Sheet, SheetPrivacy, SheetQuery, SheetScope
 from rhythmd.store.words import index_words
 
-__all__ = ["Words", "filters_of", "index_sheet", "unindex_sheet"]
+__all__ = ["Words", "filters_of", "index_sheet", "unindex_sheet", "words_of"]
 
 _MARK: Final = "\ue000"  # of Unicode's private use area: neither a letter nor a digit nor an accent
 
@@ -81,12 +81,17 @@ def filters_of(query: SheetQuery) -> list[Words]:
     return [scope, Words(given)] if given else [scope]
 
 
+def words_of(sheet: Sheet) -> tuple[str, str]:
+    """What is indexed of a sheet: the words of its title, and all others."""
+    title = index_words([sheet.title])
+    others = index_words([sheet.artist, sheet.album, *sheet.tags, sheet.creator])
+    return " ".join(title), " ".join([*others, *_marks(sheet)])
+
+
 def index_sheet(connection: sqlite3.Connection, sheet: Sheet) -> None:
     """Let a sheet be found by what it is now."""
     unindex_sheet(connection, sheet.number)
-    title = index_words([sheet.title])
-    others = index_words([sheet.artist, sheet.album, *sheet.tags, sheet.creator])
-    values = (sheet.number, " ".join(title), " ".join([*others, *_marks(sheet)]))
+    values = (sheet.number, *words_of(sheet))
     connection.execute("INSERT INTO sheet_words (rowid, title_words, other_words) VALUES (?, ?, ?)", values)
 
 

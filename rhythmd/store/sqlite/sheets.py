@@ -10,7 +10,7 @@ from msgspec import structs
 from rhythmd.ports import NotFound, TooMany
 from rhythmd.rows import Page, Sheet, SheetChanges, SheetFacets, SheetFile, SheetQuery, changed_fields
 from rhythmd.store.sqlite.engine import Engine
-from rhythmd.store.sqlite.sheet_index import index_sheet, unindex_sheet
+from rhythmd.store.sqlite.sheet_index import index_sheet, unindex_sheet, words_of
 from rhythmd.store.sqlite.sheet_search import SHEETS, count_facets, find_page
 from rhythmd.store.sqlite.table import Table
 
@@ -20,6 +20,12 @@ _FILES: Final = Table("sheet_files", SheetFile, json=("facts",))
 _UNUSED: Final = "used < ? AND NOT EXISTS (SELECT 1 FROM sheets WHERE sheets.hash = sheet_files.hash)"
 _HASHES: Final = "hash IN (SELECT value FROM json_each(?))"
 _IDS: Final = "id IN (SELECT value FROM json_each(?))"
+_STRAYS: Final = {
+    "favourites": "FROM favorites WHERE number NOT IN (SELECT number FROM sheets)",
+    "words": "FROM sheet_words WHERE rowid NOT IN (SELECT number FROM sheets)",
+}
+# The plus keeps SQLite from an index of the creator, who may have thousands of sheets.
+_SAME: Final = "hash = ? AND +creator_id = ? AND file_name = ?"
 _NEXT_NUMBER: Final = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'sheets'"
 
 
@@ -89,6 +95,36 @@ def _delete(connection: sqlite3.Connection, sheet_id: str) -> bool:
 def _add_views(connection: sqlite3.Connection, views: Mapping[str, int]) -> None:
     counts = [(count, sheet_id) for sheet_id, count in views.items()]
     connection.executemany("UPDATE sheets SET views = views + ? WHERE id = ?", counts)
+
+
+# What does not agree
+
+
+def _is_indexed(connection: sqlite3.Connection, sheet: Sheet) -> bool:
+    words = "SELECT title_words, other_words FROM sheet_words WHERE rowid = ?"
+    return connection.execute(words, (sheet.number,)).fetchall() == [words_of(sheet)]
+
+
+def _misindexed(connection: sqlite3.Connection, sheet_ids: Collection[str]) -> set[str]:
+    sheets = SHEETS.select(connection, f"WHERE {_IDS}", _as_json(sheet_ids))
+    return {sheet.id for sheet in sheets if not _is_indexed(connection, sheet)}
+
+
+def _reindex(connection: sqlite3.Connection, sheet_ids: Collection[str]) -> set[str]:
+    wrong = _misindexed(connection, sheet_ids)
+    for sheet in SHEETS.select(connection, f"WHERE {_IDS}", _as_json(wrong)):
+        index_sheet(connection, sheet)
+    return wrong
+
+
+def _count_strays(connection: sqlite3.Connection) -> dict[str, int]:
+    counts = {kind: connection.execute(f"SELECT count(*) {stray}").fetchone()[0] for kind, stray in _STRAYS.items()}
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def _remove_strays(connection: sqlite3.Connection) -> dict[str, int]:
+    counts = {kind: connection.execute(f"DELETE {stray}").rowcount for kind, stray in _STRAYS.items()}
+    return {kind: count for kind, count in counts.items() if count}
 
 
 # Favourites and uploads
@@ -165,6 +201,17 @@ class SqliteSheets:
 
     async def get(self, sheet_id: str) -> Sheet | None:
         return await self._engine.read(SHEETS.find, "id = ?", sheet_id)
+
+    async def find(self, creator_id: str, hash_: str, file_name: str) -> Sheet | None:
+        return await self._engine.read(SHEETS.find, _SAME, hash_, creator_id, file_name)
+
+    async def misindexed(self, sheet_ids: Collection[str], *, mend: bool = False) -> set[str]:
+        if mend:
+            return await self._engine.write(_reindex, sheet_ids)
+        return await self._searching.read(_misindexed, sheet_ids)
+
+    async def strays(self, *, remove: bool = False) -> dict[str, int]:
+        return await (self._engine.write(_remove_strays) if remove else self._searching.read_patiently(_count_strays))
 
     async def sheets(self, limit: int, after: int = 0) -> list[Sheet]:
         return await self._searching.read(SHEETS.select, "WHERE number > ? ORDER BY number LIMIT ?", after, limit)
