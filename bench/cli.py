@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.commands import capacity, codec, compare, concert, faults, garbage, idle, latency, rest, search, wan
+from bench.commands import capacity, codec, compare, concert, faults, garbage, idle, latency, rest, search, uploads, wan
 from bench.page import RESULTS, write
 from bench.report import Report, as_text
 
@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "wan": Command(wan.HELP, wan.add_arguments, wan.run),
     "rest": Command(rest.HELP, rest.add_arguments, rest.run),
     "search": Command(search.HELP, search.add_arguments, search.run),
+    "uploads": Command(uploads.HELP, uploads.add_arguments, uploads.run),
     "codec": Command(codec.HELP, codec.add_arguments, codec.run),
     "compare": Command(compare.HELP, compare.add_arguments, compare.run),
 }
