@@ -19,6 +19,7 @@ from bench.commands import (
     rest,
     search,
     sheets,
+    uploads,
     wan,
 )
 from bench.page import RESULTS, write
@@ -47,6 +48,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "performance": Command(performance.HELP, performance.add_arguments, performance.run),
     "rest": Command(rest.HELP, rest.add_arguments, rest.run),
     "search": Command(search.HELP, search.add_arguments, search.run),
+    "uploads": Command(uploads.HELP, uploads.add_arguments, uploads.run),
     "codec": Command(codec.HELP, codec.add_arguments, codec.run),
     "sheets": Command(sheets.HELP, sheets.add_arguments, sheets.run),
     "compare": Command(compare.HELP, compare.add_arguments, compare.run),
