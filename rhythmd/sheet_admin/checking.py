@@ -122,7 +122,7 @@ class Checker:
 
     async def _in_strays(self) -> AsyncIterator[Problem]:
         for kind, count in (await self._sheets.strays(remove=self._repairs)).items():
-            yield Problem(f"{count} {kind} of sheets that are not there", self._remedy(Remedy.REPAIR))
+            yield Problem(f"{count} {kind} of sheets that are not there", self._remedy(Remedy.SERVER))
 
     def _remedy(self, otherwise: Remedy) -> Remedy:
         return Remedy.DONE if self._repairs else otherwise

@@ -163,8 +163,8 @@ def _finish(folder: Path, stale: set[str]) -> None:
     (folder / _UNFINISHED).replace(folder / MANIFEST)
     (folder / PARTIAL).unlink(missing_ok=True)
     for name in stale:
-        if Path(name).name == name:
-            (folder / name).unlink(missing_ok=True)
+        if Path(name).name == name and (folder / name).is_file():
+            (folder / name).unlink()
 
 
 def _has(path: Path, file: SheetFile) -> bool:

@@ -127,7 +127,7 @@ async def run_import(config: Config, options: argparse.Namespace) -> int:
     """Import a folder; the exit status. Raises ConfigError and StoreError."""
     folder: Path = options.folder
     listed = read_manifest(folder)
-    paths = [path for path in find_files(folder, listed) if options.report is None or path != options.report]
+    paths = [path for path in find_files(folder, listed) if not _is_same(path, options.report)]
     async with _open_shelf(config) as shelf, open_auth(config, shelf.store) as auth:
         creator = await _creator(shelf.store, options.creator)
         terms = Terms(
@@ -156,6 +156,11 @@ async def _run_import(
         if count:
             auth.auditor.record("sheets.imported", target=creator.id, client=OPERATOR, count=count)
     return 0
+
+
+def _is_same(path: Path, report: Path | None) -> bool:
+    """Whether a file is the report of an earlier import."""
+    return report is not None and path.name == report.name and path.resolve() == report.resolve()
 
 
 async def _creator(store: Store, usertag: str) -> Account:

@@ -325,6 +325,8 @@ class SheetLibrary:
         if now - self._swept_blobs >= DAY_MS:
             self._swept_blobs = now
             await self._files.sweep_blobs()
+            if await self._sheets.strays():  # of a process that was killed in the middle of a deletion
+                await self._sheets.strays(remove=True)
 
     async def close(self) -> None:
         """Write what was counted."""

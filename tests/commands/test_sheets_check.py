@@ -12,6 +12,7 @@ from rhythmd.clock import unix_ms
 from rhythmd.rows import SheetFile
 from tests.commands.sheets import Desk, fill
 from tests.contracts.rows import make_sheet_file
+from tests.deadline import POLL_S, until, within
 from tests.rest.api import open_api
 from tests.rest.sheets import uploaded
 from tests.server import Serve
@@ -129,17 +130,36 @@ def test_unused_files_are_the_servers_to_remove_or_repaired(desk: Desk, check: C
 def test_words_and_strays_are_repaired(desk: Desk, check: Check) -> None:
     for statement in (
         "DELETE FROM sheet_words WHERE rowid = 1",
-        "DELETE FROM sheet_tags",
         "INSERT INTO sheet_words (rowid, title_words, other_words) VALUES (99, 'nothing', '')",
         "INSERT INTO favorites (user_id, number, created) VALUES ('u1', 99, 0)",
     ):
         sql(desk, statement)
     status, lines = check()
     assert status == 1
-    assert lines[-1] == "3 --repair mends it"
+    assert lines[-1] == "1 --repair mends it, 2 the server removes it by itself"
     status, lines = check("--repair")
     assert (status, lines[-1]) == (0, "3 repaired")
     assert check() == NOTHING
+
+
+async def test_server_removes_what_nothing_knows(serve: Serve, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "data")
+    await desk.prepare()
+    unknown = blobs_of(desk) / f"{'0' * 64}-{unix_ms() - 2 * HOUR_MS:x}-0000"
+    unknown.parent.mkdir(parents=True)
+    unknown.write_bytes(b"crashed before its row")
+    await add_unused(desk, 2 * HOUR_MS)
+    await asyncio.to_thread(sql, desk, "INSERT INTO favorites (user_id, number, created) VALUES ('u1', 99, 0)")
+    await serve()
+    await within(removed(desk, unknown))
+
+
+async def removed(desk: Desk, unknown: Path) -> None:
+    """Return when the library has nothing that points nowhere."""
+    async with desk.open() as (store, _):
+        await until(lambda: not unknown.exists(), "the blob is removed")
+        while await store.sheets.files(10) or await store.sheets.strays():  # noqa: ASYNC110 - no event of ours
+            await asyncio.sleep(POLL_S)
 
 
 async def test_repair_beside_a_server_spares_what_is_new(serve: Serve, tmp_path: Path) -> None:

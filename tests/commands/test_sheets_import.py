@@ -114,6 +114,19 @@ def test_import_for_nobody_does_nothing(desk: Desk, folder: Path, capsys: pytest
     assert desk.sheets() == []
 
 
+def test_import_takes_its_report_for_no_sheet(desk: Desk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(folder, 1)
+    monkeypatch.chdir(folder)
+    for _ in range(2):
+        assert desk.take_in(folder, "--report", "report.jsonl") == 0
+    assert [*reported(folder / "report.jsonl")] == ["000/piece-0.mid"]
+
+
+def test_import_with_no_workers_is_refused(desk: Desk, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.take_in(folder, "--workers", "0") == 2
+    assert "workers.processes" in capsys.readouterr().err
+
+
 def test_import_is_in_the_audit(desk: Desk, folder: Path) -> None:
     fill(folder, 2)
     desk.take_in(folder)
