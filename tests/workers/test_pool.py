@@ -23,7 +23,7 @@ from tests.workers.jobs import JOBS, Seen
 
 CONTENT: Final = b"do re mi"
 CONFIG: Final = WorkersConfig(time_s=60.0, memory_mb=256)
-HASTY: Final = WorkersConfig(time_s=2.0, memory_mb=256)  # a good job on a busy machine takes less
+HASTY: Final = WorkersConfig(time_s=0.5, memory_mb=256)  # of a processor
 ALONE: Final = msgspec.structs.replace(CONFIG, processes=1, queue=1)
 
 Open = Callable[..., WorkerPool]
@@ -114,8 +114,8 @@ async def test_file_refused_by_the_job_says_why_and_keeps_the_worker(open_pool: 
 @pytest.mark.parametrize(
     ("config", "job", "reason"),
     [
-        (HASTY, "loop", "more than 2 s"),
-        (HASTY, "sleep", "more than 2 s"),
+        (HASTY, "loop", "more than 0.5 s"),
+        (HASTY, "sleep", "more than 0.5 s"),
         (CONFIG, "allocate", "memory"),
         (CONFIG, "write", "memory"),
         (CONFIG, "nest", "memory"),
