@@ -5,7 +5,9 @@ command line, and shall not load a progress bar that it never uses.
 """
 
 import argparse
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from rhythmd.admin import Commands, Shared
 from rhythmd.config import Config
@@ -26,9 +28,9 @@ def add_sheet_commands(commands: Commands, shared: Shared) -> None:
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Make sheets of all files in a folder and below. What is a sheet already is passed over, so that an import "
-        "that was stopped can be started again. Files that are no sheet music are refused, each with its reason; "
-        "that is no failure."
+        "Make sheets of all files in a folder and below. What is a sheet already is passed over: an import that was "
+        "stopped can be started again. Files that are no sheet music are refused, each with its reason; that is no "
+        "failure."
     )
     parser.add_argument("folder", type=_folder, metavar="DIR", help="where the files are; links out of it are refused")
     parser.add_argument("--as", dest="creator", required=True, metavar="USERTAG", help="whose sheets they will be")
@@ -69,19 +71,19 @@ def _folder(text: str) -> Path:
     return path
 
 
-async def _import(config: Config, options: argparse.Namespace) -> int:
+def _import(config: Config, options: argparse.Namespace) -> Coroutine[Any, Any, int]:
     from rhythmd.sheet_admin.terminal import run_import  # noqa: PLC0415 - see above
 
-    return await run_import(config, options)
+    return run_import(config, options)
 
 
-async def _export(config: Config, options: argparse.Namespace) -> int:
+def _export(config: Config, options: argparse.Namespace) -> Coroutine[Any, Any, int]:
     from rhythmd.sheet_admin.terminal import run_export  # noqa: PLC0415 - see above
 
-    return await run_export(config, options)
+    return run_export(config, options)
 
 
-async def _check(config: Config, options: argparse.Namespace) -> int:
+def _check(config: Config, options: argparse.Namespace) -> Coroutine[Any, Any, int]:
     from rhythmd.sheet_admin.terminal import run_check  # noqa: PLC0415 - see above
 
-    return await run_check(config, options)
+    return run_check(config, options)

@@ -44,12 +44,9 @@ class ScratchFolder:
             file.close()
 
 
-async def append(file: BinaryIO, part: bytes, also: Callable[[bytes], object] = len) -> None:
-    """Write where the file stands, and do something else with the part in the same thread, such as to hash it.
-
-    Raises StoreUnavailable, for a full disk, too.
-    """
-    await _call(_write, file.fileno(), part, also)
+async def append(file: BinaryIO, part: bytes) -> None:
+    """Write where the file stands. Raises StoreUnavailable, for a full disk, too."""
+    await _call(_write, file.fileno(), part)
 
 
 async def parts_of(file: BinaryIO) -> AsyncIterator[bytes]:
@@ -65,8 +62,7 @@ def _open(folder: Path) -> BinaryIO:
     return tempfile.TemporaryFile(dir=folder)
 
 
-def _write(file: int, part: bytes, also: Callable[[bytes], object]) -> None:
-    also(part)
+def _write(file: int, part: bytes) -> None:
     rest = memoryview(part)
     while rest:
         rest = rest[os.write(file, rest) :]

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import pytest
-from websockets.exceptions import WebSocketException
 
 from rhythmd.app import SQLITE_FILE
 from rhythmd.clock import unix_ms
@@ -21,7 +19,7 @@ from rhythmd.rows import AuditFilter
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import open_client
 from tests.deadline import within
-from tests.faults.victims import Victims, running_victims
+from tests.faults.victims import KILLED, Victims, running_victims
 from tests.rest.api import UNLIMITED, Api, User, open_api
 from tests.server import running_process
 
@@ -37,13 +35,10 @@ SETTINGS: Final = (
     "limits.write_buffer_bytes=16777216",  # for all of that history
 )
 SALON: Final = "Salon"
-KILLED: Final = (aiohttp.ClientError, WebSocketException, OSError)
-"""What a client notices when the server is killed."""
 
 
 @pytest.fixture
 async def victims(tmp_path: Path) -> AsyncIterator[Victims]:
-    """Servers with the load's settings."""
     async with running_victims(tmp_path, SETTINGS) as running:
         yield running
 

@@ -1,7 +1,6 @@
 """Files that requests bring, alone as the body or in a form: read in parts into a scratch file, never into memory."""
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import BinaryIO, Final, NamedTuple
@@ -23,7 +22,11 @@ __all__ = ["FILE_FIELD", "FORM", "Received", "Upload", "UploadReader", "Uploaded
 FORM: Final = "multipart/form-data"
 FILE_FIELD: Final = "file"
 JSON: Final = "application/json"
-WRITE_BYTES: Final = 65_536
+PIECE_BYTES: Final = 65_536
+TURNS: Final = 2
+"""Uploads of which a piece is worked on at the same time. Hundreds that come in at once would take the loop from the
+notes: each round of it would read and take apart a quarter of a megabyte of every one.
+"""
 MOST_PARTS: Final = 100
 FORM_BYTES: Final = 16_384
 """What a form needs around its parts: boundaries and heads."""
@@ -50,13 +53,11 @@ class UploadedFile(NamedTuple):
     Args:
         content: on disk, without a name there.
         size: bytes.
-        sha256: of the content, in hexadecimal.
         name: what the sender calls it, any text; "" if it has no name.
     """
 
     content: BinaryIO
     size: int
-    sha256: str
     name: str
 
 
@@ -75,7 +76,6 @@ class _Sink:
         self._limit = limit
         self._name = name
         self._waiting = bytearray()
-        self._hash = hashlib.sha256()
         self._size = 0
 
     async def take(self, part: bytes) -> None:
@@ -84,18 +84,18 @@ class _Sink:
         if self._size > self._limit:
             raise _too_large(self._limit)
         self._waiting += part
-        if len(self._waiting) >= WRITE_BYTES:
+        if len(self._waiting) >= PIECE_BYTES:
             await self._write()
 
     async def finish(self) -> UploadedFile:
         await self._write()
-        return UploadedFile(self._content, self._size, self._hash.hexdigest(), self._name)
+        return UploadedFile(self._content, self._size, self._name)
 
     async def _write(self) -> None:
         part = bytes(self._waiting)
         self._waiting.clear()
         if part:
-            await append(self._content, part, self._hash.update)
+            await append(self._content, part)
 
 
 class _Form:
@@ -186,6 +186,7 @@ class UploadReader:
     def __init__(self, scratch: ScratchFolder, limits: LimitsConfig) -> None:
         self._scratch = scratch
         self._limits = limits
+        self._turns = asyncio.Semaphore(TURNS)
 
     def is_for(self, upload: Upload, request: web.BaseRequest) -> bool:
         """Whether the body is what this reads, and not the JSON that a route may take as well.
@@ -231,22 +232,24 @@ class UploadReader:
 
     async def _read_alone(self, request: web.BaseRequest, form: _Form) -> Received:
         await form.begin_file(self._scratch, "")
-        async for part in _body(request):
-            await form.take(part)
+        async for piece in _body(request):
+            async with self._turns:
+                await form.take(piece)
         return await form.finish()
 
     async def _read_form(self, request: web.BaseRequest, form: _Form, most: int) -> Received:
         parser = FormParser(boundary_of(request.headers.get("Content-Type", "")))
         size = 0
-        async for data in _body(request):
-            size += len(data)
+        async for piece in _body(request):
+            size += len(piece)
             if size > most:
                 raise _too_large(most)
-            for event in parser.feed(data):
-                if isinstance(event, Part):
-                    await form.begin(self._scratch, event)
-                else:
-                    await form.take(event)
+            async with self._turns:
+                for event in parser.feed(piece):
+                    if isinstance(event, Part):
+                        await form.begin(self._scratch, event)
+                    else:
+                        await form.take(event)
         if not parser.is_complete:
             raise FormError("its end is missing")
         return await form.finish()
@@ -282,10 +285,10 @@ def _may_be_list(kind: msgspec.inspect.Type) -> bool:
 
 
 async def _body(request: web.BaseRequest) -> AsyncIterator[bytes]:
-    """The body in parts as they come. Raises ApiError (`bad-request`) when it breaks off."""
+    """The body in pieces as they come. Raises ApiError (`bad-request`) when it breaks off."""
     try:
-        while part := await request.content.read(WRITE_BYTES):
-            yield part
+        while piece := await request.content.read(PIECE_BYTES):
+            yield piece
     except (OSError, HttpProcessingError, web.RequestPayloadError):
         raise ApiError(ErrorCode.BAD_REQUEST, "the body broke off") from None
 
