@@ -16,7 +16,7 @@ from rhythmd.sheets.formats.abc_notation.fields import (
 )
 from rhythmd.sheets.formats.abc_notation.music import MusicReader
 from rhythmd.sheets.formats.abc_notation.voice import Voice
-from rhythmd.sheets.formats.bounds import RefusedFile, at_line, printable, tidy
+from rhythmd.sheets.formats.bounds import RefusedFile, at_line, numbered_lines, printable, tidy
 from rhythmd.sheets.formats.score import Bar, Part, Score
 
 __all__ = ["read_tune"]
@@ -39,7 +39,7 @@ def read_tune(text: str) -> Score:
     Raises:
         RefusedFile: it does not parse, or is beyond a bound.
     """
-    lines = list(enumerate(text.splitlines(), 1))
+    lines = numbered_lines(text)
     starts = [index for index, (_, line) in enumerate(lines) if _TUNE.match(line)]
     end = starts[1] if len(starts) > 1 else len(lines)
     tune = _Tune()
