@@ -30,6 +30,7 @@ _PROGRAM: Final = re.compile(r"%%MIDI\s+program\s+(?:\d{1,2}\s+)?(\d{1,3})\s*$")
 _USER_SYMBOL: Final = re.compile(r"([H-Wh-w~])\s*=\s*[!+](.+)[!+]")
 _NAME: Final = re.compile(r'\b(?:name|nm)\s*=\s*"([^"]*)"')
 _MAX_VOICES: Final = 64
+_MAX_FIELD: Final = 1_000  # characters of a field that are looked at
 _HEADER_MISSING: Final = "the tune has no key (K:), with which its music begins"
 
 
@@ -91,7 +92,7 @@ class _Tune:
         elif line.startswith("%"):
             self._directive(line)
         elif match := self._field_in(line):
-            self._field(number, match[1], _without_comment(match[2]))
+            self._field(number, match[1], _without_comment(match[2][:_MAX_FIELD]))
         elif not self._is_body:
             raise at_line(number, f"{printable(line)} stands before the tune's key (K:)")
         else:
