@@ -11,6 +11,7 @@ from typing import Final
 
 from rhythmd.app import Server
 from rhythmd.config import Config, load_config
+from rhythmd.hub.ports import SheetSource
 from tests.deadline import until, within
 
 __all__ = [
@@ -36,10 +37,10 @@ def make_config(data_dir: Path, settings: Sequence[str] = ()) -> Config:
 
 
 @contextlib.asynccontextmanager
-async def running_server(config: Config) -> AsyncIterator[Server]:
+async def running_server(config: Config, sheets: SheetSource | None = None) -> AsyncIterator[Server]:
     """A server in this loop. After it has stopped no task and no socket of it may be left."""
     tasks, sockets = asyncio.all_tasks(), open_sockets()
-    server = Server(config)
+    server = Server(config, sheets)
     await server.start()
     try:
         yield server

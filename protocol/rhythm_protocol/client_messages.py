@@ -25,6 +25,8 @@ from rhythm_protocol.values import (
     RoomType,
     Seats,
     Seconds,
+    SheetId,
+    Speed,
     Status,
     Tempo,
     check_u64,
@@ -48,6 +50,9 @@ __all__ = [
     "Resume",
     "RoomSettingsUpdate",
     "RoomUpdate",
+    "SheetPlay",
+    "SheetSeek",
+    "SheetStop",
     "Timing",
     "TransferOwner",
     "Typing",
@@ -159,6 +164,25 @@ class RecordLast(Message, frozen=True):
     """A request to keep the last minutes as a recording."""
 
     name: RoomName | UnsetType = UNSET
+
+
+class SheetPlay(Message, frozen=True):
+    """A request to play a sheet of the library in the room, from `position_ms` on and `speed` times as fast."""
+
+    sheet: SheetId
+    position_ms: U32 = 0
+    speed: Speed = 1.0
+
+
+class SheetStop(Message, frozen=True):
+    """A request to stop the sheet that is played in the room."""
+
+
+class SheetSeek(Message, frozen=True):
+    """A request to go on at another place of the sheet, and, with `speed`, at another speed."""
+
+    position_ms: U32
+    speed: Speed | UnsetType = UNSET
 
 
 class TransferOwner(Message, frozen=True):

@@ -70,11 +70,22 @@ class ErrorCode(StrEnum):
         "invalid-midi", 400, Side.SOCKET,
         "an event is no MIDI channel message; `field` names it, nothing of the message is played",
     )  # fmt: skip
-    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", 415, Side.REST, "the body is not `application/json`"
+    UNSUPPORTED_MEDIA_TYPE = (
+        "unsupported-media-type",
+        415,
+        Side.REST,
+        "the body is of a media type that is not taken here",
+    )
     TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
     TOO_SLOW = "too-slow", 408, Side.REST, "the body did not arrive in time"
     RANGE_NOT_SATISFIABLE = "range-not-satisfiable", 416, Side.REST, "the file ends before the range that was asked for"
-    NOT_FOUND = "not-found", 404, Side.REST, "there is nothing at this path, or nobody and nothing of this name"
+    INVALID_FILE = (
+        "invalid-file", 422, Side.REST, "the file is not what it must be; `message` says what is wrong, and where",
+    )  # fmt: skip
+    FILE_TOO_COSTLY = (
+        "file-too-costly", 422, Side.REST, "the file takes more time or memory than the server gives to one",
+    )  # fmt: skip
+    NOT_FOUND = "not-found", 404, Side.BOTH, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
     CROSS_SITE = "cross-site", 403, Side.REST, "a page of another site made the request"
     RATE_LIMITED = (
@@ -128,6 +139,12 @@ class ErrorCode(StrEnum):
     IDENTITY_TAKEN = "identity-taken", 409, Side.REST, "the identity at the other site is another account's"
     ALREADY_LINKED = "already-linked", 409, Side.REST, "the account has an identity at that site already"
 
+    # Sheet music
+
+    UPLOAD_LIMIT = "upload-limit", 429, Side.REST, "you have uploaded as much as you may in a day"
+    FAVORITE_LIMIT = "favorite-limit", 409, Side.REST, "you have as many favourites as you may"
+    CHANGED = "changed", 409, Side.REST, "the content has been changed since you looked at it; look again"
+
     # Rooms
 
     NOT_IN_ROOM = "not-in-room", 409, Side.BOTH, "it needs a room, and you are in none, or not in this one"
@@ -167,6 +184,7 @@ class ErrorCode(StrEnum):
         "recording-limit", 409, Side.SOCKET,
         "record, record-last: there are as many as may be, or the room is being recorded already",
     )  # fmt: skip
+    PERFORMANCE_LIMIT = "performance-limit", 409, Side.SOCKET, "sheet-play: as many rooms play a sheet as may at once"
 
     # The server
 

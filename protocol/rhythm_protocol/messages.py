@@ -29,6 +29,9 @@ from rhythm_protocol.client_messages import (
     Resume,
     RoomSettingsUpdate,
     RoomUpdate,
+    SheetPlay,
+    SheetSeek,
+    SheetStop,
     Timing,
     TransferOwner,
     Typing,
@@ -76,6 +79,7 @@ from rhythm_protocol.values import (
     RoomName,
     RoomSettings,
     RoomType,
+    SheetInRoom,
     SlotState,
     Status,
     User,
@@ -136,6 +140,10 @@ __all__ = [
     "RoomUpdate",
     "RoomUpdated",
     "ServerMessage",
+    "SheetInRoom",
+    "SheetPlay",
+    "SheetSeek",
+    "SheetStop",
     "SlotState",
     "Status",
     "Stopping",
@@ -222,6 +230,9 @@ CLIENT_MESSAGES: Final[dict[str, ClientMessage]] = {
     "metronome": ClientMessage(MetronomeUpdate, Right.MODERATOR),
     "record": ClientMessage(Record, Right.MODERATOR),
     "record-last": ClientMessage(RecordLast),
+    "sheet-play": ClientMessage(SheetPlay, Right.MODERATOR),
+    "sheet-stop": ClientMessage(SheetStop),
+    "sheet-seek": ClientMessage(SheetSeek),
 }
 
 SERVER_MESSAGES: Final[dict[str, ServerMessage]] = {

@@ -33,7 +33,10 @@ __all__ = [
     "RoomType",
     "Seats",
     "Seconds",
+    "SheetId",
+    "SheetInRoom",
     "SlotState",
+    "Speed",
     "Status",
     "Tempo",
     "User",
@@ -67,6 +70,8 @@ Seconds = Annotated[int, Meta(ge=1, le=365 * 86_400)]
 Seats = Annotated[int, Meta(ge=1, le=65_535)]
 PlayoutMs = Annotated[int, Meta(ge=10, le=1_000)]
 Tempo = Annotated[float, Meta(ge=20, le=400)]
+Speed = Annotated[float, Meta(ge=0.25, le=4)]
+SheetId = Annotated[str, Meta(min_length=1, max_length=64)]
 Beats = Annotated[int, Meta(ge=1, le=32)]
 BeatUnit = Literal[1, 2, 4, 8, 16, 32]
 
@@ -167,6 +172,24 @@ class Metronome(Message, frozen=True):
     start_us: int
 
 
+class SheetInRoom(Message, frozen=True):
+    """A sheet of the library that the server plays in a room, as a player of its own: `slot` is that player's.
+
+    At `start_us`, microseconds of the server's clock, it is at `position_ms`; from there it goes on `speed` times as
+    fast as it is written. `by` is the id of the user who started it.
+    """
+
+    id: str
+    title: str
+    artist: str
+    duration_ms: int
+    position_ms: int
+    speed: float
+    start_us: int
+    slot: int
+    by: str
+
+
 class RoomInfo(Message, frozen=True):
     """A room as its members, and the lobby's list, see it. `playout_ms` is the playout delay in force."""
 
@@ -179,6 +202,7 @@ class RoomInfo(Message, frozen=True):
     playout_ms: int = 50
     metronome: Metronome | None = None
     recording: bool = False
+    sheet: SheetInRoom | None = None
 
 
 class ChatLine(Message, frozen=True):

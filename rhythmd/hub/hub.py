@@ -32,15 +32,17 @@ from rhythmd.hub.handlers.moderation import Moderation
 from rhythmd.hub.handlers.recording import Recording
 from rhythmd.hub.handlers.resume import Resuming
 from rhythmd.hub.handlers.rooms import RoomMessages, transfer_owner
+from rhythmd.hub.handlers.sheets import Sheets
 from rhythmd.hub.handlers.timing import clock, clock_binary, metronome, timing
 from rhythmd.hub.handlers.users import Authentication, cursor, cursor_binary, user_update
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.keeping.restoring import Restoration
-from rhythmd.hub.ports import Identity, LoginVerifier, Peer
+from rhythmd.hub.ports import Identity, LoginVerifier, Peer, SheetSource
 from rhythmd.hub.recording.archive import RecordingArchive
 from rhythmd.hub.recording.recorder import Recorder
+from rhythmd.hub.rooms.performance import Conductor
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.router import Fast, Handler, Router
 from rhythmd.hub.sending.pacer import Pacer
@@ -87,6 +89,7 @@ class Hub:
         sessions: of all clients.
         archive: of finished recordings.
         recorder: of recordings under way.
+        conductor: of the sheets that are played.
         router: of what clients send.
     """
 
@@ -100,6 +103,7 @@ class Hub:
         hasher: PasswordHasher,
         verifier: LoginVerifier,
         live: LiveState,
+        sheets: SheetSource,
     ) -> None:
         self._config = config
         self._stats = stats
@@ -115,6 +119,8 @@ class Hub:
         self.sessions = Sessions(config, stats, self.pacer, self.registry)
         self.archive = RecordingArchive(store, blobs, config.recording)
         self.recorder = Recorder(config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn)
+        self.conductor = Conductor(self.pacer, config.limits.performances)
+        self._sheets = Sheets(sheets, self.conductor, self.sessions)
         self._playing = Playing(stats)
         self.router = Router(self._handlers(verifier), self._fast(), self.sessions, self._spawn)
         self.on_binary: Callable[[Session, bytes], None] = self.router.route_binary
@@ -147,6 +153,9 @@ class Hub:
             "clear-chat": moderation.clear_chat,
             "record": recording.record,
             "record-last": recording.record_last,
+            "sheet-play": self._sheets.play,
+            "sheet-stop": self._sheets.stop,
+            "sheet-seek": self._sheets.seek,
             "midi-event": self._playing.midi_event,
             "clock": clock,
             "cursor": cursor,
@@ -203,6 +212,7 @@ class Hub:
     def stop(self) -> None:
         """Tell everybody when to come back, write out what is waiting, start every close handshake."""
         self.sessions.stopping = True
+        self.conductor.stop()
         for room in self.registry:
             room.fanout.finish()
         for session in self.sessions:

@@ -1,6 +1,7 @@
-"""The hub's ports to the network: what it asks of a socket, what a socket tells it, and who is behind one.
+"""The hub's ports: what it asks of a socket, what a socket tells it, who is behind one, and what sheets there are.
 
 `net/connection.py` implements `Peer`; `hub/hub.py` implements `Receiver`. Neither knows the other's module.
+`bridges.py` implements `LoginVerifier` and `SheetSource`.
 """
 
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from enum import IntEnum
 from typing import Protocol, TypeVar
 
 from rhythm_protocol.close import Close
+from rhythmd.midi.score import Score
 
-__all__ = ["Credentials", "Encoding", "Identity", "LoginVerifier", "Peer", "Receiver"]
+__all__ = ["Credentials", "Encoding", "Identity", "LoginVerifier", "Peer", "Performance", "Receiver", "SheetSource"]
 
 
 SessionT = TypeVar("SessionT")
@@ -62,6 +64,31 @@ class LoginVerifier(Protocol):
 
     async def verify(self, credentials: Credentials, address: str) -> Identity:
         """Raises Refused: `login-expired`, `login-invalid`, `user-banned` or `unavailable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A sheet of the library, ready to be played. `artist` may be empty."""
+
+    sheet_id: str
+    title: str
+    artist: str
+    score: Score
+
+
+class SheetSource(Protocol):
+    """The sheets that may be played in rooms."""
+
+    async def performance(self, sheet_id: str, user_id: str | None, roles: frozenset[str]) -> Performance:
+        """The sheet, for a user who may read it. Neither reading nor parsing is done on the loop.
+
+        Args:
+            user_id: None for a guest.
+            roles: of that user.
+
+        Raises:
+            Refused: `not-found` when there is none, or none that this user may read; `unavailable`.
+        """
 
 
 class Peer(Protocol[Session_contra]):

@@ -29,6 +29,7 @@ BEND_CENTRE: Final = (0x00, 0x40)
 BANK: Final = (0, 32)
 OTHER_CONTROLLERS: Final = tuple(number for number in range(128) if number not in BANK)
 PEDALS: Final = (64, 66, 67)  # sustain, sostenuto, soft
+PEDAL_DOWN: Final = 64  # from this value on
 
 ALL_SOUND_OFF: Final = 120
 RESET_ALL_CONTROLLERS: Final = 121
@@ -39,9 +40,9 @@ ALL_NOTES_OFF: Final = frozenset({ALL_SOUND_OFF, 123, 124, 125, 126, 127})  # 12
 KEPT_BY_RESET: Final = frozenset({0, 7, 10, 32, 39, 42, *range(70, 80), *range(91, 96)})
 
 
-def as_blocks(slot: bytes, messages: Sequence[ChannelMessage]) -> Iterator[bytes]:
-    """The wire's blocks for messages of this `slot` (two bytes) that are due now."""
-    base = (server_ms() & 0xFFFFFFFF).to_bytes(4, "little")
+def as_blocks(slot: bytes, messages: Sequence[ChannelMessage], at_ms: int | None = None) -> Iterator[bytes]:
+    """The wire's blocks for messages of this `slot` (two bytes), due at `at_ms` of the server's clock, or now."""
+    base = ((server_ms() if at_ms is None else at_ms) & 0xFFFFFFFF).to_bytes(4, "little")
     for start in range(0, len(messages), MAX_BLOCK_EVENTS):
         chunk = messages[start : start + MAX_BLOCK_EVENTS]
         yield b"".join((slot, bytes((len(chunk),)), base, *(bytes((0, 0, *message)) for message in chunk)))
@@ -93,6 +94,22 @@ class _Channel:
         for number in numbers:
             if self.controllers[number] != UNSET:
                 yield (CONTROL_CHANGE | channel, number, self.controllers[number])
+
+    def ends(self, kind: int, data1: int, data2: int) -> bool:
+        if kind == NOTE_OFF or (kind == NOTE_ON and not data2):
+            return self.velocities[data1] > 0
+        if kind == PITCH_BEND:
+            return (data1, data2) == BEND_CENTRE != self.bend
+        if kind != CONTROL_CHANGE:
+            return False
+        if data1 in PEDALS:
+            return data2 < PEDAL_DOWN and self._is_down(data1)
+        if data1 == RESET_ALL_CONTROLLERS:
+            return self.bend != BEND_CENTRE or any(map(self._is_down, PEDALS))
+        return data1 in ALL_NOTES_OFF and any(self.velocities)
+
+    def _is_down(self, pedal: int) -> bool:
+        return PEDAL_DOWN <= self.controllers[pedal] != UNSET
 
     def release(self, channel: int) -> list[ChannelMessage]:
         """What lets go of everything that goes on sounding, and forget it."""
@@ -146,6 +163,12 @@ class NoteState:
             if channel is not None
             for message in channel.messages(number)
         ]
+
+    def ends(self, message: ChannelMessage) -> bool:
+        """Whether `message` ends something that would go on sounding without it: a key, a pedal, a bend."""
+        status, data1, data2 = message
+        channel = self._channels[status & 0x0F]
+        return channel is not None and channel.ends(status & 0xF0, data1, data2)
 
     def release(self) -> list[ChannelMessage]:
         """The messages that end every held note, lift the pedals and centre the bend; the state follows."""

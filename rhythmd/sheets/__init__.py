@@ -1,4 +1,4 @@
-"""The library of sheet music: what a file of it says, and how it sounds.
+"""The library of sheet music: what its files say and how they sound, who may have, change and approve a sheet.
 
-Here belongs what is true of sheets and their files. Rooms, sockets, rows of stores and requests do not.
+How rows and files are kept (`store/`) and how requests are answered (`rest/`) does not belong here.
 """

@@ -56,7 +56,8 @@ def test_tunes_of_a_book_are_pieces(folder: Path) -> None:
 
 def test_report_counts_what_parses_and_what_peers_read(folder: Path) -> None:
     report = sheets.run(arguments("--folder", str(folder), "--least", "4"))
-    assert [row[:5] for row in rows(report, "Parsed")] == [["MusicXML", "3", "2", "1", "6"], ["ABC", "2", "2", "0", "8"]]
+    parsed = [row[:5] for row in rows(report, "Parsed")]
+    assert parsed == [["MusicXML", "3", "2", "1", "6"], ["ABC", "2", "2", "0", "8"]]
     assert rows(report, "Refusals") == [["MusicXML", "this is no XML (unclosed token)", "1", "broken.xml, line 2"]]
     agreed = {(row[0], row[1]): row[2:6] for row in rows(report, "Note by note beside other libraries")}
     assert agreed["MusicXML", "Verovio"] == ["2", "2", "6", "100.00%"]

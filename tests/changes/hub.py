@@ -106,7 +106,7 @@ def room_survives(tree: Tree) -> None:
     path = f"{KEEPING}/live_file.py"
     tree.after(path, "    last_line: int = 0\n", "    playout_ms: int = 0\n")
     tree.after(path, "            last_line=room.chat.last_id,\n", "            playout_ms=room.playout_ms,\n")
-    line = "        room.metronome.state = saved.metronome\n"
+    line = "        room.metronome.restore(saved.metronome)\n"
     tree.after(f"{KEEPING}/restoring.py", line, "        room.playout.delay_ms = saved.playout_ms\n")
     tree.check(RESTART, """
         peer = start().connect()
@@ -143,11 +143,11 @@ def transition(tree: Tree) -> None:
 @recipe("what is in a recording's file")
 def recording_file(tree: Tree) -> None:
     path = "rhythmd/midi/file.py"
-    tree.replace(path, "origin_ms: int) -> bytes:", 'origin_ms: int, text: str = "") -> bytes:')
+    tree.replace(path, "= ()\n) -> bytes:", '= (), text: str = ""\n) -> bytes:')
     tree.replace(
         path, "    chunks = [_track(head)", "    head += _meta(0x01, text.encode())\n    chunks = [_track(head)"
     )
-    tree.replace("rhythmd/hub/recording/transcript.py", "named, origin_ms)", 'named, origin_ms, "in tune")')
+    tree.replace("rhythmd/hub/recording/transcript.py", "origin_ms, tempos)", 'origin_ms, tempos, "in tune")')
     tree.check("""
         from rhythmd.hub.recording.transcript import transcribe
         from rhythmd.hub.rooms.tape import Tape

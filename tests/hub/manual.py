@@ -11,7 +11,7 @@ from rhythm_protocol.midi import MidiEvent
 from rhythmd.clock import server_ms
 from rhythmd.config import Config, load_config
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.ports import Encoding
+from rhythmd.hub.ports import Encoding, SheetSource
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sessions.session import Session
 from rhythmd.ports import LiveState, Store
@@ -38,18 +38,23 @@ class EmptyStore:
     rooms = EmptyRooms()
 
 
-def bare_hub(config: Config, loop: asyncio.AbstractEventLoop, live: LiveState | None = None) -> Hub:
+def bare_hub(
+    config: Config,
+    loop: asyncio.AbstractEventLoop,
+    live: LiveState | None = None,
+    sheets: SheetSource | None = None,
+) -> Hub:
     """A hub that stores no rooms, hashes no password and knows nobody; without `live` a restart finds nothing."""
-    nobody = cast(Any, None)
-    return Hub(config, Stats(), loop, cast(Store, EmptyStore()), nobody, nobody, nobody, live or NoLiveState())
+    nobody, store = cast(Any, None), cast(Store, EmptyStore())
+    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live or NoLiveState(), sheets or nobody)
 
 
 class ManualHub:
     """A hub with the defaults and over them `settings`, each as `section.key=value`. Close it."""
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(self, *settings: str, sheets: SheetSource | None = None) -> None:
         self._loop = asyncio.new_event_loop()
-        self.hub = bare_hub(load_config(None, {}, settings), self._loop)
+        self.hub = bare_hub(load_config(None, {}, settings), self._loop, sheets=sheets)
 
     def close(self) -> None:
         self._loop.close()

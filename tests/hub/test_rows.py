@@ -37,6 +37,9 @@ DATA: Final[dict[str, dict[str, Any]]] = {
     "metronome": {"running": False},
     "record": {"on": False},
     "record-last": {},
+    "sheet-play": {"sheet": "nothing"},
+    "sheet-stop": {},
+    "sheet-seek": {"position_ms": 0},
 }
 """What is said of each type: well-formed, and allowed or refused for another reason than who says it."""
 

@@ -46,7 +46,7 @@ class Restoration:
         if not saved.is_stored:
             room.chat.restore(remains.chat.get(saved.id, []), saved.last_line)
             room.bans.restore_all(saved.bans)
-        room.metronome.state = saved.metronome
+        room.metronome.restore(saved.metronome)
 
     async def _open(self, saved: SavedRoom) -> Room | None:
         if saved.is_stored:

@@ -11,6 +11,7 @@ from rhythm_protocol.midi import CONTROL_CHANGE, EVENT_SIZE, NOTE_ON, PROGRAM_CH
 from rhythmd.hub.rooms.tape import Seat, Tape
 from rhythmd.midi import file as smf
 from rhythmd.midi.state import FIRST_MODE_MESSAGE, NoteState
+from rhythmd.midi.tempo import tempo_map
 
 __all__ = ["Transcript", "transcribe"]
 
@@ -37,7 +38,7 @@ def transcribe(title: str, tapes: Sequence[Tape], since_ms: int, until_ms: int) 
     """The music on `tapes`, a track for each user who played, each event at its player's own time.
 
     What is held at the beginning sounds from the beginning on, what is held at the end is released. Silence before the
-    first note is left out.
+    first note is left out, but for the rest of a beat where the metronome runs. Its tempo and metre are the file's.
 
     Args:
         title: of the piece.
@@ -50,7 +51,9 @@ def transcribe(title: str, tapes: Sequence[Tape], since_ms: int, until_ms: int) 
     tracks = [part.finish(origin_ms, until_ms) for part in parts]
     named = ((part.name, _with_rests(events)) for part, (events, _) in zip(parts, tracks, strict=True))
     end_ms = max((end_ms for _, end_ms in tracks), default=origin_ms)
-    return Transcript(smf.encode(title, named, origin_ms), end_ms - origin_ms, len(parts))
+    tempos = tempo_map((mark for tape in tapes for mark in tape.time), origin_ms, end_ms)
+    begins_ms = min(origin_ms, round(tempos[0].at_us / 1_000)) if tempos else origin_ms
+    return Transcript(smf.encode(title, named, origin_ms, tempos), end_ms - begins_ms, len(parts))
 
 
 def _with_rests(items: Iterable[T]) -> Iterator[T]:
@@ -66,14 +69,14 @@ def _with_rests(items: Iterable[T]) -> Iterator[T]:
 
 
 def _parts(tapes: Sequence[Tape], since_ms: int) -> list["_Part"]:
-    """What each user held and played; those who came first are first."""
-    parts: dict[str, _Part] = {}
+    """What each user, and each sheet, held and played; those who came first are first."""
+    parts: dict[tuple[str | None, str], _Part] = {}
     for tape in tapes:
         for seat in tape.seats:
-            if seat.user_id not in parts:
-                parts[seat.user_id] = _Part(seat, since_ms)
+            if seat.part not in parts:
+                parts[seat.part] = _Part(seat, since_ms)
         for seat, base_ms, events in _with_rests(_blocks(tape)):
-            parts[seat.user_id].play(base_ms, events)
+            parts[seat.part].play(base_ms, events)
     return list(parts.values())
 
 

@@ -157,6 +157,7 @@ class Roster(dict[int, Member]):
     def __init__(self) -> None:
         super().__init__()
         self.last_slot = FIRST_SLOT - 1
+        self._lent: set[int] = set()  # to players who are no members
 
     def __setitem__(self, slot: int, member: Member) -> None:
         super().__setitem__(slot, member)
@@ -183,5 +184,15 @@ class Roster(dict[int, Member]):
         slot = self.last_slot
         while True:
             slot = slot + 1 if slot < LAST_SLOT else FIRST_SLOT
-            if slot not in self:
+            if slot not in self and slot not in self._lent:
                 return slot
+
+    def lend_slot(self) -> int:
+        """A slot for a player who is no member, until it is taken back."""
+        slot = self.last_slot = self.free_slot()
+        self._lent.add(slot)
+        return slot
+
+    def take_back(self, slot: int) -> None:
+        """A slot that was lent is free again."""
+        self._lent.discard(slot)

@@ -23,6 +23,7 @@ from rhythmd.hub.rooms.chat import ChatLog
 from rhythmd.hub.rooms.cursors import CursorBoard
 from rhythmd.hub.rooms.keeper import Keeper
 from rhythmd.hub.rooms.members import Member, Occupant, Player, Roster
+from rhythmd.hub.rooms.performance import RoomPerformance
 from rhythmd.hub.rooms.quota import NoteQuota, Rates, note_rates
 from rhythmd.hub.rooms.tape import Deck
 from rhythmd.hub.rooms.timing import PlayoutDelay, RoomMetronome
@@ -65,8 +66,10 @@ class Room:
         self.fanout = Fanout(pacer, self, config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
         self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, self._note_change)
-        self.metronome = RoomMetronome(self.fanout, self._note_change)
         self.deck = Deck(self.members, allow_replay=settings.allow_replay)
+        self.metronome = RoomMetronome(self.fanout, self.deck.keep_time, self._note_change)
+        most_per_s = config.limits.performance_events_per_s
+        self.performance = RoomPerformance(self.fanout, self.members, self.deck, pacer, self.changed, most_per_s)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.other_events = config.quota.other_events
@@ -110,6 +113,8 @@ class Room:
         self.playout.forget(member.slot)
         self.deck.leave(member)
         del self.members[member.slot]
+        if not self.members:
+            self.performance.stop(server_ms())
         if member.announced:
             self.broadcast("user-left", UserLeft(member.slot, member.player.id, reason))
         if self.owner is member:
@@ -188,7 +193,7 @@ class Room:
             for member in self.members.values()
             if member.notes is not None and member.delivery is not skip
         )
-        return [SlotState(slot, state) for slot, state in states if state]
+        return [*(SlotState(slot, state) for slot, state in states if state), *self.performance.snapshot()]
 
     # Its rules
 
@@ -288,4 +293,5 @@ class Room:
             playout_ms=self.playout_ms,
             metronome=self.metronome.state,
             recording=self.deck.recorded_by is not None,
+            sheet=self.performance.state,
         )

@@ -5,35 +5,60 @@ A tape only appends bytes: on the hot path nothing is decoded. `hub/recording/tr
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
+from rhythm_protocol.messages import Metronome
 from rhythmd.clock import server_ms
 from rhythmd.hub.rooms.members import Member
-from rhythmd.midi.state import ChannelMessage
+from rhythmd.midi.state import ChannelMessage, NoteState
 
-__all__ = ["Deck", "Seat", "Tape", "present"]
+__all__ = ["Deck", "Seat", "Tape", "TimeMark", "present"]
 
-SEAT_BYTES: Final = 256  # about what a seat takes of the memory
+SEAT_BYTES: Final = 256  # about what a seat, or a change of the metronome, takes of the memory
+
+
+class TimeMark(NamedTuple):
+    """What the room's metronome was from a moment on, in ms of the server's clock; None for none."""
+
+    at_ms: int
+    metronome: Metronome | None
+
+
+class _SheetSeat(NamedTuple):
+    """A sheet that is played in the room: its slot, its title, what it holds."""
+
+    slot: int
+    title: str
+    notes: NoteState
 
 
 class Seat:
-    """A member's time in a room, as far as the tape knows of it.
+    """A member's time in a room, or a sheet's, as far as the tape knows of it.
+
+    Args:
+        user_id: None for a sheet.
+        at: place in the tape's bytes from which on the slot is theirs.
+        notes: what they hold then; None for nothing.
 
     Attributes:
-        at: place in the tape's bytes from which on the slot is theirs.
-        held: what they held then, as messages.
+        held: that, as messages.
         left_ms: when they went; None for one who stayed.
     """
 
     __slots__ = ("at", "held", "left_ms", "name", "slot", "user_id")
 
-    def __init__(self, member: Member, at: int) -> None:
+    def __init__(self, slot: int, user_id: str | None, name: str, at: int, notes: NoteState | None) -> None:
         self.at = at
-        self.slot = member.slot
-        self.user_id = member.player.id
-        self.name = member.player.name
-        self.held: list[ChannelMessage] = [] if member.notes is None else member.notes.snapshot()
+        self.slot = slot
+        self.user_id = user_id
+        self.name = name
+        self.held: list[ChannelMessage] = [] if notes is None else notes.snapshot()
         self.left_ms: int | None = None
+
+    @property
+    def part(self) -> tuple[str | None, str]:
+        """Whose music it is: a user's, whatever they were called, or that of all sheets of one title."""
+        return (None, self.name) if self.user_id is None else (self.user_id, "")
 
 
 class Tape:
@@ -45,15 +70,17 @@ class Tape:
     Attributes:
         blocks: the wire's blocks, one after the other. The hot path appends to them.
         seats: of all who were here, in the order of `at`.
+        time: the metronome at the beginning, and each of its changes.
         began_ms: on the server's clock.
     """
 
-    __slots__ = ("_first_seats", "_seated", "began_ms", "blocks", "seats")
+    __slots__ = ("_first_seats", "_seated", "began_ms", "blocks", "seats", "time")
 
-    def __init__(self, members: Iterable[Member]) -> None:
+    def __init__(self, members: Iterable[Member], metronome: Metronome | None = None) -> None:
         self.began_ms = server_ms()
         self.blocks = bytearray()
         self.seats: list[Seat] = []
+        self.time = [TimeMark(self.began_ms, metronome)]
         self._seated: dict[int, Seat] = {}
         for member in members:
             self.seat(member)
@@ -62,10 +89,16 @@ class Tape:
     @property
     def size(self) -> int:
         """Bytes of memory that grow with time: a room's size is bounded elsewhere, how often people come is not."""
-        return len(self.blocks) + SEAT_BYTES * (len(self.seats) - self._first_seats)
+        return len(self.blocks) + SEAT_BYTES * (len(self.seats) - self._first_seats + len(self.time) - 1)
 
     def seat(self, member: Member) -> None:
-        seat = self._seated[member.slot] = Seat(member, len(self.blocks))
+        self._sit(Seat(member.slot, member.player.id, member.player.name, len(self.blocks), member.notes))
+
+    def seat_sheet(self, slot: int, title: str, notes: NoteState) -> None:
+        self._sit(Seat(slot, None, title, len(self.blocks), notes))
+
+    def _sit(self, seat: Seat) -> None:
+        self._seated[seat.slot] = seat
         self.seats.append(seat)
 
     def leave(self, slot: int) -> None:
@@ -74,14 +107,17 @@ class Tape:
     def copy(self) -> "Tape":
         """The tape until now, which nobody appends to."""
         copy = Tape(())
-        copy.began_ms, copy.blocks, copy.seats = self.began_ms, self.blocks[:], self.seats[:]
+        copy.began_ms, copy.blocks, copy.seats, copy.time = self.began_ms, self.blocks[:], self.seats[:], self.time[:]
         return copy
 
 
 def present(tapes: Sequence[Tape], since_ms: int) -> frozenset[str]:
     """The ids of all users who were there for at least some of what `tapes` have from `since_ms` on."""
     return frozenset(
-        seat.user_id for tape in tapes for seat in tape.seats if seat.left_ms is None or seat.left_ms >= since_ms
+        seat.user_id
+        for tape in tapes
+        for seat in tape.seats
+        if seat.user_id is not None and (seat.left_ms is None or seat.left_ms >= since_ms)
     )
 
 
@@ -98,10 +134,12 @@ class Deck:
         replay: the last minutes, the older tape first.
     """
 
-    __slots__ = ("_members", "_recording", "recorded_by", "replay", "running")
+    __slots__ = ("_members", "_metronome", "_recording", "_sheet", "recorded_by", "replay", "running")
 
     def __init__(self, members: Mapping[int, Member], *, allow_replay: bool) -> None:
         self._members = members
+        self._sheet: _SheetSeat | None = None
+        self._metronome: Metronome | None = None
         self._recording: Tape | None = None
         self.recorded_by: str | None = None
         self.replay: deque[Tape] = deque(maxlen=2)
@@ -117,7 +155,7 @@ class Deck:
     def record(self, user_id: str) -> Tape:
         """Begin a recording; the tape that it is on."""
         self.recorded_by = user_id
-        tape = self._recording = Tape(self._members.values())
+        tape = self._recording = self._new_tape()
         self._run()
         return tape
 
@@ -136,7 +174,7 @@ class Deck:
 
     def turn(self) -> None:
         """Begin the replay's next tape; the last but one is forgotten."""
-        self.replay.append(Tape(self._members.values()))
+        self.replay.append(self._new_tape())
         self._run()
 
     def replay_since(self, since_ms: int) -> list[Tape]:
@@ -159,6 +197,31 @@ class Deck:
     def leave(self, member: Member) -> None:
         for tape in self.running:
             tape.leave(member.slot)
+
+    def seat_sheet(self, slot: int, title: str, notes: NoteState) -> None:
+        """A sheet of this title is played from now on."""
+        self._sheet = _SheetSeat(slot, title, notes)
+        for tape in self.running:
+            tape.seat_sheet(slot, title, notes)
+
+    def leave_sheet(self) -> None:
+        """The sheet is not played any more."""
+        if self._sheet is not None:
+            for tape in self.running:
+                tape.leave(self._sheet.slot)
+        self._sheet = None
+
+    def keep_time(self, metronome: Metronome | None) -> None:
+        """The room's metronome runs like this from now on."""
+        self._metronome = metronome
+        for tape in self.running:
+            tape.time.append(TimeMark(server_ms(), metronome))
+
+    def _new_tape(self) -> Tape:
+        tape = Tape(self._members.values(), self._metronome)
+        if self._sheet is not None:
+            tape.seat_sheet(*self._sheet)
+        return tape
 
     def _run(self) -> None:
         recording = () if self._recording is None else (self._recording,)

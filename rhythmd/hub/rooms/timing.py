@@ -174,16 +174,20 @@ class RoomMetronome:
     """The metronome of one room, which hears of every change.
 
     Args:
+        keep_time: called with each new state; recordings have tempo and metre.
         on_change: called after every change.
 
     Attributes:
         state: how it runs; None while it stands still.
     """
 
-    __slots__ = ("_fanout", "_on_change", "state")
+    __slots__ = ("_fanout", "_keep_time", "_on_change", "state")
 
-    def __init__(self, fanout: Fanout, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, fanout: Fanout, keep_time: Callable[[Metronome | None], None], on_change: Callable[[], None]
+    ) -> None:
         self._fanout = fanout
+        self._keep_time = keep_time
         self._on_change = on_change
         self.state: Metronome | None = None
 
@@ -191,6 +195,11 @@ class RoomMetronome:
         """Start it, change it or stop it, as `updated` says."""
         state = updated(self.state, update, earliest_us)
         if state != self.state:
-            self.state = state
+            self.restore(state)
             self._fanout.broadcast(ControlMessage("metronome", MetronomeState(state)))
             self._on_change()
+
+    def restore(self, state: Metronome | None) -> None:
+        """Let it run like this, which everybody knows already or is told."""
+        self.state = state
+        self._keep_time(state)

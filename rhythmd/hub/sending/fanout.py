@@ -67,7 +67,7 @@ class Fanout:
         self._entries = 0
         self._cached_groups: _Groups | None = None  # until a listener changes
         self._blocks: list[bytes] = []
-        self._senders: list[Delivery] = []
+        self._senders: list[Delivery | None] = []
         self._jobs: deque[Iterator[None]] = deque()
         self._has_returned = False  # whether somebody has caught up while slices were under way
 
@@ -141,7 +141,7 @@ class Fanout:
 
     # What they hear
 
-    def play(self, sender: Delivery, block: bytes) -> None:
+    def play(self, sender: Delivery | None, block: bytes) -> None:
         """Everybody but `sender` will hear `block`, at the end of the tick at the earliest. On the hot path."""
         if not self._blocks:
             self._pacer.mark(self)
@@ -186,7 +186,7 @@ class Fanout:
         blocks, self._blocks = self._blocks, []
         senders, self._senders = self._senders, []
         self._pacer.count_flush(len(blocks))
-        special: dict[Delivery, Outbound | None] = dict.fromkeys(senders)
+        special: dict[Delivery | None, Outbound | None] = dict.fromkeys(senders)
         # Nobody gets their own notes back: a player heard them when the key went down, and would hear an echo. In most
         # ticks one member plays, so that all listeners share one frame and the player gets none.
         if len(special) > 1:
@@ -202,7 +202,7 @@ class Fanout:
         else:
             self._give_all(music, special, groups)
 
-    def _give_all(self, music: Outbound, special: Mapping[Delivery, Outbound | None], groups: _Groups) -> None:
+    def _give_all(self, music: Outbound, special: Mapping[Delivery | None, Outbound | None], groups: _Groups) -> None:
         """Write `music` to all listeners, to those in `special` what stands there, or nothing."""
         # First those behind: writing may throttle another listener, who then has this already.
         for delivery in groups.behind:
@@ -218,7 +218,7 @@ class Fanout:
                         write(own.frame(encoding))
 
     def _give(
-        self, music: Outbound, special: Mapping[Delivery, Outbound | None], entries: int, delivery: Delivery
+        self, music: Outbound, special: Mapping[Delivery | None, Outbound | None], entries: int, delivery: Delivery
     ) -> None:
         own = special.get(delivery, music)
         if own is None or not self._listens(delivery, entries):

@@ -64,6 +64,10 @@ class Pacer:
         """A room's `blocks` go out as one message. On the hot path."""
         self._stats.flush_blocks.observe(blocks)
 
+    def count_played(self, events: int) -> None:
+        """So many events, counted once a listener, go out that no client sent."""
+        self._stats.events_out += events
+
     def soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` when the loop has served whoever is ready now."""
         self._loop.call_soon(callback)

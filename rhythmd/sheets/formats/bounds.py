@@ -6,7 +6,7 @@ second wall, for what nobody thought of.
 
 from typing import Final
 
-from rhythmd.errors import RhythmdError
+from rhythmd.errors import RefusedFile
 
 __all__ = [
     "MAX_BYTES",
@@ -47,14 +47,6 @@ MAX_TEXT: Final = 200
 """Characters of a title or a name: the rest is cut off."""
 
 _MAX_QUOTED: Final = 24
-
-
-class RefusedFile(RhythmdError):
-    """The file is not taken. `reason` is for the uploader: where, by line or byte if there is a place, and why."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def at_line(line: int, reason: str) -> RefusedFile:

@@ -1,0 +1,73 @@
+"""Sheets of the library, played in a room."""
+
+import asyncio
+from typing import Final
+
+from msgspec import UNSET
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import Right, SheetInRoom, SheetPlay, SheetSeek, SheetStop
+from rhythmd.clock import server_ms
+from rhythmd.errors import Refused
+from rhythmd.hub.ports import SheetSource
+from rhythmd.hub.rooms.performance import Conductor
+from rhythmd.hub.sessions.session import Session, require_right
+from rhythmd.hub.sessions.sessions import Sessions
+
+__all__ = ["Sheets"]
+
+READ_AT_ONCE: Final = 2  # a long sheet is some megabytes, and its parsing takes a thread
+
+
+class Sheets:
+    """Lets the server play, stop and seek.
+
+    Args:
+        source: of the sheets.
+        conductor: of all performances.
+        sessions: of all clients.
+    """
+
+    def __init__(self, source: SheetSource, conductor: Conductor, sessions: Sessions) -> None:
+        self._source = source
+        self._conductor = conductor
+        self._sessions = sessions
+        self._reading = asyncio.Semaphore(READ_AT_ONCE)
+
+    async def play(self, session: Session, message: SheetPlay) -> None:
+        """Play a sheet in the room, if all is still as it was when it has been read.
+
+        Raises:
+            Refused: `not-found`, `performance-limit`, `unavailable`, or what `require_right` raises.
+        """
+        room, _ = session.require_place()
+        self._sessions.require_running()
+        self._conductor.check_limit(room.performance)
+        user_id = None if session.player.guest else session.player.id
+        async with self._reading:
+            sheet = await self._source.performance(message.sheet, user_id, session.player.roles)
+        self._sessions.require_running()
+        self._sessions.require_still_in(session, room)
+        require_right(session, Right.MODERATOR)
+        self._conductor.start(room.performance, sheet, session.player.id, message.position_ms, message.speed)
+
+    def stop(self, session: Session, _message: SheetStop) -> None:
+        """End the sheet. Ending what is not played does nothing."""
+        performance = session.require_place().room.performance
+        if performance.state is not None:
+            _require_hand_in(session, performance.state)
+            performance.stop(server_ms())
+
+    def seek(self, session: Session, message: SheetSeek) -> None:
+        """Go on at another place, or at another speed."""
+        performance = session.require_place().room.performance
+        if performance.state is None:
+            raise Refused(ErrorCode.NOT_FOUND, "no sheet is played in this room")
+        _require_hand_in(session, performance.state)
+        performance.seek(message.position_ms, None if message.speed is UNSET else message.speed, server_ms())
+
+
+def _require_hand_in(session: Session, sheet: SheetInRoom) -> None:
+    """Raise Refused unless `session` started `sheet`, owns the room or is a moderator."""
+    if sheet.by != session.player.id:
+        require_right(session, Right.MODERATOR)

@@ -1,0 +1,297 @@
+"""Sheets that the server plays in rooms, each as one more player of its room, who is no member.
+
+What a sheet will play is known, so it is played ahead: every `TICK_S` all that is due within the next `AHEAD_MS` goes
+out, stamped with its true time. A listener sounds it at that time plus the room's playout delay, as they sound the
+notes of members. At least half of `AHEAD_MS` is left when it goes out, so a loop or a network that stands still for so
+long is not heard. What has gone out cannot be taken back: a stop or a new place is heard up to `AHEAD_MS` late. The
+protocol's bound for a time ahead, 2 s, is far away.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from math import ceil
+from struct import Struct
+from typing import Final
+
+from msgspec import structs
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import SheetInRoom, SlotState
+from rhythm_protocol.midi import MAX_BLOCK_EVENTS
+from rhythmd.clock import server_ms
+from rhythmd.errors import Refused
+from rhythmd.hub.ports import Performance
+from rhythmd.hub.rooms.members import Roster
+from rhythmd.hub.rooms.tape import Deck
+from rhythmd.hub.sending.fanout import Fanout
+from rhythmd.hub.sending.pacer import Pacer
+from rhythmd.midi.score import MESSAGE_SIZE, Score, way_to
+from rhythmd.midi.state import ChannelMessage, NoteState, as_blocks
+
+__all__ = ["AHEAD_MS", "Conductor", "RoomPerformance"]
+
+TICK_S: Final = 0.05
+AHEAD_MS: Final = 100
+STOOD_STILL_MS: Final = 2_000  # after so long without a tick what was missed is left out: it would be one burst
+SECOND_MS: Final = 1_000
+WRAP: Final = 0xFFFFFFFF
+
+_EVENT: Final = Struct("<HBBB")  # offset from the base time, status, data 1, data 2
+
+Timed = tuple[int, ChannelMessage]
+"""When it is due, in ms of the server's clock, and what."""
+
+
+class _Hands:
+    """What plays a score: where it is, and what it holds. Pure: every time comes in, in ms of the server's clock.
+
+    Args:
+        most_per_s: events of one second of the server's clock. Of what is over, only what ends something is played.
+
+    Attributes:
+        notes: what it holds.
+        ends_ms: when the score is over.
+        last_ms: when the last event that was played is due; nothing goes out that is due before.
+        ticked_ms: when `play` was called last.
+    """
+
+    __slots__ = (
+        "_counted", "_most_per_s", "_next", "_position_ms", "_score", "_second", "_slot", "_speed", "_start_ms",
+        "ends_ms", "last_ms", "notes", "ticked_ms",
+    )  # fmt: skip
+
+    def __init__(self, score: Score, slot: int, most_per_s: int) -> None:
+        self._score = score
+        self._slot = slot.to_bytes(2, "little")
+        self._most_per_s = most_per_s
+        self._second = self._counted = 0
+        self._next = self._position_ms = self._start_ms = 0
+        self._speed = 1.0
+        self.notes = NoteState()
+        self.ends_ms = self.last_ms = self.ticked_ms = 0
+
+    def begin(self, position_ms: int, speed: float, start_ms: int, now_ms: int) -> None:
+        """Be at `position_ms` at `start_ms`, and go on from there."""
+        self._position_ms, self._speed, self._start_ms = position_ms, speed, start_ms
+        self._next = self._score.index_at(position_ms)
+        self.ends_ms = start_ms + ceil((self._score.duration_ms - position_ms) / speed)
+        self.ticked_ms = now_ms
+
+    def position_at(self, now_ms: int) -> int:
+        """Where it is in the score; where it begins, before it does."""
+        return self._position_ms + max(0, int((now_ms - self._start_ms) * self._speed))
+
+    def tune(self) -> list[bytes]:
+        """The blocks that bring the instrument to where the next event finds it. Nothing may be held."""
+        settings = way_to(self._score.settings_before(self._next), self.notes)
+        return self._blocks((self._start_ms, message) for message in settings)
+
+    def play(self, now_ms: int) -> list[bytes]:
+        """The blocks of all that is due until `AHEAD_MS` from now and was not played yet."""
+        self.ticked_ms = now_ms
+        return self._blocks(self._due_until(now_ms + AHEAD_MS))
+
+    def release(self, now_ms: int) -> list[bytes]:
+        """The blocks that let go of everything, after the last event: that may be due later than now."""
+        self.last_ms = max(self.last_ms, now_ms)
+        return [*as_blocks(self._slot, self.notes.release(), self.last_ms)]
+
+    def _due_until(self, until_ms: int) -> Iterator[Timed]:
+        times, messages = self._score.times, self._score.messages
+        first = self._next
+        until = self._score.index_after(self._position_ms + (until_ms - self._start_ms) * self._speed)
+        self._next = max(first, until)
+        for number in range(first, until):
+            at = number * MESSAGE_SIZE
+            due_ms = self._start_ms + round((times[number] - self._position_ms) / self._speed)
+            yield due_ms, (messages[at], messages[at + 1], messages[at + 2])
+
+    def _blocks(self, events: Iterable[Timed]) -> list[bytes]:
+        """The wire's blocks of `events`, which are in order and at most a minute apart."""
+        packed: list[bytes] = []
+        base_ms = 0
+        for due_ms, message in events:
+            if self._is_thinned(due_ms, message):
+                continue
+            if not packed:
+                base_ms = due_ms
+            event = _EVENT.pack(due_ms - base_ms, *message)
+            self.notes.apply(event, 0)
+            packed.append(event)
+            self.last_ms = due_ms
+        base = (base_ms & WRAP).to_bytes(4, "little")
+        chunks = (packed[at : at + MAX_BLOCK_EVENTS] for at in range(0, len(packed), MAX_BLOCK_EVENTS))
+        return [b"".join((self._slot, bytes((len(chunk),)), base, *chunk)) for chunk in chunks]
+
+    def _is_thinned(self, due_ms: int, message: ChannelMessage) -> bool:
+        """Whether `message` is one too many in its second. What ends a note has the note's place, which was counted."""
+        second = due_ms // SECOND_MS
+        if second != self._second:
+            self._second, self._counted = second, 0
+        self._counted += 1
+        return self._counted > self._most_per_s and not self.notes.ends(message)
+
+
+class RoomPerformance:
+    """The sheet that is played in one room, which hears of every change.
+
+    Args:
+        fanout: of the room; everybody hears it.
+        members: of the room; the sheet has one of their slots.
+        deck: of the room; a recording has the sheet as a track.
+        pacer: of the loop.
+        on_change: called after every change.
+        most_per_s: events of a sheet that go out in a second.
+
+    Attributes:
+        state: what is played, and how; None while nothing is.
+    """
+
+    __slots__ = ("_deck", "_fanout", "_hands", "_members", "_most_per_s", "_on_change", "_pacer", "state")
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        members: Roster,
+        deck: Deck,
+        pacer: Pacer,
+        on_change: Callable[[], None],
+        most_per_s: int,
+    ) -> None:
+        self._fanout = fanout
+        self._members = members
+        self._deck = deck
+        self._pacer = pacer
+        self._on_change = on_change
+        self._most_per_s = most_per_s
+        self._hands: _Hands | None = None
+        self.state: SheetInRoom | None = None
+
+    def start(self, sheet: Performance, by: str, position_ms: int, speed: float, now_ms: int) -> None:
+        """Play `sheet`, in the place of what is played. A place behind the end is the end."""
+        self._end(now_ms)
+        slot = self._members.lend_slot()
+        hands = self._hands = _Hands(sheet.score, slot, self._most_per_s)
+        self._deck.seat_sheet(slot, sheet.title, hands.notes)
+        state = SheetInRoom(
+            id=sheet.sheet_id,
+            title=sheet.title,
+            artist=sheet.artist,
+            duration_ms=sheet.score.duration_ms,
+            position_ms=0,
+            speed=speed,
+            start_us=0,
+            slot=slot,
+            by=by,
+        )
+        self._go(hands, state, position_ms, now_ms)
+
+    def seek(self, position_ms: int, speed: float | None, now_ms: int) -> None:
+        """Go on there, and at that speed if it is not None; what is held ends first."""
+        hands, state = self._hands, self.state
+        if hands is not None and state is not None:
+            self._give(hands.release(now_ms))
+            self._go(hands, state if speed is None else structs.replace(state, speed=speed), position_ms, now_ms)
+
+    def _go(self, hands: _Hands, state: SheetInRoom, position_ms: int, now_ms: int) -> None:
+        """Let everybody know, then begin. What went out ahead comes first, so the start is after it."""
+        position_ms = min(position_ms, state.duration_ms)
+        start_ms = now_ms + AHEAD_MS
+        hands.begin(position_ms, state.speed, start_ms, now_ms)
+        self.state = structs.replace(state, position_ms=position_ms, start_us=start_ms * 1_000)
+        self._on_change()
+        self._give(hands.tune())
+        self._give(hands.play(now_ms))
+
+    def stop(self, now_ms: int) -> None:
+        """End it, and let everybody know. Nothing happens where nothing is played."""
+        if self._end(now_ms):
+            self._on_change()
+
+    def _end(self, now_ms: int) -> bool:
+        """Release what is held, and be without a sheet; whether there was one."""
+        hands, state = self._hands, self.state
+        if hands is None or state is None:
+            return False
+        self._give(hands.release(now_ms))
+        self._deck.leave_sheet()
+        self._members.take_back(state.slot)
+        self._hands = self.state = None
+        return True
+
+    def advance(self, now_ms: int) -> None:
+        """Play on; call it every `TICK_S`."""
+        hands = self._hands
+        if hands is None:
+            return
+        if now_ms - hands.ticked_ms > STOOD_STILL_MS:
+            self.seek(hands.position_at(now_ms), None, now_ms)
+        else:
+            self._give(hands.play(now_ms))
+        if now_ms >= hands.ends_ms:
+            self.stop(now_ms)
+
+    def snapshot(self) -> list[SlotState]:
+        """What it holds, if it holds anything."""
+        if self._hands is None or self.state is None:
+            return []
+        held = self._hands.notes.snapshot()
+        return [SlotState(self.state.slot, held)] if held else []
+
+    def _give(self, blocks: Iterable[bytes]) -> None:
+        for block in blocks:
+            for tape in self._deck.running:
+                tape.blocks += block
+            self._fanout.play(None, block)
+            self._pacer.count_played(block[2] * len(self._fanout))
+
+
+class Conductor:
+    """Lets all performances go on. One timer does it, however many there are.
+
+    Args:
+        pacer: of the loop.
+        limit: how many there may be at once.
+    """
+
+    def __init__(self, pacer: Pacer, limit: int) -> None:
+        self._pacer = pacer
+        self._limit = limit
+        self._running: dict[RoomPerformance, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """In how many rooms a sheet is played."""
+        return sum(performance.state is not None for performance in self._running)
+
+    def check_limit(self, performance: RoomPerformance) -> None:
+        """Raise Refused (`performance-limit`) when there are too many for `performance` to begin."""
+        if performance.state is None and len(self) >= self._limit:
+            raise Refused(ErrorCode.PERFORMANCE_LIMIT, "as many rooms play a sheet as may at once, try again later")
+
+    def start(self, performance: RoomPerformance, sheet: Performance, by: str, position_ms: int, speed: float) -> None:
+        """Play `sheet` there. Raises Refused when there are too many."""
+        self.check_limit(performance)
+        performance.start(sheet, by, position_ms, speed, server_ms())
+        self._running[performance] = None
+        if self._timer is None:
+            self._timer = self._pacer.later(TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        now_ms = server_ms()
+        self._timer = None
+        for performance in list(self._running):
+            performance.advance(now_ms)
+            if performance.state is None:
+                del self._running[performance]
+        if self._running:
+            self._timer = self._pacer.later(TICK_S, self._tick)
+
+    def stop(self) -> None:
+        """End all performances: the server goes down."""
+        for performance in self._running:
+            performance.stop(server_ms())
+        self._running.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
