@@ -16,9 +16,10 @@ from bench.load.spec import Dialect
 from bench.peers import PEERS
 from bench.system import pinned
 
-__all__ = ["RHYTHMD", "Running", "earlier", "is_rhythmd", "remote", "running", "title_of"]
+__all__ = ["LIBRARY", "RHYTHMD", "Running", "earlier", "is_rhythmd", "remote", "running", "title_of"]
 
 RHYTHMD: Final = "rhythmd"
+LIBRARY: Final = "rhythmd with sheets"  # to play in rooms
 _EARLIER: Final = f"{RHYTHMD} at "
 _READY: Final = re.compile(r"listening on (http://\S+)")
 _STOP_S: Final = 15.0
@@ -55,7 +56,7 @@ def earlier(revision: str) -> str:
 
 def is_rhythmd(name: str) -> bool:
     """Whether it is rhythmd, of this commit or of another."""
-    return name == RHYTHMD or name.startswith(_EARLIER)
+    return name in (RHYTHMD, LIBRARY) or name.startswith(_EARLIER)
 
 
 def title_of(name: str) -> str:
@@ -66,6 +67,8 @@ def _command(name: str, settings: Sequence[str], folder: Path) -> list[str]:
     if not is_rhythmd(name):
         return list(PEERS[name].command)
     sets = [word for setting in settings for word in ("--set", setting)]
+    if name == LIBRARY:
+        return [sys.executable, "-m", "bench.library", "--data", str(folder), *sets]
     return [sys.executable, "-m", "rhythmd", "serve", "--port", "0", "--data", str(folder), *sets]
 
 
@@ -106,7 +109,7 @@ def running(
     """Run a server on a free port, on `core` alone if given, for as long as the block lasts.
 
     Args:
-        name: "rhythmd", `earlier(revision)` or a key of `PEERS`.
+        name: "rhythmd", `LIBRARY`, `earlier(revision)` or a key of `PEERS`.
         settings: `section.key=value`, for rhythmd only.
         core: number of the only core that it may use.
         source: a checkout of rhythmd to run instead of this one.

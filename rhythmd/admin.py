@@ -8,11 +8,11 @@ import argparse
 import asyncio
 import getpass
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -44,7 +44,7 @@ class Commands(Protocol):
     def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser: ...  # noqa: A002 - argparse's name
 
 
-Work = Callable[[Config, argparse.Namespace], Awaitable[int]]
+Work = Callable[[Config, argparse.Namespace], Coroutine[Any, Any, int]]
 
 
 class Shared(Struct, frozen=True):
@@ -86,12 +86,9 @@ def add_admin_commands(commands: Commands, shared: Shared) -> None:
 
 
 def _run(work: Work, config: Config, options: argparse.Namespace) -> int:
-    async def run() -> int:
-        return await work(config, options)
-
     try:
-        return asyncio.run(run())
-    except (AuthError, StoreError) as error:
+        return asyncio.run(work(config, options))
+    except (AuthError, StoreError, OSError) as error:
         print(f"rhythmd: {error}", file=sys.stderr)
         return FAILED
 

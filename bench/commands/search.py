@@ -28,6 +28,7 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP: Final = "a library of 1,000 and of 100,000 sheets in SQLite and MongoDB, beside the original's regular expression"
 _RATIO: Final = 10.0
+_WARMUP: Final = 10  # queries
 _ALL: Final = "all"
 _MONGO: Final = "mongodb"
 _SQLITE: Final = "sqlite"
@@ -68,7 +69,7 @@ _ORIGINAL: Final = "the original's"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--small", type=int, default=1_000, help="sheets of the small library (%(default)s)")
     parser.add_argument("--large", type=int, default=100_000, help="sheets of the large library (%(default)s)")
-    parser.add_argument("--each", type=int, default=15, help="queries of each kind (%(default)s)")
+    parser.add_argument("--each", type=int, default=5, help="queries of each kind (%(default)s)")
     parser.add_argument("--callers", type=int, default=8, help="players who search at once (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of sheets and queries (%(default)s)")
     parser.add_argument(
@@ -92,7 +93,7 @@ def _library(database: str, arguments: argparse.Namespace) -> AbstractAsyncConte
 
 async def _runs(way: SearchWay, name: str, size: int, asks: Sequence[Ask], callers: int) -> list[Run]:
     """One at a time, then several at once; what databases learn from the first queries is not measured."""
-    await time_asks(way, asks[: len(KINDS)], 1)
+    await time_asks(way, asks[:_WARMUP], 1)
     return [Run(name, size, count, await time_asks(way, asks, count)) for count in (1, callers)]
 
 

@@ -51,6 +51,10 @@ class _Player:
         sheet = self.sheet()
         return f"{sheet.title.split()[0]} {self._chance.choice(sheet.artist.split())}".lower()
 
+    def words_apart(self) -> str:
+        """Two words of two sheets; few sheets have both."""
+        return f"{self.title_word()} {self.title_word()}"
+
     def next_words(self) -> str:
         """Two words that stand beside each other, the second of them not yet typed to its end."""
         first, second, *_ = self.sheet().title.split()
@@ -74,6 +78,7 @@ _Kind = Callable[[_Player], SheetQuery]
 KINDS: Final[dict[str, _Kind]] = {
     "one word": lambda player: SheetQuery(text=player.word()),
     "two words": lambda player: SheetQuery(text=player.two_words()),
+    "two words of two sheets": lambda player: SheetQuery(text=player.words_apart()),
     "a word and a beginning": lambda player: SheetQuery(text=player.next_words()),
     "1 letter": lambda player: SheetQuery(text=player.beginning(1)),
     "2 letters": lambda player: SheetQuery(text=player.beginning(2)),

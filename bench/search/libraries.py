@@ -58,14 +58,16 @@ async def sqlite_library() -> AsyncIterator[Library]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         path = Path(folder) / "store.sqlite"
         store, engine = SqliteStore(path, timeout_s=_TIMEOUT_S), Engine(path, timeout_s=_TIMEOUT_S)
+        original = SqlitePattern(engine)
         await store.start()
         await engine.start()
+        await original.start()
 
         async def add(sheets: Sequence[Sheet]) -> None:
             await asyncio.gather(*(store.sheets.create(sheet) for sheet in sheets))
 
         try:
-            yield Library(store.sheets, add, SqlitePattern(engine))
+            yield Library(store.sheets, add, original)
         finally:
             await engine.close()
             await store.close()

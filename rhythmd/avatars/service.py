@@ -85,11 +85,19 @@ class Avatars:
     # Whose is which
 
     async def change(self, user_id: str, edit: Edit) -> Account:
-        """The account after a change of its profile, whatever else is changed about it at once.
+        """The account after a change of its profile, whatever else is changed about it at once. Raises NotFound.
 
         Every change of a profile comes through here: one made from an older reading would bring back a picture that
-        is gone. Raises NotFound.
+        is gone. Where another server has made such a change in between, the profile shows none.
         """
+        account = await self._change(user_id, edit)
+        url = account.profile.avatar
+        with suppress(StoreUnavailable):
+            if url.startswith(URL) and not await self._has(url.removeprefix(URL)):
+                account = await self._change(user_id, _showing("", instead_of=url))
+        return account
+
+    async def _change(self, user_id: str, edit: Edit) -> Account:
         async with self._profile_writes:
             before = await self._accounts.get(user_id)
             if before is None:
@@ -104,13 +112,13 @@ class Avatars:
         with await self._scratch.open() as small:
             made = await self._workers.run("avatar", picture, small, MadeFile)
             await self._keep(made.sha256, small)
-            account = await self.change(user_id, _showing(URL + made.sha256))
+            account = await self._change(user_id, _showing(URL + made.sha256))
             await self._keep(made.sha256, small)  # the last other one to show it may have deleted it in between
         return account
 
     async def remove(self, user_id: str) -> Account:
         """The account without an avatar. Raises NotFound."""
-        return await self.change(user_id, _showing(""))
+        return await self._change(user_id, _showing(""))
 
     async def take_down(self, by: Principal | None, usertag: str, client: Client) -> Account:
         """The account of somebody whose avatar a moderator takes away. Raises Unknown and NotPermitted."""
@@ -143,10 +151,15 @@ class Avatars:
         async for key in self._blobs.keys(FOLDER):
             await self._delete_unless_shown(key.rpartition("/")[2].removesuffix(".webp"))
 
-    async def _keep(self, digest: str, content: BinaryIO) -> None:
+    async def _has(self, digest: str) -> bool:
         try:
             await self._blobs.size(_key(digest))
         except NotFound:
+            return False
+        return True
+
+    async def _keep(self, digest: str, content: BinaryIO) -> None:
+        if not await self._has(digest):
             await self._blobs.put(_key(digest), parts_of(content))
 
     async def _release(self, url: str) -> None:
@@ -185,8 +198,12 @@ class Avatars:
                 await asyncio.sleep(SWEEP_S)
 
 
-def _showing(url: str) -> Edit:
+def _showing(url: str, instead_of: str | None = None) -> Edit:
+    """A change of the avatar to `url`; if it is not `instead_of` any more, none."""
+
     def edit(account: Account) -> AccountChanges:
+        if instead_of not in (None, account.profile.avatar):
+            return AccountChanges(updated=account.updated)
         return AccountChanges(updated=unix_ms(), profile=structs.replace(account.profile, avatar=url))
 
     return edit

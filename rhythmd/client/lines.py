@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rhythm_protocol.messages import ChatKind, ChatLine, Metronome
+from rhythm_protocol.messages import ChatKind, ChatLine, Metronome, SheetInRoom
 from rhythm_protocol.midi import (
     CHANNEL_PRESSURE,
     CONTROL_CHANGE,
@@ -14,7 +14,7 @@ from rhythm_protocol.midi import (
 )
 from rhythmd.midi.state import ChannelMessage
 
-__all__ = ["chat_text", "event_text", "line", "metronome_text", "note_name", "recording_text"]
+__all__ = ["chat_text", "event_text", "line", "metronome_text", "note_name", "recording_text", "sheet_text"]
 
 _NAMES: Final = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _CONTROLLERS: Final = {
@@ -78,6 +78,15 @@ def metronome_text(metronome: Metronome | None) -> str:
 def recording_text(*, on: bool) -> str:
     """The beginning or end of the server's recording in words."""
     return "is recorded from here on" if on else "is not recorded any more"
+
+
+def sheet_text(sheet: SheetInRoom | None) -> str:
+    """A change of what the server plays in words."""
+    if sheet is None:
+        return "sheet off"
+    author = f" by {sheet.artist}" if sheet.artist else ""
+    minutes, seconds = divmod(sheet.position_ms // 1_000, 60)
+    return f"sheet {sheet.title}{author}, from {minutes}:{seconds:02d} on, speed {sheet.speed:g}"
 
 
 def _printable(text: str) -> str:

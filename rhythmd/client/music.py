@@ -49,10 +49,13 @@ class RoomMusic:
 
     Attributes:
         delay_ms: the playout delay in force.
+        sheet_slot: where a sheet comes from that the server plays; None for none. It comes ahead of its time, so that
+            its lateness says nothing of how late the notes of players come in.
     """
 
     def __init__(self, tell: Callable[[Heard], None], clock: ServerClock) -> None:
         self.delay_ms = 0
+        self.sheet_slot: int | None = None
         self._tell = tell
         self._lateness = LatenessMeter()
         self._parts: defaultdict[int, _Part] = defaultdict(_Part)
@@ -83,7 +86,7 @@ class RoomMusic:
             base_ms = unwrap_ms(wire_ms, now_ms)
             for event in events:
                 at_ms = base_ms + event.offset_ms
-                if event.is_note_on:
+                if event.is_note_on and slot != self.sheet_slot:
                     self._lateness.add(now_ms - at_ms, now_ms)
                 self._take(slot, at_ms - self._ahead_ms, event[1:])
 

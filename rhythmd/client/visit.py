@@ -18,6 +18,7 @@ from rhythm_protocol.messages import (
     ResumeAck,
     RoomInfo,
     RoomUpdated,
+    SheetInRoom,
     Timing,
     User,
     UserJoined,
@@ -26,7 +27,7 @@ from rhythm_protocol.messages import (
 )
 from rhythm_protocol.midi import NOTE_OFF, NOTE_ON
 from rhythmd.client.clock import local_us
-from rhythmd.client.lines import chat_text, event_text, line, metronome_text, recording_text
+from rhythmd.client.lines import chat_text, event_text, line, metronome_text, recording_text, sheet_text
 from rhythmd.client.music import Heard, RoomMusic
 from rhythmd.client.recording import Recording
 from rhythmd.client.room import check_place
@@ -87,6 +88,7 @@ class Visit:
         self._music = RoomMusic(self._take_event, session.clock)
         self._users: dict[int, User] = {}
         self._room = ""
+        self._sheet: SheetInRoom | None = None
         self._lost_ms: int | None = None
         self._reported_ms = 0
         self._last_due_ms = 0
@@ -196,6 +198,9 @@ class Visit:
         match message:
             case RoomUpdated(room=room):
                 self._music.delay_ms = room.playout_ms
+                if room.sheet != self._sheet:
+                    self._follow(room.sheet)
+                    self._say(self._room, sheet_text(room.sheet))
             case Playout(delay_ms=delay_ms):
                 self._music.delay_ms = delay_ms
             case MetronomeState(metronome=metronome):
@@ -211,12 +216,22 @@ class Visit:
         self._users = {user.slot: user for user in ack.members if user.slot is not None}
         self._room = ack.room.name
         self._music.delay_ms = ack.room.playout_ms
+        self._follow(ack.room.sheet)
+
+    def _follow(self, sheet: SheetInRoom | None) -> None:
+        """Know which slot is the server's; it releases what it held before it gives a slot up."""
+        slot = None if sheet is None else sheet.slot
+        if self._sheet is not None and self._sheet.slot != slot:
+            self._music.forget(self._sheet.slot)
+        self._sheet, self._music.sheet_slot = sheet, slot
 
     def _show_state(self, room: RoomInfo) -> None:
         if room.metronome is not None:
             self._say(room.name, metronome_text(room.metronome))
         if room.recording:
             self._say(room.name, recording_text(on=True))
+        if room.sheet is not None:
+            self._say(room.name, sheet_text(room.sheet))
 
     def _hear(self, said: ChatLine) -> None:
         """Say a line, but none of the history twice: an `id` of 0 stands in none."""
@@ -229,6 +244,8 @@ class Visit:
             self._users[user.slot] = user
 
     def _name(self, slot: int) -> str:
+        if self._sheet is not None and self._sheet.slot == slot:
+            return self._sheet.title
         user = self._users.get(slot)
         return user.name if user else f"slot {slot}"
 

@@ -104,7 +104,9 @@ class _Channel:
             return False
         if data1 in PEDALS:
             return data2 < PEDAL_DOWN and self._is_down(data1)
-        return data1 >= FIRST_MODE_MESSAGE and (any(self.velocities) or any(map(self._is_down, PEDALS)))
+        if data1 == RESET_ALL_CONTROLLERS:
+            return self.bend != BEND_CENTRE or any(map(self._is_down, PEDALS))
+        return data1 in ALL_NOTES_OFF and any(self.velocities)
 
     def _is_down(self, pedal: int) -> bool:
         return PEDAL_DOWN <= self.controllers[pedal] != UNSET

@@ -34,6 +34,8 @@ from rhythmd.workers.scratch import ScratchFolder
 __all__ = ["RestSide"]
 
 KEEPALIVE_S: Final = 75.0
+READ_BYTES: Final = 65_536
+"""Of a body, for each connection, before the client has to wait; at twice as many it does. aiohttp has 256 KiB."""
 
 
 def _is_our_mistake(record: logging.LogRecord) -> bool:
@@ -88,6 +90,7 @@ class RestSide:
             access_log=None,
             logger=http_log,
             keepalive_timeout=KEEPALIVE_S,
+            read_bufsize=READ_BYTES,
         )
 
     def start(self) -> None:

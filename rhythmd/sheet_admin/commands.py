@@ -1,55 +1,67 @@
-"""`rhythmd sheets import`, `export` and `check`: the options, a progress bar, and what is printed."""
+"""The options of `rhythmd sheets import`, `export` and `check`.
+
+What the commands do is in `rhythmd.sheet_admin.terminal`, imported when one of them is run: `rhythmd serve` shares this
+command line, and shall not load a progress bar that it never uses.
+"""
 
 import argparse
-import fcntl
-import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any
 
-import orjson
-from msgspec import Struct, to_builtins
-
-from rhythmd.admin import OPERATOR, Commands, Shared, open_auth, opened
-from rhythmd.app import open_blobs, open_scratch
-from rhythmd.auth.service import Auth
+from rhythmd.admin import Commands, Shared
 from rhythmd.config import Config
-from rhythmd.errors import ConfigError
-from rhythmd.ports import Store, StoreError
-from rhythmd.rows import Account, Approval, SheetPrivacy
-from rhythmd.sheet_admin.importing import Handled, Importer, Outcome, Terms, find_files
-from rhythmd.sheet_admin.manifest import read_manifest
-from rhythmd.sheets.files import SheetFiles
-from rhythmd.sheets.library import SheetLibrary
-from rhythmd.workers.pool import WorkerPool
-from rhythmd.workers.scratch import ScratchFolder
+from rhythmd.rows import SheetPrivacy
 
 __all__ = ["add_sheet_commands"]
-
-FAILED: Final = 1
-IMPORT_LOCK: Final = "import.lock"
 
 
 def add_sheet_commands(commands: Commands, shared: Shared) -> None:
     """Add all; each sets `run`, which takes the options and returns the exit status."""
     sheets = commands.add_parser("sheets", help="fill, copy and check the library of sheet music")
+    sheets.description = "Fill, copy and check the library of sheet music, beside a running server or without one."
     kinds = sheets.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    importer = shared.add(
-        kinds, "import", "make sheets of the files below a folder; what is one already is passed over", _import
+    _add_import(shared.add(kinds, "import", "make sheets of the files in a folder", _import))
+    _add_export(shared.add(kinds, "export", "write all sheets to a folder", _export))
+    _add_check(shared.add(kinds, "check", "look for what does not agree, and repair it", _check))
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Make sheets of all files in a folder and below. What is a sheet already is passed over: an import that was "
+        "stopped can be started again. Files that are no sheet music are refused, each with its reason; that is no "
+        "failure."
     )
-    importer.add_argument(
-        "folder", type=_folder, metavar="DIR", help="where the files are; links out of it are refused"
-    )
-    importer.add_argument("--as", dest="creator", required=True, metavar="USERTAG", help="whose sheets they will be")
-    importer.add_argument(
-        "--privacy", type=SheetPrivacy, choices=[*SheetPrivacy],
-        help="who may find them (default: what the list of an export says, else public)",
+    parser.add_argument("folder", type=_folder, metavar="DIR", help="where the files are; links out of it are refused")
+    parser.add_argument("--as", dest="creator", required=True, metavar="USERTAG", help="whose sheets they will be")
+    parser.add_argument(
+        "--privacy", type=SheetPrivacy, choices=[*SheetPrivacy], metavar="PRIVACY",
+        help="public, unlisted or private (default: what the list of an export says, else public)",
     )  # fmt: skip
-    importer.add_argument("--pending", action="store_true", help="leave their approval to an editor")
-    importer.add_argument("--workers", metavar="N", help="how many files to read at once (workers.processes)")
-    importer.add_argument("--report", type=Path, metavar="FILE", help="write what became of each file, as JSON lines")
+    parser.add_argument("--pending", action="store_true", help="leave their approval to an editor")
+    parser.add_argument("--workers", metavar="N", help="how many files to read at once (workers.processes)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what became of each file, as JSON lines")
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write the files of all sheets to a folder, named by their titles, and sheets.jsonl with all that is known of "
+        "them, which an import reads. Files that are there already stay, so that an export which was stopped can be "
+        "started again. Files of sheets that are gone since an earlier export are removed."
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="new, empty, or an earlier export's")
+    parser.add_argument("--midi", action="store_true", help="write the MIDI made from other formats, too")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Look for files that are lost, that nothing knows or that no sheet has, for favourites of no sheet, and for "
+        "sheets that their words do not find. The status is 1 if there is something that a server does not mend by "
+        "itself. A server that runs may be about to use what is new: while one runs, or where nobody can tell, what is "
+        "younger than an hour is passed over. With SQLite and blobs in a folder, a lock on that folder tells."
+    )
+    parser.add_argument("--repair", action="store_true", help="remove what nothing knows or uses, and mend the words")
+    parser.add_argument("--deep", action="store_true", help="read every file, and compare it with its hash")
 
 
 def _folder(text: str) -> Path:
@@ -59,142 +71,19 @@ def _folder(text: str) -> Path:
     return path
 
 
-class Shelf(Struct, frozen=True):
-    """The library with all that is behind it. `is_alone`: no server, and no other command, can be using it."""
+def _import(config: Config, options: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    from rhythmd.sheet_admin.terminal import run_import  # noqa: PLC0415 - see above
 
-    store: Store
-    files: SheetFiles
-    scratch: ScratchFolder
-    is_alone: bool
+    return run_import(config, options)
 
 
-@asynccontextmanager
-async def _open_shelf(config: Config) -> AsyncIterator[Shelf]:
-    async with opened(config) as store:
-        blobs, workers, scratch = open_blobs(config), WorkerPool(config.workers), open_scratch(config)
-        is_alone = await blobs.start()
-        try:
-            files = SheetFiles(store.sheets, blobs, workers, scratch)
-            yield Shelf(store, files, scratch, is_alone and config.store.backend == "sqlite")
-        finally:
-            await workers.close()
-            await blobs.close()
+def _export(config: Config, options: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    from rhythmd.sheet_admin.terminal import run_export  # noqa: PLC0415 - see above
+
+    return run_export(config, options)
 
 
-# Importing
+def _check(config: Config, options: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    from rhythmd.sheet_admin.terminal import run_check  # noqa: PLC0415 - see above
 
-
-class _Report:
-    """Counts what became of files, shows it, and writes it down.
-
-    Args:
-        total: how many files there are.
-        out: gets a line of JSON for each file.
-    """
-
-    def __init__(self, total: int, out: BinaryIO | None) -> None:
-        from tqdm import tqdm  # noqa: PLC0415 - `serve` shares this command line and needs none
-
-        self._bar = tqdm(total=total, unit="file", file=sys.stderr, disable=None)
-        self._out = out
-        self._counts: Counter[tuple[str, Outcome]] = Counter()
-        self._refusals: list[Handled] = []
-
-    def add(self, handled: Handled) -> None:
-        self._counts[handled.format or "(no suffix)", handled.outcome] += 1
-        if handled.outcome is Outcome.REFUSED:
-            self._refusals.append(handled)
-        if self._out is not None:
-            self._out.write(orjson.dumps(to_builtins(handled), option=orjson.OPT_APPEND_NEWLINE))
-            self._out.flush()
-        self._bar.update()
-
-    def count(self, outcome: Outcome) -> int:
-        return sum(count for (_, each), count in self._counts.items() if each is outcome)
-
-    def show(self) -> None:
-        """Print all of it."""
-        self._bar.close()
-        for refusal in sorted(self._refusals, key=lambda each: each.file):
-            print(_printable(f"{refusal.file}: {refusal.reason}"))
-        rows = [(kind, [self._counts[kind, each] for each in Outcome]) for kind in sorted({k for k, _ in self._counts})]
-        rows.append(("all", [self.count(each) for each in Outcome]))
-        width = max(len(kind) for kind, _ in rows)
-        print("  ".join([" " * width, *Outcome]))
-        for kind, counts in rows:
-            numbers = (f"{count:{len(each)}d}" for each, count in zip(Outcome, counts, strict=True))
-            print("  ".join([_printable(kind).ljust(width), *numbers]))
-
-
-def _printable(text: str) -> str:
-    """Text from files as one line for a terminal, whatever that can show."""
-    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    encoding = sys.stdout.encoding or "utf-8"
-    return line.encode(encoding, "backslashreplace").decode(encoding)
-
-
-async def _import(config: Config, options: argparse.Namespace) -> int:
-    folder: Path = options.folder
-    listed = read_manifest(folder)
-    paths = [path for path in find_files(folder, listed) if options.report is None or path != options.report]
-    async with _open_shelf(config) as shelf, open_auth(config, shelf.store) as auth:
-        creator = await _creator(shelf.store, options.creator)
-        terms = Terms(
-            creator=creator,
-            privacy=options.privacy,
-            approval=Approval.PENDING if options.pending else Approval.APPROVED,
-            max_bytes=config.sheets.max_bytes,
-        )
-        library = SheetLibrary(shelf.store.sheets, shelf.files, shelf.scratch, auth.auditor, config.sheets)
-        importer = Importer(shelf.store.sheets, shelf.files, library, shelf.scratch, terms, folder, listed)
-        with _only_import(config), _written(options.report) as out:
-            return await _run_import(importer, paths, config.workers.processes, _Report(len(paths), out), auth, creator)
-
-
-async def _run_import(
-    importer: Importer, paths: list[Path], at_once: int, report: _Report, auth: Auth, creator: Account
-) -> int:
-    try:
-        await importer.run(paths, at_once, report.add)
-    except StoreError as error:
-        print(f"rhythmd: stopped: {error}", file=sys.stderr)
-        return FAILED
-    finally:
-        report.show()
-        count = report.count(Outcome.IMPORTED)
-        if count:
-            auth.auditor.record("sheets.imported", target=creator.id, client=OPERATOR, count=count)
-    return 0
-
-
-async def _creator(store: Store, usertag: str) -> Account:
-    account = await store.accounts.by_usertag(usertag)
-    if account is None:
-        raise ConfigError(f"--as: there is no user {usertag!r}")
-    return account
-
-
-@contextmanager
-def _only_import(config: Config) -> Iterator[None]:
-    """Two at once would make two sheets of one file. The lock ends with the process."""
-    path = Path(config.server.data_dir) / IMPORT_LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError("another import is under way") from None
-        yield
-
-
-@contextmanager
-def _written(path: Path | None) -> Iterator[BinaryIO | None]:
-    if path is None:
-        yield None
-        return
-    try:
-        out = path.open("wb")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    with out:
-        yield out
+    return run_check(config, options)

@@ -18,7 +18,7 @@ from rhythmd.rows import ScoreFacts, SheetCategory, SheetFile
 from rhythmd.workers.pool import WorkerPool
 from rhythmd.workers.scratch import ScratchFolder, parts_of
 
-__all__ = ["FOLDER", "SheetFiles", "digest"]
+__all__ = ["FOLDER", "UNUSED_MS", "SheetFiles", "digest"]
 
 FOLDER: Final = "sheets"
 UNUSED_MS: Final = 3_600_000
@@ -54,13 +54,27 @@ class SheetFiles:
         self._swept = ""
 
     async def admit(self, file: BinaryIO) -> SheetFile:
-        """Keep a file's content; a content that is there already is neither read nor stored again.
+        """Keep a file's content; one that is there already is neither read nor stored again, unless its blobs are lost.
 
         Raises RefusedFile, FileTooCostly, Refused (`busy`) and StoreUnavailable.
         """
         hash_, size = await asyncio.to_thread(digest, file)
         known = await self._sheets.claim_file(hash_, unix_ms())
-        return known or await self._take_in(file, hash_, size)
+        if known is None:
+            return await self._take_in(file, hash_, size)
+        if await self.missing_blobs([known]):
+            await self._restore(known, file)
+        return known
+
+    async def _restore(self, known: SheetFile, file: BinaryIO) -> None:
+        """Put back what is lost. The row stays, so MIDI that comes out with another size than it had is not kept."""
+        await self._blobs.put(_key(known), parts_of(file))
+        if not known.midi_size:
+            return
+        with await self._scratch.open() as midi:
+            await self._workers.run(_JOB, file, midi, ScoreFacts)
+            if (await asyncio.to_thread(digest, midi))[1] == known.midi_size:
+                await self._blobs.put(_midi_key(known), parts_of(midi))
 
     async def _take_in(self, file: BinaryIO, hash_: str, size: int) -> SheetFile:
         midi = await self._scratch.open()
@@ -119,34 +133,43 @@ class SheetFiles:
         files = await self._sheets.files(SWEEP, self._swept)
         used = await self._sheets.used_hashes([file.hash for file in files])
         for file in files:
-            if file.hash not in used and file.used < before and await self._sheets.remove_file(file.hash, before):
-                await self._remove_blobs(file)
+            if file.hash not in used:
+                await self.remove(file, before)
         self._swept = files[-1].hash if len(files) == SWEEP else ""
 
-    async def sweep_blobs(self) -> int:
-        """Remove blobs that no row knows; how many there were. Raises StoreUnavailable."""
-        removed = 0
-        async for key in self.unknown_blobs(UNUSED_MS):
-            removed += await self._blobs.delete(key)
-        return removed
+    async def remove(self, file: SheetFile, before: int) -> bool:
+        """Remove a content unless a sheet has it or it was used since then; whether it was there."""
+        if file.used >= before or not await self._sheets.remove_file(file.hash, before):
+            return False
+        await self._remove_blobs(file)
+        return True
 
-    async def unknown_blobs(self, age_ms: int) -> AsyncIterator[str]:
-        """The keys of blobs that no row knows and that are older than that."""
+    async def sweep_blobs(self) -> None:
+        """Remove blobs that no row knows. Raises StoreUnavailable."""
+        async for key in self.unknown_blobs(unix_ms() - UNUSED_MS):
+            await self.remove_blob(key)
+
+    async def remove_blob(self, key: str) -> None:
+        """Remove one that no row knows."""
+        await self._blobs.delete(key)
+
+    async def unknown_blobs(self, before: int) -> AsyncIterator[str]:
+        """The keys of blobs that no row knows and that were made before then."""
         keys: list[str] = []
         async for key in self._blobs.keys(FOLDER):
             keys.append(key)
             if len(keys) == SWEEP:
-                async for unknown in self._unknown(keys, age_ms):
+                async for unknown in self._unknown(keys, before):
                     yield unknown
                 keys = []
-        async for unknown in self._unknown(keys, age_ms):
+        async for unknown in self._unknown(keys, before):
             yield unknown
 
-    async def _unknown(self, keys: list[str], age_ms: int) -> AsyncIterator[str]:
+    async def _unknown(self, keys: list[str], before: int) -> AsyncIterator[str]:
         known = await self._sheets.files_of({_hash_of(key) for key in keys})
         kept = {key for file in known for key in (_key(file), _midi_key(file))}
         for key in keys:
-            if key not in kept and _made(key) < unix_ms() - age_ms:
+            if key not in kept and _made(key) < before:
                 yield key
 
     async def missing_blobs(self, files: list[SheetFile]) -> list[str]:
@@ -154,6 +177,13 @@ class SheetFiles:
         wanted = {_key(file): file.size for file in files}
         wanted |= {_midi_key(file): file.midi_size for file in files if file.midi_size}
         return [key for key, size in wanted.items() if await self._size_of(key) != size]
+
+    async def is_whole(self, file: SheetFile) -> bool:
+        """Whether its blob has the content that its hash says. Raises NotFound."""
+        content = hashlib.sha256()
+        async for part in await self.read(file, 0, file.size):
+            content.update(part)
+        return content.hexdigest() == file.hash
 
     async def _size_of(self, key: str) -> int | None:
         try:

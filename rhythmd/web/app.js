@@ -138,6 +138,7 @@ function leave() {
   hush();
   metronome.follow(null);
   recorder.show(false);
+  showSheet(null);
   people.reset([], null);
   $("bar").hidden = true;
   room = mySlot = null;
@@ -185,11 +186,17 @@ function showRoom(info) {
   conductor.show(info.metronome);
   conductor.allow(isOwner);
   recorder.show(info.recording);
+  showSheet(info.sheet);
   recorder.allow(isOwner, info.settings.allow_replay);
   $("bar").hidden = false;
   $("delay").textContent = `${info.playout_ms} ms`;
   $("room").textContent = info.name;
   document.title = `${info.name} · rhythm`;
+}
+
+function showSheet(sheet) {
+  playout.follow(sheet?.slot ?? null);
+  $("sheet").textContent = sheet ? `♪ ${[sheet.title, sheet.artist].filter(Boolean).join(", ")}` : "";
 }
 
 function showState(text, kind) {

@@ -19,6 +19,7 @@ export class Playout {
     this.clock = clock;
     this.play = play;
     this.delayMs = 0;
+    this.sheetSlot = null; // whose notes come ahead of their time
     this.held = new HeldNotes();
     this.meter = new LatenessMeter();
     this.lastDue = new Map(); // by slot
@@ -38,7 +39,7 @@ export class Playout {
     const base = now + this.clock.until(baseMs);
     return events.map(([offset, ...message]) => {
       const playedMs = base + offset;
-      if (isNoteOn(message)) this.meter.add(now - playedMs, now);
+      if (isNoteOn(message) && slot !== this.sheetSlot) this.meter.add(now - playedMs, now);
       return { slot, message, dueMs: this.inOrder(slot, playedMs + this.delayMs) };
     });
   }
@@ -69,6 +70,12 @@ export class Playout {
   /** How late the notes of the last seconds came in, in ms, for `timing`; null when there were none. */
   lateness() {
     return this.meter.report(performance.now());
+  }
+
+  /** The server plays a sheet from this slot; null: it plays none. */
+  follow(slot) {
+    if (this.sheetSlot !== null && this.sheetSlot !== slot) this.release(this.sheetSlot);
+    this.sheetSlot = slot;
   }
 
   /** A player is gone. */

@@ -81,13 +81,13 @@ class WorkerPool:
         Raises:
             RefusedFile: it is not what it must be.
             FileTooCostly: it takes more time or memory than it may, or the worker died at it.
-            Refused: `busy`, too many jobs wait.
+            Refused: `busy`, too many jobs wait, no process can be had, or the server stops.
         """
         if self._pending >= self._most or self._closing:
             raise Refused(ErrorCode.BUSY, "too many files wait to be looked at, try again in a moment")
-        files = [os.dup(source.fileno()), os.dup(output.fileno())]
+        function, files = self._jobs[job], _duplicates(source, output)
         self._pending += 1
-        future = self._threads.submit(self._work, self._jobs[job], files)
+        future = self._threads.submit(self._work, function, files)
         reply = asyncio.wrap_future(future)
         reply.add_done_callback(partial(self._done, files))
         return msgpack.decode(_result(await _unless_cancelled(reply, future)), type=result)
@@ -115,7 +115,7 @@ class WorkerPool:
     # In the threads
 
     def _work(self, function: str, files: list[int]) -> Reply:
-        """Raises FileTooCostly, and RuntimeError when no worker can do such jobs."""
+        """Raises FileTooCostly, Refused, and RuntimeError when no worker can do such jobs."""
         for _ in range(ATTEMPTS):
             worker = self._take()
             reply = None
@@ -124,21 +124,31 @@ class WorkerPool:
             except WorkerNotThere:
                 continue
             except WorkerDied:
+                if self._closing:
+                    raise _stopping() from None
                 raise FileTooCostly("the worker died at this file") from None
             except JobTimedOut:
                 raise FileTooCostly(f"this file takes more than {self._limits.time_s:g} s") from None
             finally:
                 self._put_back(worker, reply)
             return reply
-        raise RuntimeError("no worker process can be started")
+        server_log.warning("worker processes end before they begin")
+        raise Refused(ErrorCode.BUSY, "no worker can be had, try again in a moment")
 
     def _take(self) -> Worker:
         with self._lock:
             if self._closing:
-                raise Refused(ErrorCode.BUSY, "the server stops")
-            worker = self._idle.pop() if self._idle else Worker(self._limits)
+                raise _stopping()
+            worker = self._idle.pop() if self._idle else self._start()
             self._busy.add(worker)
         return worker
+
+    def _start(self) -> Worker:
+        try:
+            return Worker(self._limits)
+        except OSError as error:
+            server_log.warning("no worker process can be started: %s", error)
+            raise Refused(ErrorCode.BUSY, "no worker can be had, try again in a moment") from error
 
     def _put_back(self, worker: Worker, reply: Reply | None) -> None:
         """Keep a worker whose job ended well, which a refusal is, too; end any other one."""
@@ -155,8 +165,27 @@ async def _unless_cancelled(reply: asyncio.Future[Reply], future: Future[Reply])
     try:
         return await asyncio.shield(reply)
     except asyncio.CancelledError:
+        if reply.cancelled():  # by `close`, and not its caller
+            raise _stopping() from None
         future.cancel()  # if it has not begun
         raise
+
+
+def _stopping() -> Refused:
+    return Refused(ErrorCode.BUSY, "the server stops")
+
+
+def _duplicates(*files: BinaryIO) -> list[int]:
+    """Descriptors of the same files that nobody else closes. Raises OSError."""
+    made: list[int] = []
+    try:
+        for file in files:
+            made.append(os.dup(file.fileno()))  # noqa: PERF401 - what is made by then is closed
+    except OSError:
+        for descriptor in made:
+            os.close(descriptor)
+        raise
+    return made
 
 
 def _result(reply: Reply) -> bytes:

@@ -6,18 +6,19 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bench.commands import search
 from bench.search.asking import KINDS, asks_for
-from bench.search.corpus import made_up_sheets
+from bench.search.corpus import READER, made_up_sheets
 from bench.search.libraries import Library, mongo_library, sqlite_library
 from bench.search.timing import time_asks
 from bench.search.ways import SearchWay
-from rhythmd.rows import Approval, Sheet, SheetPrivacy, SheetQuery, SheetSort
+from rhythmd.rows import Approval, Difficulty, Sheet, SheetCategory, SheetPrivacy, SheetQuery, SheetSort
 from tests.services import running_mongod
 
 SMALL = 200
-LARGE = 2_000
+LARGE = 3_000
 
 
 @pytest.fixture(scope="module")
@@ -58,20 +59,40 @@ def arguments(*words: str) -> Namespace:
     return parser.parse_args(words)
 
 
-@pytest.mark.parametrize("text", ["Sonata", "Prélude", "Debussy", "jazz", "player12", "Соната", "夜想曲", "Nowhere"])
-async def test_both_ways_find_the_same_sheets_by_a_whole_word(library: Library, sheets: list[Sheet], text: str) -> None:
-    query = SheetQuery(text=text, sort=SheetSort.NEWEST)
-    ours, original = await found(library.ours, query), await found(library.original, query)
-    assert ours == original
-    assert set(ours) == {sheet.id for sheet in sheets if is_listed(sheet) and text in str(sheet)}
+async def test_both_ways_find_the_same_sheets_by_a_whole_word(library: Library, sheets: list[Sheet]) -> None:
+    for text in ("Sonata", "Prélude", "Debussy", "jazz", "player12", "Соната", "夜想曲", "Nowhere"):
+        query = SheetQuery(text=text, sort=SheetSort.NEWEST)
+        ours, original = await found(library.ours, query), await found(library.original, query)
+        assert ours == original, text
+        assert set(ours) == {sheet.id for sheet in sheets if is_listed(sheet) and text in str(sheet)}, text
 
 
 async def test_both_ways_find_the_same_sheets_by_filters(library: Library, sheets: list[Sheet]) -> None:
-    without_text = {ask.query for ask in asks_for(sheets, 2, "1") if not ask.query.text}
-    for query in without_text:
+    queries = {ask.query for ask in asks_for(sheets, 2, "1") if not ask.query.text}
+    filters = (
+        SheetQuery(favorite=True, viewer=READER),
+        SheetQuery(category=SheetCategory.MIDI, difficulty=Difficulty.BEGINNER),
+        SheetQuery(tag="jazz"),
+        SheetQuery(creator="user0"),
+    )
+    queries |= {structs.replace(query, text="Sonata") for query in filters}
+    for query in queries:
         ours, original = await found(library.ours, query), await found(library.original, query)
-        assert ours
-        assert sorted(ours) == sorted(original)
+        assert ours, query
+        assert sorted(ours) == sorted(original), query
+
+
+async def test_most_viewed_come_first_on_all_pages(library: Library, sheets: list[Sheet]) -> None:
+    listed = sorted(filter(is_listed, sheets), key=lambda sheet: (-sheet.views, -sheet.number))
+    abc = [sheet for sheet in listed if sheet.category is SheetCategory.ABC]
+    everybody = SheetQuery(text="p", sort=SheetSort.VIEWED)  # each creator's name begins with it
+    for query, expected in (
+        (structs.replace(everybody, text=""), listed),
+        (everybody, listed),
+        (structs.replace(everybody, category=SheetCategory.ABC), abc),
+        (structs.replace(everybody, text="Sonata"), [sheet for sheet in listed if "Sonata" in str(sheet)]),
+    ):
+        assert await found(library.ours, query) == [sheet.id for sheet in expected], query
 
 
 async def test_each_kind_of_query_is_timed(library: Library, sheets: list[Sheet]) -> None:

@@ -38,6 +38,7 @@ class Desk:
 
     def __init__(self, data: Path, *settings: str) -> None:
         self.data = data
+        self.settings = settings
         self.config = make_config(data, settings)
         self.options = ["--data", str(data), *(part for setting in settings for part in ("--set", setting))]
 

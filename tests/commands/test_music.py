@@ -130,3 +130,15 @@ def test_report_lateness_is_that_of_the_note_ons(ear: Ear) -> None:
     late_ms = ear.music.report_lateness()
     assert late_ms is not None
     assert 290 <= late_ms < 9_000
+
+
+def test_lateness_of_a_sheet_does_not_count(ear: Ear) -> None:
+    """It comes ahead of its time, so that among many of its notes those of a late player would not be seen."""
+    ear.music.sheet_slot = 9
+    ear.play(9, now_ms() + 80, ON)
+    assert ear.music.report_lateness() is None
+    ear.play(2, now_ms() - 70, ON)
+    ear.play(9, now_ms() + 80, *[ON] * 100)
+    late_ms = ear.music.report_lateness()
+    assert late_ms is not None
+    assert late_ms >= 70

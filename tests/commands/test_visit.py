@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pytest
@@ -17,6 +18,8 @@ from rhythm_protocol.messages import (
     RecordingInfo,
     RecordingReady,
     RecordingState,
+    RoomUpdated,
+    SheetInRoom,
     SlotState,
     UserJoined,
 )
@@ -181,6 +184,27 @@ async def test_listen_shows_metronome_and_recording(stage: Stage, listener: List
         "is not recorded any more",
         "recording Evening is at /api/v1/recordings/x",
     ]
+
+
+SHEET: Final = SheetInRoom("s", "Träumerei", "Robert Schumann", 155_000, 65_000, 0.5, 0, 9, "u2")
+
+
+async def test_listen_shows_what_the_server_plays(stage: Stage, listener: Listening) -> None:
+    for sheet in (SHEET, SHEET, None):
+        await stage.send("room-updated", RoomUpdated(msgspec.structs.replace(ROOM, sheet=sheet)))
+    await listener.wrote("sheet off")
+    assert [line.split(maxsplit=2)[2] for line in listener.lines[1:]] == [
+        "sheet Träumerei by Robert Schumann, from 1:05 on, speed 0.5",
+        "sheet off",
+    ]
+
+
+async def test_listen_names_a_sheet_as_it_names_a_player(stage: Stage) -> None:
+    room = msgspec.structs.replace(ROOM, sheet=SHEET)
+    stage.join = msgspec.structs.replace(JOIN, room=room, notes=[SlotState(9, [(0x90, 60, 100)])])
+    async with listening(stage.url) as listener:
+        await listener.wrote("sheet Träumerei by")
+        await listener.wrote("Träumerei             channel 1   note on   C4")
 
 
 async def test_listen_says_at_the_join_what_is_on(stage: Stage) -> None:

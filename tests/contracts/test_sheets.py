@@ -246,12 +246,13 @@ async def test_views_add_up(store: Store) -> None:
 
 
 async def test_uploads_of_a_day_are_counted(store: Store) -> None:
-    spent = await asyncio.gather(*(store.sheets.spend_upload("u1", 7, 3) for _ in range(6)))
+    today = NOW // DAY
+    spent = await asyncio.gather(*(store.sheets.spend_upload("u1", today, 3) for _ in range(6)))
     assert sorted(spent) == [False] * 3 + [True] * 3
-    assert await store.sheets.spend_upload("u2", 7, 3)
-    assert await store.sheets.spend_upload("u1", 8, 3)
-    await store.expire(8 * DAY)
-    assert not await store.sheets.spend_upload("u1", 8, 1)
+    assert await store.sheets.spend_upload("u2", today, 3)
+    assert await store.sheets.spend_upload("u1", today + 1, 3)
+    await store.expire(NOW + DAY)
+    assert not await store.sheets.spend_upload("u1", today + 1, 1)
 
 
 # What does not agree

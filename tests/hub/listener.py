@@ -1,9 +1,23 @@
 """A client as the model of a room has it: it believes what it is told, and objects to what cannot be."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from rhythm_protocol.binary import ClockReply
-from rhythm_protocol.messages import ChatLine, JoinAck, Notes, ResumeAck, RoomLeft, UserJoined, UserLeft, Welcome
+from rhythm_protocol.messages import (
+    ChatLine,
+    JoinAck,
+    Notes,
+    ResumeAck,
+    RoomInfo,
+    RoomLeft,
+    RoomUpdated,
+    SlotState,
+    UserJoined,
+    UserLeft,
+    Welcome,
+)
 from rhythm_protocol.resume import SessionCounter
 from rhythmd.hub.ports import Encoding
 from tests.client import Answer, Music, Pointers
@@ -19,6 +33,7 @@ class Listener:
     """A client that keeps account of what it is to hear and of what it has heard.
 
     Attributes:
+        sounds: what each of the others sounds like, by slot; `sheets` the same of what the server plays, or played.
         due: the numbers of the events that it is to hear; `heard` of those that it heard.
         missed: whether a snapshot stood for some of them.
         lags: whether what is said may reach it before the music.
@@ -32,6 +47,7 @@ class Listener:
         self.counter = SessionCounter()
         self.slot: int | None = None
         self.sounds: dict[int, Synthesizer] = {}
+        self.sheets: dict[int, Synthesizer] = {}
         self.heard: list[int] = []
         self.due: list[int] = []
         self.missed = False
@@ -84,6 +100,8 @@ class Listener:
             case ChatLine():
                 assert not self.lines or message.id == self.lines[-1] + 1
                 self.lines.append(message.id)
+            case RoomUpdated():
+                self._learn(message.room)
             case Notes():
                 self._replace(message)
             case Music():
@@ -117,18 +135,28 @@ class Listener:
 
     def _replace(self, notes: Notes) -> None:
         """What is not in a snapshot is held by nobody."""
-        for slot in self.sounds:
-            self.sounds[slot] = Synthesizer()
-        for state in notes.notes:
-            self.sounds[state.slot].play(state.state)
+        for sounds in (self.sounds, self.sheets):
+            for slot in sounds:
+                sounds[slot] = Synthesizer()
+        self._start(notes.notes)
         self.missed = True
+
+    def _start(self, notes: Iterable[SlotState]) -> None:
+        for state in notes:
+            (self.sheets if state.slot in self.sheets else self.sounds)[state.slot].play(state.state)
+
+    def _learn(self, room: RoomInfo) -> None:
+        """Whose slot is the server's."""
+        if room.sheet is not None:
+            assert room.sheet.slot not in self.sounds
+            self.sheets.setdefault(room.sheet.slot, Synthesizer())
 
     def leave(self) -> None:
         """Out of the room: until here everything came, in order."""
         self.check_order()
         self.slot = None
         self.missed = self.lags = False
-        self.sounds, self.heard, self.due = {}, [], []
+        self.sounds, self.sheets, self.heard, self.due = {}, {}, [], []
         self.lines, self.due_lines = [], 0
 
     def check_order(self) -> None:
@@ -142,12 +170,16 @@ class Listener:
     def _enter(self, ack: JoinAck) -> None:
         self.slot = ack.slot
         self.sounds = {user.slot: Synthesizer() for user in ack.members if user.slot not in (None, ack.slot)}
-        for state in ack.notes:
-            self.sounds[state.slot].play(state.state)
+        self.sheets = {}
+        self._learn(ack.room)
+        self._start(ack.notes)
 
     def _hear(self, music: Music) -> None:
         assert self.slot is not None, "music outside of a room"
         for block in music.blocks:
             assert block.slot != self.slot, "one's own music"
+            if block.slot in self.sheets:
+                self.sheets[block.slot].hear(block.events)
+                continue
             self.sounds[block.slot].hear(block.events)
             self.heard += [event.offset_ms for event in block.events if event.offset_ms]

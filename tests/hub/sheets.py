@@ -1,6 +1,7 @@
 """A library for tests: sheets that a test makes up, in the place of what the server has."""
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ from rhythmd.midi.score import Score
 from rhythmd.midi.state import ChannelMessage
 from tests.client import Client
 
-__all__ = ["FOREVER_MS", "FakeLibrary", "Sounding", "held_chord", "scale", "sheet"]
+__all__ = ["FOREVER_MS", "FakeLibrary", "Sounding", "held_chord", "medley", "scale", "sheet"]
 
 Event = tuple[int, ChannelMessage]
 
@@ -29,6 +30,29 @@ def scale(id_: str, *, notes: int, step_ms: int = 20, first_key: int = 60) -> Pe
         key = first_key + number % 12
         events += [(number * step_ms, (0x90, key, 80)), ((number + 1) * step_ms, (0x80, key, 0))]
     return sheet(id_, events)
+
+
+def medley(id_: str, *, events: int = 150, longest_ms: int = 60) -> Performance:
+    """Messages of all kinds, on two channels and few keys and controllers, the same ones for each id."""
+    chance = random.Random(id_)
+    made: list[Event] = []
+    now = 0
+    for _ in range(events):
+        now += chance.choice((0, 0, chance.randrange(longest_ms)))
+        channel = chance.randrange(2)
+        message = chance.choice(
+            [
+                (0x90 | channel, chance.randrange(60, 66), chance.randrange(128)),
+                (0x90 | channel, chance.randrange(60, 66), chance.randrange(128)),
+                (0x80 | channel, chance.randrange(60, 66), 0),
+                (0xB0 | channel, chance.choice((0, 1, 7, 11, 64, 66, 67)), chance.choice((0, 63, 64, 127))),
+                (0xB0 | channel, chance.choice((120, 121, 123)), 0),
+                (0xC0 | channel, chance.randrange(4), 0),
+                (0xE0 | channel, 0, chance.choice((32, 64))),
+            ]
+        )
+        made.append((now, message))
+    return sheet(id_, made)
 
 
 def held_chord(id_: str) -> Performance:

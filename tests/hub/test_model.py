@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, initialize, multiple, rule
 
 from rhythm_protocol.midi import MidiEvent
+from rhythmd.clock import server_ms
 from rhythmd.hub.ports import Encoding
 from tests.hub.generated import batches
 from tests.hub.listener import Listener
 from tests.hub.manual import ManualHub
+from tests.hub.sheets import FakeLibrary, medley
 from tests.hub.synthesizer import Synthesizer
 
 ROOM = "Salon"
+SHEETS = ("fugue", "toccata")
 MOST = 9
 FIRST_SEQUENCE = 1  # of a played event's offset; what the server plays by itself has offset 0
 
@@ -26,8 +29,11 @@ class RoomMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.manual = ManualHub(
-            "hub.yield_after=2", "hub.presence_limit=2", "hub.cursor_interval_ms=1", "hub.resume_messages=4"
-        )
+            "hub.yield_after=2", "hub.presence_limit=2", "hub.cursor_interval_ms=1", "hub.resume_messages=4",
+            "limits.performance_events_per_s=30",
+            sheets=FakeLibrary(*(medley(name) for name in SHEETS)),
+        )  # fmt: skip
+        self.ahead_ms = 0
         self.away: set[Listener] = set()
         self.present: list[Listener] = []  # the longest present first, as the server has them
         self.owner: Listener | None = None
@@ -163,6 +169,29 @@ class RoomMachine(RuleBasedStateMachine):
             for reader in self.present:
                 reader.due_lines += 1
 
+    @rule(sheet=st.sampled_from(SHEETS), position_ms=st.integers(0, 4_500), speed=st.sampled_from([0.25, 1, 4]))
+    def play_sheet(self, sheet: str, position_ms: int, speed: float) -> None:
+        if self._acts(self.owner):
+            self.owner.peer.say("sheet-play", {"sheet": sheet, "position_ms": position_ms, "speed": speed}, 4)
+
+    @rule(position_ms=st.integers(0, 4_500))
+    def seek(self, position_ms: int) -> None:
+        if self._acts(self.owner):
+            self.owner.peer.say("sheet-seek", {"position_ms": position_ms}, 5)
+
+    @rule()
+    def stop_sheet(self) -> None:
+        if self._acts(self.owner):
+            self.owner.peer.say("sheet-stop", {}, 6)
+
+    @rule(ms=st.integers(1, 900))
+    def conduct(self, ms: int) -> None:
+        """The sheet goes on, by a clock that is ahead of the server's."""
+        self.ahead_ms += ms
+        room = self.manual.hub.registry.get(ROOM)
+        if room is not None:
+            room.performance.advance(server_ms() + self.ahead_ms)
+
     @rule(listener=listeners)
     def point(self, listener: Listener) -> None:
         if listener not in self.away:
@@ -234,8 +263,15 @@ class RoomMachine(RuleBasedStateMachine):
         room = self.manual.hub.registry.get(ROOM)
         assert room is not None
         assert set(room.members) - {listener.slot} >= set(listener.sounds)
+        playing = None if room.performance.state is None else room.performance.state.slot
+        assert playing is None or playing in listener.sheets
         held = {state.slot: state.state for state in room.notes() if state.slot != listener.slot}
-        assert set(held) <= set(listener.sounds)
+        assert set(held) <= set(listener.sounds) | {playing}
+        assert not any(sound.rings for slot, sound in listener.sheets.items() if slot != playing), "over, and it rings"
+        if playing is not None:
+            fresh = Synthesizer()
+            fresh.play(held.get(playing, []))
+            assert listener.sheets[playing].state == fresh.state
         for slot, sound in listener.sounds.items():
             fresh = Synthesizer()
             fresh.play(held.get(slot, []))

@@ -16,6 +16,7 @@ from rhythmd.app import BLOBS_FOLDER, Server, open_blobs
 from rhythmd.rows import Role
 from tests.conftest import ErrorLog
 from tests.deadline import until, within
+from tests.mutation import mutated
 from tests.pictures import BAD, GOOD, halves, opened, saved
 from tests.rest.api import UNLIMITED, Answer, Api, Download, User, open_api
 from tests.rest.conftest import Promote
@@ -217,25 +218,47 @@ async def test_moderator_has_no_power_over_an_admins_avatar(api: Api, clara: Use
     assert await status(api, path) == 200
 
 
+async def act(api: Api, user: User, dice: random.Random) -> None:
+    """Do something with one's picture, or with the rest of the profile."""
+    match dice.randrange(4):
+        case 0:
+            await api.call("DELETE", "/users/avatar", token=user.access_token)
+        case 1:
+            await api.call("PATCH", "/users/profile", {"bio": str(dice.random())}, token=user.access_token)
+        case _:
+            await upload(api, user, dice.choice((PNG, OTHER)))
+
+
+async def act_often(apis: list[Api], users: list[User], dice: random.Random) -> set[str]:
+    """All users at once, each at all servers. What they show then, all of which must be there."""
+
+    async def act_as(user: User, api: Api) -> None:
+        for _ in range(8):
+            await act(api, user, dice)
+
+    await within(asyncio.gather(*(act_as(user, api) for user in users for api in (*apis, *apis))), 60)
+    profiles = [await apis[0].call("GET", "/users/profile", token=user.access_token) for user in users]
+    paths = {path for profile in profiles if (path := avatar_in(profile))}
+    assert [await status(apis[0], path) for path in paths] == [200] * len(paths)
+    return {f"{path.rpartition('/')[2]}.webp" for path in paths}
+
+
 async def test_what_is_shown_is_there_whatever_many_do_at_once(api: Api, tmp_path: Path) -> None:
     users = await asyncio.gather(*(api.register(f"user-{number}") for number in range(6)))
-    dice = random.Random(1)
+    names = await act_often([api], users, random.Random(1))
+    assert kept(tmp_path) == names
 
-    async def act(user: User) -> None:
-        for _ in range(8):
-            match dice.randrange(4):
-                case 0:
-                    await api.call("DELETE", "/users/avatar", token=user.access_token)
-                case 1:
-                    change = {"bio": str(dice.random())}
-                    await api.call("PATCH", "/users/profile", change, token=user.access_token)
-                case _:
-                    await upload(api, user, dice.choice((PNG, OTHER)))
 
-    await within(asyncio.gather(*(act(user) for user in users for _ in range(2))), 60)
-    paths = {path for user in users if (path := await shown(api, user))}
-    assert [await status(api, path) for path in paths] == [200] * len(paths)
-    assert kept(tmp_path) == {f"{path.rpartition('/')[2]}.webp" for path in paths}
+async def test_what_is_shown_is_there_also_with_two_servers(serve: Serve, tmp_path: Path) -> None:
+    servers = [await serve(*FREE, "hub.live_mb=0") for _ in range(2)]
+    async with open_api(servers[0]) as one, open_api(servers[1]) as other:
+        users = await asyncio.gather(*(one.register(f"user-{number}") for number in range(4)))
+        names = await act_often([one, other], users, random.Random(2))
+    assert names <= kept(tmp_path)
+    for server in servers:
+        await server.stop()
+    await serve(*FREE, "hub.live_mb=0")
+    await until(lambda: kept(tmp_path) == names, "what nobody shows is swept")
 
 
 async def content() -> AsyncIterator[bytes]:
@@ -272,25 +295,6 @@ async def test_mutated_pictures_never_fail_the_server(
     assert (patient.workers.running, patient.workers.waiting) == (0, 0)
 
 
-def mutated(dice: random.Random, picture: bytes) -> bytes:
-    """The picture with a few faults: bytes that are others, lost, or there twice."""
-    content = bytearray(picture)
-    for _ in range(dice.randint(1, 8)):
-        place, length = dice.randrange(len(content)), dice.randint(1, 16)
-        match dice.randrange(4):
-            case 0:
-                content[place] = dice.randrange(256)
-            case 1:
-                del content[place : place + length]
-            case 2:
-                content[place:place] = content[place : place + length]
-            case _:
-                content[place : place + length] = dice.randbytes(length)
-        if not content:
-            return b""
-    return bytes(content)
-
-
 async def test_upload_whose_worker_is_killed_is_refused_alone(api: Api, clara: User, patient: Server) -> None:
     picture = saved(halves(4_900, 5_000), "PNG")
     uploads = [asyncio.create_task(put(api, clara, picture)) for _ in range(6)]
@@ -300,6 +304,12 @@ async def test_upload_whose_worker_is_killed_is_refused_alone(api: Api, clara: U
     refused = [body["error"]["code"] for status, body in answers if status != 200]
     assert refused in ([], ["file-too-costly"]), "a worker that had not begun is replaced"
     assert await status(api, await upload(api, clara)) == 200
+
+
+async def test_metrics_tell_of_workers(api: Api) -> None:
+    metrics = (await api.download("/metrics")).content
+    assert b"rhythmd_worker_jobs 0.0" in metrics
+    assert b"rhythmd_worker_queue 0.0" in metrics
 
 
 async def test_no_worker_is_left_when_the_server_stops(serve: Serve) -> None:

@@ -29,9 +29,12 @@ from rhythmd.rest.serving.uploads import Upload, UploadReader
 from rhythmd.workers.scratch import ScratchFolder, parts_of
 from tests.conftest import ErrorLog
 from tests.deadline import until, within
-from tests.server import make_config
+from tests.rest.api import UNLIMITED, open_api
+from tests.server import ServerProcess, Spawn, make_config
 
 LIMIT: Final = 200_000
+LARGE: Final = 5_000_000
+AT_ONCE: Final = 40
 CONTENT: Final = bytes(range(256)) * 700
 LIMITS: Final = LimitsConfig(body_bytes=2_000, upload_s=1.0, requests_per_minute=10_000)
 
@@ -286,3 +289,40 @@ async def test_compressed_body_counts_as_what_it_becomes(send: Send) -> None:
     packed = zlib.compress(bytes(50_000_000))
     answer = await send("/lax", packed, Content_Type="audio/midi", Content_Encoding="deflate")
     assert code(answer)[:2] == (413, "too-large")
+
+
+async def begin_upload(port: int, token: str, size: int) -> asyncio.StreamWriter:
+    """The beginning of a form with a large file, with so many bytes of it."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = (
+        f"POST /api/v1/sheet_music/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {size + 1_000}\r\n\r\n"
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="a.mid"\r\n\r\n'
+    )
+    writer.write(head.encode() + bytes(size))
+    await within(writer.drain())
+    return writer
+
+
+def scratch_sizes(server: ServerProcess) -> list[int]:
+    """The bytes of each scratch file that a server has open."""
+    sizes: list[int] = []
+    for entry in Path(f"/proc/{server.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if "/scratch/" in str(entry.readlink()):
+                sizes.append(entry.stat().st_size)
+    return sizes
+
+
+async def test_files_on_their_way_are_on_disk_and_not_in_memory(spawn: Spawn) -> None:
+    server = await spawn(*UNLIMITED, "limits.uploads_per_minute=1000")
+    async with open_api(server) as api:
+        token = (await api.register()).access_token
+    before = server.resident_bytes
+    writers = await asyncio.gather(*(begin_upload(server.port, token, LARGE) for _ in range(AT_ONCE)))
+    await until(lambda: sum(scratch_sizes(server)) > AT_ONCE * (LARGE - 200_000), "all is written")
+    assert len(scratch_sizes(server)) == AT_ONCE
+    assert server.resident_bytes - before < AT_ONCE * LARGE / 4
+    for writer in writers:
+        writer.transport.abort()
+    await until(lambda: not scratch_sizes(server), "all is gone")

@@ -193,7 +193,7 @@ async def test_one_job_too_many_is_refused_at_once(open_pool: Open) -> None:
         waiting.cancel()
         await until(lambda: pool.waiting == 0, "nobody waits")
         await pool.close()
-        with pytest.raises(FileTooCostly):
+        with pytest.raises(Refused, match="stops"):
             await within(job)
 
 
@@ -213,10 +213,34 @@ async def test_close_ends_jobs_at_once_and_takes_no_more(open_pool: Open) -> Non
         job, pid = await begin(pool, stack)
         await within(pool.close())
         assert is_gone(pid)
-        with pytest.raises(FileTooCostly):
+        with pytest.raises(Refused, match="stops"):
             await within(job)
     with pytest.raises(Refused):
         await perform(pool, "copy")
+
+
+async def test_close_refuses_jobs_that_wait(open_pool: Open) -> None:
+    pool = open_pool(ALONE)
+    async with contextlib.AsyncExitStack() as stack:
+        job, _ = await begin(pool, stack)
+        waiting = asyncio.create_task(perform(pool, "copy"))
+        await until(lambda: pool.waiting == 1, "the second job waits")
+        await within(pool.close())
+        for refused in (job, waiting):
+            with pytest.raises(Refused, match="stops"):
+                await within(refused)
+
+
+async def test_no_process_to_be_had_is_told_from_a_bad_file(open_pool: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = open_pool()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(Refused, match="no worker can be had"):
+            await perform(pool, "copy")
+        patch.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(Refused, match="no worker can be had"):
+            await perform(pool, "copy")
+    assert (await perform(pool, "copy"))[1] == CONTENT
 
 
 async def test_worker_sees_nothing_of_the_server(open_pool: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +266,7 @@ async def test_interrupt_at_the_terminal_is_not_for_workers(open_pool: Open) -> 
         job, pid = await begin(pool, stack)
         assert os.getpgid(pid) == pid != os.getpgid(0)
         await pool.close()
-        with pytest.raises(FileTooCostly):
+        with pytest.raises(Refused, match="stops"):
             await within(job)
 
 

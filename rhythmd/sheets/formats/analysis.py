@@ -39,7 +39,7 @@ def analyse(source: BinaryIO, midi: BinaryIO) -> ScoreFacts:
 
     Args:
         source: the file, at its beginning, at most `MAX_BYTES` long.
-        midi: gets the Standard MIDI File; of one, the same bytes (from a RIFF file, what is inside).
+        midi: gets the Standard MIDI File; of one, the same bytes, but for what is neither header nor track.
 
     Raises:
         RefusedFile: the file does not parse, or is beyond a bound; `midi` may have got something before.
@@ -52,8 +52,8 @@ def analyse(source: BinaryIO, midi: BinaryIO) -> ScoreFacts:
     if content[:4] == b"RIFF" and content[8:12] == b"RMID":
         content = unwrap_riff(content)
     if content.startswith(b"MThd"):
-        facts = read_midi(content)
-        midi.write(content)
+        facts, kept = read_midi(content)
+        midi.write(kept)
         return facts
     facts, performance = _read(content)
     write(performance, midi)

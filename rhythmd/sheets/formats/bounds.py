@@ -14,12 +14,14 @@ __all__ = [
     "MAX_NOTES",
     "MAX_TEMPO",
     "MAX_TEXT",
+    "MAX_WRITTEN",
     "MIN_TEMPO",
     "RefusedFile",
     "at_byte",
     "at_line",
     "checked_notes",
     "checked_tempo",
+    "checked_written",
     "printable",
     "tidy",
 ]
@@ -29,6 +31,9 @@ MAX_BYTES: Final = 5_000_000
 
 MAX_NOTES: Final = 500_000
 """Sounded notes, with repeats played: an hour at 140 a second."""
+
+MAX_WRITTEN: Final = 100_000
+"""Notes and rests as they are written in a score: an opera's act."""
 
 MAX_DURATION_MS: Final = 24 * 3_600_000
 MIN_TEMPO: Final = 4.0  # quarters a minute; a tempo event of MIDI has three bytes and ends at 3.58
@@ -57,6 +62,17 @@ def checked_notes(count: int) -> int:
     """
     if count > MAX_NOTES:
         raise RefusedFile(f"it has more than {MAX_NOTES:,} notes, repeats included")
+    return count
+
+
+def checked_written(line: int, count: int) -> int:
+    """The number of notes and rests as written, if it is within the bound.
+
+    Raises:
+        RefusedFile: it is not.
+    """
+    if count > MAX_WRITTEN:
+        raise at_line(line, f"more than {MAX_WRITTEN:,} notes and rests are written")
     return count
 
 

@@ -15,7 +15,7 @@ __all__ = ["Element", "read_elements"]
 
 _MAX_DEPTH: Final = 40
 _MAX_ELEMENTS: Final = 2_000_000
-_MAX_CHILDREN: Final = 200_000
+_MAX_CHILDREN: Final = 20_000
 _MAX_TEXT: Final = 10_000  # characters of one element that are kept
 _MAX_ATTRIBUTES: Final = 100
 

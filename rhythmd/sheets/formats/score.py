@@ -106,6 +106,7 @@ class Score(Struct):
 
     Attributes:
         sections: first bar, and bar after the last, of what is played one after the other; empty for all.
+        written: notes and rests as far as they are read.
         left_out: counts what is written and does not sound, by the words of the remark.
     """
 
@@ -116,6 +117,7 @@ class Score(Struct):
     bars: list[Bar] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     sections: list[tuple[int, int]] = field(default_factory=list)
+    written: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
     def bar(self, number: int) -> Bar:

@@ -40,10 +40,15 @@ class _Head(NamedTuple):
 
 
 class _Findings(Struct):
-    """What the tracks say, gathered event by event. `voices` are pairs of track and channel that have notes."""
+    """What the tracks say, gathered event by event.
+
+    Attributes:
+        end: the tick of the last press or release.
+        voices: pairs of track and channel that have notes.
+    """
 
     notes: int = 0
-    last_release: int = 0
+    end: int = 0
     voices: set[tuple[int, int]] = field(default_factory=set)
     tempos: list[tuple[int, int]] = field(default_factory=list)
     metres: list[tuple[int, str]] = field(default_factory=list)
@@ -63,13 +68,19 @@ def unwrap_riff(content: bytes) -> bytes:
         if size > len(content) - position - _HEAD_BYTES:
             raise at_byte(position, f"a RIFF chunk of {size:,} bytes goes beyond the file's end")
         if kind == b"data":
-            return content[position + _HEAD_BYTES : position + _HEAD_BYTES + size]
+            return _midi_of(content[position + _HEAD_BYTES : position + _HEAD_BYTES + size], position)
         position += _HEAD_BYTES + size + size % 2
     raise at_byte(position, "the RIFF file has no MIDI data")
 
 
-def read_midi(content: bytes) -> ScoreFacts:
-    """The facts of a whole file.
+def _midi_of(data: bytes, position: int) -> bytes:
+    if not data.startswith(b"MThd"):
+        raise at_byte(position, "the data in the RIFF file are no MIDI file")
+    return data
+
+
+def read_midi(content: bytes) -> tuple[ScoreFacts, bytes]:
+    """The facts of a whole file, and its header and tracks without what else is in it, which readers stumble over.
 
     Raises:
         RefusedFile: it does not parse, is of another format, or is beyond a bound.
@@ -77,15 +88,17 @@ def read_midi(content: bytes) -> ScoreFacts:
     head = _head(content)
     found = _Findings()
     position, tracks = _HEAD_BYTES + int.from_bytes(content[4:8], "big"), 0
+    kept = [content[:position]]
     while tracks < head.tracks and position < len(content):
         start, end, is_track = _chunk(content, position)
         if is_track:
             _Track(content, start, end, tracks, found).read()
             tracks += 1
+            kept.append(content[position:end])
         position = end
     if tracks < head.tracks:
         raise at_byte(position, f"the header says {head.tracks} tracks, and the file ends after {tracks}")
-    return _facts(head, found)
+    return _facts(head, found), b"".join(kept)
 
 
 def _head(content: bytes) -> _Head:
@@ -162,11 +175,10 @@ class _Track:
         if data1 > 0x7F or data2 > 0x7F:
             raise at_byte(self._position - 1, "a status byte stands inside an event")
         if status < 0xA0:
+            self._found.end = max(self._found.end, self._tick)
             if status >= 0x90 and data2:
                 self._found.notes += 1
                 self._found.voices.add((self._number, status & 0x0F))
-            else:
-                self._found.last_release = max(self._found.last_release, self._tick)
 
     def _meta(self, start: int) -> None:
         kind = self._byte()
@@ -254,5 +266,5 @@ def _facts(head: _Head, found: _Findings) -> ScoreFacts:
 
 def _duration_ms(head: _Head, found: _Findings) -> int:
     if head.per_second:
-        return round(found.last_release / head.per_second * 1_000)
-    return milliseconds(found.last_release, found.tempos, head.ticks_per_quarter)
+        return round(found.end / head.per_second * 1_000)
+    return milliseconds(found.end, found.tempos, head.ticks_per_quarter)

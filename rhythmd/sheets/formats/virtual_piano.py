@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from rhythmd.rows import ScoreFacts, SheetCategory
-from rhythmd.sheets.formats.bounds import RefusedFile, at_line, checked_notes, checked_tempo, printable, tidy
+from rhythmd.sheets.formats.bounds import RefusedFile, at_line, checked_tempo, checked_written, printable, tidy
 from rhythmd.sheets.formats.performance import TICKS_PER_QUARTER, Performance, Sounding, Track
 
 __all__ = ["read_virtual_piano"]
@@ -66,7 +66,7 @@ class _Reader(Struct):
 
     def press(self, keys: str, line: int, ticks: int) -> None:
         """Play `keys` together, for so many ticks."""
-        self.latest = len(self.notes)
+        self.latest = checked_written(line, len(self.notes))
         for character in dict.fromkeys(keys):
             key = _KEYS.get(character)
             if key is None:
@@ -99,7 +99,6 @@ def read_virtual_piano(text: str) -> tuple[ScoreFacts, Performance]:
     for number, line in music:
         if line.strip():
             _read_line(reader, number, line)
-        checked_notes(len(reader.notes))
     tempo = header.tempo or _DEFAULT_TEMPO
     performance = Performance(
         title=header.title,

@@ -165,8 +165,8 @@ _RECORDINGS: Final[Migration] = (
     "CREATE INDEX recording_presences_by_recording ON recording_presences (recording_id)",
 )
 
-# The words of a sheet come ready made from `rhythmd.store.words`, with spaces between them: the tokenizer "ascii" takes
-# every character beyond ASCII as one of a word, so it splits at these spaces alone.
+# The words of a sheet come ready made from `rhythmd.store.sqlite.sheet_index`, with spaces between them: the tokenizer
+# "ascii" takes every character beyond ASCII as one of a word, so it splits at these spaces alone.
 _SHEETS: Final[Migration] = (
     """
     CREATE TABLE sheet_files (
@@ -209,24 +209,12 @@ _SHEETS: Final[Migration] = (
         duration_ms INTEGER NOT NULL,
         notes INTEGER NOT NULL,
         parts INTEGER NOT NULL,
-        remarks TEXT NOT NULL,
-        listed INTEGER NOT NULL GENERATED ALWAYS AS (privacy = 'public' AND approval = 'approved') VIRTUAL
+        remarks TEXT NOT NULL
     ) STRICT
     """,
     "CREATE INDEX sheets_by_hash ON sheets (hash)",
-    "CREATE INDEX sheets_by_creator ON sheets (creator_id, number)",
-    "CREATE INDEX sheets_by_privacy ON sheets (privacy, approval, number)",
-    "CREATE INDEX sheets_by_views ON sheets (listed, views, number)",
-    "CREATE INDEX sheets_by_category ON sheets (listed, category, difficulty, number)",
-    "CREATE INDEX sheets_by_listed ON sheets (listed, number)",
-    """
-    CREATE TABLE sheet_tags (
-        tag TEXT NOT NULL,
-        number INTEGER NOT NULL REFERENCES sheets (number) ON DELETE CASCADE,
-        PRIMARY KEY (tag, number)
-    ) STRICT, WITHOUT ROWID
-    """,
-    "CREATE INDEX sheet_tags_by_number ON sheet_tags (number)",
+    "CREATE INDEX sheets_by_views ON sheets (views, number)",
+    "CREATE INDEX sheets_found ON sheets (number, views, category, difficulty, tags)",
     """
     CREATE TABLE favorites (
         user_id TEXT NOT NULL,

@@ -1,16 +1,21 @@
-"""How sheets are found: words by FTS5, everything else by conditions and indexes.
+"""How sheets are found: by FTS5, or by looking at the words of sheets that come in the wanted order.
 
-A user's text reaches FTS5 only as words of letters and digits, each in quotes; all values are bound.
+A user's text reaches FTS5 only as words of letters and digits, each in quotes; all values are bound. First the numbers
+of a page are found, then its sheets are read.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
+import orjson
 from msgspec import structs
 
-from rhythmd.rows import FACET_LIMIT, FACET_TAGS, Page, Sheet, SheetFacets, SheetQuery, SheetScope, SheetSort
-from rhythmd.store.search import TIERS, SheetPlace, sheet_page, sheet_place
+from rhythmd.rows import FACET_LIMIT, FACET_TAGS, Page, Sheet, SheetFacets, SheetQuery, SheetSort
+from rhythmd.store.search import SheetPlace, sheet_page, sheet_place
+from rhythmd.store.sqlite.sheet_index import Words, filters_of
 from rhythmd.store.sqlite.table import Table, Value
 from rhythmd.store.words import query_words
 
@@ -18,144 +23,159 @@ __all__ = ["SHEETS", "count_facets", "find_page"]
 
 SHEETS: Final = Table("sheets", Sheet, json=("tags", "remarks"))
 
-_SCOPES: Final = {
-    SheetScope.LISTED: "listed",
-    SheetScope.PUBLIC: "privacy = 'public'",
-    SheetScope.OWN: "creator_id = ?",
-    SheetScope.READABLE: "(creator_id = ? OR (privacy <> 'private' AND approval <> 'rejected'))",
-}
-_TAGGED: Final = "number IN (SELECT number FROM sheet_tags WHERE tag = ?)"
-_FAVORITE: Final = "number IN (SELECT number FROM favorites WHERE user_id = ?)"
-# CROSS JOIN: words are looked up first, the newest first, and the search ends when the page is full.
-_WITH_WORDS: Final = "FROM sheet_words CROSS JOIN sheets ON sheets.number = sheet_words.rowid"
+MANY: Final = 2_000
+"""If a query finds as many sheets, those that are viewed most are looked for among the most viewed sheets of all. In a
+hundred thousand sheets a page is full then after a thousand; fewer than that are sorted as quickly."""
+
+_MATCHED: Final = "FROM sheet_words WHERE sheet_words MATCH ?"
+_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM sheet_words WHERE sheet_words MATCH ? LIMIT ?)"
+# CROSS JOIN: in this order. The index `sheets_found` has all that is wanted of a sheet, close together.
+_MATCHED_SHEETS: Final = """
+    FROM sheet_words CROSS JOIN sheets INDEXED BY sheets_found ON sheets.number = sheet_words.rowid
+    WHERE sheet_words MATCH ?
+"""
+_FAVORITES: Final = """
+    FROM favorites CROSS JOIN sheets INDEXED BY sheets_found ON sheets.number = favorites.number
+    WHERE favorites.user_id = ?
+"""
+_MOST_VIEWED: Final = "FROM sheets INDEXED BY sheets_by_views WHERE 1"
+_HAS_WORDS: Final = "AND EXISTS (SELECT 1 FROM sheet_words WHERE sheet_words.rowid = sheets.number AND {conditions})"
+# One row for all: a list of JSON lists, and texts with no comma in them, are taken apart sooner than rows are fetched.
 _FACETS: Final = """
-    WITH found AS MATERIALIZED (SELECT number, category, difficulty {source} LIMIT ?)
-    SELECT 'total', '', count(*) FROM found
-    UNION ALL SELECT 'category', category, count(*) FROM found GROUP BY category
-    UNION ALL SELECT 'difficulty', difficulty, count(*) FROM found GROUP BY difficulty
-    UNION ALL SELECT * FROM (
-        SELECT 'tags', tag, count(*) AS often FROM found JOIN sheet_tags USING (number)
-        GROUP BY tag ORDER BY often DESC, tag LIMIT ?
-    )
+    SELECT count(*), group_concat(category), group_concat(difficulty), group_concat(tags)
+    FROM (SELECT category, difficulty, tags {source} LIMIT ?)
 """
 
 
 class _Source(NamedTuple):
-    """Where rows come from: `FROM …` and `WHERE …`, with the values."""
+    """Where sheets come from, `FROM …` and `WHERE …` with the values, and what their number is called there."""
 
-    joined: str
-    conditions: tuple[str, ...]
+    sql: str
     values: tuple[Value, ...]
+    number: str = "sheets.number"
 
     def and_(self, condition: str, *values: Value) -> "_Source":
-        return _Source(self.joined, (*self.conditions, condition), (*self.values, *values))
+        return _Source(f"{self.sql} {condition}", (*self.values, *values), self.number)
+
+
+class _Wanted(NamedTuple):
+    """The words that sheets have to have, and those that they must not have."""
+
+    has: tuple[Words, ...]
+    lacks: Words | None = None
 
     @property
-    def sql(self) -> str:
-        return f"{self.joined} WHERE {' AND '.join(self.conditions)}"
+    def expression(self) -> str:
+        wanted = " AND ".join(words.expression for words in self.has)
+        return wanted if self.lacks is None else f"({wanted}) NOT ({self.lacks.expression})"
+
+    def among(self, source: _Source) -> _Source:
+        """Those sheets of the source that have the words."""
+        conditions = [words.condition for words in self.has]
+        values = [value for words in self.has for value in words.values]
+        if self.lacks is not None:
+            conditions.append(f"NOT {self.lacks.condition}")
+            values += self.lacks.values
+        return source.and_(_HAS_WORDS.format(conditions=" AND ".join(conditions)), *values)
 
 
-def _filters(query: SheetQuery) -> Iterator[tuple[str, Value]]:
-    if query.scope in {SheetScope.OWN, SheetScope.READABLE}:
-        yield _SCOPES[query.scope], query.viewer
-    wanted = {
-        "category = ?": query.category,
-        "difficulty = ?": query.difficulty,
-        _TAGGED: query.tag,
-        "creator_id = ?": query.creator,
-        "approval = ?": query.approval,
-        _FAVORITE: query.viewer if query.favorite else None,
-    }
-    yield from ((condition, value) for condition, value in wanted.items() if value is not None)
+def _tiers(words: tuple[str, ...]) -> list[tuple[Words, Words | None]]:
+    """For each tier what its sheets have, and what only the sheets of a better one have."""
+    exact = Words(words, in_title=True)
+    begun = Words(words, whole=False, in_title=True)
+    return [(exact, None), (begun, exact), (Words(words, whole=False), begun)]
 
 
-def _filtered(query: SheetQuery, joined: str) -> _Source:
-    source = _Source(joined, (), ())
-    if query.scope in {SheetScope.LISTED, SheetScope.PUBLIC}:
-        source = source.and_(_SCOPES[query.scope])
-    for condition, value in _filters(query):
-        source = source.and_(condition, value)
-    return source
-
-
-def _all_of(words: Sequence[str], *, whole: bool) -> str:
-    return " AND ".join(f'"{word}"' if whole else f'"{word}" *' for word in words)
-
-
-def _tier(words: Sequence[str], tier: int) -> str:
-    """FTS5's expression for the sheets of a tier, and of no better one."""
-    exact, begun, anywhere = (
-        f"{{title_words}} : ({_all_of(words, whole=True)})",
-        f"{{title_words}} : ({_all_of(words, whole=False)})",
-        f"({_all_of(words, whole=False)})",
-    )
-    return (exact, f"({begun}) NOT ({exact})", f"{anywhere} NOT ({begun})")[tier]
-
-
-def _sources(query: SheetQuery) -> list[_Source]:
-    """Where the rows come from, one after the other: a source for each tier, if the words matter for the order."""
+def _wanted(query: SheetQuery) -> list[_Wanted]:
+    """What is wanted, one after the other: something for each tier, if the words matter for the order."""
+    filters = filters_of(query)
     if not query.text.strip():
-        return [_filtered(query, "FROM sheets")]
-    words = query_words(query.text)
+        return [_Wanted(tuple(filters))]
+    words = tuple(query_words(query.text))
     if not words:
         return []
     if query.sort is SheetSort.BEST:
-        matches = [_tier(words, tier) for tier in range(TIERS)]
-    else:
-        matches = [f"({_all_of(words, whole=False)})"]
-    return [_filtered(query, _WITH_WORDS).and_("sheet_words MATCH ?", match) for match in matches]
+        return [_Wanted((has, *filters), lacks) for has, lacks in _tiers(words)]
+    return [_Wanted((Words(words, whole=False), *filters))]
+
+
+def _finds_many(connection: sqlite3.Connection, wanted: _Wanted) -> bool:
+    (count,) = connection.execute(_COUNT, (wanted.expression, MANY)).fetchone()
+    return int(count) == MANY
+
+
+def _source(connection: sqlite3.Connection, query: SheetQuery, wanted: _Wanted) -> _Source:
+    """The source that has the first ones of the query's order soonest."""
+    if query.favorite:
+        return wanted.among(_Source(_FAVORITES, (query.viewer,)))
+    if query.sort is not SheetSort.VIEWED:
+        return _Source(_MATCHED, (wanted.expression,), "sheet_words.rowid")
+    if _finds_many(connection, wanted):
+        return wanted.among(_Source(_MOST_VIEWED, ()))
+    return _Source(_MATCHED_SHEETS, (wanted.expression,))
 
 
 def find_page(connection: sqlite3.Connection, query: SheetQuery, limit: int, cursor: str | None) -> Page[Sheet]:
     """A page of what is found. Raises InvalidCursor."""
     place = sheet_place(query, cursor)
-    rows: list[tuple[int, Sheet]] = []
-    for tier, source in enumerate(_sources(query)):
+    found: list[tuple[int, int]] = []
+    for tier, wanted in enumerate(_wanted(query)):
         if query.sort is SheetSort.BEST and place is not None and tier < place.value:
             continue
         here = place if place is not None and (query.sort is not SheetSort.BEST or tier == place.value) else None
-        found = _ordered(connection, query, source, here, limit + 1 - len(rows))
-        rows += [(sheet.views if query.sort is SheetSort.VIEWED else tier, sheet) for sheet in found]
-        if len(rows) > limit:
+        source = _source(connection, query, wanted)
+        found += _ordered(connection, query.sort, source, here, tier, limit + 1 - len(found))
+        if len(found) > limit:
             break
-    return sheet_page(query, rows, limit)
+    return sheet_page(query, _read(connection, found), limit)
 
 
 def _ordered(
-    connection: sqlite3.Connection, query: SheetQuery, source: _Source, place: SheetPlace | None, limit: int
-) -> list[Sheet]:
-    number = "sheet_words.rowid" if source.joined == _WITH_WORDS else "number"
-    if query.sort is SheetSort.VIEWED:
+    connection: sqlite3.Connection, sort: SheetSort, source: _Source, place: SheetPlace | None, tier: int, limit: int
+) -> list[tuple[int, int]]:
+    """The first ones of a source behind that place: the value that a place has, and the number."""
+    value, number = "views" if sort is SheetSort.VIEWED else str(tier), source.number
+    if sort is SheetSort.VIEWED:
         order = f"views DESC, {number} DESC"
         if place is not None:
-            source = source.and_(f"(views, {number}) < (?, ?)", place.value, place.number)
+            source = source.and_(f"AND (views, {number}) < (?, ?)", place.value, place.number)
     else:
-        ascending = query.sort is SheetSort.OLDEST
+        ascending = sort is SheetSort.OLDEST
         order = f"{number} ASC" if ascending else f"{number} DESC"
         if place is not None:
-            source = source.and_(f"{number} {'>' if ascending else '<'} ?", place.number)
-    return SHEETS.select_from(connection, f"{source.sql} ORDER BY {order} LIMIT ?", *source.values, limit)
+            source = source.and_(f"AND {number} {'>' if ascending else '<'} ?", place.number)
+    sql = f"SELECT {value}, {number} {source.sql} ORDER BY {order} LIMIT ?"
+    return connection.execute(sql, (*source.values, limit)).fetchall()
+
+
+def _read(connection: sqlite3.Connection, found: Sequence[tuple[int, int]]) -> list[tuple[int, Sheet]]:
+    numbers = orjson.dumps([number for _, number in found]).decode()
+    sheets = SHEETS.select(connection, "WHERE number IN (SELECT value FROM json_each(?))", numbers)
+    by_number = {sheet.number: sheet for sheet in sheets}
+    return [(value, by_number[number]) for value, number in found]
 
 
 def count_facets(connection: sqlite3.Connection, query: SheetQuery) -> SheetFacets:
-    """How many of what is found have each value."""
-    counts: dict[str, dict[str, int]] = {"total": {"": 0}, "category": {}, "difficulty": {}, "tags": {}}
-    sources = _sources(query)
-    if sources:
-        source = _without_tiers(query)
+    """How many of what is found, or of the newest `FACET_LIMIT` of them, have each value."""
+    total, columns = 0, ("", "", "")
+    for wanted in _wanted(structs.replace(query, sort=SheetSort.NEWEST)):  # one at most
+        if query.favorite:
+            source = wanted.among(_Source(_FAVORITES, (query.viewer,)))
+        else:
+            source = _Source(_MATCHED_SHEETS, (wanted.expression,)).and_("ORDER BY sheet_words.rowid DESC")
         sql = _FACETS.format(source=source.sql)
-        for kind, value, count in connection.execute(sql, (*source.values, FACET_LIMIT, FACET_TAGS)):
-            counts[kind][value] = count
-    total = counts["total"][""]
+        total, *columns = connection.execute(sql, (*source.values, FACET_LIMIT)).fetchone()
+    category, difficulty, tags = columns if total else ("", "", "")
+    each_tag = Counter(chain.from_iterable(orjson.loads(f"[{tags}]")))
+    frequent = sorted(each_tag.items(), key=lambda item: (-item[1], item[0]))[:FACET_TAGS]
     return SheetFacets(
         total=total,
         complete=total < FACET_LIMIT,
-        category=counts["category"],
-        difficulty=counts["difficulty"],
-        tags=counts["tags"],
+        category=_count(category),
+        difficulty=_count(difficulty),
+        tags=dict(frequent),
     )
 
 
-def _without_tiers(query: SheetQuery) -> _Source:
-    (source,) = _sources(structs.replace(query, sort=SheetSort.NEWEST))
-    return source
+def _count(values: str) -> dict[str, int]:
+    return dict(Counter(values.split(","))) if values else {}

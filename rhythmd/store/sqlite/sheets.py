@@ -1,4 +1,4 @@
-"""Sheets, their files, favourites and views. How they are searched is in `rhythmd.store.sqlite.sheet_search`."""
+"""Sheets, their files, favourites and views. `rhythmd.store.sqlite.sheet_search` searches them."""
 
 import sqlite3
 from collections.abc import Collection, Mapping
@@ -10,9 +10,9 @@ from msgspec import structs
 from rhythmd.ports import NotFound, TooMany
 from rhythmd.rows import Page, Sheet, SheetChanges, SheetFacets, SheetFile, SheetQuery, changed_fields
 from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.sheet_index import index_sheet, unindex_sheet, words_of
 from rhythmd.store.sqlite.sheet_search import SHEETS, count_facets, find_page
 from rhythmd.store.sqlite.table import Table
-from rhythmd.store.words import index_words
 
 __all__ = ["SqliteSheets"]
 
@@ -22,7 +22,6 @@ _HASHES: Final = "hash IN (SELECT value FROM json_each(?))"
 _IDS: Final = "id IN (SELECT value FROM json_each(?))"
 _STRAYS: Final = {
     "favourites": "FROM favorites WHERE number NOT IN (SELECT number FROM sheets)",
-    "tags": "FROM sheet_tags WHERE number NOT IN (SELECT number FROM sheets)",
     "words": "FROM sheet_words WHERE rowid NOT IN (SELECT number FROM sheets)",
 }
 # The plus keeps SQLite from an index of the creator, who may have thousands of sheets.
@@ -67,30 +66,11 @@ def _number(connection: sqlite3.Connection, sheet_id: str) -> int | None:
     return None if found is None else int(found[0])
 
 
-def _words(sheet: Sheet) -> tuple[str, str]:
-    title = index_words([sheet.title])
-    more = index_words([sheet.artist, sheet.album, *sheet.tags, sheet.creator])
-    return " ".join(title), " ".join(more)
-
-
-def _index(connection: sqlite3.Connection, sheet: Sheet) -> None:
-    _unindex(connection, sheet.number)
-    values = (sheet.number, *_words(sheet))
-    connection.execute("INSERT INTO sheet_words (rowid, title_words, other_words) VALUES (?, ?, ?)", values)
-    tags = [(tag, sheet.number) for tag in sheet.tags]
-    connection.executemany("INSERT OR IGNORE INTO sheet_tags (tag, number) VALUES (?, ?)", tags)
-
-
-def _unindex(connection: sqlite3.Connection, number: int) -> None:
-    connection.execute("DELETE FROM sheet_words WHERE rowid = ?", (number,))
-    connection.execute("DELETE FROM sheet_tags WHERE number = ?", (number,))
-
-
 def _create(connection: sqlite3.Connection, sheet: Sheet) -> Sheet:
     (number,) = connection.execute(_NEXT_NUMBER).fetchone()
     sheet = structs.replace(sheet, number=number)
     SHEETS.insert(connection, sheet)
-    _index(connection, sheet)
+    index_sheet(connection, sheet)
     return sheet
 
 
@@ -100,7 +80,7 @@ def _update(connection: sqlite3.Connection, sheet_id: str, changes: SheetChanges
         raise NotFound("no such sheet")
     sheet = structs.replace(before, **changed_fields(changes))
     SHEETS.replace(connection, sheet)
-    _index(connection, sheet)
+    index_sheet(connection, sheet)
     return sheet
 
 
@@ -108,7 +88,7 @@ def _delete(connection: sqlite3.Connection, sheet_id: str) -> bool:
     number = _number(connection, sheet_id)
     if number is None:
         return False
-    _unindex(connection, number)
+    unindex_sheet(connection, number)
     return connection.execute("DELETE FROM sheets WHERE number = ?", (number,)).rowcount > 0
 
 
@@ -122,10 +102,7 @@ def _add_views(connection: sqlite3.Connection, views: Mapping[str, int]) -> None
 
 def _is_indexed(connection: sqlite3.Connection, sheet: Sheet) -> bool:
     words = "SELECT title_words, other_words FROM sheet_words WHERE rowid = ?"
-    if connection.execute(words, (sheet.number,)).fetchall() != [_words(sheet)]:
-        return False
-    tags = connection.execute("SELECT tag FROM sheet_tags WHERE number = ?", (sheet.number,))
-    return {tag for (tag,) in tags} == {*sheet.tags}
+    return connection.execute(words, (sheet.number,)).fetchall() == [words_of(sheet)]
 
 
 def _misindexed(connection: sqlite3.Connection, sheet_ids: Collection[str]) -> set[str]:
@@ -136,7 +113,7 @@ def _misindexed(connection: sqlite3.Connection, sheet_ids: Collection[str]) -> s
 def _reindex(connection: sqlite3.Connection, sheet_ids: Collection[str]) -> set[str]:
     wrong = _misindexed(connection, sheet_ids)
     for sheet in SHEETS.select(connection, f"WHERE {_IDS}", _as_json(wrong)):
-        _index(connection, sheet)
+        index_sheet(connection, sheet)
     return wrong
 
 

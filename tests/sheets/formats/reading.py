@@ -47,7 +47,7 @@ def listen(content: bytes | str) -> tuple[ScoreFacts, Music]:
     midi = io.BytesIO()
     facts = analyse(io.BytesIO(content.encode() if isinstance(content, str) else content), midi)
     midi.seek(0)
-    return facts, _music(MidiFile(file=midi, charset="utf-8"))
+    return facts, _music(MidiFile(file=midi, charset="latin-1"))
 
 
 def hear(content: bytes | str) -> Music:

@@ -7,7 +7,7 @@ from typing import Final
 
 from rhythmd.sheets.formats.abc_notation.fields import SIGNS
 from rhythmd.sheets.formats.abc_notation.voice import Pitch, Voice
-from rhythmd.sheets.formats.bounds import MAX_NOTES, RefusedFile, at_line, checked_notes, printable
+from rhythmd.sheets.formats.bounds import RefusedFile, at_line, checked_written, printable
 from rhythmd.sheets.formats.expression import ACCENT, STRONG_ACCENT
 from rhythmd.sheets.formats.score import Score
 
@@ -83,7 +83,6 @@ class MusicReader:
         self._symbols = dict(_SYMBOLS)
         self.metre: tuple[int, int] | None = None
         self._line = 0
-        self._notes = 0
         self._kinds: dict[str, Callable[[re.Match[str], Voice], None]] = {
             "text": self._text, "mark": self._mark, "bar": self._bar, "ending": self._ending, "note": self._note,
             "chord": self._chord, "rest": self._rest, "bars": self._bars, "tuplet": self._tuplet, "grace": self._grace,
@@ -286,9 +285,7 @@ class MusicReader:
         voice.overlay()
 
     def _count(self, notes: int) -> None:
-        self._notes += notes
-        if self._notes > MAX_NOTES:
-            checked_notes(self._notes)
+        self._score.written = checked_written(self._line, self._score.written + notes)
 
     def _length_of(self, text: str) -> Fraction:
         match = re.fullmatch(_LENGTH, text)

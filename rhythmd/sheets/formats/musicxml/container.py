@@ -5,7 +5,7 @@ import zlib
 from typing import Final
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from rhythmd.sheets.formats.bounds import RefusedFile, printable
+from rhythmd.sheets.formats.bounds import RefusedFile, printable, tidy
 from rhythmd.sheets.formats.markup import read_elements
 
 __all__ = ["MAX_UNPACKED", "unpack"]
@@ -16,6 +16,7 @@ MAX_UNPACKED: Final = 40_000_000
 _MAX_ENTRIES: Final = 200
 _CONTAINER: Final = "META-INF/container.xml"
 _SCORE_TYPES: Final = ("", "application/vnd.recordare.musicxml+xml")
+_ENCRYPTED: Final = 1
 _ZIP: Final = b"PK\x03\x04"
 _BROKEN: Final = (BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError, LookupError)
 
@@ -32,7 +33,7 @@ def unpack(content: bytes) -> bytes:
     except RefusedFile:
         raise
     except _BROKEN as error:
-        raise RefusedFile(f"this is no readable zip archive ({error})") from None
+        raise RefusedFile(f"this is no readable zip archive ({tidy(str(error))})") from None
 
 
 def _score(archive: ZipFile) -> bytes:
@@ -61,6 +62,8 @@ def _check_name(name: str) -> None:
 
 def _read(archive: ZipFile, entry: ZipInfo) -> bytes:
     """The content of an entry, whatever size it claims to have."""
+    if entry.flag_bits & _ENCRYPTED:
+        raise RefusedFile(f"the file {printable(entry.filename)} in the archive is encrypted")
     with archive.open(entry) as file:
         content = file.read(MAX_UNPACKED + 1)
     if len(content) > MAX_UNPACKED:

@@ -129,7 +129,8 @@ def _take_sound_jumps(state: PartState, sound: Element) -> bool:
 def _take_sound_values(state: PartState, at: Fraction, sound: Element, direction: Element) -> None:
     """Tempo and loudness of a `sound`; a dynamic mark beside it says the loudness better."""
     if sound.get("tempo"):
-        _take_tempo(state, at, sound.line, float(number_in(sound.line, sound.get("tempo"), "a tempo")))
+        tempo = float(number_in(sound.line, sound.get("tempo"), "a tempo"))
+        state.take_tempo(at, checked_tempo(sound.line, tempo))
     has_mark = any(type_.has("dynamics") for type_ in direction.all("direction-type"))
     if sound.get("dynamics") and not has_mark:
         percent = number_in(sound.line, sound.get("dynamics"), "a dynamic")

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Final
 
-from rhythmd.sheets.formats.bounds import at_line, printable
+from rhythmd.sheets.formats.bounds import at_line, checked_written, printable
 from rhythmd.sheets.formats.expression import ACCENT, STRONG_ACCENT
 from rhythmd.sheets.formats.keys import MAX_SHARPS, key_name
 from rhythmd.sheets.formats.markup import Element
@@ -123,6 +123,7 @@ def _fifths(semitones: int) -> int:
 
 
 def _note(state: PartState, element: Element) -> None:
+    state.score.written = checked_written(element.line, state.score.written + 1)
     is_chord, is_grace = element.has("chord"), element.has("grace")
     if not is_grace:
         length = duration_of(element, state.divisions)
