@@ -35,7 +35,7 @@ def form(content: bytes, name: str, fields: dict[str, str | list[str]]) -> aioht
     for field, value in fields.items():
         for each in [value] if isinstance(value, str) else value:
             data.add_field(field, each)
-    data.add_field("file", content, filename=name, content_type="application/octet-stream")
+    data.add_field("file", io.BytesIO(content), filename=name, content_type="application/octet-stream")
     return data
 
 
