@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from rhythmd.admin import OPERATOR, open_auth, opened
 from rhythmd.app import open_blobs, open_scratch
-from rhythmd.auth.service import Auth
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config
 from rhythmd.errors import ConfigError
@@ -139,12 +138,14 @@ async def run_import(config: Config, options: argparse.Namespace) -> int:
         library = SheetLibrary(shelf.store.sheets, shelf.files, shelf.scratch, auth.auditor, config.sheets)
         importer = Importer(shelf.store.sheets, shelf.files, library, shelf.scratch, terms, folder, listed)
         with _only_import(config), _written(options.report) as out:
-            return await _run_import(importer, paths, config.workers.processes, _Report(len(paths), out), auth, creator)
+            # Before it begins, as it may be killed, or the database be away at its end.
+            auth.auditor.record(
+                "sheets.imported", target=creator.id, client=OPERATOR, files=len(paths), approval=str(terms.approval)
+            )
+            return await _run_import(importer, paths, config.workers.processes, _Report(len(paths), out))
 
 
-async def _run_import(
-    importer: Importer, paths: list[Path], at_once: int, report: _Report, auth: Auth, creator: Account
-) -> int:
+async def _run_import(importer: Importer, paths: list[Path], at_once: int, report: _Report) -> int:
     try:
         await importer.run(paths, at_once, report.add)
     except StoreError as error:
@@ -152,9 +153,6 @@ async def _run_import(
         return FAILED
     finally:
         report.show()
-        count = report.count(Outcome.IMPORTED)
-        if count:
-            auth.auditor.record("sheets.imported", target=creator.id, client=OPERATOR, count=count)
     return 0
 
 

@@ -131,7 +131,9 @@ def test_import_is_in_the_audit(desk: Desk, folder: Path) -> None:
     fill(folder, 2)
     desk.take_in(folder)
     page = desk.ask(lambda store, _: store.audit.page(unix_ms(), 10, None, AuditFilter(action="sheets.imported")))
-    assert [(entry.target, entry.details) for entry in page.items] == [(CREATOR.id, {"count": 2})]
+    assert [(entry.target, entry.details) for entry in page.items] == [
+        (CREATOR.id, {"files": 2, "approval": "approved"})
+    ]
 
 
 def test_import_that_is_killed_goes_on(desk: Desk, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

