@@ -6,7 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.commands import capacity, codec, compare, concert, faults, garbage, idle, latency, performance, rest, wan
+from bench.commands import (
+    capacity,
+    codec,
+    compare,
+    concert,
+    faults,
+    garbage,
+    idle,
+    latency,
+    performance,
+    rest,
+    search,
+    sheets,
+    uploads,
+    wan,
+)
 from bench.page import RESULTS, write
 from bench.report import Report, as_text
 
@@ -32,7 +47,10 @@ COMMANDS: Final[dict[str, Command]] = {
     "wan": Command(wan.HELP, wan.add_arguments, wan.run),
     "performance": Command(performance.HELP, performance.add_arguments, performance.run),
     "rest": Command(rest.HELP, rest.add_arguments, rest.run),
+    "search": Command(search.HELP, search.add_arguments, search.run),
+    "uploads": Command(uploads.HELP, uploads.add_arguments, uploads.run),
     "codec": Command(codec.HELP, codec.add_arguments, codec.run),
+    "sheets": Command(sheets.HELP, sheets.add_arguments, sheets.run),
     "compare": Command(compare.HELP, compare.add_arguments, compare.run),
 }
 

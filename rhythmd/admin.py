@@ -8,11 +8,11 @@ import argparse
 import asyncio
 import getpass
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -29,7 +29,7 @@ from rhythmd.ports import Store, StoreError
 from rhythmd.rows import Account, Role
 from rhythmd.store.cache import MemoryCache
 
-__all__ = ["Shared", "add_admin_commands"]
+__all__ = ["OPERATOR", "Commands", "Shared", "Work", "add_admin_commands", "open_auth", "opened"]
 
 OPERATOR: Final = Client(user_agent="rhythmd command")
 CACHE_ENTRIES: Final = 100
@@ -44,7 +44,7 @@ class Commands(Protocol):
     def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser: ...  # noqa: A002 - argparse's name
 
 
-Work = Callable[[Config, argparse.Namespace], Awaitable[int]]
+Work = Callable[[Config, argparse.Namespace], Coroutine[Any, Any, int]]
 
 
 class Shared(Struct, frozen=True):
@@ -86,18 +86,16 @@ def add_admin_commands(commands: Commands, shared: Shared) -> None:
 
 
 def _run(work: Work, config: Config, options: argparse.Namespace) -> int:
-    async def run() -> int:
-        return await work(config, options)
-
     try:
-        return asyncio.run(run())
-    except (AuthError, StoreError) as error:
+        return asyncio.run(work(config, options))
+    except (AuthError, StoreError, OSError) as error:
         print(f"rhythmd: {error}", file=sys.stderr)
         return FAILED
 
 
 @asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[Store]:
+async def opened(config: Config) -> AsyncIterator[Store]:
+    """The store of the configuration, started. Raises StoreError."""
     store = open_store(config)
     await store.start()
     try:
@@ -107,16 +105,21 @@ async def _opened(config: Config) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
+async def open_auth(config: Config, store: Store) -> AsyncIterator[Auth]:
+    """The services on a store, with an audit that is written before the end."""
+    keys = await asyncio.to_thread(load_keys, config.auth, Path(config.server.data_dir))
+    auth = Auth(config.auth, keys, store, MemoryCache(CACHE_ENTRIES), LogMailer())
+    auth.start()
+    try:
+        yield auth
+    finally:
+        await auth.stop(AUDIT_S)
+
+
+@asynccontextmanager
 async def _services(config: Config) -> AsyncIterator[Auth]:
-    """The services on the store, with an audit that is written before the end."""
-    async with _opened(config) as store:
-        keys = await asyncio.to_thread(load_keys, config.auth, Path(config.server.data_dir))
-        auth = Auth(config.auth, keys, store, MemoryCache(CACHE_ENTRIES), LogMailer())
-        auth.start()
-        try:
-            yield auth
-        finally:
-            await auth.stop(AUDIT_S)
+    async with opened(config) as store, open_auth(config, store) as auth:
+        yield auth
 
 
 def _read_password() -> str:
@@ -159,7 +162,7 @@ async def _ban(config: Config, options: argparse.Namespace) -> int:
 
 
 async def _list(config: Config, _options: argparse.Namespace) -> int:
-    async with _opened(config) as store:
+    async with opened(config) as store:
         cursor: str | None = None
         while True:
             page = await store.accounts.page(PAGE, cursor)
@@ -188,13 +191,13 @@ async def _rotate(config: Config, _options: argparse.Namespace) -> int:
 
 
 async def _check(config: Config, _options: argparse.Namespace) -> int:
-    async with _opened(config) as store:
+    async with opened(config) as store:
         problems = await store.check()
     print("\n".join(problems) or "nothing is wrong")
     return FAILED if problems else 0
 
 
 async def _migrate(config: Config, _options: argparse.Namespace) -> int:
-    async with _opened(config):
+    async with opened(config):
         print("the database is up to date")
     return 0

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
-from rhythmd.bridges import AccountWatcher, NoSheets, Recheck, RoomPasswords, SocketLoginVerifier
+from rhythmd.avatars.service import Avatars
+from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomPasswords, SocketLoginVerifier
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, ServerConfig
 from rhythmd.errors import ConfigError
@@ -24,19 +25,24 @@ from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
 from rhythmd.ports import BlobStore, Cache, LiveState, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
+from rhythmd.sheets.files import SheetFiles
+from rhythmd.sheets.library import SheetLibrary
 from rhythmd.store.blobs.directory import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
 from rhythmd.store.live import MappedLiveState, NoLiveState
 from rhythmd.store.sqlite.store import SqliteStore
 from rhythmd.telemetry import Stats, StatsCollector, server_log
+from rhythmd.workers.pool import WorkerPool
+from rhythmd.workers.scratch import ScratchFolder
 
-__all__ = ["Server", "open_blobs", "open_store"]
+__all__ = ["Server", "open_blobs", "open_scratch", "open_store"]
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 PING_S: Final = 1.0
 SQLITE_FILE: Final = "rhythmd.sqlite3"
 BLOBS_FOLDER: Final = "blobs"
 LIVE_FOLDER: Final = "live"
+SCRATCH_FOLDER: Final = "scratch"
 
 
 def open_store(config: Config) -> Store:
@@ -66,6 +72,11 @@ def open_blobs(config: Config) -> BlobStore:
         ) from error
     mongo = config.mongo
     return GridFSBlobs(mongo.url, mongo.database, mongo.driver, find_s=mongo.find_s, timeout_s=config.store.timeout_s)
+
+
+def open_scratch(config: Config) -> ScratchFolder:
+    """Where files are on their way through a worker."""
+    return ScratchFolder(Path(config.server.data_dir) / SCRATCH_FOLDER)
 
 
 def _open_cache(config: Config) -> Cache:
@@ -114,12 +125,35 @@ class Server:
         passwords = RoomPasswords(self._auth.passwords)
         self._blobs = open_blobs(config)
         self._live = _live_state(config)
-        sheets = sheets or NoSheets()
+        self._workers = WorkerPool(config.workers)
+        scratch, auth = open_scratch(config), self._auth
+        files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch)
+        self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
+        sheets = sheets or LibrarySheets(self._library)
         self._hub = Hub(config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets)
         watcher = AccountWatcher(self._hub)
         self._auth.notifier.add(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)
-        self._rest = RestSide(config, self._hub, self._auth, self._store, self._why_not_ready, self._metrics(stats))
+        self._avatars = Avatars(
+            self._store.accounts,
+            auth.public_accounts,
+            self._blobs,
+            self._workers,
+            scratch,
+            auth.moderation,
+            auth.auditor,
+        )
+        self._rest = RestSide(
+            config,
+            self._hub,
+            auth,
+            self._store,
+            self._library,
+            self._avatars,
+            self._why_not_ready,
+            self._metrics(stats),
+            scratch,
+        )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(
             loop, config.limits, self._hub, login_verifier, tuple(config.server.allowed_origins), stats, heartbeat
@@ -150,6 +184,7 @@ class Server:
         await self._start_store()
         self._keeper = self._loop.create_task(self._keep_store())
         self._auth.start()
+        self._avatars.start()
         self._rest.start()
         await asyncio.to_thread(self._live.open)
         await self._hub.restore()
@@ -175,6 +210,11 @@ class Server:
         for task in (self._keeper, self._blobs_starter):
             if task is not None:
                 task.cancel()
+        await self._workers.close()
+        await self._avatars.stop()
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(self._config.server.stop_s / 4):
+                await self._library.close()
         await self._auth.stop(self._config.server.stop_s / 4)
         await self._cache.close()
         await self._store.close()
@@ -188,9 +228,24 @@ class Server:
         return self._auth
 
     @property
+    def blobs(self) -> BlobStore:
+        """The files."""
+        return self._blobs
+
+    @property
+    def library(self) -> SheetLibrary:
+        """The sheet music."""
+        return self._library
+
+    @property
     def hub(self) -> Hub:
         """The rooms and sessions."""
         return self._hub
+
+    @property
+    def workers(self) -> WorkerPool:
+        """The processes that read strangers' files."""
+        return self._workers
 
     @property
     def url(self) -> str:
@@ -229,6 +284,7 @@ class Server:
                     await self._store.expire(unix_ms())
                     await self._hub.archive.sweep()
                     swept = self._loop.time()
+                await self._library.tend(unix_ms())
             except StoreUnavailable:
                 self._store_answers = False
             except StoreError:
@@ -251,6 +307,8 @@ class Server:
             "recordings": ("Rooms that are recorded", lambda: len(hub.recorder)),
             "performances": ("Rooms in which a sheet is played", lambda: len(hub.conductor)),
             "away": ("Clients that are gone and may come back", lambda: len(hub.sessions.away)),
+            "worker_jobs": ("Files that worker processes look at", lambda: self._workers.running),
+            "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
         registry.register(StatsCollector(stats, gauges))

@@ -1,7 +1,8 @@
-"""Where the hub's ports meet the authentication: small adapters, built by `rhythmd.app`."""
+"""Where the hub's ports meet the authentication and the library: small adapters, built by `rhythmd.app`."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from rhythm_protocol.close import USER_BANNED
 from rhythm_protocol.errors import ErrorCode
@@ -13,10 +14,12 @@ from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Credentials, Identity, Performance
-from rhythmd.ports import Store, StoreUnavailable
+from rhythmd.midi.reader import NotReadable, read_performance
+from rhythmd.ports import NotFound, Store, StoreUnavailable
 from rhythmd.rows import Account
+from rhythmd.sheets.library import SheetLibrary
 
-__all__ = ["AccountWatcher", "NoSheets", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
+__all__ = ["AccountWatcher", "LibrarySheets", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
 
 CHUNK: Final = 500
 CLOCKS_DIFFER_MS: Final = 60_000
@@ -65,11 +68,30 @@ def _identity(principal: Principal) -> Identity:
     )
 
 
-class NoSheets:
-    """Implements `hub.ports.SheetSource` where there is no library."""
+class _Player(NamedTuple):
+    """A user in a room, as a reader of sheets."""
 
-    async def performance(self, _sheet_id: str, _user_id: str | None, _roles: frozenset[str]) -> Performance:
-        raise Refused(ErrorCode.NOT_FOUND, "there is no such sheet", "sheet")
+    user_id: str
+    roles: frozenset[str]
+
+
+class LibrarySheets:
+    """Implements `hub.ports.SheetSource`: what is in the library."""
+
+    def __init__(self, library: SheetLibrary) -> None:
+        self._library = library
+
+    async def performance(self, sheet_id: str, user_id: str | None, roles: frozenset[str]) -> Performance:
+        try:
+            sheet = await self._library.read(sheet_id, None if user_id is None else _Player(user_id, roles))
+            file = await self._library.file(sheet)
+            content = b"".join([part async for part in await self._library.read_midi(file)])
+            score = await asyncio.to_thread(read_performance, content)
+        except (NotFound, NotReadable):
+            raise Refused(ErrorCode.NOT_FOUND, "this sheet cannot be played", "sheet") from None
+        except StoreUnavailable:
+            raise Refused(ErrorCode.UNAVAILABLE, "the library cannot be read now") from None
+        return Performance(sheet.id, sheet.title, sheet.artist, score)
 
 
 class AccountWatcher:

@@ -15,6 +15,7 @@ from rhythmd.client.errors import ClientError
 from rhythmd.config import Config, load_config
 from rhythmd.errors import ConfigError
 from rhythmd.ports import StoreError
+from rhythmd.sheet_admin.commands import add_sheet_commands
 from rhythmd.telemetry import setup_logging
 
 __all__ = ["main"]
@@ -54,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_config_options(check)
     check.set_defaults(run=_check_config)
     add_client_commands(commands)
-    add_admin_commands(commands, Shared(_add_config_options, _load))
+    shared = Shared(_add_config_options, _load)
+    add_admin_commands(commands, shared)
+    add_sheet_commands(commands, shared)
     return parser
 
 
@@ -72,7 +75,7 @@ def _load(options: argparse.Namespace) -> Config:
     path: Path | None = options.config
     if path is None and DEFAULT_CONFIG.exists():
         path = DEFAULT_CONFIG
-    short = {"host": "server.host", "port": "server.port", "data": "server.data_dir"}
+    short = {"host": "server.host", "port": "server.port", "data": "server.data_dir", "workers": "workers.processes"}
     given = [f"{key}={value}" for name, key in short.items() if (value := getattr(options, name, None)) is not None]
     return load_config(path, settings=[*options.settings, *given])
 

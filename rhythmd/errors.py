@@ -3,13 +3,15 @@
     RhythmdError
     +-- ConfigError       the operator's configuration is wrong; stops the start
     +-- Refused           the peer asked for something it cannot have; goes to it as an `error`
+    +-- RefusedFile       a file is not what it must be
+    +-- FileTooCostly     a file takes more time or memory than the server gives to one
 
 What is wrong with a message's form is `rhythm_protocol.errors.ProtocolError`. Anything else is our own mistake.
 """
 
 from rhythm_protocol.errors import ErrorCode
 
-__all__ = ["ConfigError", "Refused", "RhythmdError"]
+__all__ = ["ConfigError", "FileTooCostly", "Refused", "RefusedFile", "RhythmdError"]
 
 
 class RhythmdError(Exception):
@@ -34,3 +36,27 @@ class Refused(RhythmdError):
         self.code = code
         self.message = message
         self.field = field
+
+
+class RefusedFile(RhythmdError):
+    """A file that is not what it must be.
+
+    Args:
+        reason: what is wrong with it, and where, for people who sent it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class FileTooCostly(RhythmdError):
+    """A file that takes more time or memory than the server gives to one.
+
+    Args:
+        reason: which of the two, for people who sent it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

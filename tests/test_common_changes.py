@@ -7,11 +7,11 @@ import pytest
 
 from rhythmd.hub.sending import delivery
 from rhythmd.hub.sending.delivery import TRANSITIONS, Event, State
-from tests.changes import bench, hub, protocol, server, settings
+from tests.changes import bench, hub, protocol, server, settings, sheets
 from tests.changes.page import ROOT, TEXT, Change, changes, located
 from tests.changes.tree import RECIPES, Tree
 
-MODULES = (bench, hub, protocol, server, settings)  # they fill RECIPES
+MODULES = (bench, hub, protocol, server, settings, sheets)  # they fill RECIPES
 CHANGES = changes()
 
 

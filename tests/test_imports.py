@@ -28,7 +28,22 @@ def loaded_by_serve() -> set[str]:
 
 @pytest.mark.parametrize(
     "library",
-    ["matplotlib", "mido", "motor", "msgpack", "numpy", "pymongo", "redis", "tqdm", "websockets.asyncio.client"],
+    [
+        "PIL",
+        "matplotlib",
+        "mido",
+        "motor",
+        "msgpack",
+        "music21",
+        "numpy",
+        "pymongo",
+        "redis",
+        "rhythmd.sheets.formats.analysis",
+        "tqdm",
+        "verovio",
+        "websockets.asyncio.client",
+        "xml.parsers.expat",
+    ],
 )
 def test_serve_does_not_load_what_it_does_not_use(loaded_by_serve: set[str], library: str) -> None:
     assert "rhythmd.app" in loaded_by_serve

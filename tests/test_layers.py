@@ -16,8 +16,8 @@ RANKS: Final = (
     ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.midi",),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
-    ("rhythmd.auth",),
-    ("rhythmd.hub.ports",),
+    ("rhythmd.auth", "rhythmd.workers", "rhythmd.sheets.formats"),
+    ("rhythmd.hub.ports", "rhythmd.sheets", "rhythmd.avatars"),
     ("rhythmd.hub.sending",),
     ("rhythmd.hub.rooms",),
     ("rhythmd.hub.sessions",),
@@ -32,6 +32,7 @@ RANKS: Final = (
     ("rhythmd.bridges",),
     ("rhythmd.app", "rhythmd.client"),
     ("rhythmd.admin",),
+    ("rhythmd.sheet_admin",),
     ("rhythmd.cli",),
     ("rhythmd.__main__",),
 )
@@ -43,12 +44,13 @@ LIBRARIES: Final = {
     "motor": ("rhythmd.store.mongo",),
     "pymongo": ("rhythmd.store.mongo",),
     "redis": ("rhythmd.cluster",),
+    "PIL": ("rhythmd.avatars.picture",),
     "obstore": ("rhythmd.store.blobs.s3",),
     "aiohttp": ("rhythmd.rest", "rhythmd.auth.oauth"),
     "websockets": ("rhythmd.net", "rhythmd.client"),
 }
 
-WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi")
+WALLED: Final = ("rhythmd.hub", "rhythmd.rest", "rhythmd.midi", "rhythmd.sheets", "rhythmd.workers", "rhythmd.avatars")
 ARROWS_BEFORE: Final = 137  # between modules of one folder without sub-packages
 ARROWS_OF_SHEETS: Final = 11  # of `rooms/performance.py` and `handlers/sheets.py`, which the folder did not have
 

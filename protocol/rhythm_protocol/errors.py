@@ -70,10 +70,21 @@ class ErrorCode(StrEnum):
         "invalid-midi", 400, Side.SOCKET,
         "an event is no MIDI channel message; `field` names it, nothing of the message is played",
     )  # fmt: skip
-    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", 415, Side.REST, "the body is not `application/json`"
+    UNSUPPORTED_MEDIA_TYPE = (
+        "unsupported-media-type",
+        415,
+        Side.REST,
+        "the body is of a media type that is not taken here",
+    )
     TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
     TOO_SLOW = "too-slow", 408, Side.REST, "the body did not arrive in time"
     RANGE_NOT_SATISFIABLE = "range-not-satisfiable", 416, Side.REST, "the file ends before the range that was asked for"
+    INVALID_FILE = (
+        "invalid-file", 422, Side.REST, "the file is not what it must be; `message` says what is wrong, and where",
+    )  # fmt: skip
+    FILE_TOO_COSTLY = (
+        "file-too-costly", 422, Side.REST, "the file takes more time or memory than the server gives to one",
+    )  # fmt: skip
     NOT_FOUND = "not-found", 404, Side.BOTH, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
     CROSS_SITE = "cross-site", 403, Side.REST, "a page of another site made the request"
@@ -127,6 +138,12 @@ class ErrorCode(StrEnum):
     )  # fmt: skip
     IDENTITY_TAKEN = "identity-taken", 409, Side.REST, "the identity at the other site is another account's"
     ALREADY_LINKED = "already-linked", 409, Side.REST, "the account has an identity at that site already"
+
+    # Sheet music
+
+    UPLOAD_LIMIT = "upload-limit", 429, Side.REST, "you have uploaded as much as you may in a day"
+    FAVORITE_LIMIT = "favorite-limit", 409, Side.REST, "you have as many favourites as you may"
+    CHANGED = "changed", 409, Side.REST, "the content has been changed since you looked at it; look again"
 
     # Rooms
 

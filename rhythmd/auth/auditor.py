@@ -44,6 +44,7 @@ class AuthAction(StrEnum):
     UNBANNED = "account.unbanned"
     MUTED = "account.muted"
     UNMUTED = "account.unmuted"
+    AVATAR_TAKEN_DOWN = "avatar.taken-down"
 
 
 class Auditor:

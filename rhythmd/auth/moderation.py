@@ -52,26 +52,26 @@ class Moderation:
     ) -> Account:
         """No login for `seconds` (None: for good); all sessions end."""
         until = self._until(seconds)
-        account = await self._below(by, usertag)
+        account = await self.below(by, usertag)
         account = await self._change(account, banned_until=until, ban_reason=reason)
         self._record(AuthAction.BANNED, by, account, client, until=until, reason=reason)
         await self._sessions.revoke_all(account.id)
         return account
 
     async def unban(self, by: Principal | None, usertag: str, client: Client) -> Account:
-        account = await self._change(await self._below(by, usertag), banned_until=None, ban_reason="")
+        account = await self._change(await self.below(by, usertag), banned_until=None, ban_reason="")
         self._record(AuthAction.UNBANNED, by, account, client)
         return account
 
     async def mute(self, by: Principal | None, usertag: str, seconds: int | None, client: Client) -> Account:
         """No chat for `seconds` (None: for good)."""
         until = self._until(seconds)
-        account = await self._change(await self._below(by, usertag), muted_until=until)
+        account = await self._change(await self.below(by, usertag), muted_until=until)
         self._record(AuthAction.MUTED, by, account, client, until=until)
         return account
 
     async def unmute(self, by: Principal | None, usertag: str, client: Client) -> Account:
-        account = await self._change(await self._below(by, usertag), muted_until=None)
+        account = await self._change(await self.below(by, usertag), muted_until=None)
         self._record(AuthAction.UNMUTED, by, account, client)
         return account
 
@@ -79,13 +79,13 @@ class Moderation:
         """Give exactly these roles. Only admins may, and not to themselves or to each other."""
         if by is not None and Role.ADMIN not in by.roles:
             raise NotPermitted("only admins give roles")
-        before = await self._below(by, usertag)
+        before = await self.below(by, usertag)
         account = await self._change(before, roles=roles)
         self._record(AuthAction.ROLES_CHANGED, by, account, client, before=sorted(before.roles), after=sorted(roles))
         return account
 
-    async def _below(self, by: Principal | None, usertag: str) -> Account:
-        """The account, if `by` has power over it."""
+    async def below(self, by: Principal | None, usertag: str) -> Account:
+        """The account, if `by` has power over it; for what this does not do itself."""
         if by is not None and rank(by.roles) < RANKS[Role.MODERATOR]:
             raise NotPermitted("only moderators may do that")
         account = await self._store.accounts.by_usertag(usertag)

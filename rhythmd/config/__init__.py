@@ -12,6 +12,8 @@ from rhythmd.config.sections import (
     RecordingConfig,
     RoomsConfig,
     ServerConfig,
+    SheetsConfig,
+    WorkersConfig,
 )
 
 __all__ = [
@@ -25,5 +27,7 @@ __all__ = [
     "RecordingConfig",
     "RoomsConfig",
     "ServerConfig",
+    "SheetsConfig",
+    "WorkersConfig",
     "load_config",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "RoomsConfig",
     "ServerConfig",
     "StoreConfig",
+    "WorkersConfig",
 ]
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -62,6 +63,7 @@ class LimitsConfig(Section, frozen=True):
     rate_entries: Positive = 50_000
     body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     body_s: Seconds = 10.0
+    upload_s: Seconds = 60.0
     performances: Annotated[int, Meta(ge=0)] = 50
     performance_events_per_s: Positive = 1_000
 
@@ -110,6 +112,13 @@ class RecordingConfig(Section, frozen=True):
     per_room: Positive = 50
     limit: Positive = 10_000
     keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 30
+
+
+class SheetsConfig(Section, frozen=True):
+    max_bytes: Annotated[int, Meta(ge=1_024, le=67_108_864)] = 5_242_880
+    uploads_per_day: Positive = 100
+    favorites: Positive = 10_000
+    views_every_s: Seconds = 10.0
 
 
 class StoreConfig(Section, frozen=True):
@@ -170,6 +179,13 @@ class AuthConfig(Section, frozen=True):
     github_api_url: str = "https://api.github.com"
 
 
+class WorkersConfig(Section, frozen=True):
+    processes: Annotated[int, Meta(ge=1, le=64)] = 2
+    queue: Annotated[int, Meta(ge=0)] = 256
+    time_s: Annotated[float, Meta(ge=0.1, le=600)] = 10.0
+    memory_mb: Annotated[int, Meta(ge=128, le=65_536)] = 768
+
+
 class ErrorsConfig(Section, frozen=True):
     webhook_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?\Z")] = ""
     webhook_queue: Positive = 100
@@ -184,9 +200,11 @@ class Config(Section, frozen=True):
     rooms: RoomsConfig = field(default_factory=RoomsConfig)
     quota: QuotaConfig = field(default_factory=QuotaConfig)
     recording: RecordingConfig = field(default_factory=RecordingConfig)
+    sheets: SheetsConfig = field(default_factory=SheetsConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     blobs: BlobsConfig = field(default_factory=BlobsConfig)
     mongo: MongoConfig = field(default_factory=MongoConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
+    workers: WorkersConfig = field(default_factory=WorkersConfig)
     errors: ErrorsConfig = field(default_factory=ErrorsConfig)

@@ -22,6 +22,7 @@ from rhythmd.ports.errors import (
 )
 from rhythmd.ports.memory import BlobStore, Cache, LiveState
 from rhythmd.ports.rooms import ChatStore, RecordingStore, RoomStore
+from rhythmd.ports.sheets import SheetStore
 from rhythmd.ports.store import AuditStore, Store
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "RoomStore",
     "SchemaTooNew",
     "SessionStore",
+    "SheetStore",
     "Store",
     "StoreError",
     "StoreUnavailable",

@@ -32,6 +32,9 @@ class AccountStore(Protocol):
     async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
         """Those of these accounts that have changed after `since`, in any order."""
 
+    async def shows_avatar(self, url: str) -> bool:
+        """Whether any profile has this avatar, which is not empty."""
+
 
 class ExternalIdentityStore(Protocol):
     """Which accounts of other sites log in to which account here: one of each site, each to one account."""

@@ -13,8 +13,12 @@ class BlobStore(Protocol):
     another one's folder.
     """
 
-    async def start(self) -> None:
-        """Get ready, and remove what a process that was killed has left. Raises ConfigError."""
+    async def start(self) -> bool:
+        """Get ready, and remove what a process that was killed has left. Raises ConfigError.
+
+        Whether no other process uses these files now; False, too, where nobody can tell.
+        """
+        ...
 
     async def close(self) -> None:
         """Let go of what the store holds open."""

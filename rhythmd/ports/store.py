@@ -5,6 +5,7 @@ from typing import Protocol
 
 from rhythmd.ports.accounts import AccountStore, ExternalIdentityStore, SessionStore
 from rhythmd.ports.rooms import ChatStore, RecordingStore, RoomStore
+from rhythmd.ports.sheets import SheetStore
 from rhythmd.rows import AuditEntry, AuditFilter, Page
 
 __all__ = ["AuditStore", "Store"]
@@ -42,6 +43,9 @@ class Store(Protocol):
 
     @property
     def recordings(self) -> RecordingStore: ...
+
+    @property
+    def sheets(self) -> SheetStore: ...
 
     @property
     def audit(self) -> AuditStore: ...

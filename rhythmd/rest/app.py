@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 
 from rhythmd.auth.service import Auth
+from rhythmd.avatars.service import Avatars
 from rhythmd.config import Config
 from rhythmd.hub.hub import Hub
 from rhythmd.ports import Store
@@ -24,12 +25,17 @@ from rhythmd.rest.serving.paths import PathMatcher, PathRow
 from rhythmd.rest.serving.rates import Rates
 from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PublicUrls, RequestSource
+from rhythmd.rest.serving.uploads import UploadReader
 from rhythmd.rest.table import Table, route_table
+from rhythmd.sheets.library import SheetLibrary
 from rhythmd.telemetry import rest_log
+from rhythmd.workers.scratch import ScratchFolder
 
 __all__ = ["RestSide"]
 
 KEEPALIVE_S: Final = 75.0
+READ_BYTES: Final = 65_536
+"""Of a body, for each connection, before the client has to wait; at twice as many it does. aiohttp has 256 KiB."""
 
 
 def _is_our_mistake(record: logging.LogRecord) -> bool:
@@ -49,8 +55,11 @@ class RestSide:
         hub: its rooms, sessions and recordings.
         auth: the services around accounts.
         store: of accounts, rooms and the audit.
+        library: of sheet music.
+        avatars: of accounts.
         why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
+        scratch: where uploads are until they are answered.
     """
 
     def __init__(
@@ -59,15 +68,20 @@ class RestSide:
         hub: Hub,
         auth: Auth,
         store: Store,
+        library: SheetLibrary,
+        avatars: Avatars,
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
+        scratch: ScratchFolder,
     ) -> None:
         source, origins = RequestSource(config.server.trusted_proxies), Origins(config.server.allowed_origins)
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
-        table = route_table(hub, auth, store, PublicUrls(config.server.public_url, source), config.rooms.max_players)
+        urls = PublicUrls(config.server.public_url, source)
+        table = route_table(hub, auth, store, library, avatars, urls, config)
         rates, limits = Rates(config.limits), config.limits
-        guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS)
+        uploads = UploadReader(scratch, limits)
+        guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
         paths = PathMatcher([*_api(table, guard), *_site(table, HealthResource(why_not_ready, metrics))])
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
         self._server = web.Server(
@@ -76,6 +90,7 @@ class RestSide:
             access_log=None,
             logger=http_log,
             keepalive_timeout=KEEPALIVE_S,
+            read_bufsize=READ_BYTES,
         )
 
     def start(self) -> None:

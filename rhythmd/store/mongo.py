@@ -6,12 +6,13 @@ MongoDB takes no operator.
 """
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, NamedTuple
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
-from pymongo import AsyncMongoClient, IndexModel, ReturnDocument, WriteConcern
+from pymongo import AsyncMongoClient, IndexModel, ReturnDocument, UpdateOne, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, PyMongoError
 
@@ -208,6 +209,13 @@ class Collection:
         async with self._database.call() as database:
             return await database[self._name].find(where, sort=sort, limit=limit or 0, skip=skip).to_list(None)
 
+    async def aggregate(self, stages: Sequence[Document]) -> list[Document]:
+        """What comes out of a pipeline of these stages."""
+        async with self._database.call() as database:
+            found = database[self._name].aggregate(list(stages))
+            cursor = await found if inspect.isawaitable(found) else found
+            return await cursor.to_list(None)
+
     async def count(self, where: Document) -> int:
         async with self._database.call() as database:
             return await database[self._name].count_documents(where)
@@ -222,6 +230,14 @@ class Collection:
     async def change_all(self, where: Document, update: Document) -> None:
         async with self._database.call() as database:
             await database[self._name].update_many(where, update)
+
+    async def add_to_each(self, field: str, amounts: Mapping[str, int]) -> None:
+        """Increase a number of each document that has one of these ids; others are passed over."""
+        if not amounts:
+            return
+        updates = [UpdateOne({"_id": {"$eq": row_id}}, {"$inc": {field: amount}}) for row_id, amount in amounts.items()]
+        async with self._database.call() as database:
+            await database[self._name].bulk_write(updates, ordered=False)
 
     async def delete(self, where: Document) -> int:
         """How many there were."""

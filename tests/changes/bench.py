@@ -33,7 +33,7 @@ def run(arguments):
     return Report(command="nothing", title="Nothing", conditions={}, tables=[], targets=[target], remarks=[])
 '''
     tree.write("bench/commands/nothing.py", module)
-    tree.replace("bench/cli.py", "performance, rest, wan", "nothing, performance, rest, wan")
+    tree.after("bench/cli.py", "    latency,\n", "    nothing,\n")
     row = '    "nothing": Command(nothing.HELP, nothing.add_arguments, nothing.run),\n'
     tree.before("bench/cli.py", '    "compare": Command(', row)
     for page, mark in (("README.md", "# "), ("bench/README.md", "")):

@@ -116,7 +116,7 @@ class MemoryBlobs:
         self._files = {}
 
     async def start(self):
-        pass
+        return False
 
     async def close(self):
         pass

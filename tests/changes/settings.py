@@ -106,7 +106,7 @@ def login_provider(tree: Tree) -> None:
         tree,
         '    github_client_secret: str = ""\n',
         '    salon_client_id: str = ""\n    salon_client_secret: str = ""\n',
-        "errors",
+        "workers",
         'salon_client_id = ""    # for logins through Salon\nsalon_client_secret = ""    # its secret\n',
     )
     tree.replace("rhythmd/config/relations.py", '("discord", "github")', '("discord", "github", "salon")')

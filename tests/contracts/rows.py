@@ -16,6 +16,10 @@ from rhythmd.rows import (
     Recording,
     Sanction,
     SanctionKind,
+    ScoreFacts,
+    Sheet,
+    SheetCategory,
+    SheetFile,
     StoredRoom,
 )
 
@@ -30,6 +34,8 @@ __all__ = [
     "make_room",
     "make_sanction",
     "make_session",
+    "make_sheet",
+    "make_sheet_file",
     "token",
 ]
 
@@ -109,6 +115,36 @@ def make_recording(**fields: object) -> Recording:
         key_hash=token("key"),
     )
     return structs.replace(recording, **fields)
+
+
+def make_sheet_file(content: str = "content", **fields: object) -> SheetFile:
+    file = SheetFile(
+        hash=token(content).hex(),
+        id=_new_id(),
+        extension=".abc",
+        size=100,
+        midi_size=50,
+        facts=ScoreFacts(category=SheetCategory.ABC, title="Air", tempo=112.5, remarks=("no grace notes",)),
+        created=NOW,
+        used=NOW,
+    )
+    return structs.replace(file, **fields)
+
+
+def make_sheet(file: SheetFile | None = None, **fields: object) -> Sheet:
+    sheet = Sheet(
+        id=_new_id(),
+        hash=(file or make_sheet_file()).hash,
+        size=100,
+        file_name="air.abc",
+        title="Air",
+        creator_id="u1",
+        creator="Anna",
+        created=NOW,
+        updated=NOW,
+        category=SheetCategory.ABC,
+    )
+    return structs.replace(sheet, **fields)
 
 
 def make_entry(action: str = "login", **fields: object) -> AuditEntry:

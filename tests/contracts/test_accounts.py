@@ -293,3 +293,21 @@ async def test_update_keeps_identities(store: Store) -> None:
     await store.accounts.create(account, identity)
     await store.accounts.update(account.id, AccountChanges(updated=NOW, nickname="x"))
     assert await store.identities.of_user(account.id) == [identity]
+
+
+async def test_shows_avatar_while_any_profile_has_it(store: Store) -> None:
+    accounts = [make_account(name, profile=Profile(avatar="/a/1")) for name in ("Clara", "Robert")]
+    other = make_account("Ada", profile=Profile(avatar="/a/12"))
+    for account in (*accounts, other, make_account("Fanny")):
+        await store.accounts.create(account)
+    for account in accounts:
+        assert await store.accounts.shows_avatar("/a/1")
+        await store.accounts.update(account.id, AccountChanges(updated=NOW, profile=Profile()))
+    assert not await store.accounts.shows_avatar("/a/1")
+    assert await store.accounts.shows_avatar("/a/12")
+
+
+@pytest.mark.parametrize("text", AWKWARD_TEXTS)
+async def test_shows_avatar_takes_any_text_for_what_it_is(store: Store, text: str) -> None:
+    await store.accounts.create(make_account(profile=Profile(avatar="/a/1")))
+    assert not await store.accounts.shows_avatar(text)

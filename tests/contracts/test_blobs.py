@@ -60,6 +60,7 @@ def in_folder(folder: Path) -> Place:
         return sum(path.name.startswith(".") for path in folder.rglob("*"))
 
     def take_away() -> None:
+        folder.rename(folder.with_name("away"))
         folder.write_text("in the way")
 
     return Place(lambda: DirectoryBlobs(folder), traces, take_away, folder.unlink)
@@ -352,6 +353,30 @@ async def test_start_removes_what_was_not_finished_in_a_folder(folder: Path) -> 
     (folder / "recordings" / ".0a1c.mid.0123456789abcdef.part").write_bytes(b"mus")
     await DirectoryBlobs(folder).start()
     assert private_files(folder) == [folder / KEY]
+
+
+async def test_start_spares_what_another_process_is_writing_in_a_folder(folder: Path) -> None:
+    first, second = DirectoryBlobs(folder), DirectoryBlobs(folder)
+    assert await first.start()
+    partial = folder / ".0a1c.mid.0123456789abcdef.part"
+    partial.write_bytes(b"mus")
+    assert not await second.start()
+    await first.close()
+    assert not await first.start()
+    assert partial.exists()
+    await first.close()
+    await second.close()
+    assert await first.start()
+    assert not partial.exists()
+    await first.close()
+
+
+async def test_keys_are_none_of_what_others_put_into_the_folder(folder: Path) -> None:
+    blobs = DirectoryBlobs(folder)
+    await put(blobs, KEY, b"music")
+    for name in ("README", "a~", "x" * 250, "ä.mid"):
+        (folder / "recordings" / name).write_bytes(b"mine")
+    assert await all_keys(blobs) == [KEY]
 
 
 @pytest.mark.parametrize("driver", ["motor", "pymongo"])

@@ -3,19 +3,15 @@
 import asyncio
 import contextlib
 import itertools
-import os
 import random
 import signal
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import pytest
-from websockets.exceptions import WebSocketException
 
 from rhythmd.app import SQLITE_FILE
 from rhythmd.clock import unix_ms
@@ -23,8 +19,9 @@ from rhythmd.rows import AuditFilter
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import open_client
 from tests.deadline import within
+from tests.faults.victims import KILLED, Victims, running_victims
 from tests.rest.api import UNLIMITED, Api, User, open_api
-from tests.server import running_process, server_environment
+from tests.server import running_process
 
 ROUNDS: Final = 50
 LOAD_S: Final = (0.05, 0.35)
@@ -38,53 +35,12 @@ SETTINGS: Final = (
     "limits.write_buffer_bytes=16777216",  # for all of that history
 )
 SALON: Final = "Salon"
-KILLED: Final = (aiohttp.ClientError, WebSocketException, OSError)
-"""What a client notices when the server is killed."""
-
-
-class Victims:
-    """Servers on one data directory, one after the other. `url` and `port` are the last one's."""
-
-    def __init__(self, process: asyncio.subprocess.Process, data: Path) -> None:
-        self._process = process
-        self._arguments = ["serve", "--port", "0", "--data", str(data)]
-        self._arguments += [part for setting in SETTINGS for part in ("--set", setting)]
-        self._pid = 0
-        self.url = ""
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
-    async def start(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(" ".join(self._arguments).encode() + b"\n")
-        self._pid = int(await self._line())
-        self.url = (await self._line()).removeprefix("rhythmd listening on ")
-
-    async def kill(self) -> None:
-        os.kill(self._pid, signal.SIGKILL)
-        assert await self._line() == "gone"
-
-    async def _line(self) -> str:
-        assert self._process.stdout is not None
-        return (await within(self._process.stdout.readline())).decode().strip()
 
 
 @pytest.fixture
 async def victims(tmp_path: Path) -> AsyncIterator[Victims]:
-    """No traceback may be in their log."""
-    log = tmp_path / "victims.log"
-    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "tests.faults.server_child"]
-    with log.open("w") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr,
-            env=server_environment(),
-        )  # fmt: skip
-    yield Victims(process, tmp_path / "data")
-    process.kill()
-    await within(process.wait())
-    assert "Traceback" not in log.read_text()
+    async with running_victims(tmp_path, SETTINGS) as running:
+        yield running
 
 
 @dataclass

@@ -9,7 +9,13 @@ from typing import NoReturn
 
 import atheris
 
-DECODERS = ["rhythm_protocol", "rhythmd.net.frames", "rhythmd.net.handshake", "rhythmd.auth.tokens"]
+DECODERS = [
+    "rhythm_protocol",
+    "rhythmd.net.frames",
+    "rhythmd.net.handshake",
+    "rhythmd.auth.tokens",
+    "rhythmd.rest.serving.multipart",
+]
 
 with atheris.instrument_imports(include=DECODERS):
     from tests.fuzz.targets import TARGETS

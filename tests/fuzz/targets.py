@@ -16,9 +16,11 @@ from rhythmd.midi.file import encode
 from rhythmd.midi.reader import NotReadable, read_performance
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake
+from rhythmd.rest.serving.multipart import FormError, FormParser, Part
 from tests.protocol.codecs import check_control, decode_control
 from tests.protocol.vectors import Direction, FastLayout, Subprotocol, load
 from tests.raw import frame, upgrade_request
+from tests.rest.forms import BOUNDARY, FORM
 
 __all__ = ["TARGETS", "Target"]
 
@@ -66,6 +68,14 @@ def _shake_hands(data: bytes) -> None:
         assert handshake.answer, "every request is answered"
 
 
+def _read_form(data: bytes) -> None:
+    """A form in two pieces. Nothing is in its parts that was not in it."""
+    parser, half = FormParser(BOUNDARY), len(data) // 2
+    for piece in (data[:half], data[half:]):
+        for event in parser.feed(piece):
+            assert isinstance(event, Part) or event in data
+
+
 class _Nothing(Exception):
     """Is raised by nobody: for a decoder that takes all bytes."""
 
@@ -88,6 +98,7 @@ TARGETS: Final[dict[str, Target]] = {
     "handshake": Target(
         _shake_hands, _Nothing, [upgrade_request(), upgrade_request("/ws?bot=1&ticket=a", {"Origin": "http://a"})]
     ),
+    "form": Target(_read_form, FormError, [FORM]),
     "midi-file": Target(
         read_performance, NotReadable, [encode("Evening", [("Clara", [(0, (0x90, 60, 100)), (9, (0x80, 60, 0))])], 0)]
     ),

@@ -8,7 +8,6 @@ from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.close import ABNORMAL, NORMAL, Close
 from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.midi import MidiEvent
-from rhythmd.bridges import NoSheets
 from rhythmd.clock import server_ms
 from rhythmd.config import Config, load_config
 from rhythmd.hub.hub import Hub
@@ -47,7 +46,7 @@ def bare_hub(
 ) -> Hub:
     """A hub that stores no rooms, hashes no password and knows nobody; without `live` a restart finds nothing."""
     nobody, store = cast(Any, None), cast(Store, EmptyStore())
-    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live or NoLiveState(), sheets or NoSheets())
+    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live or NoLiveState(), sheets or nobody)
 
 
 class ManualHub:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from http.cookies import SimpleCookie
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 import aiohttp
 import orjson
@@ -17,6 +17,7 @@ PASSWORD: Final = "correct horse"
 UNLIMITED: Final = (
     "limits.requests_per_minute=1000000",
     "limits.auth_requests_per_minute=1000000",
+    "limits.uploads_per_minute=1000000",
 )
 
 
@@ -73,7 +74,7 @@ class Api:
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-        data: bytes | None = None,
+        data: bytes | BinaryIO | aiohttp.FormData | None = None,
     ) -> Answer:
         """One request to `/api/v1` and `path`.
 
@@ -83,7 +84,7 @@ class Api:
             body: sent as JSON, unless it is None.
             token: sent as the bearer.
             headers: sent as they are.
-            data: sent as it is, instead of `body`.
+            data: sent as it is, instead of `body`; a file, if it is large.
         """
         sent = dict(headers or {})
         if body is not None:

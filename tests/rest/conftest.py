@@ -48,3 +48,27 @@ async def promote(tmp_path: Path) -> Promote:
         await store.close()
 
     return give
+
+
+@pytest.fixture
+async def clara(api: Api) -> User:
+    return await api.register("Clara")
+
+
+@pytest.fixture
+async def robert(api: Api) -> User:
+    return await api.register("Robert")
+
+
+@pytest.fixture
+async def editor(api: Api, promote: Promote) -> User:
+    user = await api.register("Eduard")
+    await promote(user, Role.EDITOR)
+    return user
+
+
+@pytest.fixture
+async def moderator(api: Api, promote: Promote) -> User:
+    user = await api.register("Moritz")
+    await promote(user, Role.MODERATOR)
+    return user

@@ -5,8 +5,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from rhythm_protocol.messages import RecordingInfo, RecordingReady
 from rhythmd.app import BLOBS_FOLDER, SQLITE_FILE, Server
 from rhythmd.rows import Role
@@ -18,16 +16,6 @@ from tests.rest.conftest import Promote
 from tests.server import Serve
 
 NAME = 'Für "Elise" /../ 🎹'
-
-
-@pytest.fixture
-async def clara(api: Api) -> User:
-    return await api.register("Clara")
-
-
-@pytest.fixture
-async def robert(api: Api) -> User:
-    return await api.register("Robert")
 
 
 async def open_socket(api: Api, server: Server, connect: Connect, token: str) -> Client:

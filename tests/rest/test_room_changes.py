@@ -15,11 +15,6 @@ CLIENTS = 200
 SEATS = 16
 
 
-@pytest.fixture
-async def clara(api: Api) -> User:
-    return await api.register("Clara")
-
-
 async def create(api: Api, user: User, **fields: object) -> str:
     """A new room's id."""
     answer = await api.call("POST", "/rooms/create", {"name": "Salon", **fields}, token=user.access_token)

@@ -15,7 +15,7 @@ from rhythm_protocol.messages import (
     RoomSettingsUpdate,
 )
 from rhythmd.rest.serving.call import Input
-from rhythmd.rows import Privacy, Role
+from rhythmd.rows import Approval, Difficulty, Privacy, Role, SheetCategory, SheetPrivacy, SheetSort
 
 __all__ = [
     "FORMS",
@@ -37,6 +37,15 @@ __all__ = [
     "Register",
     "Roles",
     "RoomChange",
+    "SheetBatch",
+    "SheetBatchRejection",
+    "SheetChange",
+    "SheetDescribed",
+    "SheetDownload",
+    "SheetForm",
+    "SheetRejection",
+    "SheetSearch",
+    "SheetVerdict",
 ]
 
 MAX_PAGE: Final = 100
@@ -53,7 +62,13 @@ UnixMs = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]
 _IMAGE_URL: Final = r"^(https://[^\s\x00-\x1f\x7f]+)?\Z"
 ImageUrl = Annotated[str, Meta(max_length=512, pattern=_IMAGE_URL)]
 
-FORMS: Final = {**values.FORMS, _IMAGE_URL: "an address that begins with https://, or nothing"}
+_LINE: Final = r"^[^\x00-\x1f\x7f]*\Z"
+
+FORMS: Final = {
+    **values.FORMS,
+    _LINE: "one line of text",
+    _IMAGE_URL: "an address that begins with https://, or nothing",
+}
 """What the fields' regular expressions ask for, in words."""
 
 
@@ -200,3 +215,105 @@ class RecordingKey(Input, frozen=True):
     """The key to a recording: part of the address in `recording-ready`, for those who cannot log in."""
 
     key: Annotated[str, Meta(max_length=64)] | None = None
+
+
+# sheet music
+
+_TAG: Final = r"^[^\x00-\x1f\x7f,]+\Z"
+SheetTitle = Annotated[str, Meta(max_length=200, pattern=_LINE)]
+SheetText = Annotated[str, Meta(max_length=4_000)]
+SheetTag = Annotated[str, Meta(min_length=1, max_length=32, pattern=_TAG)]
+SheetTags = Annotated[tuple[SheetTag, ...], Meta(max_length=3)]
+SheetKey = Annotated[str, Meta(max_length=32, pattern=_LINE)]
+SheetTempo = Annotated[float, Meta(ge=1, le=1_000)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+SheetId = Annotated[str, Meta(max_length=64)]
+
+
+class SheetSearch(Input, frozen=True):
+    """What is searched for, and which page of it.
+
+    `creator` is a usertag. `favorites` asks for your own favourites, `approval` for what is not listed: all of it if
+    you are an editor, else what is yours.
+    """
+
+    text: Annotated[str, Meta(max_length=200)] = ""
+    category: SheetCategory | None = None
+    difficulty: Difficulty | None = None
+    tag: SheetTag | None = None
+    creator: Identifier | None = None
+    favorites: Literal["true", "false"] = "false"
+    approval: Approval | None = None
+    sort: SheetSort = SheetSort.BEST
+    limit: PageSize = 18
+    cursor: Cursor | None = None
+
+
+class SheetDescribed(Input, frozen=True):
+    """What is said of a new sheet; what is empty is read from its file."""
+
+    title: SheetTitle = ""
+    artist: SheetTitle = ""
+    album: SheetTitle = ""
+    description: SheetText = ""
+    tags: SheetTags = ()
+    category: SheetCategory | None = None
+    difficulty: Difficulty = Difficulty.UNKNOWN
+    privacy: SheetPrivacy = SheetPrivacy.PUBLIC
+    tempo: SheetTempo | None = None
+    key: SheetKey = ""
+    time_signature: SheetKey = ""
+
+
+class SheetForm(SheetDescribed, frozen=True):
+    """What an uploader says of a file; what is empty is read from it."""
+
+
+class SheetChange(Input, frozen=True):
+    """A change of what is said of a sheet. What is left out stays; what is emptied is read from the file.
+
+    In a form, `file` gives the sheet another content.
+    """
+
+    title: SheetTitle | UnsetType = UNSET
+    artist: SheetTitle | UnsetType = UNSET
+    album: SheetTitle | UnsetType = UNSET
+    description: SheetText | UnsetType = UNSET
+    tags: SheetTags | UnsetType = UNSET
+    difficulty: Difficulty | UnsetType = UNSET
+    privacy: SheetPrivacy | UnsetType = UNSET
+    tempo: SheetTempo | UnsetType = UNSET
+    key: SheetKey | UnsetType = UNSET
+    time_signature: SheetKey | UnsetType = UNSET
+
+
+class SheetDownload(Input, frozen=True):
+    """Which form of a sheet is wanted: the file as it was uploaded, or MIDI made from it."""
+
+    format: Literal["original", "mid"] = "original"
+
+
+class SheetVerdict(Input, frozen=True):
+    """An approval. With `hash`, of that content only: another one by now is not approved."""
+
+    hash: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class SheetRejection(Input, frozen=True):
+    """A rejection, with its reason for the sheet's creator."""
+
+    reason: Reason
+    hash: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class SheetBatch(Input, frozen=True):
+    """Sheets to approve, each by itself."""
+
+    ids: Annotated[tuple[SheetId, ...], Meta(min_length=1, max_length=100)]
+
+
+class SheetBatchRejection(Input, frozen=True):
+    """Sheets to reject, each by itself, all for the same reason."""
+
+    ids: Annotated[tuple[SheetId, ...], Meta(min_length=1, max_length=100)]
+    reason: Reason

@@ -5,18 +5,19 @@ from msgspec import UNSET, structs
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.names import is_usertag
 from rhythmd.auth.service import Auth
+from rhythmd.avatars.service import Avatars
 from rhythmd.clock import unix_ms
 from rhythmd.ports import Store
 from rhythmd.rest.resources.inputs import AuditQuery, Ban, Mute, PreferencesChange, ProfileChange, Roles
 from rhythmd.rest.resources.views import AuditPage, Me, Person, audit_view, me, person
 from rhythmd.rest.serving.call import Call, Input, InputT, Nothing
 from rhythmd.rest.serving.envelope import ApiError
-from rhythmd.rows import AccountChanges, AuditFilter, Preferences, Profile
+from rhythmd.rows import Account, AccountChanges, AuditFilter, Preferences, Profile
 
-__all__ = ["AuditResource", "ModerationResource", "UsersResource"]
+__all__ = ["AuditResource", "ModerationResource", "UsersResource", "usertag_of"]
 
 
-def _usertag(call: Call[InputT]) -> str:
+def usertag_of(call: Call[InputT]) -> str:
     """The usertag in the path. What cannot be one is nobody's."""
     usertag = call.path("usertag")
     if not is_usertag(usertag):
@@ -32,8 +33,9 @@ def _given(change: Input, fields: tuple[str, ...]) -> dict[str, object]:
 class UsersResource:
     """One's own account, and others as they show themselves."""
 
-    def __init__(self, auth: Auth) -> None:
+    def __init__(self, auth: Auth, avatars: Avatars) -> None:
         self._public_accounts = auth.public_accounts
+        self._avatars = avatars
 
     async def profile(self, call: Call[Nothing]) -> Me:
         """Your account."""
@@ -42,16 +44,18 @@ class UsersResource:
     async def change_profile(self, call: Call[ProfileChange]) -> Me:
         """Change how others see you."""
         given = call.input
-        profile = structs.replace(call.account.profile, **_given(given, Profile.__struct_fields__))
-        changes = AccountChanges(
-            updated=unix_ms(),
-            username=given.username,
-            nickname=given.nickname,
-            colour=given.colour,
-            status_text=given.status_text,
-            profile=profile,
-        )
-        return me(await self._public_accounts.update(call.account.id, changes))
+
+        def edit(account: Account) -> AccountChanges:
+            return AccountChanges(
+                updated=unix_ms(),
+                username=given.username,
+                nickname=given.nickname,
+                colour=given.colour,
+                status_text=given.status_text,
+                profile=structs.replace(account.profile, **_given(given, Profile.__struct_fields__)),
+            )
+
+        return me(await self._avatars.change(call.account.id, edit))
 
     async def settings(self, call: Call[Nothing]) -> Preferences:
         """Your own settings."""
@@ -68,7 +72,7 @@ class UsersResource:
 
     async def one(self, call: Call[Nothing]) -> Person:
         """What a user shows of themselves to you."""
-        account = await self._public_accounts.find(_usertag(call))
+        account = await self._public_accounts.find(usertag_of(call))
         if account is None:
             raise ApiError(ErrorCode.NOT_FOUND, "there is no such user")
         return person(account, call.principal)
@@ -83,25 +87,25 @@ class ModerationResource:
     async def ban(self, call: Call[Ban]) -> Person:
         """Close a user's account for a time, or for good. Their sockets close at once."""
         given = call.input
-        account = await self._moderation.ban(call.known, _usertag(call), given.seconds, given.reason, call.client)
+        account = await self._moderation.ban(call.known, usertag_of(call), given.seconds, given.reason, call.client)
         return person(account, call.principal)
 
     async def unban(self, call: Call[Nothing]) -> Person:
         """Open a user's account again."""
-        return person(await self._moderation.unban(call.known, _usertag(call), call.client), call.principal)
+        return person(await self._moderation.unban(call.known, usertag_of(call), call.client), call.principal)
 
     async def mute(self, call: Call[Mute]) -> Person:
         """Take the chat from a user, everywhere, for a time or for good."""
-        account = await self._moderation.mute(call.known, _usertag(call), call.input.seconds, call.client)
+        account = await self._moderation.mute(call.known, usertag_of(call), call.input.seconds, call.client)
         return person(account, call.principal)
 
     async def unmute(self, call: Call[Nothing]) -> Person:
         """Let a user chat again."""
-        return person(await self._moderation.unmute(call.known, _usertag(call), call.client), call.principal)
+        return person(await self._moderation.unmute(call.known, usertag_of(call), call.client), call.principal)
 
     async def set_roles(self, call: Call[Roles]) -> Person:
         """Give a user exactly these roles; they count at once."""
-        account = await self._moderation.set_roles(call.known, _usertag(call), call.input.roles, call.client)
+        account = await self._moderation.set_roles(call.known, usertag_of(call), call.input.roles, call.client)
         return person(account, call.principal)
 
 

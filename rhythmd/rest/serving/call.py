@@ -14,6 +14,7 @@ from rhythmd.rest.serving.cookies import access_token
 from rhythmd.rest.serving.paths import VARIABLES
 from rhythmd.rest.serving.rates import Rate
 from rhythmd.rest.serving.source import RequestSource
+from rhythmd.rest.serving.uploads import Upload, UploadedFile
 from rhythmd.rows import Account
 
 __all__ = ["Answer", "Call", "Input", "Nothing", "Route", "Who", "as_json"]
@@ -62,22 +63,34 @@ class Call(Generic[InputT]):
         request: aiohttp's.
         input: what came with it, checked.
         principal: the caller; None for one that showed no login.
+        file: what came with it, where the row takes a file.
     """
 
-    __slots__ = ("_source", "input", "principal", "request")
+    __slots__ = ("_source", "file", "input", "principal", "request")
 
     def __init__(
-        self, request: web.BaseRequest, input_: InputT, principal: Principal | None, source: RequestSource
+        self,
+        request: web.BaseRequest,
+        input_: InputT,
+        principal: Principal | None,
+        source: RequestSource,
+        file: UploadedFile | None = None,
     ) -> None:
         self.request = request
         self.input = input_
         self.principal = principal
+        self.file = file
         self._source = source
 
     @property
     def client(self) -> Client:
         """Where the request comes from."""
         return self._source.client(self.request)
+
+    @property
+    def network(self) -> str:
+        """Of many addresses that one sender may have, what stands for them."""
+        return self._source.network(self.request)
 
     @property
     def secure(self) -> bool:
@@ -106,6 +119,17 @@ class Call(Generic[InputT]):
         assert account is not None, "the route's row asks for a member"  # noqa: S101
         return account
 
+    @property
+    def upload(self) -> UploadedFile:
+        """The file, where the row asks for one."""
+        assert self.file is not None, "the route's row asks for a file"  # noqa: S101
+        return self.file
+
+    def close(self) -> None:
+        """Let go of the file. Its handler is done with it."""
+        if self.file is not None:
+            self.file.content.close()
+
 
 class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
     """One row of the table.
@@ -115,12 +139,13 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
         path: with variable parts in braces.
         handler: what answers; its docstring is the description in the API's document.
         input: type of the query or body.
-        answer: type of the JSON that is sent, or the media type of another answer; None for an empty one.
+        answer: type of the JSON that is sent, or a file's media types; None for an empty one.
         status: when all is well.
         more: other statuses that are no errors, such as 304.
         who: may call.
         rate: how requests are counted.
         errors: the codes that the handler itself answers with.
+        upload: what file it takes; the input is then the form's other fields.
         default: the input of a request that brings nothing, for rows that are in a hurry.
     """
 
@@ -134,4 +159,10 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
     who: Who = Who.ANYONE
     rate: Rate = Rate.GENERAL
     errors: tuple[ErrorCode, ...] = ()
+    upload: Upload | None = None
     default: InputT | None = None
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether a request without a body is one that brings nothing. So it is where several kinds may come."""
+        return self.input is Nothing if self.upload is None else not self.upload.is_required

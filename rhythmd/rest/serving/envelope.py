@@ -9,7 +9,7 @@ from msgspec import Struct, json
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.errors import AuthError, Busy, LockedOut
-from rhythmd.errors import Refused, RhythmdError
+from rhythmd.errors import FileTooCostly, Refused, RefusedFile, RhythmdError
 from rhythmd.ports import Conflict, InvalidCursor, NotFound, StoreUnavailable, TooLarge
 
 __all__ = ["ApiError", "ErrorEnvelope", "translate"]
@@ -67,8 +67,8 @@ def translate(error: Exception) -> ApiError:
             return error
         case AuthError():
             return _from_auth(error)
-        case Refused():
-            return ApiError(error.code, error.message, error.field)
+        case Refused() | RefusedFile() | FileTooCostly():
+            return _from_refusal(error)
         case web.HTTPException():
             return _from_http(error)
         case StoreUnavailable():
@@ -87,6 +87,16 @@ def translate(error: Exception) -> ApiError:
 
 def _retry_after(seconds: float) -> dict[str, str]:
     return {"Retry-After": str(ceil(seconds))}
+
+
+def _from_refusal(error: Refused | RefusedFile | FileTooCostly) -> ApiError:
+    match error:
+        case Refused():
+            headers = _retry_after(RETRY_SOON_S) if error.code is ErrorCode.BUSY else {}
+            return ApiError(error.code, error.message, error.field, headers)
+        case RefusedFile():
+            return ApiError(ErrorCode.INVALID_FILE, error.reason)
+    return ApiError(ErrorCode.FILE_TOO_COSTLY, error.reason)
 
 
 def _from_auth(error: AuthError) -> ApiError:

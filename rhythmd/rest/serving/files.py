@@ -14,7 +14,7 @@ from rhythmd.rest.serving.cached import client_has
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.telemetry import rest_log
 
-__all__ = ["FILE_ERRORS", "FILE_STATUSES", "ServedFile", "file_response"]
+__all__ = ["FILE_ERRORS", "FILE_STATUSES", "Read", "ServedFile", "file_response"]
 
 FILE_STATUSES: Final = (HTTPStatus.NOT_MODIFIED, HTTPStatus.PARTIAL_CONTENT)
 FILE_ERRORS: Final = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE, ErrorCode.RANGE_NOT_SATISFIABLE)

@@ -16,12 +16,13 @@ from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
-from rhythmd.rest.serving.call import Call, InputT, Nothing, Route, Who, as_json
+from rhythmd.rest.serving.call import Call, InputT, Route, Who, as_json
 from rhythmd.rest.serving.cookies import access_token
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
 from rhythmd.rest.serving.source import RequestSource
+from rhythmd.rest.serving.uploads import Upload, UploadReader, form_values
 from rhythmd.rows import Role
 
 __all__ = ["Endpoint", "RequestGuard"]
@@ -45,6 +46,7 @@ class RequestGuard:
         limits: of bodies.
         auditor: what it took during a call is written before the answer.
         forms: what the regular expressions of the inputs ask for, in words.
+        uploads: reads files.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class RequestGuard:
         limits: LimitsConfig,
         auditor: Auditor,
         forms: Mapping[str, str],
+        uploads: UploadReader,
     ) -> None:
         self._authenticator = authenticator
         self._rates = rates
@@ -63,6 +66,7 @@ class RequestGuard:
         self._source = source
         self._limits = limits
         self._forms = forms
+        self._uploads = uploads
         self.settle = auditor.settle
 
     async def admit(self, route: Route[InputT], request: web.BaseRequest) -> Call[InputT]:
@@ -73,8 +77,23 @@ class RequestGuard:
             self._count(request, route.rate, None)
         else:
             principal = await self._identify(route, request)
-        given = self._query(route, request) if request.method in QUERIED else await self._body(route.input, request)
+        if route.upload is not None and self._uploads.is_for(route.upload, request):
+            return await self._with_file(route, route.upload, request, principal)
+        given = self._query(route, request) if request.method in QUERIED else await self._body(route, request)
         return Call(request, given, principal, self._source)
+
+    async def _with_file(
+        self, route: Route[InputT], upload: Upload, request: web.BaseRequest, principal: Principal | None
+    ) -> Call[InputT]:
+        """The call with what a form, or a file alone, brings."""
+        file, fields = await self._uploads.read(upload, request)
+        try:
+            given = self._convert(form_values(fields, route.input), route.input, strict=False)
+        except ApiError:
+            if file is not None:
+                file.content.close()
+            raise
+        return Call(request, given, principal, self._source, file)
 
     async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
         """The caller. The request is counted, whoever it is."""
@@ -98,12 +117,12 @@ class RequestGuard:
         if allowance.wait_s:
             raise too_many(allowance)
 
-    async def _body(self, wanted: type[InputT], request: web.BaseRequest) -> InputT:
-        if wanted is Nothing and not request.body_exists:
-            return self._convert({}, wanted)
+    async def _body(self, route: Route[InputT], request: web.BaseRequest) -> InputT:
+        if route.may_be_empty and not request.body_exists:
+            return self._convert({}, route.input)
         if request.content_type != JSON:
             raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
-        return self._convert(await self._json(request), wanted)
+        return self._convert(await self._json(request), route.input)
 
     async def _json(self, request: web.BaseRequest) -> object:
         try:
@@ -141,7 +160,11 @@ class Endpoint:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         route = self._route
-        answer = await route.handler(await self._guard.admit(route, request))
+        call = await self._guard.admit(route, request)
+        try:
+            answer = await route.handler(call)
+        finally:
+            call.close()
         await self._guard.settle()
         if isinstance(answer, Struct):
             return as_json(answer, route.status)

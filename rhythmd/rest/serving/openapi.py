@@ -13,11 +13,17 @@ import msgspec
 from rhythm_protocol.errors import ErrorCode, Side
 from rhythmd.rest.serving.call import Nothing, Route, Who
 from rhythmd.rest.serving.envelope import ErrorEnvelope
+from rhythmd.rest.serving.uploads import FILE_FIELD, FORM, Upload
 
 __all__ = ["document"]
 
 JSON: Final = "application/json"
 REFERENCE: Final = "#/components/schemas/{name}"
+FILE: Final = {"type": "string", "format": "binary"}
+"""What generators of clients take as a file; OpenAPI 3.1 itself would have it without a type."""
+ANY_FILE: Final = "application/octet-stream"
+"""What a file is to generators that do not know its media type; without it some leave the answer out."""
+CONDITIONS: Final = {HTTPStatus.NOT_MODIFIED: "If-None-Match", HTTPStatus.PARTIAL_CONTENT: "Range"}
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _VARIABLE: Final = re.compile(r"{(\w+)}")
 
@@ -29,6 +35,7 @@ def document(table: Sequence[Route[Any]]) -> Document:
     types = {kind: None for route in table for kind in (route.answer, route.input) if isinstance(kind, type)}
     _, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=REFERENCE)
     components[ErrorCode.__name__] = _codes_of_this_side()
+    _let_leave_out(table, components)
     paths: dict[str, Document] = defaultdict(dict)
     for route in table:
         paths[route.path][route.method.lower()] = _operation(route, components)
@@ -49,6 +56,25 @@ def document(table: Sequence[Route[Any]]) -> Document:
     return made
 
 
+def _let_leave_out(table: Sequence[Route[Any]], components: Document) -> None:
+    """Tell the defaults of bodies in words: to generators of TypeScript a field with a default is never missing.
+
+    What is in answers as well stays: there a field with a default is always there, indeed.
+    """
+    bodies = {route.input for route in table if route.method in WITH_BODY}
+    answers = [route.answer for route in table if isinstance(route.answer, type)]
+    answered = msgspec.json.schema_components(answers, ref_template=REFERENCE)[1]
+    for name in {body.__name__ for body in bodies} - answered.keys():
+        properties = components[name]["properties"]
+        components[name]["properties"] = {key: _in_words(schema) for key, schema in properties.items()}
+
+
+def _in_words(schema: Document) -> Document:
+    default = schema.get("default")
+    told = {} if default in (None, "", []) else {"description": f"By default {msgspec.json.encode(default).decode()}."}
+    return {key: value for key, value in schema.items() if key != "default"} | told
+
+
 def _portable(value: Any) -> Any:
     """`value` with patterns as JSON Schema writes them (ECMA-262): its `$` is Python's `\\Z`."""
     if isinstance(value, dict):
@@ -65,17 +91,44 @@ def _operation(route: Route[Any], components: Document) -> Document:
         "operationId": _operation_id(route),
         "tags": [route.path.split("/")[3]],
         "summary": summary.split("\n")[0],
-        "description": f"{summary}\n\nWho may: {route.who.name.lower()}. Counted as: {route.rate}.",
-        "parameters": [*_path_parameters(route), *_query_parameters(route, components)],
+        "description": f"{summary}\n\n{_alone(route)}Who may: {route.who.name.lower()}. Counted as: {route.rate}.",
+        "parameters": [*_path_parameters(route), *_query_parameters(route, components), *_header_parameters(route)],
         "responses": _responses(route),
     }
-    if route.method in WITH_BODY and route.input is not Nothing:
-        schema = {"$ref": REFERENCE.format(name=route.input.__name__)}
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    content = _body(route, components)
+    if content:
+        operation["requestBody"] = {"required": not route.may_be_empty, "content": content}
     if route.who is not Who.ANYONE:
         nobody: list[Document] = [{}] if route.who is Who.VISITOR else []
         operation["security"] = [*nobody, {"bearer": []}, {"cookie": []}]
     return operation
+
+
+def _body(route: Route[Any], components: Document) -> Document:
+    """The ways in which a request may bring what it brings."""
+    given = {JSON: {"schema": {"$ref": REFERENCE.format(name=route.input.__name__)}}}
+    if route.upload is None:
+        return given if route.method in WITH_BODY and route.input is not Nothing else {}
+    form = {FORM: {"schema": _form(route.upload, components[route.input.__name__])}}
+    return form | ({} if route.upload.is_required else given)
+
+
+def _alone(route: Route[Any]) -> str:
+    """How a file may come without a form, in words: generators of clients fail at a choice between media types."""
+    if route.upload is None or not route.upload.media_types:
+        return ""
+    return f"The file may also be the whole body, as {', '.join(route.upload.media_types)}. "
+
+
+def _form(upload: Upload, fields: Document) -> Document:
+    required = [FILE_FIELD] if upload.is_required else []
+    properties = {name: _without_null(schema) for name, schema in fields["properties"].items()}
+    return {
+        "type": "object",
+        "properties": {FILE_FIELD: FILE, **properties},
+        "required": [*required, *fields.get("required", ())],
+        "additionalProperties": False,
+    }
 
 
 def _operation_id(route: Route[Any]) -> str:
@@ -101,8 +154,14 @@ def _query_parameters(route: Route[Any], components: Document) -> list[Document]
     ]
 
 
+def _header_parameters(route: Route[Any]) -> list[Document]:
+    """The headers that ask for less than everything."""
+    asked = [name for status, name in CONDITIONS.items() if status in route.more]
+    return [{"name": name, "in": "header", "required": False, "schema": {"type": "string"}} for name in asked]
+
+
 def _without_null(schema: Document) -> Document:
-    """In a query what is null is left out."""
+    """In a query or a form what is null is left out."""
     options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     if not options:
         return {key: value for key, value in schema.items() if key != "default" or value is not None}
@@ -123,9 +182,9 @@ def _responses(route: Route[Any]) -> Document:
 
 
 def _content(answer: Any) -> Document:
-    """What an answer holds: a struct as JSON, or bytes of the media type that is named."""
-    if isinstance(answer, str):
-        return {answer: {}}
+    """What an answer holds: a struct as JSON, or a file of one of the media types that are named."""
+    if isinstance(answer, tuple):
+        return {media_type: {"schema": FILE} for media_type in (ANY_FILE, *answer)}
     return {JSON: {"schema": {"$ref": REFERENCE.format(name=answer.__name__)}}}
 
 

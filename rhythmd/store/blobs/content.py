@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from rhythmd.ports import TooLarge
 
-__all__ = ["check_key", "finished", "resized"]
+__all__ = ["check_key", "finished", "is_key", "resized"]
 
 T = TypeVar("T")
 
@@ -15,9 +15,13 @@ KEY: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*(/[a-z0-9_-]+(\.[a-z0-9_-]+
 LONGEST_KEY: Final = 200
 
 
+def is_key(text: str) -> bool:
+    return len(text) <= LONGEST_KEY and KEY.fullmatch(text) is not None
+
+
 def check_key(key: str) -> str:
     """`key`. Raises ValueError if it is none."""
-    if len(key) > LONGEST_KEY or not KEY.fullmatch(key):
+    if not is_key(key):
         raise ValueError(f"{key[:LONGEST_KEY]!r} is no key of a blob")
     return key
 

@@ -1,6 +1,11 @@
-"""Files in a folder."""
+"""Files in a folder.
+
+Each process that uses the folder has a shared lock on it, which ends with the process. One that finds no other there
+knows that whatever is unfinished was begun by a process that is gone.
+"""
 
 import asyncio
+import fcntl
 import os
 import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable
@@ -10,7 +15,7 @@ from secrets import token_hex
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from rhythmd.ports import NotFound, StoreUnavailable
-from rhythmd.store.blobs.content import check_key, finished, resized
+from rhythmd.store.blobs.content import check_key, finished, is_key, resized
 from rhythmd.telemetry import OutageLog
 
 __all__ = ["DirectoryBlobs"]
@@ -31,7 +36,7 @@ class _Chunk(NamedTuple):
 
 
 class DirectoryBlobs:
-    """`rhythmd.ports.BlobStore` in a folder; a key is a path below it. One process writes there at a time.
+    """`rhythmd.ports.BlobStore` in a folder; a key is a path below it. Processes of one machine may share it.
 
     Args:
         folder: it and what is below are made when they are needed.
@@ -40,12 +45,17 @@ class DirectoryBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._outage = OutageLog(str(folder))
+        self._lock: int | None = None
 
-    async def start(self) -> None:
-        await self._call(_remove_partial, self._folder)
+    async def start(self) -> bool:
+        await self.close()
+        self._lock, is_alone = await self._call(_join, self._folder)
+        return is_alone
 
     async def close(self) -> None:
-        """Nothing is open."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     async def put(self, key: str, content: AsyncIterable[bytes], limit: int | None = None) -> int:
         path = self._path(key)
@@ -78,8 +88,8 @@ class DirectoryBlobs:
             for path, is_folder in await self._call(_entries, folders.pop()):
                 if is_folder:
                     folders.append(path)
-                else:
-                    yield path.relative_to(self._folder).as_posix()
+                elif is_key(key := path.relative_to(self._folder).as_posix()):
+                    yield key
 
     def _path(self, key: str) -> Path:
         return self._folder / check_key(key)
@@ -114,6 +124,30 @@ class DirectoryBlobs:
             raise unavailable from error
         self._outage.over()
         return result
+
+
+def _join(folder: Path) -> tuple[int, bool]:
+    """A descriptor with a shared lock on the folder, and whether nobody else has one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        is_alone = _is_alone(descriptor)
+        if is_alone:
+            _remove_partial(folder)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, is_alone
+
+
+def _is_alone(descriptor: int) -> bool:
+    """Whether nobody has a lock; this process then has one that keeps all others out."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _append(partial: Path, part: bytes) -> None:

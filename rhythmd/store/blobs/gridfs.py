@@ -53,7 +53,7 @@ class GridFSBlobs:
         self._pending = Collection(self._database, "blobs.pending")
         self._abandoned_ms = round(abandoned_s * 1_000)
 
-    async def start(self) -> None:
+    async def start(self) -> bool:
         await self._database.open()
         await self._files.index([Index(("filename", "metadata.revision"))])
         await self._chunks.index([Index(("files_id", "n"), unique=True)])
@@ -61,6 +61,7 @@ class GridFSBlobs:
         while abandoned := await self._pending.find({"_id": {"$lt": before}}, [("_id", 1)], limit=LISTED):
             for pending in abandoned:
                 await self._settle(pending["_id"])
+        return False
 
     async def close(self) -> None:
         await self._database.close()

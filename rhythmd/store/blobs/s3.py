@@ -94,11 +94,12 @@ class S3Blobs:
         self._bucket = config.s3_bucket
         self._outage = OutageLog(f"S3 bucket {config.s3_bucket}")
 
-    async def start(self) -> None:
+    async def start(self) -> bool:
         try:
             await self._call(anext(aiter(obstore.list(self._store, chunk_size=1)), None))
         except _NoBucket as error:
             raise ConfigError(f"blobs.s3_bucket: there is no bucket {self._bucket!r}") from error
+        return False
 
     async def close(self) -> None:
         """The library closes its connections."""

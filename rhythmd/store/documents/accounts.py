@@ -16,6 +16,7 @@ ACCOUNT_INDEXES: Final = (
     Index(("usertag_key",), unique=True),
     Index(("email_key",), unique=True, optional=True),
     Index(("created", "_id")),
+    Index(("profile.avatar",), optional=True),
     Index(("identities.provider", "identities.subject"), unique=True, optional=True),
 )
 _FOLDED: Final = ("usertag", "email")
@@ -69,6 +70,9 @@ class MongoAccounts:
     async def updated(self, user_ids: Sequence[str], since: int) -> list[Account]:
         where = {"_id": {"$in": list(user_ids)}, "updated": {"$gt": since}}
         return [_account(document) for document in await self._accounts.find(where, [("_id", 1)])]
+
+    async def shows_avatar(self, url: str) -> bool:
+        return await self._accounts.find_one(equal(**{"profile.avatar": url})) is not None
 
     async def _find(self, where: Document) -> Account | None:
         document = await self._accounts.find_one(where)

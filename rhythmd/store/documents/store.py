@@ -9,6 +9,8 @@ from rhythmd.store.documents.chat import CHAT_INDEXES, MongoChat
 from rhythmd.store.documents.recordings import RECORDING_INDEXES, MongoRecordings
 from rhythmd.store.documents.rooms import ROOM_INDEXES, SANCTION_INDEXES, MongoRooms
 from rhythmd.store.documents.sessions import SESSION_INDEXES, SPENT_TOKEN_INDEXES, MongoSessions
+from rhythmd.store.documents.sheet_search import SHEET_INDEXES
+from rhythmd.store.documents.sheets import FAVORITE_INDEXES, SHEET_FILE_INDEXES, UPLOAD_INDEXES, MongoSheets
 from rhythmd.store.mongo import Collection, Database, DriverName, Index
 
 __all__ = ["MongoStore"]
@@ -21,6 +23,10 @@ _INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "sanctions": SANCTION_INDEXES,
     "chat": CHAT_INDEXES,
     "recordings": RECORDING_INDEXES,
+    "sheets": SHEET_INDEXES,
+    "sheet_files": SHEET_FILE_INDEXES,
+    "favorites": FAVORITE_INDEXES,
+    "sheet_counters": UPLOAD_INDEXES,
     "audit": AUDIT_INDEXES,
 }
 
@@ -56,6 +62,12 @@ class MongoStore:
         self.rooms = MongoRooms(self._collection("rooms"), self._collection("sanctions"), chat)
         self.chat = MongoChat(chat, self._collection("counters"))
         self.recordings = MongoRecordings(self._collection("recordings"))
+        self.sheets = MongoSheets(
+            self._collection("sheets"),
+            self._collection("sheet_files"),
+            self._collection("favorites"),
+            self._collection("sheet_counters"),
+        )
         self.audit = MongoAudit(self._collection("audit"))
 
     def _collection(self, name: str) -> Collection:
@@ -65,6 +77,8 @@ class MongoStore:
         await self._database.open()
         for name, indexes in _INDEXES.items():
             await self._collection(name).index(indexes)
+        # The role was called so while it gave no rights.
+        await self._collection("accounts").change_all({"roles": "sheet-editor"}, {"$set": {"roles.$": "editor"}})
 
     async def close(self) -> None:
         await self._database.close()

@@ -165,7 +165,90 @@ _RECORDINGS: Final[Migration] = (
     "CREATE INDEX recording_presences_by_recording ON recording_presences (recording_id)",
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS)
+# The words of a sheet come ready made from `rhythmd.store.sqlite.sheet_index`, with spaces between them: the tokenizer
+# "ascii" takes every character beyond ASCII as one of a word, so it splits at these spaces alone.
+_SHEETS: Final[Migration] = (
+    """
+    CREATE TABLE sheet_files (
+        hash TEXT PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        extension TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        midi_size INTEGER NOT NULL,
+        facts TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        used INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX sheet_files_by_used ON sheet_files (used)",
+    """
+    CREATE TABLE sheets (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        hash TEXT NOT NULL REFERENCES sheet_files (hash),
+        size INTEGER NOT NULL,
+        file_name TEXT NOT NULL,
+        title TEXT NOT NULL,
+        artist TEXT NOT NULL,
+        album TEXT NOT NULL,
+        description TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        difficulty TEXT NOT NULL,
+        privacy TEXT NOT NULL,
+        approval TEXT NOT NULL,
+        rejection TEXT NOT NULL,
+        creator_id TEXT NOT NULL,
+        creator TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        views INTEGER NOT NULL,
+        category TEXT NOT NULL,
+        tempo REAL NOT NULL,
+        key TEXT NOT NULL,
+        time_signature TEXT NOT NULL,
+        duration_ms INTEGER NOT NULL,
+        notes INTEGER NOT NULL,
+        parts INTEGER NOT NULL,
+        remarks TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX sheets_by_hash ON sheets (hash)",
+    "CREATE INDEX sheets_by_views ON sheets (views, number)",
+    "CREATE INDEX sheets_found ON sheets (number, views, category, difficulty, tags)",
+    """
+    CREATE TABLE favorites (
+        user_id TEXT NOT NULL,
+        number INTEGER NOT NULL REFERENCES sheets (number) ON DELETE CASCADE,
+        created INTEGER NOT NULL,
+        PRIMARY KEY (user_id, number)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX favorites_by_number ON favorites (number)",
+    """
+    CREATE TABLE sheet_uploads (
+        user_id TEXT NOT NULL,
+        day INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (user_id, day)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX sheet_uploads_by_day ON sheet_uploads (day)",
+    """
+    CREATE VIRTUAL TABLE sheet_words
+    USING fts5 (title_words, other_words, tokenize = 'ascii', prefix = '1 2 3', detail = 'column')
+    """,
+    # The role was called so while it gave no rights.
+    """UPDATE accounts SET roles = replace(roles, '"sheet-editor"', '"editor"') WHERE roles LIKE '%"sheet-editor"%'""",
+)
+
+_AVATARS: Final[Migration] = (
+    """
+    CREATE INDEX accounts_by_avatar ON accounts (json_extract(profile, '$.avatar'))
+    WHERE json_extract(profile, '$.avatar') != ''
+    """,
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -11,6 +11,7 @@ from rhythmd.store.sqlite.engine import Engine
 from rhythmd.store.sqlite.recordings import SqliteRecordings
 from rhythmd.store.sqlite.rooms import SqliteRooms
 from rhythmd.store.sqlite.sessions import SqliteSessions
+from rhythmd.store.sqlite.sheets import SqliteSheets
 
 __all__ = ["SqliteStore"]
 
@@ -25,6 +26,11 @@ _EXPIRE: Final = tuple(
         ("audit", "expires"),
     )
 )
+_EXPIRE_UPLOADS: Final = """
+    DELETE FROM sheet_uploads
+    WHERE (user_id, day) IN (SELECT user_id, day FROM sheet_uploads WHERE day < ? LIMIT ?)
+"""
+DAY_MS: Final = 86_400_000
 
 
 def _expire(connection: sqlite3.Connection, sql: str, now: int) -> int:
@@ -53,18 +59,23 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, timeout_s: float = 5.0, high_mark: int = 10_000) -> None:
         self._engine = Engine(path, timeout_s=timeout_s, high_mark=high_mark)
+        # A search may look at ten thousand rows: with a thread and a connection of its own it is in nobody's way.
+        self._searching = Engine(path, timeout_s=timeout_s, high_mark=high_mark)
         self.accounts = SqliteAccounts(self._engine)
         self.identities = SqliteExternalIdentities(self._engine)
         self.sessions = SqliteSessions(self._engine)
         self.rooms = SqliteRooms(self._engine)
         self.chat = SqliteChat(self._engine)
         self.recordings = SqliteRecordings(self._engine)
+        self.sheets = SqliteSheets(self._engine, self._searching)
         self.audit = SqliteAudit(self._engine)
 
     async def start(self) -> None:
         await self._engine.start()
+        await self._searching.start()
 
     async def close(self) -> None:
+        await self._searching.close()
         await self._engine.close()
 
     async def ping(self) -> None:
@@ -77,3 +88,5 @@ class SqliteStore:
         for sql in _EXPIRE:
             while await self._engine.write(_expire, sql, now) == EXPIRE_ROWS:
                 pass
+        while await self._engine.write(_expire, _EXPIRE_UPLOADS, now // DAY_MS) == EXPIRE_ROWS:
+            pass

@@ -15,7 +15,7 @@ from rhythmd.store.paging import decode_cursor, make_page
 __all__ = ["Table", "Value"]
 
 RowT = TypeVar("RowT", bound=Struct)
-Value = str | bytes | int | None
+Value = str | bytes | int | float | None
 
 
 class Table(Generic[RowT]):
@@ -47,7 +47,7 @@ class Table(Generic[RowT]):
         self._time = time
         self._position = attrgetter(time, "id")
         self._fields = row.__struct_fields__
-        fields = ", ".join(self._fields)
+        fields = self._columns = ", ".join(self._fields)
         columns = (*self._fields, *(f"{field}_key" for field in folded))
         names, places = ", ".join(columns), ", ".join(f":{column}" for column in columns)
         changes = ", ".join(f"{column} = :{column}" for column in columns)
@@ -71,6 +71,10 @@ class Table(Generic[RowT]):
     def select(self, connection: sqlite3.Connection, clauses: str, *values: Value) -> list[RowT]:
         """The rows that a SELECT with these clauses gives."""
         return self._read(connection.execute(" ".join((self._select, clauses)), values))
+
+    def select_from(self, connection: sqlite3.Connection, source: str, *values: Value) -> list[RowT]:
+        """Like `select`, where `source` begins with FROM: for rows that are joined with another table."""
+        return self._read(connection.execute(" ".join(("SELECT", self._columns, source)), values))
 
     def change(self, connection: sqlite3.Connection, update: str, *values: Value) -> list[RowT]:
         """Run an UPDATE of this table; the rows that it changed, as they are now."""

@@ -1,0 +1,1 @@
+"""Real sheet music, and what other libraries read in it."""

@@ -1,0 +1,211 @@
+"""A piece as it sounds, repeats played, and the Standard MIDI File of it (RP-001, format 1).
+
+The first track has tempo, metre and key; each other one is a hand, a voice or a player.
+"""
+
+from collections.abc import Iterator, Sequence
+from struct import Struct as Layout
+from typing import BinaryIO, Final, NamedTuple
+
+from msgspec import Struct, field
+
+from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, checked_notes
+
+__all__ = ["DEFAULT_TEMPO_US", "TICKS_PER_QUARTER", "Performance", "Sounding", "Track", "milliseconds", "write"]
+
+TICKS_PER_QUARTER: Final = 960
+"""Triplets, quintuplets and 256th notes are whole numbers; a septuplet is wrong by half of a tick at most."""
+
+DEFAULT_TEMPO_US: Final = 500_000
+"""Microseconds a quarter where a file says nothing: 120 a minute, as in Standard MIDI Files."""
+
+_SLOWEST_TEMPO_US: Final = 0xFF_FF_FF
+_TRACK_NAME: Final = 0x03
+_SET_TEMPO: Final = 0x51
+_TIME_SIGNATURE: Final = 0x58
+_KEY_SIGNATURE: Final = 0x59
+_NOTE_OFF: Final = 0x80
+_NOTE_ON: Final = 0x90
+_CONTROL: Final = 0xB0
+_PROGRAM: Final = 0xC0
+_SUSTAIN: Final = 64
+_END_OF_TRACK: Final = b"\x00\xff\x2f\x00"
+_CHUNK: Final = Layout(">4sI")
+_HEAD: Final = Layout(">HHH")
+
+# Of what is due at one tick, this comes first: a key is released before it is pressed again.
+_RELEASE, _CHANGE, _PRESS = range(3)
+
+
+class Sounding(NamedTuple):
+    """A note as it sounds: ticks from the beginning, a MIDI key, a velocity of 1 to 127."""
+
+    start: int
+    end: int
+    key: int
+    velocity: int
+
+
+class Track(Struct):
+    """What one hand, voice or player does on a channel of 0 to 15; `pedal` is a tick and the value of CC 64 each."""
+
+    name: str
+    channel: int = 0
+    program: int | None = None
+    notes: list[Sounding] = field(default_factory=list)
+    pedal: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Performance(Struct):
+    """All tracks with what they have in common.
+
+    Attributes:
+        tempos: tick and microseconds a quarter of each change, in order.
+        metres: tick, beats and beat type ("6/8" is 6 and 8) of each change, in order.
+        keys: tick, sharps (flats are negative) and whether the mode is minor, in order.
+    """
+
+    title: str = ""
+    ticks_per_quarter: int = TICKS_PER_QUARTER
+    tempos: list[tuple[int, int]] = field(default_factory=list)
+    metres: list[tuple[int, int, int]] = field(default_factory=list)
+    keys: list[tuple[int, int, bool]] = field(default_factory=list)
+    tracks: list[Track] = field(default_factory=list)
+
+    @property
+    def notes(self) -> int:
+        """How many notes sound."""
+        return sum(len(track.notes) for track in self.tracks)
+
+    @property
+    def parts(self) -> int:
+        """How many tracks have notes."""
+        return sum(1 for track in self.tracks if track.notes)
+
+    @property
+    def duration_ms(self) -> int:
+        """When the last key is released."""
+        end = max((note.end for track in self.tracks for note in track.notes), default=0)
+        return milliseconds(end, self.tempos, self.ticks_per_quarter)
+
+    def clean(self) -> None:
+        """Let each key of a track sound once at a time, as it does on a piano.
+
+        Raises:
+            RefusedFile: no note is left, there are too many, or they last too long.
+        """
+        checked_notes(self.notes)
+        for track in self.tracks:
+            track.notes = _one_at_a_time(track.notes)
+        if not self.notes:
+            raise RefusedFile("it has no notes")
+        if self.duration_ms > MAX_DURATION_MS:
+            raise RefusedFile(f"it lasts longer than {MAX_DURATION_MS // 3_600_000} hours")
+
+
+def milliseconds(tick: int, tempos: Sequence[tuple[int, int]], ticks_per_quarter: int) -> int:
+    """When `tick` is due. `tempos` are in order; before the first one it is the default."""
+    microticks, since, tempo = 0, 0, DEFAULT_TEMPO_US
+    for change, tempo_us in tempos:
+        if change >= tick:
+            break
+        microticks += (change - since) * tempo
+        since, tempo = change, tempo_us
+    return round((microticks + (tick - since) * tempo) / (ticks_per_quarter * 1_000))
+
+
+def _one_at_a_time(notes: list[Sounding]) -> list[Sounding]:
+    """The same notes in order: of equal ones the longest stays, and a repeated press ends the one before it."""
+    last: dict[int, int] = {}
+    result: list[Sounding] = []
+    audible = [note if note.end > note.start else note._replace(end=note.start + 1) for note in notes]
+    for note in sorted(audible):
+        index = last.get(note.key)
+        before = None if index is None else result[index]
+        if index is None or before is None or before.end <= note.start:
+            last[note.key] = len(result)
+            result.append(note)
+        elif before.start == note.start:
+            velocity = max(before.velocity, note.velocity)
+            result[index] = note._replace(end=max(before.end, note.end), velocity=velocity)
+        else:
+            result[index] = before._replace(end=note.start)
+            last[note.key] = len(result)
+            result.append(note._replace(end=max(before.end, note.end)))
+    return result
+
+
+def write(performance: Performance, file: BinaryIO) -> None:
+    """Write the Standard MIDI File of it, one track in memory at a time."""
+    tracks = [track for track in performance.tracks if track.notes]
+    file.write(_CHUNK.pack(b"MThd", _HEAD.size))
+    file.write(_HEAD.pack(1, len(tracks) + 1, performance.ticks_per_quarter))
+    _write_track(file, _common(performance))
+    for track in tracks:
+        _write_track(file, _events(track))
+
+
+def _write_track(file: BinaryIO, events: list[tuple[int, bytes]]) -> None:
+    content = bytearray()
+    now = 0
+    for tick, event in events:
+        content += _quantity(tick - now)
+        content += event
+        now = tick
+    content += _END_OF_TRACK
+    file.write(_CHUNK.pack(b"MTrk", len(content)))
+    file.write(content)
+
+
+def _common(performance: Performance) -> list[tuple[int, bytes]]:
+    events = [(0, _text(_TRACK_NAME, performance.title))] if performance.title else []
+    events += [(tick, _meta(_SET_TEMPO, _tempo(tempo))) for tick, tempo in performance.tempos]
+    events += [(tick, _meta(_TIME_SIGNATURE, _metre(beats, type_))) for tick, beats, type_ in performance.metres]
+    events += [
+        (tick, _meta(_KEY_SIGNATURE, bytes((sharps & 0xFF, is_minor)))) for tick, sharps, is_minor in performance.keys
+    ]
+    events.sort(key=lambda event: event[0])
+    return events
+
+
+def _tempo(tempo_us: int) -> bytes:
+    return max(1, min(tempo_us, _SLOWEST_TEMPO_US)).to_bytes(3, "big")
+
+
+def _metre(beats: int, beat_type: int) -> bytes:
+    return bytes((min(beats, 255), beat_type.bit_length() - 1, 24, 8))
+
+
+def _events(track: Track) -> list[tuple[int, bytes]]:
+    head = [(0, _text(_TRACK_NAME, track.name))]
+    if track.program is not None:
+        head.append((0, bytes((_PROGRAM | track.channel, track.program))))
+    played = sorted(_messages(track))
+    return head + [(tick, message) for tick, _, message in played]
+
+
+def _messages(track: Track) -> Iterator[tuple[int, int, bytes]]:
+    channel = track.channel
+    for start, end, key, velocity in track.notes:
+        yield start, _PRESS, bytes((_NOTE_ON | channel, key, velocity))
+        yield end, _RELEASE, bytes((_NOTE_OFF | channel, key, 0))
+    for tick, value in track.pedal:
+        yield tick, _CHANGE, bytes((_CONTROL | channel, _SUSTAIN, value))
+
+
+def _text(kind: int, text: str) -> bytes:
+    return _meta(kind, text.encode())
+
+
+def _meta(kind: int, content: bytes) -> bytes:
+    return b"".join((bytes((0xFF, kind)), _quantity(len(content)), content))
+
+
+def _quantity(number: int) -> bytes:
+    """A number in the file's form: seven bits a byte, the highest first, the top bit set on all but the last."""
+    if number < 0x80:
+        return bytes((number,))
+    digits = [number & 0x7F]
+    while number := number >> 7:
+        digits.append(number & 0x7F | 0x80)
+    return bytes(reversed(digits))

@@ -1,0 +1,1 @@
+"""Tests of the formats of sheet music: exact notes from small files, and refusals with their reasons."""

@@ -1,0 +1,112 @@
+"""Standard MIDI Files: facts, the bytes that come out, and refusals with their byte."""
+
+import io
+
+import pytest
+
+from rhythmd.rows import ScoreFacts, SheetCategory
+from rhythmd.sheets.formats.analysis import analyse
+from tests.sheets.formats.midis import END, NOTE, midi, quantity, riff, track
+from tests.sheets.formats.reading import facts_of, refusal
+
+TEMPO_150 = b"\x00\xff\x51\x03\x06\x1a\x80"
+METRE_6_8 = b"\x00\xff\x58\x04\x06\x03\x24\x08"
+KEY_C_MINOR = b"\x00\xff\x59\x02\xfd\x01"
+NAME = b"\x00\xff\x03\x05Etude"
+
+
+def converted(content: bytes) -> bytes:
+    out = io.BytesIO()
+    analyse(io.BytesIO(content), out)
+    return out.getvalue()
+
+
+def test_facts_are_read() -> None:
+    assert facts_of(midi(track(NAME + TEMPO_150 + METRE_6_8 + KEY_C_MINOR), track(), track(NOTE + NOTE))) == ScoreFacts(
+        category=SheetCategory.MIDI,
+        title="Etude",
+        tempo=150.0,
+        key="C minor",
+        time_signature="6/8",
+        duration_ms=800,
+        notes=3,
+        parts=2,
+    )
+
+
+def test_file_comes_out_as_it_is() -> None:
+    content = midi(track(), form=0)
+    assert converted(content) == content
+
+
+def test_riff_file_is_opened() -> None:
+    content = midi(track(), form=0)
+    assert converted(riff(content)) == content
+
+
+def test_channels_of_one_track_are_parts() -> None:
+    assert facts_of(midi(track(NOTE + b"\x00\x91\x3c\x40\x60\x81\x3c\x00"), form=0)).parts == 2
+
+
+def test_tempo_changes_of_any_track_count_for_the_duration() -> None:
+    slower = quantity(48) + b"\xff\x51\x03\x0f\x42\x40"  # from the middle of the note on, half as fast
+    assert facts_of(midi(track(slower), track())).duration_ms == 250 + 500
+
+
+def test_running_status_pedals_system_exclusive_and_unknown_chunks_are_read() -> None:
+    events = (
+        b"\x00\xf0\x03\x01\x02\xf7\x00\xb0\x40\x7f\x00\x40\x00\x00\xc0\x05" + NOTE + b"\x00\x90\x3e\x40\x60\x3e\x00"
+    )
+    content = midi(b"Xtra\x00\x00\x00\x02ab" + track(events), count=1)
+    assert (facts_of(content).notes, facts_of(content).duration_ms) == (2, 1000)
+    assert converted(content) == midi(track(events))
+
+
+def test_smpte_time_is_read() -> None:
+    assert facts_of(midi(track(), division=0xE728)).duration_ms == 96  # 25 frames of 40 ticks
+
+
+def test_title_in_latin_1_is_read() -> None:
+    assert facts_of(midi(track(b"\x00\xff\x03\x03F\xfcr" + NOTE))).title == "Für"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"MThd", "byte 4: the header is cut off"),
+        (midi(track(), form=2), "byte 8: MIDI files of format 2 are not supported, only 0 and 1"),
+        (midi(track(), track(), form=0), "byte 10: a file of format 0 cannot have 2 tracks"),
+        (midi(track(), division=0), "byte 12: a quarter note has no ticks"),
+        (midi(track(), division=0x8101), "byte 12: the unit of time is none of the standard's"),
+        (midi(track(), count=3), "byte 34: the header says 3 tracks, and the file ends after 1"),
+        (midi(track(length=2**31 - 1)), "byte 14: a chunk says it has 2,147,483,647 bytes, and 12 are left"),
+        (midi(track(b"\x00\x3c\x40")), "byte 23: a data byte stands where an event should begin"),
+        (midi(track(b"\x00\x90\x90\x40")), "byte 25: a status byte stands inside an event"),
+        (midi(track(b"\x00\xf4")), "byte 23: status 0xf4 does not belong into a file"),
+        (midi(track(b"\x00\x90\x3c", b"")), "byte 25: the track ends inside an event"),
+        (midi(track(b"\xff\xff\xff\xff\x7f\x90\x3c\x40")), "byte 22: a number is longer than 4 bytes"),
+        (midi(track(NOTE + END)), "byte 34: the track goes on after its end event"),
+        (midi(track(b"\x00\xff\x51\x03\x00\x00\x00" + NOTE)), "byte 23: a quarter note lasts no time"),
+        (midi(track(b"\x00\xff\x51\x02\x00\x00" + NOTE)), "byte 23: a meta event 0x51 has 2 bytes, not 3"),
+        (midi(track(b"\x00\xff\x58\x04\x00\x02\x18\x08")), "byte 23: 0 beats of 1/2^2 are no time signature"),
+        (midi(track(b"\x00\xff\x59\x02\x09\x00")), "byte 23: 9 sharps in mode 0 are no key signature"),
+        (
+            midi(track(b"\x00\xff\x01\xff\xff\xff\x7f")),
+            "byte 29: an event of 268,435,455 bytes goes beyond its track's end",
+        ),
+        (midi(track(b"")), "it has no notes"),
+        (midi(track(NOTE + b"\xff\xff\xff\x7f\x80\x3c\x00")), "it lasts longer than 24 hours"),
+        (riff(midi(track()))[:30], "byte 12: a RIFF chunk of 34 bytes goes beyond the file's end"),
+        (riff(b"")[:12], "byte 12: the RIFF file has no MIDI data"),
+        (riff(b"hello"), "byte 12: the data in the RIFF file are no MIDI file"),
+        (riff(midi(track()), b"WAVE"), "byte 5: this is neither MIDI, MusicXML nor text"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_what_is_no_midi_file_is_refused(content: bytes, reason: str) -> None:
+    assert refusal(content) == reason
+
+
+def test_too_many_notes_are_refused() -> None:
+    content = midi(track(NOTE[:3] + b"\x40" + b"\x00\x3c\x40" * 500_000))
+    assert refusal(content) == "it has more than 500,000 notes, repeats included"
