@@ -55,13 +55,13 @@ def animated(kind: str) -> bytes:
     return saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, lossless=True)
 
 
-def png_of_size(width: int, height: int, content: bytes = b"") -> bytes:
-    """A PNG that claims a size, whatever is in it."""
+def png_of_size(width: int, height: int, content: bytes = b"", bits: int = 8) -> bytes:
+    """A PNG that claims a size and bits of each colour, whatever is in it."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
 
 
@@ -78,6 +78,7 @@ def _good() -> dict[str, bytes]:
         "cmyk jpeg": saved(rgb.convert("CMYK"), "JPEG"),
         "grey jpeg": saved(rgb.convert("L"), "JPEG"),
         "grey png of 16 bits": saved(grey16, "PNG"),
+        "png of 16 bits": png_of_size(8, 8, (b"\0" + b"\xff\xff\0\0\0\0" * 8) * 8, bits=16),
         "png with one bit": saved(rgb.convert("1"), "PNG"),
         "png with a palette": saved(palette, "PNG"),
         "png with a transparent colour": saved(palette, "PNG", transparency=0),

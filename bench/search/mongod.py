@@ -67,11 +67,23 @@ def _await_primary(process: subprocess.Popen[bytes], port: int, log: Path) -> No
 
 @contextmanager
 def running_mongod() -> Iterator[str]:
-    """The URL of an empty replica set of one member, which is gone afterwards. Raises MongodMissing."""
+    """The URL of an empty replica set of one member, which dies with this process. Raises MongodMissing."""
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="bench-mongod-") as folder:
         log = Path(folder) / "log.txt"
-        command = [_program(), "--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket", "--replSet", "rs0"]
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            _program(),
+            "--bind_ip",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--nounixsocket",
+            "--replSet",
+            "rs0",
+        ]
         command += ["--dbpath", folder, "--oplogSize", "256", "--wiredTigerCacheSizeGB", "0.5"]
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)

@@ -80,7 +80,7 @@ class SheetSource(Protocol):
     """The sheets that may be played in rooms."""
 
     async def performance(self, sheet_id: str, user_id: str | None, roles: frozenset[str]) -> Performance:
-        """The sheet, for a user who may read it. Neither reading nor parsing is done on the loop.
+        """The sheet, for a user who may read it. Neither reading nor parsing is done on the loop, and both end.
 
         Args:
             user_id: None for a guest.

@@ -81,3 +81,7 @@ def test_what_is_no_picture_is_refused_with_the_reason(kind: str) -> None:
 def test_largest_size_is_taken() -> None:
     with pytest.raises(RefusedFile, match="damaged"):
         made(png_of_size(5_000, 5_000))
+
+
+def test_sixteen_bits_of_colour_become_eight() -> None:
+    assert pixel(made(GOOD["png of 16 bits"]), 128, 128) == (1, 0, 0)

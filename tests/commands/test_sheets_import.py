@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +121,7 @@ def test_import_is_in_the_audit(desk: Desk, folder: Path) -> None:
     assert [(entry.target, entry.details) for entry in page.items] == [(CREATOR.id, {"count": 2})]
 
 
-def test_import_that_is_killed_goes_on(desk: Desk, folder: Path) -> None:
+def test_import_that_is_killed_goes_on(desk: Desk, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(folder, 60)
     command = [sys.executable, "-m", "rhythmd", "sheets", "import", str(folder), "--as", "clara", *desk.options]
     seen = [0]
@@ -133,6 +135,25 @@ def test_import_that_is_killed_goes_on(desk: Desk, folder: Path) -> None:
     assert seen[1] < 60, "it was killed in the middle"
     assert desk.take_in(folder) == 0
     assert len({sheet.file_name for sheet in desk.sheets()}) == len(desk.sheets()) == 60
+    capsys.readouterr()
+    assert desk.run("check", "--deep", "--repair") == desk.run("check") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing is wrong"
+
+
+def test_import_shows_how_far_it_is_on_a_terminal_only(
+    desk: Desk, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(folder, 3)
+    assert desk.take_in(folder) == 0
+    assert capfd.readouterr().err == ""
+    terminal, other_end = pty.openpty()
+    termios.tcsetwinsize(other_end, (24, 100))
+    command = [sys.executable, "-m", "rhythmd", "sheets", "import", str(folder), "--as", "clara", *desk.options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=other_end, env=server_environment()) as process:
+        assert process.wait(DEADLINE_S) == 0
+    os.close(other_end)
+    assert b"3/3" in os.read(terminal, 65_536)
+    os.close(terminal)
 
 
 def test_second_import_at_once_is_refused(desk: Desk, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,6 +39,16 @@ BEATS: Final = """async ([metronome, windows]) => {
     const { beatsBetween } = await import("/static/metronome.js");
     return windows.map(([from, to]) => beatsBetween(metronome, from, to).map(({ timeUs, place }) => [timeUs, place]));
 }"""
+SHEET: Final = """async ([sheetSlot, blocks]) => {
+    const { Playout } = await import("/static/playout.js");
+    const played = [];
+    const playout = new Playout({ until: (ms) => ms }, (slot, message) => played.push([slot, message]));
+    playout.follow(sheetSlot);
+    playout.receive(blocks);
+    const lateness = playout.lateness();
+    playout.follow(null);
+    return { lateness, played };
+}"""
 AUDIO_CLOCK: Final = """async ([stepMs, times]) => {
     const { AudioClock } = await import("/static/audioclock.js");
     const context = { currentTime: 0 };
@@ -144,3 +154,13 @@ async def test_audio_clock_sees_through_its_steps(page: Page, server: ServerProc
     times = sorted(random.uniform(0, 10_000) for _ in range(1_000))
     offset = await run(page, server, AUDIO_CLOCK, [20, times])
     assert offset == pytest.approx(7, abs=0.002)
+
+
+async def test_lateness_of_a_sheet_does_not_count(page: Page, server: ServerProcess) -> None:
+    """Its notes come ahead of their time; what it still holds when it is over is released."""
+    sheet = {"slot": 9, "baseMs": 80, "events": [[0, *ON]]}
+    found = await run(page, server, SHEET, [9, [sheet]])
+    assert found["lateness"] is None
+    assert found["played"] == [[9, ON], [9, OFF]]
+    late = {"slot": 2, "baseMs": -40, "events": [[0, *ON]]}
+    assert (await run(page, server, SHEET, [9, [late, *[sheet] * 99]]))["lateness"] >= 40

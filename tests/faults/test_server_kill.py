@@ -18,7 +18,7 @@ from rhythmd.clock import unix_ms
 from rhythmd.rows import AuditFilter
 from rhythmd.store.sqlite import SqliteStore
 from tests.client import open_client
-from tests.deadline import within
+from tests.deadline import until, within
 from tests.faults.victims import KILLED, Victims, running_victims
 from tests.rest.api import UNLIMITED, Api, User, open_api
 from tests.server import running_process
@@ -51,6 +51,10 @@ class Ledger:
     rooms: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     bios: dict[str, int] = field(default_factory=dict)
+
+    def least(self) -> int:
+        """How many there are of what there is least of, but for accounts, whose passwords take a while."""
+        return min(len(self.lines), len(self.rooms), *self.bios.values())
 
     def later_than(self, accounts: int, rooms: int) -> "Ledger":
         """The same without the first accounts and rooms."""
@@ -110,8 +114,11 @@ async def until_killed(job: Awaitable[None]) -> None:
         await job
 
 
-async def apply_and_kill(victims: Victims, load: Load, members: list[User], seconds: float) -> None:
+async def apply_and_kill(
+    victims: Victims, load: Load, members: list[User], seconds: float, ledger: Ledger, least: int
+) -> None:
     jobs = [asyncio.create_task(until_killed(job)) for job in load.jobs(members)]
+    await until(lambda: ledger.least() >= least, "enough has been acknowledged")
     await asyncio.sleep(seconds)  # The moment is what is tried out.
     await victims.kill()
     await within(asyncio.gather(*jobs))
@@ -149,12 +156,14 @@ async def test_kill_under_load_loses_nothing_acknowledged(victims: Victims, tmp_
     moments = random.Random(1)
     members = await prepare(victims)
     ledger, seen = Ledger(bios={member.usertag: 0 for member in members}), (0, 0)
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         await victims.start()
         async with open_api(victims) as api:
             await assert_kept(victims.port, api, members, ledger.later_than(*seen))
             seen = len(ledger.accounts), len(ledger.rooms)
-            await apply_and_kill(victims, Load(victims.port, api, ledger), members, moments.uniform(*LOAD_S))
+            load, moment = Load(victims.port, api, ledger), moments.uniform(*LOAD_S)
+            # Every other time it may be before there is any answer.
+            await apply_and_kill(victims, load, members, moment, ledger, number // 2)
     async with running_process(tmp_path, SETTINGS) as server, open_api(server) as api:
         await assert_kept(server.port, api, members, ledger)
         server.signal(signal.SIGTERM)
@@ -162,7 +171,6 @@ async def test_kill_under_load_loses_nothing_acknowledged(victims: Victims, tmp_
     assert await problems(tmp_path / "data" / SQLITE_FILE) == []
     assert {*ledger.rooms} <= await audited(tmp_path / "data" / SQLITE_FILE, "room.created")
     assert len(await audited(tmp_path / "data" / SQLITE_FILE, "account.registered")) >= len(ledger.accounts)
-    assert min(len(ledger.lines), len(ledger.rooms), *ledger.bios.values()) > ROUNDS / 2
     assert ledger.accounts
 
 

@@ -30,7 +30,7 @@ WORKER_S: Final = (0.0, 0.2)
 SERVER_S: Final = (0.0, 0.2)
 WAITING: Final = 0.1  # how often a server is killed at once, while its first workers load
 UPLOADERS: Final = 4
-LARGEST: Final = 600_000
+LARGEST: Final = 400_000
 SETTINGS: Final = (*UNLIMITED, "sheets.uploads_per_day=1000000", "hub.live_mb=1")
 HOUR_MS: Final = 3_600_000
 CHILD: Final = b"rhythmd.workers.child"
@@ -188,7 +188,7 @@ async def kill_often(victims: Victims, rounds: int, check: Callable[[], Awaitabl
         user = await api.register("Clara")
     for number in range(rounds):
         async with open_api(victims) as api:
-            await assert_kept(api, user, ledger.sample(random_, 12, 4), ledger.deleted)
+            await assert_kept(api, user, ledger.sample(random_, 8, 2), ledger.deleted)
             ledger.deleted.clear()
             await upload_and_kill(victims, Uploads(api, user, ledger, random_), random_)
         if number % 10 == 0:

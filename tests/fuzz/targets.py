@@ -12,6 +12,8 @@ from rhythm_protocol.websocket import BINARY, TEXT, client_frame
 from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.keys import SecretKeys
 from rhythmd.auth.tokens import AccessTokens
+from rhythmd.midi.file import encode
+from rhythmd.midi.reader import NotReadable, read_performance
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake
 from rhythmd.rest.serving.multipart import FormError, FormParser, Part
@@ -97,6 +99,9 @@ TARGETS: Final[dict[str, Target]] = {
         _shake_hands, _Nothing, [upgrade_request(), upgrade_request("/ws?bot=1&ticket=a", {"Origin": "http://a"})]
     ),
     "form": Target(_read_form, FormError, [FORM]),
+    "midi-file": Target(
+        read_performance, NotReadable, [encode("Evening", [("Clara", [(0, (0x90, 60, 100)), (9, (0x80, 60, 0))])], 0)]
+    ),
     "token": Target(
         lambda data: _TOKENS.verify(data.decode("latin-1")),
         InvalidToken,

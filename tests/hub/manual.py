@@ -52,12 +52,16 @@ def bare_hub(
 class ManualHub:
     """A hub with the defaults and over them `settings`, each as `section.key=value`. Close it."""
 
-    def __init__(self, *settings: str, sheets: SheetSource | None = None) -> None:
+    def __init__(self, *settings: str, sheets: SheetSource | None = None, live: LiveState | None = None) -> None:
         self._loop = asyncio.new_event_loop()
-        self.hub = bare_hub(load_config(None, {}, settings), self._loop, sheets=sheets)
+        self.hub = bare_hub(load_config(None, {}, settings), self._loop, live, sheets)
 
     def close(self) -> None:
         self._loop.close()
+
+    def restore(self) -> None:
+        """Put back what the hub before left in the live state."""
+        self._loop.run_until_complete(self.hub.restore())
 
     def tick(self) -> None:
         """One turn of the loop: what is ready now runs, what that makes ready waits for the next."""

@@ -165,4 +165,4 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
     @property
     def may_be_empty(self) -> bool:
         """Whether a request without a body is one that brings nothing. So it is where several kinds may come."""
-        return self.input is Nothing or (self.upload is not None and not self.upload.is_required)
+        return self.input is Nothing if self.upload is None else not self.upload.is_required

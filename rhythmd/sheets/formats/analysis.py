@@ -29,7 +29,7 @@ _BOMS: Final = (
 )
 _XML: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<|(?:\xff\xfe)?<\x00|(?:\xfe\xff)?\x00<")
 _ZIP: Final = b"PK\x03\x04"
-_ABC: Final = re.compile(r"\s*%abc|(?:^|[\r\n])X:\s*\d|(?:^|[\r\n])K:\s*[A-Ga-gHn]")
+_ABC: Final = re.compile(r"(?:^|[\r\n])(?:X:[ \t]*\d|K:[ \t]*[A-Ga-gHn]|%abc)")
 _JSON: Final = re.compile(r"\s*(?:\{|\[\s*[\[{])")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 

@@ -11,10 +11,12 @@ from rhythmd.errors import RefusedFile
 __all__ = [
     "MAX_BYTES",
     "MAX_DURATION_MS",
+    "MAX_LINES",
     "MAX_NOTES",
     "MAX_TEMPO",
     "MAX_TEXT",
     "MAX_WRITTEN",
+    "MAX_WRITTEN_BARS",
     "MIN_TEMPO",
     "RefusedFile",
     "at_byte",
@@ -22,6 +24,7 @@ __all__ = [
     "checked_notes",
     "checked_tempo",
     "checked_written",
+    "numbered_lines",
     "printable",
     "tidy",
 ]
@@ -35,6 +38,8 @@ MAX_NOTES: Final = 500_000
 MAX_WRITTEN: Final = 100_000
 """Notes and rests as they are written in a score: an opera's act."""
 
+MAX_WRITTEN_BARS: Final = 20_000
+MAX_LINES: Final = 200_000
 MAX_DURATION_MS: Final = 24 * 3_600_000
 MIN_TEMPO: Final = 4.0  # quarters a minute; a tempo event of MIDI has three bytes and ends at 3.58
 MAX_TEMPO: Final = 5_000.0
@@ -72,7 +77,7 @@ def checked_written(line: int, count: int) -> int:
         RefusedFile: it is not.
     """
     if count > MAX_WRITTEN:
-        raise at_line(line, f"more than {MAX_WRITTEN:,} notes and rests are written")
+        raise at_line(line, f"more than {MAX_WRITTEN:,} notes, rests and bar lines are written")
     return count
 
 
@@ -85,6 +90,20 @@ def checked_tempo(line: int, tempo: float) -> float:
     if not MIN_TEMPO <= tempo <= MAX_TEMPO:
         raise at_line(line, f"a tempo of {tempo:g} quarters a minute is not between {MIN_TEMPO:g} and {MAX_TEMPO:g}")
     return tempo
+
+
+def numbered_lines(text: str) -> list[tuple[int, str]]:
+    """The lines of a text with their numbers, from 1.
+
+    Raises:
+        RefusedFile: there are more than `MAX_LINES`.
+    """
+    if text.count("\n") + text.count("\r") > 2 * MAX_LINES:
+        raise RefusedFile(f"it has more than {MAX_LINES:,} lines")
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        raise RefusedFile(f"it has more than {MAX_LINES:,} lines")
+    return list(enumerate(lines, 1))
 
 
 def printable(text: str) -> str:

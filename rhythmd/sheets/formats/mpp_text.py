@@ -20,7 +20,15 @@ import msgspec
 from msgspec import Struct, field
 
 from rhythmd.rows import ScoreFacts, SheetCategory
-from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, at_line, checked_notes, printable, tidy
+from rhythmd.sheets.formats.bounds import (
+    MAX_DURATION_MS,
+    RefusedFile,
+    at_line,
+    checked_notes,
+    numbered_lines,
+    printable,
+    tidy,
+)
 from rhythmd.sheets.formats.performance import Performance, Sounding, Track
 
 __all__ = ["read_mpp"]
@@ -83,7 +91,7 @@ def _documents(text: str) -> Iterator[tuple[int, object]]:
     try:
         yield 1, msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        lines = [(number, line) for number, line in numbered_lines(text) if line.strip()]
         if len(lines) < 2 or not _is_document(lines[0][1]):
             raise _broken(text, error) from None
         for number, line in lines:

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from rhythmd.sheets.formats.bounds import MAX_WRITTEN_BARS, RefusedFile
 from rhythmd.sheets.formats.expression import Expression
 
 __all__ = ["DRUMS", "Bar", "Note", "Part", "Score", "ScoreMeasure", "place_graces"]
@@ -121,7 +122,13 @@ class Score(Struct):
     left_out: Counter[str] = field(default_factory=Counter)
 
     def bar(self, number: int) -> Bar:
-        """The bar with this index, made if the score does not reach so far."""
+        """The bar with this index, made if the score does not reach so far.
+
+        Raises:
+            RefusedFile: a score has no so many bars.
+        """
+        if number >= MAX_WRITTEN_BARS:
+            raise RefusedFile(f"it has more than {MAX_WRITTEN_BARS:,} bars")
         while len(self.bars) <= number:
             self.bars.append(Bar())
         return self.bars[number]

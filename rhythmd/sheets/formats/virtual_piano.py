@@ -18,7 +18,15 @@ from typing import Final
 from msgspec import Struct, field
 
 from rhythmd.rows import ScoreFacts, SheetCategory
-from rhythmd.sheets.formats.bounds import RefusedFile, at_line, checked_tempo, checked_written, printable, tidy
+from rhythmd.sheets.formats.bounds import (
+    RefusedFile,
+    at_line,
+    checked_tempo,
+    checked_written,
+    numbered_lines,
+    printable,
+    tidy,
+)
 from rhythmd.sheets.formats.performance import TICKS_PER_QUARTER, Performance, Sounding, Track
 
 __all__ = ["read_virtual_piano"]
@@ -34,6 +42,7 @@ _BAR: Final = 2 * _STEP
 _LENGTHENING: Final = "-._–—"
 _VELOCITY: Final = 80
 _DEFAULT_TEMPO: Final = 120.0
+_MAX_STEPS: Final = 300_000  # ten hours
 _MAX_CHORD: Final = 61
 _MAX_TRANSPOSE: Final = 31  # what keeps all 61 keys within MIDI's 128
 _HEADER: Final = re.compile(r"\s*(title|song|artist|composer|author|tempo|bpm|transpose)\s*:\s*(.*)", re.IGNORECASE)
@@ -74,10 +83,12 @@ class _Reader(Struct):
             self.notes.append(Sounding(self.now, self.now + ticks, key + self.transpose, _VELOCITY))
         self.now += ticks
 
-    def lengthen(self) -> None:
+    def lengthen(self, line: int) -> None:
         """Let what was pressed last sound for another step."""
         if not self.notes:
             return
+        if self.now > _MAX_STEPS * _STEP:
+            raise at_line(line, f"the sheet has more than {_MAX_STEPS:,} steps")
         self.now += _STEP
         self.notes[self.latest :] = [note._replace(end=note.end + _STEP) for note in self.notes[self.latest :]]
 
@@ -93,7 +104,7 @@ def read_virtual_piano(text: str) -> tuple[ScoreFacts, Performance]:
     Raises:
         RefusedFile: it does not parse, or is beyond a bound.
     """
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if not _COMMENT.match(line)]
+    lines = [(number, line) for number, line in numbered_lines(text) if not _COMMENT.match(line)]
     header, music = _split_header(lines)
     reader = _Reader(header.transpose)
     for number, line in music:
@@ -170,16 +181,17 @@ def _read_line(reader: _Reader, number: int, line: str) -> None:
             continue
         position += 1
         if character.isspace():
-            position += len(line[position:]) - len(line[position:].lstrip())
-            reader.lengthen()
+            if position < len(line) and line[position].isspace():
+                continue  # the last of several counts
+            reader.lengthen(number)
         elif character in _LENGTHENING:
-            reader.lengthen()
+            reader.lengthen(number)
         elif character == "|":
             reader.rest()
         else:
             reader.press(character, number, _STEP)
     if not line.endswith((" ", "\t")):
-        reader.lengthen()  # the line's end is white space, too
+        reader.lengthen(number)  # the line's end is white space, too
 
 
 def _chord(reader: _Reader, number: int, keys: str) -> None:

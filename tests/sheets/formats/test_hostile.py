@@ -5,9 +5,10 @@ import zipfile
 
 import pytest
 
+from rhythmd.sheets.formats import bounds
 from rhythmd.sheets.formats.bounds import MAX_BYTES
 from rhythmd.sheets.formats.musicxml.container import MAX_UNPACKED
-from tests.sheets.formats.reading import refusal
+from tests.sheets.formats.reading import facts_of, refusal
 from tests.sheets.formats.scores import CONTAINER, attributes, document, measures, mxl, note, sound
 
 SCORE = document(measures(note("C4")))
@@ -164,6 +165,35 @@ def test_other_files(content: bytes, reason: str) -> None:
     assert refusal(content) == reason
 
 
-def test_text_of_many_notes_is_refused() -> None:
-    assert refusal(b"t" * 200_000) == "line 1: more than 100,000 notes and rests are written"
-    assert refusal(b"X:1\nK:C\n" + b"C" * 200_000) == "line 3: more than 100,000 notes and rests are written"
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("\n" * 4_900_000 + "t", "it has more than 200,000 lines"),
+        ("X:1\n" * 1_000_000, "it has more than 200,000 lines"),
+        ("t" + " -" * 310_000, "line 1: the sheet has more than 300,000 steps"),
+        ("X:1\nK:C\nC" + "| " * 200_000, "line 3: more than 100,000 notes, rests and bar lines are written"),
+        ("X:1\nK:C\n" + "(3" * 2_400_000, "line 3: tuplets are nested more than 4 deep"),
+        ("X:1\nK:C\n" + "{" * 4_900_000, "line 3: unknown character '{'"),
+        ("X:1\nK:C\n" + "[" * 4_900_000, "line 3: unknown character '['"),
+        ("X:1\nQ:" + "1/2222" * 800_000 + "\nK:C\nC", ""),
+        ("X:1\nK:C\n" + "".join(f"[V:{number}]C|" for number in range(100)), "line 3: there are more than 64 voices"),
+        ("X:1\nP:" + "(" * 100_000 + "\nK:C\nC", ""),
+        ("X:1\nP:" + "(A99" * 20 + ")99" * 20 + "\nK:C\nC", "line 2: more than 500 parts are played"),
+        (document("<measure/>" * 400_000), "it has more than 20,000 bars"),
+        ("[" + ",".join(["[]"] * 100_000) + "]", "it has no notes"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_what_would_take_long_is_refused_early(content: str, reason: str) -> None:
+    if reason:
+        assert refusal(content) == reason
+    else:
+        assert facts_of(content).notes > 0
+
+
+def test_many_notes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_WRITTEN", 1_000)  # a hundredth of what takes seconds
+    reason = "more than 1,000 notes, rests and bar lines are written"
+    assert refusal("t" * 1_100) == f"line 1: {reason}"
+    assert refusal("X:1\nK:C\n" + "C" * 1_100) == f"line 3: {reason}"
+    assert refusal(document(measures(note("C4", 1) * 1_100))) == f"line 3: {reason}"

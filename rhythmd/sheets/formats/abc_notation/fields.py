@@ -14,7 +14,7 @@ __all__ = ["Key", "key_of", "metre_of", "octave_shift", "part_order", "tempo_of"
 _KEY: Final = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)(.*)", re.DOTALL)
 _ACCIDENTAL: Final = re.compile(r"(?<![\w=])(\^\^|\^|__|_|=)([A-Ga-g])(?![A-Za-z])")
 _FRACTION: Final = re.compile(r"(\d{1,3})/(\d{1,3})")
-_TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+)=\s*(\d{1,4}(?:\.\d{1,4})?)")
+_TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s+){0,9}\d{1,3}/\d{1,3})\s*=\s*(\d{1,4}(?:\.\d{1,4})?)")
 _OCTAVE: Final = re.compile(r"octave\s*=\s*([+-]?\d)(?!\d)")
 _CLEF_OCTAVE: Final = re.compile(r"(?:treble|alto|tenor|bass|perc|[gcf]|\s)\d?([+-])8(?:va)?\b|^([+-])8(?:va)?\b", re.I)
 _TRANSPOSE: Final = re.compile(r"\b(?:transpose|t)\s*=\s*([+-]?\d{1,2})(?!\d)")

@@ -62,6 +62,7 @@ _DEFAULT_TUPLETS: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 _MAX_ENDING: Final = 99
 _MAX_BARS: Final = 200
 _MAX_BROKEN: Final = 4
+_MAX_TUPLETS: Final = 4
 _MAX_SLASHES: Final = 8
 _ATTACHED: Final = frozenset({"space", "text", "mark", "symbol", "slur", "tie", "rest"})  # may stand within a chord
 
@@ -179,6 +180,7 @@ class MusicReader:
         run = re.sub(r"[^:|\[\]]|\[?\d.*", "", match["bar"])
         if run == ":":
             raise self._unknown(":")
+        self._count(1)
         self._settle_signs(voice)
         voice.leave()
         colons = len(run) - len(run.lstrip(":"))
@@ -270,6 +272,8 @@ class MusicReader:
         count = int(match["r"]) if match["r"] else notes
         if not notes or not time or not count:
             raise at_line(self._line, f"{printable(match[0])} is no tuplet")
+        if len(voice.tuplets) >= _MAX_TUPLETS:
+            raise at_line(self._line, f"tuplets are nested more than {_MAX_TUPLETS} deep")
         voice.tuplet(Fraction(time, notes), count)
 
     def _tie(self, _match: re.Match[str], voice: Voice) -> None:

@@ -16,7 +16,7 @@ from rhythmd.sheets.formats.abc_notation.fields import (
 )
 from rhythmd.sheets.formats.abc_notation.music import MusicReader
 from rhythmd.sheets.formats.abc_notation.voice import Voice
-from rhythmd.sheets.formats.bounds import RefusedFile, at_line, printable, tidy
+from rhythmd.sheets.formats.bounds import RefusedFile, at_line, numbered_lines, printable, tidy
 from rhythmd.sheets.formats.score import Bar, Part, Score
 
 __all__ = ["read_tune"]
@@ -30,6 +30,7 @@ _PROGRAM: Final = re.compile(r"%%MIDI\s+program\s+(?:\d{1,2}\s+)?(\d{1,3})\s*$")
 _USER_SYMBOL: Final = re.compile(r"([H-Wh-w~])\s*=\s*[!+](.+)[!+]")
 _NAME: Final = re.compile(r'\b(?:name|nm)\s*=\s*"([^"]*)"')
 _MAX_VOICES: Final = 64
+_MAX_FIELD: Final = 1_000  # characters of a field that are looked at
 _HEADER_MISSING: Final = "the tune has no key (K:), with which its music begins"
 
 
@@ -39,7 +40,7 @@ def read_tune(text: str) -> Score:
     Raises:
         RefusedFile: it does not parse, or is beyond a bound.
     """
-    lines = list(enumerate(text.splitlines(), 1))
+    lines = numbered_lines(text)
     starts = [index for index, (_, line) in enumerate(lines) if _TUNE.match(line)]
     end = starts[1] if len(starts) > 1 else len(lines)
     tune = _Tune()
@@ -91,7 +92,7 @@ class _Tune:
         elif line.startswith("%"):
             self._directive(line)
         elif match := self._field_in(line):
-            self._field(number, match[1], _without_comment(match[2]))
+            self._field(number, match[1], _without_comment(match[2][:_MAX_FIELD]))
         elif not self._is_body:
             raise at_line(number, f"{printable(line)} stands before the tune's key (K:)")
         else:
