@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 MAX_BYTES: Final = 5_000_000
-"""The bytes of one file, the largest that `uploads.max_bytes` should be."""
+"""The bytes of one file, the largest that `sheets.max_bytes` should be."""
 
 MAX_NOTES: Final = 500_000
 """Sounded notes, with repeats played: an hour at 140 a second."""
