@@ -38,7 +38,9 @@ ALONE: Final = "alone"
 BESIDE: Final = "beside uploads"
 BOUND_MS: Final = 20.0
 SENDER_MB: Final = 0.5
-"""What each sender may cost the server: the kernel and aiohttp have buffers for each, and nobody has whole files."""
+"""What each sender may cost the server, which has a buffer for each, and nobody's whole file."""
+SHARED_MB: Final = 20.0
+"""What the first ones make it load and allocate."""
 WORKER_MB: Final = 768.0
 LARGEST: Final = 4_900_000
 UNLIMITED: Final = (
@@ -156,7 +158,7 @@ def _targets(
     arguments: argparse.Namespace, played: LoadResult, sent: UploadResult, memory: _Memory, left: int
 ) -> list[Target]:
     p99 = played.groups[BESIDE].latency.p99
-    growth, most = (memory.peak - memory.before) / _MB, SENDER_MB * arguments.uploads
+    growth, most = (memory.peak - memory.before) / _MB, SHARED_MB + SENDER_MB * arguments.uploads
     largest = max(memory.workers.values(), default=0) / _MB
     got_through = f"{sent.through:,} of {sent.files:,}"
     return [

@@ -115,7 +115,7 @@ class RecordingConfig(Section, frozen=True):
 
 
 class SheetsConfig(Section, frozen=True):
-    max_bytes: Annotated[int, Meta(ge=1_024, le=67_108_864)] = 5_242_880
+    max_bytes: Annotated[int, Meta(ge=1_024, le=67_108_864)] = 5_000_000
     uploads_per_day: Positive = 100
     favorites: Positive = 10_000
     views_every_s: Seconds = 10.0

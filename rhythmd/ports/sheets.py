@@ -40,11 +40,13 @@ class SheetStore(Protocol):
     async def find(self, creator_id: str, hash_: str, file_name: str) -> Sheet | None:
         """One of this creator's sheets that have this content under this name."""
 
-    async def update(self, sheet_id: str, changes: SheetChanges, having: str | None = None) -> Sheet:
+    async def update(
+        self, sheet_id: str, changes: SheetChanges, having: str | None = None, as_of: int | None = None
+    ) -> Sheet:
         """The sheet as it is after the change.
 
-        Raises NotFound: there is no such sheet, it does not have the content whose hash is `having`, or there is no
-        file with its new hash.
+        Raises NotFound: there is no such sheet, it does not have the content whose hash is `having`, it was not
+        `updated` last at `as_of`, or there is no file with its new hash.
         """
 
     async def delete(self, sheet_id: str) -> bool:
@@ -75,6 +77,9 @@ class SheetStore(Protocol):
 
     async def spend_upload(self, user_id: str, day: int, most: int) -> bool:
         """Count an upload of a user on that day (a number of days); whether it is one of the first `most`."""
+
+    async def return_upload(self, user_id: str, day: int) -> None:
+        """Take one back that was counted."""
 
     async def sheets(self, limit: int, after: int = 0) -> list[Sheet]:
         """All sheets in the order of their numbers, those after that one."""

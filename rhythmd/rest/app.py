@@ -34,6 +34,8 @@ from rhythmd.workers.scratch import ScratchFolder
 __all__ = ["RestSide"]
 
 KEEPALIVE_S: Final = 75.0
+LINGER_S: Final = 2.0
+"""For which a body that was refused is still read and thrown away, so that its sender sees the answer."""
 READ_BYTES: Final = 65_536
 """Of a body, for each connection, before the client has to wait; at twice as many it does. aiohttp has 256 KiB."""
 
@@ -90,6 +92,7 @@ class RestSide:
             access_log=None,
             logger=http_log,
             keepalive_timeout=KEEPALIVE_S,
+            lingering_time=LINGER_S,
             read_bufsize=READ_BYTES,
         )
 

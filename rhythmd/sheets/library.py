@@ -161,8 +161,7 @@ class SheetLibrary:
 
         Raises RefusedFile, FileTooCostly and Refused (`upload-limit`, `invalid-field`, `busy`).
         """
-        await self._count_upload(by)
-        content = await self._files.admit(file)
+        content = await self._admit(by.id, file)
         return await self.add(by, content, file_name, given)
 
     async def save(self, by: Account, parts: AsyncIterator[bytes], file_name: str, given: SheetDescription) -> Sheet:
@@ -206,16 +205,22 @@ class SheetLibrary:
         if file is None:
             content = await self.file(sheet)
         else:
-            content = await self._admit_for(by, file)
+            content = await self._admit(by.user_id, file)
             told = {"hash": content.hash, "size": content.size, "file_name": file_name}
             changes = structs.replace(changes, **told, **_measured(content.facts), **_musical(content.facts))
         _check_category(given, content.facts)
         return await self._change(sheet, structs.replace(changes, **_emptied(given, content.facts), **_said(given)))
 
-    async def _admit_for(self, by: Principal, file: BinaryIO) -> SheetFile:
-        assert by.account is not None, "creators have accounts"  # noqa: S101
-        await self._count_upload(by.account)
-        return await self._files.admit(file)
+    async def _admit(self, user_id: str, file: BinaryIO) -> SheetFile:
+        """A content that counts as an upload, unless nobody had time for it. Raises as `upload`."""
+        day, most = unix_ms() // DAY_MS, self._config.uploads_per_day
+        if not await self._sheets.spend_upload(user_id, day, most):
+            raise Refused(ErrorCode.UPLOAD_LIMIT, f"you may upload {most} files a day")
+        try:
+            return await self._files.admit(file)
+        except Refused:
+            await self._sheets.return_upload(user_id, day)
+            raise
 
     async def _changeable(self, sheet_id: str, by: Principal) -> Sheet:
         sheet = await self.read(sheet_id, by)
@@ -229,18 +234,16 @@ class SheetLibrary:
             changes = structs.replace(changes, approval=Approval.PENDING, rejection="")
         return await self._update(sheet, changes)
 
-    async def _update(self, sheet: Sheet, changes: SheetChanges) -> Sheet:
+    async def _update(self, sheet: Sheet, changes: SheetChanges, as_of: int | None = None) -> Sheet:
+        changes = structs.replace(
+            changes, updated=max(changes.updated, sheet.updated + 1)
+        )  # of each change another one
         try:
-            return await self._sheets.update(sheet.id, changes, sheet.hash)
+            return await self._sheets.update(sheet.id, changes, sheet.hash, as_of)
         except NotFound:
             if await self._sheets.get(sheet.id) is None:
                 raise _not_there() from None
-            raise Refused(ErrorCode.CHANGED, "the sheet's content has been changed meanwhile") from None
-
-    async def _count_upload(self, by: Account) -> None:
-        most = self._config.uploads_per_day
-        if not await self._sheets.spend_upload(by.id, unix_ms() // DAY_MS, most):
-            raise Refused(ErrorCode.UPLOAD_LIMIT, f"you may upload {most} files a day")
+            raise Refused(ErrorCode.CHANGED, "the sheet has been changed meanwhile") from None
 
     async def delete(self, sheet_id: str, by: Principal, client: Client) -> None:
         """Remove a sheet: its creator may, and a moderator. Raises Refused (`not-owner`)."""
@@ -263,6 +266,7 @@ class SheetLibrary:
         *,
         reason: str = "",
         hash_: str | None = None,
+        as_of: int | None = None,
     ) -> Sheet:
         """Approve or reject a sheet, as an editor.
 
@@ -273,15 +277,17 @@ class SheetLibrary:
             client: of the editor.
             reason: of a rejection, for its creator.
             hash_: the content that the editor looked at. Raises Refused (`changed`) if it has another one by now.
+            as_of: when what the editor looked at was updated, Unix ms. Raises the same if it has been since then.
         """
         if not is_editor(by):
             raise Refused(ErrorCode.NOT_PERMITTED, "only editors approve sheets")
         sheet = await self.read(sheet_id, by)
         if not may_approve(sheet, by):
             raise _not_there()
-        if hash_ not in {None, sheet.hash}:
-            raise Refused(ErrorCode.CHANGED, "the sheet's content has been changed since you looked at it")
-        judged = await self._update(sheet, SheetChanges(updated=unix_ms(), approval=verdict, rejection=reason))
+        if hash_ not in {None, sheet.hash} or as_of not in {None, sheet.updated}:
+            raise Refused(ErrorCode.CHANGED, "the sheet has been changed since you looked at it")
+        changes = SheetChanges(updated=unix_ms(), approval=verdict, rejection=reason)
+        judged = await self._update(sheet, changes, sheet.updated)
         details: dict[str, Detail] = {"title": sheet.title, "hash": sheet.hash}
         if reason:
             details["reason"] = reason

@@ -169,8 +169,10 @@ async def test_update_needs_the_sheet_its_content_and_the_new_file(store: Store)
     ):
         with pytest.raises(NotFound):
             await store.sheets.update(sheet_id, changes, having)
+    with pytest.raises(NotFound):
+        await store.sheets.update(sheet.id, change, sheet.hash, sheet.updated - 1)
     assert await store.sheets.get(sheet.id) == sheet
-    assert (await store.sheets.update(sheet.id, SheetChanges(updated=NOW), sheet.hash)) == sheet
+    assert (await store.sheets.update(sheet.id, SheetChanges(updated=NOW), sheet.hash, sheet.updated)) == sheet
 
 
 async def test_changes_at_once_are_all_there_and_found(store: Store) -> None:
@@ -252,6 +254,10 @@ async def test_uploads_of_a_day_are_counted(store: Store) -> None:
     assert await store.sheets.spend_upload("u2", today, 3)
     assert await store.sheets.spend_upload("u1", today + 1, 3)
     await store.expire(NOW + DAY)
+    assert not await store.sheets.spend_upload("u1", today + 1, 1)
+    await store.sheets.return_upload("u1", today + 1)
+    await store.sheets.return_upload("nobody", today)
+    assert await store.sheets.spend_upload("u1", today + 1, 1)
     assert not await store.sheets.spend_upload("u1", today + 1, 1)
 
 

@@ -294,9 +294,10 @@ class SheetDownload(Input, frozen=True):
 
 
 class SheetVerdict(Input, frozen=True):
-    """An approval. With `hash`, of that content only: another one by now is not approved."""
+    """An approval. With `hash`, of that content only, and with `updated`, only of the sheet as it was then."""
 
     hash: Annotated[str, Meta(max_length=64)] | None = None
+    updated: UnixMs | None = None
 
 
 class SheetRejection(Input, frozen=True):
@@ -304,6 +305,7 @@ class SheetRejection(Input, frozen=True):
 
     reason: Reason
     hash: Annotated[str, Meta(max_length=64)] | None = None
+    updated: UnixMs | None = None
 
 
 class SheetBatch(Input, frozen=True):

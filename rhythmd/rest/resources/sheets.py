@@ -95,7 +95,7 @@ class SheetView(Struct, frozen=True, kw_only=True):
 class SheetFacetsView(Struct, frozen=True, kw_only=True):
     """How many of the found sheets have each value, and the twenty most frequent tags.
 
-    Ten thousand sheets are counted at most; `complete` is false when there may be more.
+    Two thousand sheets are counted at most; `complete` is false when there may be more.
     """
 
     total: int
@@ -263,12 +263,13 @@ class SheetsResource:
 
     async def approve(self, call: Call[SheetVerdict]) -> SheetView:
         """Approve a sheet, as an editor: a public one is listed from now on."""
-        return await self._judge(call, call.path("id"), Approval.APPROVED, hash_=call.input.hash)
+        given = call.input
+        return await self._judge(call, call.path("id"), Approval.APPROVED, hash_=given.hash, as_of=given.updated)
 
     async def reject(self, call: Call[SheetRejection]) -> SheetView:
         """Reject a sheet, as an editor: nobody but its creator and editors can read it."""
         given = call.input
-        return await self._judge(call, call.path("id"), Approval.REJECTED, given.reason, given.hash)
+        return await self._judge(call, call.path("id"), Approval.REJECTED, given.reason, given.hash, given.updated)
 
     async def approve_batch(self, call: Call[SheetBatch]) -> BatchView:
         """Approve several sheets, as an editor, each by itself."""
@@ -279,10 +280,16 @@ class SheetsResource:
         return await self._judge_all(call, call.input.ids, Approval.REJECTED, call.input.reason)
 
     async def _judge(
-        self, call: Call[InputT], sheet_id: str, verdict: Approval, reason: str = "", hash_: str | None = None
+        self,
+        call: Call[InputT],
+        sheet_id: str,
+        verdict: Approval,
+        reason: str = "",
+        hash_: str | None = None,
+        as_of: int | None = None,
     ) -> SheetView:
-        by = call.known
-        sheet = await self._library.judge(sheet_id, by, verdict, call.client, reason=reason, hash_=hash_)
+        by, client = call.known, call.client
+        sheet = await self._library.judge(sheet_id, by, verdict, client, reason=reason, hash_=hash_, as_of=as_of)
         return sheet_view(await self._library.entry(sheet, by))
 
     async def _judge_all(

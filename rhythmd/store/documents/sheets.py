@@ -125,14 +125,16 @@ class MongoSheets:
         documents = await self._sheets.find({"number": {"$gt": after}}, [("number", 1)], limit=limit)
         return [_sheet(document) for document in documents]
 
-    async def update(self, sheet_id: str, changes: SheetChanges, having: str | None = None) -> Sheet:
+    async def update(
+        self, sheet_id: str, changes: SheetChanges, having: str | None = None, as_of: int | None = None
+    ) -> Sheet:
         """What a sheet is found by depends on all of it: one that was changed meanwhile is read again."""
         fields = msgspec.to_builtins(changes)
         if "hash" in fields:
             await self._require_file(fields["hash"])
         for _ in range(_ATTEMPTS):
             document = await self._sheets.find_one(equal(_id=sheet_id))
-            if document is None or having not in {None, document["hash"]}:
+            if document is None or having not in {None, document["hash"]} or as_of not in {None, document["updated"]}:
                 raise NotFound("no such sheet")
             sheet = structs.replace(_sheet(document), **changed_fields(changes))
             unchanged = {**equal(_id=sheet_id), "version": document["version"]}
@@ -198,6 +200,10 @@ class MongoSheets:
             else:
                 return True
         raise StoreUnavailable("the uploads are being counted all the time")
+
+    async def return_upload(self, user_id: str, day: int) -> None:
+        key = {"user_id": user_id, "day": day}
+        await self._counters.change({"_id": {"$eq": key}, "count": {"$gt": 0}}, {"$inc": {"count": -1}})
 
     async def misindexed(self, sheet_ids: Ids[str], *, mend: bool = False) -> set[str]:
         wrong: set[str] = set()

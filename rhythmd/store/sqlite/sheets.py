@@ -74,9 +74,11 @@ def _create(connection: sqlite3.Connection, sheet: Sheet) -> Sheet:
     return sheet
 
 
-def _update(connection: sqlite3.Connection, sheet_id: str, changes: SheetChanges, having: str | None) -> Sheet:
+def _update(
+    connection: sqlite3.Connection, sheet_id: str, changes: SheetChanges, having: str | None, as_of: int | None
+) -> Sheet:
     before = SHEETS.find(connection, "id = ?", sheet_id)
-    if before is None or having not in {None, before.hash}:
+    if before is None or having not in {None, before.hash} or as_of not in {None, before.updated}:
         raise NotFound("no such sheet")
     sheet = structs.replace(before, **changed_fields(changes))
     SHEETS.replace(connection, sheet)
@@ -166,6 +168,11 @@ def _spend_upload(connection: sqlite3.Connection, user_id: str, day: int, most: 
     return connection.execute(sql, (user_id, day, most)).rowcount > 0
 
 
+def _return_upload(connection: sqlite3.Connection, user_id: str, day: int) -> None:
+    sql = "UPDATE sheet_uploads SET count = count - 1 WHERE user_id = ? AND day = ? AND count > 0"
+    connection.execute(sql, (user_id, day))
+
+
 class SqliteSheets:
     """`rhythmd.ports.SheetStore` on SQLite.
 
@@ -216,8 +223,10 @@ class SqliteSheets:
     async def sheets(self, limit: int, after: int = 0) -> list[Sheet]:
         return await self._searching.read(SHEETS.select, "WHERE number > ? ORDER BY number LIMIT ?", after, limit)
 
-    async def update(self, sheet_id: str, changes: SheetChanges, having: str | None = None) -> Sheet:
-        return await self._engine.write(_update, sheet_id, changes, having)
+    async def update(
+        self, sheet_id: str, changes: SheetChanges, having: str | None = None, as_of: int | None = None
+    ) -> Sheet:
+        return await self._engine.write(_update, sheet_id, changes, having, as_of)
 
     async def delete(self, sheet_id: str) -> bool:
         return await self._engine.write(_delete, sheet_id)
@@ -245,3 +254,6 @@ class SqliteSheets:
 
     async def spend_upload(self, user_id: str, day: int, most: int) -> bool:
         return await self._engine.write(_spend_upload, user_id, day, most)
+
+    async def return_upload(self, user_id: str, day: int) -> None:
+        await self._engine.write(_return_upload, user_id, day)
