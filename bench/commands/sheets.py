@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="where the pieces are (the works in music21's package)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="reads only one of N pieces (%(default)s)")
     parser.add_argument("--least", type=int, default=1_000, help="pieces that must parse (%(default)s)")
-    parser.add_argument("--share", type=float, default=0.95, help="share of notes that must agree (%(default)s)")
+    parser.add_argument("--share", type=float, default=0.9, help="share of notes that must agree (%(default)s)")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), help="whom to compare with")
 
 
