@@ -160,6 +160,7 @@ class _Track:
                 self._meta(start)
             elif first in (0xF0, 0xF7):
                 self._exclusive(start)
+                status = 0
             elif first > 0xF0:
                 raise at_byte(start, f"status {first:#x} does not belong into a file")
             elif first >= 0x80:
