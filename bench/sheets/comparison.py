@@ -16,10 +16,9 @@ _NEAR: Final = 0.8  # how far from another a grace note may be placed, and move 
 _ENDS: Final = 0.3
 _LENGTH: Final = 0.1
 
-# A reading is followed elsewhere when most of so many notes are there, at most so many quarters away.
+# A reading is followed elsewhere when most of so many notes are there.
 _AHEAD: Final = 24
 _MOST: Final = 0.8
-_AWAY: Final = 1_000.0
 _PATIENCE: Final = 4  # notes without a partner, before another place is looked for
 
 
@@ -175,8 +174,6 @@ class _Follower:
         """The nearest offset at which most of the notes ahead are there; the old one if there is none."""
         expected = ahead[0].start + offset
         for start in sorted(self._starts[ahead[0].key], key=lambda start: abs(start - expected)):
-            if abs(start - expected) > _AWAY:
-                break
             tried = start - ahead[0].start
             if sum(self._has(note, tried) for note in ahead) >= _MOST * len(ahead):
                 return tried

@@ -159,7 +159,8 @@ class _Track:
             if first == 0xFF:
                 self._meta(start)
             elif first in (0xF0, 0xF7):
-                self._skip(self._quantity())
+                self._exclusive(start)
+                status = 0
             elif first > 0xF0:
                 raise at_byte(start, f"status {first:#x} does not belong into a file")
             elif first >= 0x80:
@@ -179,6 +180,13 @@ class _Track:
             if status >= 0x90 and data2:
                 self._found.notes += 1
                 self._found.voices.add((self._number, status & 0x0F))
+
+    def _exclusive(self, start: int) -> None:
+        size = self._quantity()
+        data = self._content[self._position : self._position + size].removesuffix(b"\xf7")
+        self._skip(size)
+        if data and max(data) > 0x7F:
+            raise at_byte(start, "a system exclusive event holds a status byte")
 
     def _meta(self, start: int) -> None:
         kind = self._byte()

@@ -82,6 +82,11 @@ def test_title_in_latin_1_is_read() -> None:
         (midi(track(length=2**31 - 1)), "byte 14: a chunk says it has 2,147,483,647 bytes, and 12 are left"),
         (midi(track(b"\x00\x3c\x40")), "byte 23: a data byte stands where an event should begin"),
         (midi(track(b"\x00\x90\x90\x40")), "byte 25: a status byte stands inside an event"),
+        (midi(track(b"\x00\xf0\x02\x90\xf7" + NOTE)), "byte 23: a system exclusive event holds a status byte"),
+        (
+            midi(track(NOTE + b"\x00\xf0\x01\xf7\x00\x3c\x40")),
+            "byte 35: a data byte stands where an event should begin",
+        ),
         (midi(track(b"\x00\xf4")), "byte 23: status 0xf4 does not belong into a file"),
         (midi(track(b"\x00\x90\x3c", b"")), "byte 25: the track ends inside an event"),
         (midi(track(b"\xff\xff\xff\xff\x7f\x90\x3c\x40")), "byte 22: a number is longer than 4 bytes"),
