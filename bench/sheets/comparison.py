@@ -1,5 +1,6 @@
 """Two readings of a piece, note by note: what agrees, and of what kind each disagreement is."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import Final
 
@@ -14,6 +15,12 @@ _SHORT: Final = 0.3  # a grace note's length, at most
 _NEAR: Final = 0.8  # how far from another a grace note may be placed, and move its main note
 _ENDS: Final = 0.3
 _LENGTH: Final = 0.1
+
+# A reading is followed elsewhere when most of so many notes are there, at most so many quarters away.
+_AHEAD: Final = 24
+_MOST: Final = 0.8
+_AWAY: Final = 1_000.0
+_PATIENCE: Final = 4  # notes without a partner, before another place is looked for
 
 
 class Kind:
@@ -35,6 +42,7 @@ class Comparison(Struct):
     Attributes:
         ours, theirs: how many notes each has; of notes with one key and one beginning only one counts.
         agreed: notes with the same beginning and key.
+        followed: notes of ours that the peer has, too, when its bars may be longer, shorter or in another order.
         lengths: of these, those whose lengths differ by more than a tenth of a quarter.
         kinds: notes of either that have no partner, by kind.
     """
@@ -42,6 +50,7 @@ class Comparison(Struct):
     ours: int
     theirs: int
     agreed: int
+    followed: int
     lengths: int
     kinds: Counter[str] = field(default_factory=Counter)
 
@@ -51,8 +60,9 @@ def compare(ours: Reading, theirs: Reading) -> Comparison:
     mine, other = _distinct(ours), _distinct(theirs)
     pairs, mine_left, other_left = _paired(mine, other)
     lengths = sum(1 for one, another in pairs if abs(one.length - another.length) > _LENGTH)
-    result = Comparison(len(mine), len(other), len(pairs), lengths)
+    result = Comparison(len(mine), len(other), len(pairs), len(pairs), lengths)
     if mine_left or other_left:
+        result.followed = max(len(pairs), _Follower(other).follow(mine))
         result.kinds = _kinds(mine, other, mine_left, other_left)
     return result
 
@@ -133,3 +143,41 @@ def _interval(steps: int) -> int:
     if steps % 12 == 0:
         return 0
     return 1 if abs(steps) == 1 else 2
+
+
+class _Follower:
+    """A peer's reading, in which ours is followed as somebody does who turns the pages of another edition."""
+
+    def __init__(self, other: Reading) -> None:
+        self._starts: dict[int, list[float]] = defaultdict(list)
+        for note in other:
+            self._starts[note.key].append(note.start)
+
+    def follow(self, mine: Reading) -> int:
+        """How many of our notes are there."""
+        offset, found, missed = 0.0, 0, 0
+        for index, note in enumerate(mine):
+            if self._has(note, offset):
+                found, missed = found + 1, 0
+                continue
+            missed += 1
+            if missed % _PATIENCE == 0:
+                offset = self._elsewhere(mine[index : index + _AHEAD], offset)
+                found += self._has(note, offset)
+        return found
+
+    def _has(self, note: SheetNote, offset: float) -> bool:
+        starts, at = self._starts[note.key], note.start + offset
+        index = bisect_left(starts, at - _SAME)
+        return index < len(starts) and starts[index] <= at + _SAME
+
+    def _elsewhere(self, ahead: Reading, offset: float) -> float:
+        """The nearest offset at which most of the notes ahead are there; the old one if there is none."""
+        expected = ahead[0].start + offset
+        for start in sorted(self._starts[ahead[0].key], key=lambda start: abs(start - expected)):
+            if abs(start - expected) > _AWAY:
+                break
+            tried = start - ahead[0].start
+            if sum(self._has(note, tried) for note in ahead) >= _MOST * len(ahead):
+                return tried
+        return offset

@@ -218,5 +218,5 @@ class SheetFacets(Struct, frozen=True, kw_only=True):
     tags: dict[str, int]
 
 
-FACET_LIMIT: Final = 10_000
+FACET_LIMIT: Final = 2_000
 FACET_TAGS: Final = 20

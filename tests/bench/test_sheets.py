@@ -59,9 +59,9 @@ def test_report_counts_what_parses_and_what_peers_read(folder: Path) -> None:
     parsed = [row[:5] for row in rows(report, "Parsed")]
     assert parsed == [["MusicXML", "3", "2", "1", "6"], ["ABC", "2", "2", "0", "8"]]
     assert rows(report, "Refusals") == [["MusicXML", "this is no XML (unclosed token)", "1", "broken.xml, line 2"]]
-    agreed = {(row[0], row[1]): row[2:6] for row in rows(report, "Note by note beside other libraries")}
-    assert agreed["MusicXML", "Verovio"] == ["2", "2", "6", "100.00%"]
-    assert agreed["ABC", "music21"] == ["1", "1", "4", "100.00%"]
+    agreed = {(row[0], row[1]): row[2:7] for row in rows(report, "Note by note beside other libraries")}
+    assert agreed["MusicXML", "Verovio"] == ["2", "2", "6", "100.00%", "100.00%"]
+    assert agreed["ABC", "music21"] == ["1", "1", "4", "100.00%", "100.00%"]
     assert report.held
 
 
@@ -93,6 +93,14 @@ def test_equal_readings_agree_whatever_their_order_and_rounding() -> None:
 
 def test_lengths_are_counted_apart() -> None:
     assert compare(notes((0, 60, 0.5), (1, 62, 1)), notes((0, 60, 1), (1, 62, 1))).lengths == 1
+
+
+def test_reading_is_followed_into_bars_that_are_elsewhere() -> None:
+    ours = notes(*((number, 60 + number % 7, 1) for number in range(60)))
+    later = notes(*((number + (3 if number >= 20 else 0), 60 + number % 7, 1) for number in range(60)))
+    result = compare(ours, later)
+    assert result.agreed == 20
+    assert result.followed >= 56
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,18 @@ def test_present_are_those_who_were_there_since(hall: Hall) -> None:
     ids = [peer.session.player.id for peer in (clara, robert)]
     assert present([tape], left_ms) == set(ids)
     assert present([tape], left_ms + 1) == {ids[0]}
+
+
+def test_changes_of_the_metronome_are_bounded_memory(hall: Hall) -> None:
+    """They cost a client a message each, and a tape of a room that is silent would grow with them."""
+    room, clara = hall.open("Salon", allow_replay=True)
+    before = room.deck.size
+    for bpm in range(60, 80):
+        clara.say("metronome", {"running": True, "bpm": bpm})
+    [tape] = room.deck.running
+    assert len(tape.time) == 21
+    assert room.deck.size - before >= 20 * 100
+    hall.look()
+    assert room.deck.running != (tape,), "a tape that is full is turned"
+    latest = room.deck.running[0].time
+    assert [mark.metronome for mark in latest] == [room.metronome.state], "the next one begins with what runs"

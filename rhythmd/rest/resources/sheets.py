@@ -95,7 +95,7 @@ class SheetView(Struct, frozen=True, kw_only=True):
 class SheetFacetsView(Struct, frozen=True, kw_only=True):
     """How many of the found sheets have each value, and the twenty most frequent tags.
 
-    Ten thousand sheets are counted at most; `complete` is false when there may be more.
+    Two thousand sheets are counted at most; `complete` is false when there may be more.
     """
 
     total: int

@@ -29,8 +29,8 @@ __all__ = [
     "tidy",
 ]
 
-MAX_BYTES: Final = 5_000_000
-"""The bytes of one file, the largest that `sheets.max_bytes` should be."""
+MAX_BYTES: Final = 5_242_880
+"""The bytes of one file; the most that `sheets.max_bytes` may be."""
 
 MAX_NOTES: Final = 500_000
 """Sounded notes, with repeats played: an hour at 140 a second."""

@@ -59,7 +59,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, timeout_s: float = 5.0, high_mark: int = 10_000) -> None:
         self._engine = Engine(path, timeout_s=timeout_s, high_mark=high_mark)
-        # A search may look at ten thousand rows: with a thread and a connection of its own it is in nobody's way.
+        # A search may look at thousands of rows: with a thread and a connection of its own it is in nobody's way.
         self._searching = Engine(path, timeout_s=timeout_s, high_mark=high_mark)
         self.accounts = SqliteAccounts(self._engine)
         self.identities = SqliteExternalIdentities(self._engine)

@@ -155,7 +155,7 @@ def test_container_with_an_unknown_compression_is_refused() -> None:
         (b"%PDF-1.7\n", "line 1: 'F' is no key of Virtual Piano"),
         (b"GIF89a\x01\x00", "byte 6: this is neither MIDI, MusicXML nor text"),
         (b"\xff\xfet\x00u", "byte 4: this is no text in the encoding that its first bytes promise"),
-        (b"a" * (MAX_BYTES + 1), "it has more than 5,000,000 bytes"),
+        (b"a" * (MAX_BYTES + 1), "it has more than 5,242,880 bytes"),
         (b"   \n \t", "it has no notes"),
         (b"#!/bin/sh\nrm -rf /\n", "line 2: '/' is no key of Virtual Piano"),
     ],
