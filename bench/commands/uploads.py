@@ -51,7 +51,7 @@ UNLIMITED: Final = (
     "auth.access_minutes=60",
 )
 LEAD_S: Final = 3.0
-_STEP_BACK: Final = 10
+_STEP_BACK: Final = 19
 _LOOK_S: Final = 0.05
 _MB: Final = 1e6
 

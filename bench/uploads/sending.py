@@ -34,6 +34,8 @@ READY: Final = b"ready\n"
 API: Final = "/api/v1"
 _PASSWORD: Final = "correct horse"
 _ACCOUNTS: Final = 4
+READY_MADE: Final = 2
+"""Files for each sender that are made before the first is sent: making them takes more than sending."""
 _SMALLEST: Final = 2_000
 _PIECES: Final = 20
 _PATIENCE_S: Final = 600.0
@@ -109,7 +111,8 @@ class _Uploads:
     def __init__(self, spec: UploadSpec, session: aiohttp.ClientSession) -> None:
         self._spec = spec
         self._session = session
-        self._numbers = count(spec.senders)
+        self._numbers = count(READY_MADE * spec.senders)
+        self._ready: Iterator[_File] = iter(())
         self._answers: Counter[str] = Counter()
         self._latencies: list[float] = []
         self._bytes = 0
@@ -118,15 +121,23 @@ class _Uploads:
 
     async def run(self, files: list[_File], tokens: list[str]) -> UploadResult:
         self._end = monotonic() + self._spec.seconds
+        self._ready = iter(files)
         async with asyncio.TaskGroup() as tasks:
-            for number, file in enumerate(files):
-                tasks.create_task(self._repeat(file, tokens[number % len(tokens)]))
+            for number in range(self._spec.senders):
+                tasks.create_task(self._repeat(tokens[number % len(tokens)]))
         return UploadResult(self._files, dict(self._answers), self._bytes, summarise(np.array(self._latencies)))
 
-    async def _repeat(self, file: _File, token: str) -> None:
-        await self._send(file, token)
+    async def _repeat(self, token: str) -> None:
+        await self._send(await self._next(), token)
         while monotonic() < self._end:
-            await self._send(await asyncio.to_thread(_file, self._spec, next(self._numbers)), token)
+            await self._send(await self._next(), token)
+
+    async def _next(self) -> _File:
+        """One that was made before; later a new one."""
+        file = next(self._ready, None)
+        if file is not None:
+            return file
+        return await asyncio.to_thread(_file, self._spec, next(self._numbers))
 
     async def _send(self, file: _File, token: str) -> None:
         self._files += 1
@@ -162,7 +173,7 @@ async def _run(spec: UploadSpec) -> UploadResult:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(spec.url, connector=connector, timeout=timeout) as session:
         tokens = [await _register(session, number) for number in range(_ACCOUNTS)]
-        files = [_file(spec, number) for number in range(spec.senders)]
+        files = [_file(spec, number) for number in range(READY_MADE * spec.senders)]
         sys.stdout.buffer.write(READY)
         sys.stdout.buffer.flush()
         await asyncio.to_thread(sys.stdin.readline)
