@@ -160,7 +160,7 @@ class Server:
         )
         self._listener = Listener(wiring, self._rest.protocol)
         self._stopped = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
+        self._keepers: list[asyncio.Task[None]] = []
         self._blobs_starter: asyncio.Task[None] | None = None
         self._store_answers = False
         self._tls = _load_tls(config.server)
@@ -182,7 +182,7 @@ class Server:
     async def start(self) -> None:
         """Raises OSError when the port cannot be had, StoreError when the store is of another version."""
         await self._start_store()
-        self._keeper = self._loop.create_task(self._keep_store())
+        self._keepers = [self._loop.create_task(keep()) for keep in (self._keep_store, self._keep_library)]
         self._auth.start()
         self._avatars.start()
         self._rest.start()
@@ -207,7 +207,7 @@ class Server:
             self._listener.drain(self._config.server.stop_s / 2),
             self._hub.settle(self._config.server.stop_s / 2),
         )
-        for task in (self._keeper, self._blobs_starter):
+        for task in (*self._keepers, self._blobs_starter):
             if task is not None:
                 task.cancel()
         await self._workers.close()
@@ -272,6 +272,18 @@ class Server:
                 await self._blobs.start()
                 return
 
+    async def _keep_library(self) -> None:
+        """Apart from the store's keeper: a sweep looks through all files, and a place for files may be away alone."""
+        while True:
+            await asyncio.sleep(PING_S)
+            try:
+                if self._store_answers:
+                    await self._library.tend(unix_ms())
+            except StoreUnavailable:
+                continue  # it has been logged, and what was due is due again
+            except StoreError:
+                server_log.exception("the library cannot be tended")
+
     async def _keep_store(self) -> None:
         """Notice when the store goes away and comes, and what others changed in it; sweep out what is over."""
         swept = -self._config.store.expire_every_s
@@ -284,7 +296,6 @@ class Server:
                     await self._store.expire(unix_ms())
                     await self._hub.archive.sweep()
                     swept = self._loop.time()
-                await self._library.tend(unix_ms())
             except StoreUnavailable:
                 self._store_answers = False
             except StoreError:

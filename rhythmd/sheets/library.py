@@ -36,6 +36,7 @@ from rhythmd.workers.scratch import ScratchFolder
 __all__ = ["Entry", "SheetDescription", "SheetLibrary", "one_line"]
 
 DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
 SWEEP_MS: Final = 60_000
 UNTITLED: Final = "Untitled"
 TITLE_LENGTH: Final = 200
@@ -235,9 +236,8 @@ class SheetLibrary:
         return await self._update(sheet, changes)
 
     async def _update(self, sheet: Sheet, changes: SheetChanges, as_of: int | None = None) -> Sheet:
-        changes = structs.replace(
-            changes, updated=max(changes.updated, sheet.updated + 1)
-        )  # of each change another one
+        # Each change has another time: by that an editor tells what they have looked at.
+        changes = structs.replace(changes, updated=max(changes.updated, sheet.updated + 1))
         try:
             return await self._sheets.update(sheet.id, changes, sheet.hash, as_of)
         except NotFound:
@@ -329,10 +329,11 @@ class SheetLibrary:
             self._swept = now
             await self._files.sweep()
         if now - self._swept_blobs >= DAY_MS:
-            self._swept_blobs = now
+            self._swept_blobs = now - DAY_MS + HOUR_MS  # if it fails, it is tried again after an hour
             await self._files.sweep_blobs()
             if await self._sheets.strays():  # of a process that was killed in the middle of a deletion
                 await self._sheets.strays(remove=True)
+            self._swept_blobs = now
 
     async def close(self) -> None:
         """Write what was counted."""
