@@ -292,7 +292,7 @@ def _recordings(recordings: RecordingsResource, sheets: SheetsResource) -> Table
         ),
         Route(
             method="POST", path=f"{recording}/sheet", handler=sheets.from_recording, input=SheetDescribed,
-            answer=SheetView, status=HTTPStatus.CREATED, who=Who.MEMBER, rate=Rate.UPLOAD,
+            default=SheetDescribed(), answer=SheetView, status=HTTPStatus.CREATED, who=Who.MEMBER, rate=Rate.UPLOAD,
             errors=(Code.NOT_FOUND, *UPLOADED, *STORED),
         ),
     )  # fmt: skip
@@ -345,7 +345,7 @@ def _sheets(sheets: SheetsResource, file: Upload) -> Table:
         ),
         Route(
             method="POST", path=f"{sheet}/approve", handler=sheets.approve, input=SheetVerdict, answer=SheetView,
-            who=Who.MEMBER, errors=(Code.NOT_FOUND, Code.CHANGED, *STORED),
+            default=SheetVerdict(), who=Who.MEMBER, errors=(Code.NOT_FOUND, Code.CHANGED, *STORED),
         ),
         Route(
             method="POST", path=f"{sheet}/reject", handler=sheets.reject, input=SheetRejection, answer=SheetView,

@@ -29,6 +29,12 @@ async def test_only_editors_judge(api: Api, clara: User, robert: User, moderator
     await approve(api, moderator, sheet["id"])
 
 
+async def test_approval_needs_no_body(api: Api, clara: User, editor: User) -> None:
+    sheet = await uploaded(api, clara)
+    answer = await api.call("POST", f"/sheet_music/{sheet['id']}/approve", token=editor.access_token)
+    assert (answer.status, answer.body["approval"]) == (200, "approved")
+
+
 async def test_reject_tells_the_reason_to_the_creator(api: Api, clara: User, editor: User) -> None:
     sheet = await uploaded(api, clara)
     path = f"/sheet_music/{sheet['id']}"

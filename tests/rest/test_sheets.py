@@ -85,6 +85,20 @@ async def test_what_is_said_is_checked(
         assert answer.field == field
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"difficulty": "easy"}, "Expected one of: unknown, beginner, intermediate, advanced, expert"),
+        ({"tags": "a,b"}, "Expected a tag without a comma; `tags` may be there once for each"),
+    ],
+)
+async def test_a_refused_field_says_what_is_allowed(
+    api: Api, clara: User, fields: dict[str, str | list[str]], message: str
+) -> None:
+    answer = await upload(api, clara, midi(), **fields)
+    assert answer.body["error"]["message"] == message
+
+
 async def test_upload_needs_an_account(api: Api) -> None:
     guest = await api.guest()
     for token, code in ((None, "login-required"), (guest, "not-permitted")):

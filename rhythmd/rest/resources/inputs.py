@@ -62,11 +62,13 @@ UnixMs = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]
 _IMAGE_URL: Final = r"^(https://[^\s\x00-\x1f\x7f]+)?\Z"
 ImageUrl = Annotated[str, Meta(max_length=512, pattern=_IMAGE_URL)]
 
+_TAG: Final = r"^[^\x00-\x1f\x7f,]+\Z"
 _LINE: Final = r"^[^\x00-\x1f\x7f]*\Z"
 
 FORMS: Final = {
     **values.FORMS,
     _LINE: "one line of text",
+    _TAG: "a tag without a comma; `tags` may be there once for each",
     _IMAGE_URL: "an address that begins with https://, or nothing",
 }
 """What the fields' regular expressions ask for, in words."""
@@ -219,7 +221,6 @@ class RecordingKey(Input, frozen=True):
 
 # sheet music
 
-_TAG: Final = r"^[^\x00-\x1f\x7f,]+\Z"
 SheetTitle = Annotated[str, Meta(max_length=200, pattern=_LINE)]
 SheetText = Annotated[str, Meta(max_length=4_000)]
 SheetTag = Annotated[str, Meta(min_length=1, max_length=32, pattern=_TAG)]

@@ -165,4 +165,6 @@ class Route(Struct, Generic[InputT], frozen=True, kw_only=True):
     @property
     def may_be_empty(self) -> bool:
         """Whether a request without a body is one that brings nothing. So it is where several kinds may come."""
+        if self.default is not None:
+            return True
         return self.input is Nothing if self.upload is None else not self.upload.is_required

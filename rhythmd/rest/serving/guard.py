@@ -148,7 +148,24 @@ class RequestGuard:
         try:
             return msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
-            raise ApiError(ErrorCode.INVALID_FIELD, *explain(error, self._forms)) from None
+            message, field = explain(error, self._forms)
+            allowed = _allowed_values(wanted, field)
+            message = f"Expected one of: {', '.join(allowed)}" if allowed else message
+            raise ApiError(ErrorCode.INVALID_FIELD, message, field) from None
+
+
+def _allowed_values(wanted: type[Struct], name: str | None) -> list[str]:
+    """What a field may be that has only some values; empty for another one."""
+    described = msgspec.inspect.type_info(wanted)
+    fields = described.fields if isinstance(described, msgspec.inspect.StructType) else ()
+    allowed: list[str] = []
+    for kind in (field.type for field in fields if field.encode_name == name):
+        for part in kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,):
+            if isinstance(part, msgspec.inspect.EnumType):
+                allowed += [str(member.value) for member in part.cls]
+            elif isinstance(part, msgspec.inspect.LiteralType):
+                allowed += [str(value) for value in part.values]
+    return allowed
 
 
 class Endpoint:
