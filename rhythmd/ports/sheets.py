@@ -60,7 +60,7 @@ class SheetStore(Protocol):
     async def like(self, user_id: str, sheet_id: str, now: int, most: int) -> bool:
         """Make it a favourite; whether it was none. Raises NotFound, or TooMany if the user has `most` of them.
 
-        Of several that are the last one at once, a few may be kept that are one too many.
+        Of several that are the last one at once, none may be kept, but never more than one.
         """
 
     async def unlike(self, user_id: str, sheet_id: str) -> bool:

@@ -101,8 +101,8 @@ class Sheet(Struct, frozen=True, kw_only=True):
     """A sheet of the library; `hash` names its SheetFile.
 
     `number` counts the sheets of a store as they come; the store gives it. `creator` is the usertag of the account
-    `creator_id` at the time. `rejection` is why an editor rejected it. `file_name` is what its uploader called it.
-    The fields from `category` on are those of ScoreFacts.
+    `creator_id` at the time. `rejection` is why an editor rejected it, until it is approved. `file_name` is what its
+    uploader called it. The fields from `category` on are those of ScoreFacts.
     """
 
     id: str
@@ -164,7 +164,7 @@ class SheetScope(StrEnum):
     """Which sheets a search looks at, before its filters.
 
     LISTED: public and approved. PUBLIC: public, whatever an editor has said. OWN: the viewer's. READABLE: what the
-    viewer may read: neither others' private sheets nor others' rejected ones.
+    viewer may read: neither others' private sheets nor what was rejected of others' and is not approved since.
     """
 
     LISTED = "listed"
@@ -208,7 +208,8 @@ class SheetQuery(Struct, frozen=True, kw_only=True):
 class SheetFacets(Struct, frozen=True, kw_only=True):
     """How many of the found sheets have each value; the twenty most frequent tags.
 
-    Counted are at most `FACET_LIMIT` sheets; `complete` is False if there may be more.
+    Counted are at most `FACET_LIMIT` sheets, which ones is the database's choice; `complete` is False if there may be
+    more.
     """
 
     total: int

@@ -1,6 +1,7 @@
 """The library: who may upload, read, change, approve and remove which sheet, and what each of these does."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import BinaryIO, Final, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType, structs
@@ -12,7 +13,7 @@ from rhythmd.auth.values import Client, Principal
 from rhythmd.clock import unix_ms
 from rhythmd.config import SheetsConfig
 from rhythmd.errors import Refused
-from rhythmd.ports import NotFound, SheetStore, TooMany
+from rhythmd.ports import NotFound, SheetStore, StoreUnavailable, TooMany
 from rhythmd.rows import (
     Account,
     Approval,
@@ -41,7 +42,10 @@ SWEEP_MS: Final = 60_000
 UNTITLED: Final = "Untitled"
 TITLE_LENGTH: Final = 200
 # What an editor has looked at. When it changes, an editor is asked again.
-_APPROVED: Final = frozenset({"hash", "title", "artist", "album", "description", "tags"})
+_APPROVED: Final = frozenset(
+    {"hash", "file_name", "title", "artist", "album", "description", "tags", "key", "time_signature"}
+)
+ATTEMPTS: Final = 5
 
 
 class SheetDescription(Struct, frozen=True, kw_only=True):
@@ -219,8 +223,9 @@ class SheetLibrary:
             raise Refused(ErrorCode.UPLOAD_LIMIT, f"you may upload {most} files a day")
         try:
             return await self._files.admit(file)
-        except Refused:
-            await self._sheets.return_upload(user_id, day)
+        except (Refused, StoreUnavailable):
+            with suppress(StoreUnavailable):
+                await self._sheets.return_upload(user_id, day)
             raise
 
     async def _changeable(self, sheet_id: str, by: Principal) -> Sheet:
@@ -230,10 +235,22 @@ class SheetLibrary:
         return sheet
 
     async def _change(self, sheet: Sheet, changes: SheetChanges) -> Sheet:
+        """Change a sheet as it is. If it was changed meanwhile, it is found anew whether an editor has to be asked.
+
+        What was rejected keeps the reason until it is approved.
+        """
         new = changed_fields(changes)
-        if any(new[name] != getattr(sheet, name) for name in _APPROVED & new.keys()):
-            changes = structs.replace(changes, approval=Approval.PENDING, rejection="")
-        return await self._update(sheet, changes)
+        for _ in range(ATTEMPTS):
+            is_new = any(new[name] != getattr(sheet, name) for name in _APPROVED & new.keys())
+            asking = structs.replace(changes, approval=Approval.PENDING) if is_new else changes
+            try:
+                return await self._update(sheet, asking, sheet.updated)
+            except Refused as error:
+                changed = await self._sheets.get(sheet.id)
+                if error.code is not ErrorCode.CHANGED or changed is None:
+                    raise
+                sheet = changed
+        raise Refused(ErrorCode.CHANGED, "the sheet is being changed all the time")
 
     async def _update(self, sheet: Sheet, changes: SheetChanges, as_of: int | None = None) -> Sheet:
         # Each change has another time: by that an editor tells what they have looked at.

@@ -33,12 +33,15 @@ def _is_creator(sheet: Sheet, who: Reader | None) -> bool:
 
 
 def may_read(sheet: Sheet, who: Reader | None) -> bool:
-    """One's own; others' that are not private, and of the rejected ones only an editor. A moderator may read all."""
+    """One's own; others' that are not private. A moderator may read all.
+
+    What was rejected only an editor may read, also when its creator has changed it since: until it is approved.
+    """
     if _is_creator(sheet, who) or is_moderator(who):
         return True
     if sheet.privacy is SheetPrivacy.PRIVATE:
         return False
-    return sheet.approval is not Approval.REJECTED or is_editor(who)
+    return is_editor(who) or not (sheet.approval is Approval.REJECTED or sheet.rejection)
 
 
 def may_change(sheet: Sheet, who: Reader) -> bool:

@@ -156,6 +156,9 @@ async def test_scopes(library: Store) -> None:
     others = set(await titles(library, scope=SheetScope.READABLE, viewer="u1")) - set(own)
     assert others == {"public approved u2", "public pending u2", "unlisted approved u2", "unlisted pending u2"}
     assert await titles(library, "pending", scope=SheetScope.PUBLIC) == ["public pending u1", "public pending u2"]
+    await add(library, "changed since", approval=Approval.PENDING, rejection="no", creator_id="u2")
+    assert await titles(library, "changed", scope=SheetScope.READABLE, viewer="u1") == []
+    assert await titles(library, "changed", scope=SheetScope.READABLE, viewer="u2") == ["changed since"]
 
 
 async def test_filters(library: Store) -> None:

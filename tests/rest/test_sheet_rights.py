@@ -7,7 +7,7 @@ from rhythmd.rows import Role
 from tests.client import Connect
 from tests.rest.api import UNLIMITED, Api, User, open_api
 from tests.rest.conftest import Promote
-from tests.rest.sheets import ABC, approve, form, midi, search, uploaded
+from tests.rest.sheets import ABC, approve, form, midi, read_status, search, uploaded
 from tests.rest.test_recordings import open_socket, record
 from tests.server import Serve
 
@@ -27,6 +27,20 @@ async def test_only_editors_judge(api: Api, clara: User, robert: User, moderator
             answer = await api.call("POST", f"/sheet_music{path}", body, token=user.access_token)
             assert (answer.status, answer.code) == (403, "not-permitted")
     await approve(api, moderator, sheet["id"])
+
+
+async def test_what_was_rejected_is_not_shown_before_it_is_approved(
+    api: Api, clara: User, robert: User, editor: User
+) -> None:
+    sheet = await uploaded(api, clara)
+    path = f"/sheet_music/{sheet['id']}"
+    await api.call("POST", f"{path}/reject", {"reason": "no"}, token=editor.access_token)
+    answer = await api.call("PATCH", path, {"title": "Another"}, token=clara.access_token)
+    assert (answer.body["approval"], answer.body["rejection"]) == ("pending", "no")
+    assert await read_status(api, sheet["id"], robert) == 404
+    assert await read_status(api, sheet["id"], editor) == 200
+    await approve(api, editor, sheet["id"])
+    assert await read_status(api, sheet["id"], robert) == 200
 
 
 async def test_approval_needs_no_body(api: Api, clara: User, editor: User) -> None:

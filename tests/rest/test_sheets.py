@@ -338,6 +338,7 @@ async def test_change_the_content(api: Api, clara: User, editor: User) -> None:
         ({"title": "Mine"}, "approved"),
         ({"difficulty": "expert"}, "approved"),
         ({"privacy": "unlisted"}, "approved"),
+        ({"key": "Spam"}, "pending"),
         ({}, "approved"),
     ],
 )

@@ -267,7 +267,7 @@ class SheetsResource:
         return await self._judge(call, call.path("id"), Approval.APPROVED, hash_=given.hash, as_of=given.updated)
 
     async def reject(self, call: Call[SheetRejection]) -> SheetView:
-        """Reject a sheet, as an editor: nobody but its creator and editors can read it."""
+        """Reject a sheet, as an editor: until it is approved its creator, editors and moderators alone can read it."""
         given = call.input
         return await self._judge(call, call.path("id"), Approval.REJECTED, given.reason, given.hash, given.updated)
 

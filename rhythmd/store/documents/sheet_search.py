@@ -65,7 +65,8 @@ def _matches(query: SheetQuery) -> list[Document]:
 
 
 def _scope(query: SheetQuery) -> Document:
-    readable = [equal(creator_id=query.viewer), {"privacy": {"$ne": "private"}, "approval": {"$ne": "rejected"}}]
+    open_to_all = {"privacy": {"$ne": "private"}, "approval": {"$ne": "rejected"}, "rejection": ""}
+    readable = [equal(creator_id=query.viewer), open_to_all]
     scopes: dict[SheetScope, Document] = {
         SheetScope.LISTED: {"listed": True},
         SheetScope.PUBLIC: {"privacy": "public"},

@@ -48,7 +48,8 @@ def _mark(kind: str, value: str = "") -> str:
 
 
 def _marks(sheet: Sheet) -> Iterator[str]:
-    is_public, is_rejected = sheet.privacy is SheetPrivacy.PUBLIC, sheet.approval is Approval.REJECTED
+    is_public = sheet.privacy is SheetPrivacy.PUBLIC
+    is_rejected = sheet.approval is Approval.REJECTED or bool(sheet.rejection)
     if is_public:
         yield _mark(SheetScope.PUBLIC)
     if is_public and sheet.approval is Approval.APPROVED:

@@ -152,7 +152,8 @@ def _read(connection: sqlite3.Connection, found: Sequence[tuple[int, int]]) -> l
     numbers = orjson.dumps([number for _, number in found]).decode()
     sheets = SHEETS.select(connection, "WHERE number IN (SELECT value FROM json_each(?))", numbers)
     by_number = {sheet.number: sheet for sheet in sheets}
-    return [(value, by_number[number]) for value, number in found]
+    # A word of no sheet is what a damaged file may have; it is removed with the next sweep.
+    return [(value, by_number[number]) for value, number in found if number in by_number]
 
 
 def count_facets(connection: sqlite3.Connection, query: SheetQuery) -> SheetFacets:
