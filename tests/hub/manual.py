@@ -7,11 +7,13 @@ from typing import Any, cast
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.close import ABNORMAL, NORMAL, Close
 from rhythm_protocol.control import encode_binary, encode_text
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.clock import server_ms
 from rhythmd.config import Config, load_config
+from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.ports import Encoding, SheetSource
+from rhythmd.hub.ports import Encoding, Performance, SheetSource
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sessions.session import Session
 from rhythmd.ports import LiveState, Store
@@ -38,6 +40,13 @@ class EmptyStore:
     rooms = EmptyRooms()
 
 
+class NoSheets:
+    """A `hub.ports.SheetSource` without any."""
+
+    async def performance(self, _sheet_id: str, _user_id: str | None, _roles: frozenset[str]) -> Performance:
+        raise Refused(ErrorCode.NOT_FOUND, "there is no such sheet", "sheet")
+
+
 def bare_hub(
     config: Config,
     loop: asyncio.AbstractEventLoop,
@@ -46,7 +55,7 @@ def bare_hub(
 ) -> Hub:
     """A hub that stores no rooms, hashes no password and knows nobody; without `live` a restart finds nothing."""
     nobody, store = cast(Any, None), cast(Store, EmptyStore())
-    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live or NoLiveState(), sheets or nobody)
+    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live or NoLiveState(), sheets or NoSheets())
 
 
 class ManualHub:

@@ -11,6 +11,7 @@ import pytest
 from bench.uploads.contents import FORMATS, make
 from rhythmd.app import Server
 from tests.deadline import until, within
+from tests.processes import children
 from tests.rest.api import UNLIMITED, Answer, Api, User, open_api
 from tests.rest.sheets import midi, upload
 from tests.server import make_config, running_server
@@ -24,12 +25,6 @@ SMALL_POOL: Final = (
 MUTANTS: Final = int(os.environ.get("RHYTHMD_TEST_MUTANTS", "10"))
 """Damaged files of each format."""
 AT_ONCE: Final = 12  # more than the pool takes
-
-
-def children() -> set[int]:
-    """The processes that this one has started and not waited for."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
 
 @pytest.fixture

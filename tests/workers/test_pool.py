@@ -19,6 +19,7 @@ from rhythmd.errors import FileTooCostly, Refused, RefusedFile
 from rhythmd.workers.pool import WorkerPool
 from tests.conftest import ErrorLog
 from tests.deadline import until, within
+from tests.processes import children
 from tests.workers.jobs import JOBS, Seen
 
 CONTENT: Final = b"do re mi"
@@ -50,12 +51,6 @@ def file_with(content: bytes = b"") -> BinaryIO:
     file.write(content)
     file.flush()
     return file
-
-
-def children() -> set[int]:
-    """The processes that this one has started, zombies included."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
 
 def is_gone(pid: int) -> bool:
