@@ -74,7 +74,7 @@ class _Hands:
         """Be at `position_ms` at `start_ms`, and go on from there."""
         self._position_ms, self._speed, self._start_ms = position_ms, speed, start_ms
         self._next = self._score.index_at(position_ms)
-        self.ends_ms = start_ms + ceil((self._score.duration_ms - position_ms) / speed)
+        self.ends_ms = start_ms + ceil((self._score.ends_ms - position_ms) / speed)
         self.ticked_ms = now_ms
 
     def position_at(self, now_ms: int) -> int:
