@@ -186,6 +186,8 @@ async def test_seek_releases_and_goes_on_there(owner: Client, member: Client) ->
     assert (changed.position_ms, changed.speed, changed.slot) == (1_000, 2.0, told.slot)
     assert changed.start_us >= told.start_us
     # The keys went up, and are not struck anew in the middle of a note; the pedal and the program are as they would be.
+    heard = await hear(member, told.slot, 6)
+    assert [message for _, message in heard.events][-2:] == [(0xC0, 5, 0), (0xB0, 64, 127)]
     newcomer = await find_again(member)
     assert state_of(newcomer, told.slot) == [(0xC0, 5, 0), (0xB0, 64, 127)]
 
