@@ -27,6 +27,7 @@ from rhythmd.hub.sending.fanout import Fanout
 from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.midi.score import MESSAGE_SIZE, Score, way_to
 from rhythmd.midi.state import ChannelMessage, NoteState, as_blocks
+from rhythmd.telemetry import hub_log
 
 __all__ = ["AHEAD_MS", "Conductor", "RoomPerformance"]
 
@@ -214,19 +215,23 @@ class RoomPerformance:
 
     def stop(self, now_ms: int) -> None:
         """End it, and let everybody know. Nothing happens where nothing is played."""
-        if self._end(now_ms):
-            self._on_change()
+        if self.state is not None:
+            try:
+                self._end(now_ms)
+            finally:
+                self._on_change()
 
-    def _end(self, now_ms: int) -> bool:
-        """Release what is held, and be without a sheet; whether there was one."""
+    def _end(self, now_ms: int) -> None:
+        """Release what is held, and be without a sheet, also when the release fails."""
         hands, state = self._hands, self.state
         if hands is None or state is None:
-            return False
-        self._give(hands.release(now_ms))
-        self._deck.leave_sheet()
-        self._members.take_back(state.slot)
-        self._hands = self.state = None
-        return True
+            return
+        try:
+            self._give(hands.release(now_ms))
+        finally:
+            self._hands = self.state = None
+            self._deck.leave_sheet()
+            self._members.take_back(state.slot)
 
     def advance(self, now_ms: int) -> None:
         """Play on; call it every `TICK_S`."""
@@ -281,7 +286,11 @@ class Conductor:
     def start(self, performance: RoomPerformance, sheet: Performance, by: str, position_ms: int, speed: float) -> None:
         """Play `sheet` there. Raises Refused when there are too many."""
         self.check_limit(performance)
-        performance.start(sheet, by, position_ms, speed, server_ms())
+        try:
+            performance.start(sheet, by, position_ms, speed, server_ms())
+        except Exception:
+            _succeeds(performance.stop, server_ms())
+            raise
         self._running[performance] = None
         if self._timer is None:
             self._timer = self._pacer.later(TICK_S, self._tick)
@@ -290,7 +299,8 @@ class Conductor:
         now_ms = server_ms()
         self._timer = None
         for performance in list(self._running):
-            performance.advance(now_ms)
+            if not _succeeds(performance.advance, now_ms):
+                _succeeds(performance.stop, now_ms)
             if performance.state is None:
                 del self._running[performance]
         if self._running:
@@ -299,8 +309,18 @@ class Conductor:
     def stop(self) -> None:
         """End all performances: the server goes down."""
         for performance in self._running:
-            performance.stop(server_ms())
+            _succeeds(performance.stop, server_ms())
         self._running.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _succeeds(act: Callable[[int], None], now_ms: int) -> bool:
+    """Whether `act` did not raise; if it did, that is logged: one room's failure must not end the others' sheets."""
+    try:
+        act(now_ms)
+    except Exception as error:  # noqa: BLE001 - see above
+        hub_log.error("a sheet that is played failed", exc_info=error)
+        return False
+    return True
