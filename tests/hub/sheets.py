@@ -75,6 +75,9 @@ class FakeLibrary:
         self.gate = asyncio.Event()
         self.gate.set()
 
+    def add(self, sheet: Performance) -> None:
+        self._sheets[sheet.sheet_id] = sheet
+
     async def performance(self, sheet_id: str, user_id: str | None, roles: frozenset[str]) -> Performance:
         self.asked.append((sheet_id, user_id, roles))
         await self.gate.wait()

@@ -1,5 +1,6 @@
 """Sheets played in a room, over sockets: who may, what all hear and are told, and that nothing goes on sounding."""
 
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,12 +11,16 @@ import pytest
 from rhythm_protocol.messages import JoinAck, Notes, RoomInfo, RoomUpdated, SheetInRoom, Stopping
 from rhythmd.app import Server
 from rhythmd.clock import server_us
+from rhythmd.hub.handlers import sheets
+from rhythmd.hub.ports import Performance
+from rhythmd.midi.score import Score
 from rhythmd.rows import Role
 from tests.client import Answer, Client, Connect, Music, note_on
+from tests.conftest import ErrorLog
 from tests.deadline import until, within
 from tests.hub.people import Register
 from tests.hub.rooms import find
-from tests.hub.sheets import FakeLibrary, Sounding, held_chord, scale, sheet
+from tests.hub.sheets import FOREVER_MS, FakeLibrary, Sounding, held_chord, scale, sheet
 from tests.hub.synthesizer import Synthesizer
 from tests.metrics import metrics
 from tests.server import make_config, running_server
@@ -284,6 +289,35 @@ async def test_server_that_stops_releases_what_sheets_hold(opened: Open, connect
     await client.expect(Stopping)
 
 
+async def test_sheet_that_fails_ends_in_its_room_only(
+    owner: Client, member: Client, server: Server, library: FakeLibrary, connect: Connect, errors_logged: ErrorLog
+) -> None:
+    whole = held_chord("broken").score
+    times = array("I", [*whole.times, 300])  # without its message
+    library.add(Performance("broken", "Broken", "", Score(times, whole.messages, FOREVER_MS)))
+    other = await connect(server)
+    await other.join("Attic")
+    slot = (await begin(other, "scale")).slot
+    broken = await begin(owner, "broken")
+    assert not rings(await hear(member, broken.slot, 9))
+    await over(member)
+    assert len(await hear(other, slot, 48)) == 48
+    await over(other)
+    assert "a sheet that is played failed" in errors_logged.texts()[0]
+    errors_logged.records.clear()
+    await begin(owner, "scale")
+    await over(owner)
+
+
+async def test_sheet_that_fails_at_its_start_is_over(
+    owner: Client, library: FakeLibrary, errors_logged: ErrorLog
+) -> None:
+    library.add(Performance("broken", "Broken", "", Score(array("I", [0]), b"", FOREVER_MS)))
+    assert (await owner.refused("sheet-play", {"sheet": "broken"})).code == "internal-error"
+    errors_logged.records.clear()
+    await over(owner)
+
+
 async def test_metrics_count_rooms_with_a_sheet(owner: Client, server: Server, connect: Connect) -> None:
     assert (await metrics(server))["rhythmd_performances"] == 0
     await begin(owner, "chord")
@@ -322,8 +356,9 @@ async def test_nobody_but_a_moderator_may_start_a_sheet_in_a_lobby(
 
 async def test_member_may_not_touch_the_sheet_of_another(owner: Client, member: Client) -> None:
     await begin(owner, "chord")
-    assert (await member.refused("sheet-stop")).code == "not-owner"
-    assert (await member.refused("sheet-seek", {"position_ms": 0})).code == "not-owner"
+    for refused in (await member.refused("sheet-stop"), await member.refused("sheet-seek", {"position_ms": 0})):
+        assert refused.code == "not-owner"
+        assert refused.message == "only the room's owner, a moderator or who started the sheet may do this"
 
 
 async def test_moderator_may_stop_the_sheet_of_another(owner: Client, server: Server, register: Register) -> None:
@@ -384,6 +419,23 @@ async def test_too_many_performances_are_refused(opened: Open, connect: Connect)
     await begin(first, "scale")
     await first.ask("sheet-stop")
     await begin(second, "chord")
+
+
+async def test_more_than_can_wait_for_the_library_are_refused(
+    owner: Client, library: FakeLibrary, server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "MOST_ASKED", 2)
+    library.gate.clear()
+    others = [await connect(server) for _ in range(2)]
+    for number, client in enumerate(others):
+        await client.join(f"Attic {number}")
+        await client.send("sheet-play", {"sheet": "scale"}, 77)
+    await until(lambda: len(library.asked) == 2, "two are read")
+    assert (await owner.refused("sheet-play", {"sheet": "scale"})).code == "unavailable"
+    library.gate.set()
+    for client in others:
+        await playing(client)
+    await begin(owner, "scale")
 
 
 async def test_library_is_asked_for_the_user_and_their_roles(
