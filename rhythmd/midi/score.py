@@ -66,6 +66,12 @@ class Score:
         last_ms = times[-1] if times else 0
         return cls(times, b"".join(map(bytes, (message for _, message in events))), duration_ms or last_ms)
 
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        settings = {id(checkpoint): len(checkpoint) for checkpoint in self._checkpoints}
+        return len(self.messages) + len(self.times) * self.times.itemsize + sum(settings.values())
+
     def __len__(self) -> int:
         """How many messages there are."""
         return len(self.times)
