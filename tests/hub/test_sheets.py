@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from rhythm_protocol.messages import JoinAck, Notes, RoomInfo, RoomUpdated, SheetInRoom, Stopping
+from rhythm_protocol.messages import JoinAck, Notes, RoomUpdated, Stopping
 from rhythmd.app import Server
 from rhythmd.clock import server_us
 from rhythmd.hub.handlers import sheets
@@ -20,8 +20,18 @@ from tests.conftest import ErrorLog
 from tests.deadline import until, within
 from tests.hub.people import Register
 from tests.hub.rooms import find
-from tests.hub.sheets import FOREVER_MS, FakeLibrary, Sounding, held_chord, scale, sheet
-from tests.hub.synthesizer import Synthesizer
+from tests.hub.sheets import (
+    FOREVER_MS,
+    FakeLibrary,
+    begin,
+    hear,
+    held_chord,
+    over,
+    playing,
+    rings,
+    scale,
+    sheet,
+)
 from tests.metrics import metrics
 from tests.server import make_config, running_server
 
@@ -65,40 +75,6 @@ async def member(server: Server, owner: Client, connect: Connect) -> Client:
     client = await connect(server)
     await client.join(ROOM)
     return client
-
-
-async def begin(client: Client, sheet_id: str, **how: object) -> SheetInRoom:
-    """Start a sheet; what the room is told of it."""
-    await client.ask("sheet-play", {"sheet": sheet_id, **how})
-    return await playing(client)
-
-
-async def playing(client: Client) -> SheetInRoom:
-    """The next sheet that the room is told of."""
-    while True:
-        told = (await client.expect(RoomUpdated)).room.sheet
-        if told is not None:
-            return told
-
-
-async def over(client: Client) -> RoomInfo:
-    """The room, when it is told that no sheet is played any more."""
-    while True:
-        room = (await client.expect(RoomUpdated)).room
-        if room.sheet is None:
-            return room
-
-
-async def hear(client: Client, slot: int, count: int) -> Sounding:
-    sounding = Sounding(slot)
-    await sounding.listen(client, lambda heard: len(heard) >= count)
-    return sounding
-
-
-def rings(sounding: Sounding) -> bool:
-    synthesizer = Synthesizer()
-    synthesizer.play(message for _, message in sounding.events)
-    return synthesizer.rings
 
 
 def state_of(ack: JoinAck | Notes, slot: int) -> list[tuple[int, int, int]]:
