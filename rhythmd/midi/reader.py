@@ -186,6 +186,8 @@ class _Reading:
     def finish(self, division: int) -> Score:
         """The score of all tracks together. It lasts until the last key is let go, of drums, too."""
         duration_ms = _Clock(division, self._tempos).ms(self._last_note_tick)
+        if duration_ms > LONGEST_MS:
+            raise NotReadable("the piece is longer than a day", 0)
         clock = _Clock(division, self._tempos)
         times = array("I")
         messages = bytearray()
@@ -261,13 +263,10 @@ class _Clock:
         self._since = 0  # microseconds times ticks of a quarter
 
     def ms(self, tick: int) -> int:
-        """Raises NotReadable when that is more than a day from the beginning."""
+        """Milliseconds from the beginning to `tick`."""
         while self._tempos and self._tempos[-1][0] <= tick:
             change, tempo = self._tempos.pop()
             self._since += (change - self._since_tick) * self._tempo
             self._since_tick, self._tempo = change, tempo
         at = self._since + (tick - self._since_tick) * self._tempo
-        ms = (at + 500 * self._ticks) // (1_000 * self._ticks)
-        if ms > LONGEST_MS:
-            raise NotReadable("the piece is longer than a day", 0)
-        return ms
+        return (at + 500 * self._ticks) // (1_000 * self._ticks)

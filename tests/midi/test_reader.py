@@ -156,6 +156,11 @@ def test_pedal_is_lifted_after_the_last_key_but_not_an_hour_after_it() -> None:
     assert events_of(score)[2:] == [(1_000, (0xB0, 64, 0))]
 
 
+def test_what_comes_days_after_the_last_key_is_left_out() -> None:
+    late = bytes.fromhex("ff ff ff 7f b0 40 00") * 2
+    assert len(read_performance(file_of(bytes.fromhex("00 90 3c 64") + late + END, division=1))) == 1
+
+
 PRESS: Final = (0x90, 60, 100)
 RELEASE: Final = (0x80, 60, 0)
 AGAIN: Final = (0x90, 60, 0)
