@@ -1,11 +1,13 @@
 """Where the hub's ports meet the authentication and the library: small adapters, built by `rhythmd.app`."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from rhythm_protocol.close import USER_BANNED
 from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.midi import NOTE_ON
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import Banned, Busy, InvalidTicket, InvalidToken, TokenExpired
 from rhythmd.auth.passwords import Passwords
@@ -15,13 +17,16 @@ from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Credentials, Identity, Performance
 from rhythmd.midi.reader import NotReadable, read_performance
+from rhythmd.midi.score import MESSAGE_SIZE, Score
 from rhythmd.ports import NotFound, Store, StoreUnavailable
-from rhythmd.rows import Account
+from rhythmd.rows import Account, SheetFile
 from rhythmd.sheets.library import SheetLibrary
 
 __all__ = ["AccountWatcher", "LibrarySheets", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
 
 CHUNK: Final = 500
+SCORE_BYTES: Final = 32 * 1024 * 1024
+"""Of scores that are kept for who plays them next; the longest one takes a third of it."""
 CLOCKS_DIFFER_MS: Final = 60_000
 """How far the clocks of those who write to one store may be apart."""
 
@@ -76,22 +81,73 @@ class _Player(NamedTuple):
 
 
 class LibrarySheets:
-    """Implements `hub.ports.SheetSource`: what is in the library."""
+    """Implements `hub.ports.SheetSource`: what is in the library.
 
-    def __init__(self, library: SheetLibrary) -> None:
+    Args:
+        library: of the sheets.
+        score_bytes: of the scores that are kept for who plays them next.
+    """
+
+    def __init__(self, library: SheetLibrary, score_bytes: int = SCORE_BYTES) -> None:
         self._library = library
+        self._scores = _Scores(score_bytes)
 
     async def performance(self, sheet_id: str, user_id: str | None, roles: frozenset[str]) -> Performance:
         try:
             sheet = await self._library.read(sheet_id, None if user_id is None else _Player(user_id, roles))
             file = await self._library.file(sheet)
-            content = b"".join([part async for part in await self._library.read_midi(file)])
-            score = await asyncio.to_thread(read_performance, content)
-        except (NotFound, NotReadable):
-            raise Refused(ErrorCode.NOT_FOUND, "this sheet cannot be played", "sheet") from None
+            score = self._scores.get(file.hash)
+            if score is None:
+                score = await self._read(file)
+        except NotFound:
+            raise Refused(ErrorCode.NOT_FOUND, "this sheet cannot be played: it is gone", "sheet") from None
+        except NotReadable as error:
+            raise Refused(ErrorCode.NOT_FOUND, f"this sheet cannot be played: {error}", "sheet") from None
         except StoreUnavailable:
             raise Refused(ErrorCode.UNAVAILABLE, "the library cannot be read now") from None
         return Performance(sheet.id, sheet.title, sheet.artist, score)
+
+    async def _read(self, file: SheetFile) -> Score:
+        """Raises NotFound, NotReadable and StoreUnavailable."""
+        content = b"".join([part async for part in await self._library.read_midi(file)])
+        score = await asyncio.to_thread(_playable, content)
+        self._scores.keep(file.hash, score)
+        return score
+
+
+def _playable(content: bytes) -> Score:
+    """The score of a MIDI file that has something to play. Raises NotReadable."""
+    score = read_performance(content)
+    if not any(status & 0xF0 == NOTE_ON for status in score.messages[::MESSAGE_SIZE]):
+        raise NotReadable("there are no notes but of drums, which a piano does not play", 0)
+    return score
+
+
+class _Scores:
+    """The scores that were asked for last, by their content's hash.
+
+    Args:
+        limit: in bytes, of all together.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._scores: OrderedDict[str, Score] = OrderedDict()
+
+    def get(self, hash_: str) -> Score | None:
+        score = self._scores.get(hash_)
+        if score is not None:
+            self._scores.move_to_end(hash_)
+        return score
+
+    def keep(self, hash_: str, score: Score) -> None:
+        if hash_ in self._scores:  # two have read it at once
+            return
+        self._scores[hash_] = score
+        self._size += score.size
+        while self._size > self._limit:
+            self._size -= self._scores.popitem(last=False)[1].size
 
 
 class AccountWatcher:

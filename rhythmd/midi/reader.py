@@ -6,17 +6,22 @@ objects of, in ten times the time, while the server's other threads wait for the
 
 import time
 from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from heapq import merge
+from itertools import repeat
 from struct import Struct
 from typing import Final
 
-from rhythm_protocol.midi import CHANNEL_PRESSURE, PROGRAM_CHANGE
+from rhythm_protocol.midi import CHANNEL_PRESSURE, CONTROL_CHANGE, NOTE_OFF, NOTE_ON, PROGRAM_CHANGE
 from rhythmd.midi.score import Score
+from rhythmd.midi.state import ALL_NOTES_OFF
 
 __all__ = ["MOST_EVENTS", "NotReadable", "read_performance"]
 
 MOST_EVENTS: Final = 1_000_000
 LONGEST_MS: Final = 86_400_000
+LONGEST_ECHO_MS: Final = 2_000  # after the last note, for a pedal that is lifted later; what comes after it is left out
 DRUMS: Final = 9  # the channel of General MIDI's drums, from 0
 
 _CHUNK: Final = Struct(">4sI")
@@ -24,6 +29,7 @@ _HEAD: Final = Struct(">HHH")
 SMPTE: Final = 0x8000
 TEMPO_US: Final = 500_000  # of a quarter, before a file says another one
 SECOND_US: Final = 1_000_000
+DROP_FRAME: Final = 29  # means 30,000 frames in 1,001 seconds (RP-001)
 SYSTEM: Final = 0xF0
 META: Final = 0xFF
 SYSEX: Final = (0xF0, 0xF7)
@@ -97,7 +103,7 @@ class _Reading:
         self._content = content
         self._parts: list[list[int]] = []
         self._tempos: list[tuple[int, int]] = []
-        self._last_tick = 0
+        self._last_note_tick = 0
         self._read = 0
         self.tracks = 0
 
@@ -123,7 +129,6 @@ class _Reading:
             elif not status:
                 raise NotReadable("there is data before any status", at)
             at = self._take(events, tick, status, at, end)
-        self._last_tick = max(self._last_tick, tick)
         if events:
             self._parts.append(events)
 
@@ -137,6 +142,8 @@ class _Reading:
         if (data1 | data2) & 0x80:
             raise NotReadable("a data byte is above 127", at)
         self._count(at)
+        if status < NOTE_ON + 0x10:
+            self._last_note_tick = max(self._last_note_tick, tick)
         if status & 0x0F != DRUMS:
             events.append(tick << 24 | status << 16 | data1 << 8 | data2)
         return at + size
@@ -177,21 +184,61 @@ class _Reading:
         raise NotReadable("a number does not end", at)
 
     def finish(self, division: int) -> Score:
-        """The score of all tracks together."""
+        """The score of all tracks together. It lasts until the last key is let go, of drums, too."""
+        duration_ms = _Clock(division, self._tempos).ms(self._last_note_tick)
+        if duration_ms > LONGEST_MS:
+            raise NotReadable("the piece is longer than a day", 0)
         clock = _Clock(division, self._tempos)
         times = array("I")
         messages = bytearray()
         # Merged one by one: to sort a million of them would be one call, in which no other thread gets a turn.
-        for number, event in enumerate(merge(*self._parts, key=_tick)):
-            times.append(clock.ms(event >> 24))
+        tracks = [zip(part, repeat(number)) for number, part in enumerate(self._parts)]
+        for number, event in enumerate(_in_turn(merge(*tracks, key=_turn))):
+            at_ms = clock.ms(event >> 24)
+            if at_ms > duration_ms + LONGEST_ECHO_MS:
+                break
+            times.append(at_ms)
             messages += (event & 0xFFFFFF).to_bytes(3, "big")
             if not number % REST_EVERY:
                 time.sleep(REST_S)
-        return Score(times, bytes(messages), clock.ms(self._last_tick))
+        return Score(times, bytes(messages), duration_ms)
 
 
-def _tick(event: int) -> int:
-    return event >> 24
+def _turn(event: tuple[int, int]) -> int:
+    """What orders the events of several tracks: the tick, and at one tick the presses last.
+
+    A key that goes from one track to another at one tick is let go by the one before the other one presses it. Each
+    track keeps its own order: its next event is looked at when the one before it has had its turn.
+    """
+    message = event[0]
+    return message >> 24 << 1 | (message & 0xF00000 == NOTE_ON << 16 and message & 0x7F != 0)
+
+
+def _in_turn(events: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """Events of (message, track), such that a key which several tracks hold sounds until the last one lets go of it.
+
+    A press of what another track holds strikes it anew. A release by a track that does not hold the key ends it for
+    all: some programs press in one track and release in another, and a key must not hang.
+    """
+    holders: defaultdict[int, set[int]] = defaultdict(set)  # by channel << 7 | key
+    for event, track in events:
+        kind, channel = event >> 16 & 0xF0, event >> 16 & 0x0F
+        key, value = event >> 8 & 0x7F, event & 0x7F
+        if kind == NOTE_ON and value:
+            holding = holders[channel << 7 | key]
+            if holding - {track}:
+                yield event & ~0x7F  # a press without velocity is a release
+            holding.add(track)
+        elif kind in (NOTE_ON, NOTE_OFF):
+            holding = holders[channel << 7 | key]
+            if track in holding and len(holding) > 1:
+                holding.remove(track)
+                continue
+            holding.clear()
+        elif kind == CONTROL_CHANGE and key in ALL_NOTES_OFF:
+            for held in range(channel << 7, (channel + 1) << 7):
+                holders.pop(held, None)
+        yield event
 
 
 class _Clock:
@@ -205,22 +252,21 @@ class _Clock:
     def __init__(self, division: int, tempos: list[tuple[int, int]]) -> None:
         if division & SMPTE:
             frames = 0x100 - (division >> 8)
-            self._ticks, self._tempo = frames * (division & 0xFF), SECOND_US
+            rate, seconds = (30_000, 1_001) if frames == DROP_FRAME else (frames, 1)
+            self._ticks, self._tempo = rate * (division & 0xFF), seconds * SECOND_US
             self._tempos: list[tuple[int, int]] = []
         else:
             self._ticks, self._tempo = division, TEMPO_US
-            self._tempos = sorted(tempos, key=lambda tempo: tempo[0], reverse=True)
+            # Taken from the end, so of several tempos at one tick the last one in the file counts.
+            self._tempos = sorted(tempos, key=lambda tempo: tempo[0])[::-1]
         self._since_tick = 0
         self._since = 0  # microseconds times ticks of a quarter
 
     def ms(self, tick: int) -> int:
-        """Raises NotReadable when that is more than a day from the beginning."""
+        """Milliseconds from the beginning to `tick`."""
         while self._tempos and self._tempos[-1][0] <= tick:
             change, tempo = self._tempos.pop()
             self._since += (change - self._since_tick) * self._tempo
             self._since_tick, self._tempo = change, tempo
         at = self._since + (tick - self._since_tick) * self._tempo
-        ms = (at + 500 * self._ticks) // (1_000 * self._ticks)
-        if ms > LONGEST_MS:
-            raise NotReadable("the piece is longer than a day", 0)
-        return ms
+        return (at + 500 * self._ticks) // (1_000 * self._ticks)

@@ -33,18 +33,20 @@ class Score:
     Args:
         times: when each message is due, ms from the beginning, in order.
         messages: three bytes each, in the same order; the last is 0 where MIDI has one data byte.
-        duration_ms: of the piece, to the end of its last silence.
+        duration_ms: of the piece; a message may come a little later, such as a pedal's.
 
     Attributes:
         times, messages, duration_ms: the same.
+        ends_ms: when nothing is left to play.
     """
 
-    __slots__ = ("_checkpoints", "duration_ms", "messages", "times")
+    __slots__ = ("_checkpoints", "duration_ms", "ends_ms", "messages", "times")
 
     def __init__(self, times: "array[int]", messages: bytes, duration_ms: int) -> None:
         self.times = times
         self.messages = messages
         self.duration_ms = duration_ms
+        self.ends_ms = max(duration_ms, times[-1] if times else 0)
         # What the controllers and programs are at each `STEP`th message: without these, to begin near the end of a long
         # piece would mean to read all of it.
         self._checkpoints: list[bytes] = []
@@ -63,6 +65,12 @@ class Score:
         times = array("I", [at_ms for at_ms, _ in events])
         last_ms = times[-1] if times else 0
         return cls(times, b"".join(map(bytes, (message for _, message in events))), duration_ms or last_ms)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        settings = {id(checkpoint): len(checkpoint) for checkpoint in self._checkpoints}
+        return len(self.messages) + len(self.times) * self.times.itemsize + sum(settings.values())
 
     def __len__(self) -> int:
         """How many messages there are."""

@@ -19,7 +19,7 @@ from rhythm_protocol.midi import (
 )
 from rhythmd.clock import server_ms
 
-__all__ = ["FIRST_MODE_MESSAGE", "ChannelMessage", "HeldNotes", "NoteState", "as_blocks"]
+__all__ = ["ALL_NOTES_OFF", "FIRST_MODE_MESSAGE", "ChannelMessage", "HeldNotes", "NoteState", "as_blocks"]
 
 ChannelMessage = tuple[int, int, int]
 """Status, data 1, data 2."""

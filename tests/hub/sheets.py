@@ -6,13 +6,28 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import RoomInfo, RoomUpdated, SheetInRoom
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Performance
 from rhythmd.midi.score import Score
 from rhythmd.midi.state import ChannelMessage
 from tests.client import Client
+from tests.hub.synthesizer import Synthesizer
 
-__all__ = ["FOREVER_MS", "FakeLibrary", "Sounding", "held_chord", "medley", "scale", "sheet"]
+__all__ = [
+    "FOREVER_MS",
+    "FakeLibrary",
+    "Sounding",
+    "begin",
+    "hear",
+    "held_chord",
+    "medley",
+    "over",
+    "playing",
+    "rings",
+    "scale",
+    "sheet",
+]
 
 Event = tuple[int, ChannelMessage]
 
@@ -75,6 +90,9 @@ class FakeLibrary:
         self.gate = asyncio.Event()
         self.gate.set()
 
+    def add(self, sheet: Performance) -> None:
+        self._sheets[sheet.sheet_id] = sheet
+
     async def performance(self, sheet_id: str, user_id: str | None, roles: frozenset[str]) -> Performance:
         self.asked.append((sheet_id, user_id, roles))
         await self.gate.wait()
@@ -109,3 +127,37 @@ class Sounding:
 
     def __len__(self) -> int:
         return len(self.events)
+
+
+async def begin(client: Client, sheet_id: str, **how: object) -> SheetInRoom:
+    """Start a sheet; what the room is told of it."""
+    await client.ask("sheet-play", {"sheet": sheet_id, **how})
+    return await playing(client)
+
+
+async def playing(client: Client) -> SheetInRoom:
+    """The next sheet that the room is told of."""
+    while True:
+        told = (await client.expect(RoomUpdated)).room.sheet
+        if told is not None:
+            return told
+
+
+async def over(client: Client) -> RoomInfo:
+    """The room, when it is told that no sheet is played any more."""
+    while True:
+        room = (await client.expect(RoomUpdated)).room
+        if room.sheet is None:
+            return room
+
+
+async def hear(client: Client, slot: int, count: int) -> Sounding:
+    sounding = Sounding(slot)
+    await sounding.listen(client, lambda heard: len(heard) >= count)
+    return sounding
+
+
+def rings(sounding: Sounding) -> bool:
+    synthesizer = Synthesizer()
+    synthesizer.play(message for _, message in sounding.events)
+    return synthesizer.rings

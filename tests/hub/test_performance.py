@@ -191,13 +191,32 @@ def held(synthesizer: Synthesizer) -> set[tuple[str, int, int]]:
     }
 
 
-def test_seeks_share_the_bound(stage: Stage) -> None:
-    settings = [(0, (0xB0 | channel, number, 1)) for channel in range(16) for number in range(1, 60)]
-    stage.start(sheet("settings", [*settings, (1, (0x90, 60, 1))], FOREVER_MS))
+ALL_SETTINGS: Final = [(0, (0xB0 | channel, number, 1)) for channel in range(16) for number in range(120)]
+
+
+def test_what_a_seek_sets_is_never_thinned(stage: Stage) -> None:
+    stage.start(sheet("settings", [*ALL_SETTINGS, (1, (0x90, 60, 1))], FOREVER_MS), 1)
+    tuned = {message for _, message in stage.take()}
+    assert {message for _, message in ALL_SETTINGS} <= tuned
+    assert (0x90, 60, 1) in tuned, "what it sets takes no place of the sheet's"
+
+
+def test_of_many_seeks_only_the_last_one_sets_anything(stage: Stage) -> None:
+    stage.start(sheet("settings", [*ALL_SETTINGS, (1, (0x90, 60, 1)), (5, (0xB0, 7, 9))], FOREVER_MS), 1)
+    stage.take()
     for _ in range(20):
         stage.seek(1)
+        stage.seek(6)
+    state = stage.performance.state
+    assert state is not None
+    assert (state.position_ms, state.start_us) == (6, (NOW + 2 * AHEAD_MS) * 1_000)
+    assert len(stage.take()) == 1 + 3 * 16, "the key and the pedals that were held"
+    stage.tick()
+    stage.tick()
     events = stage.take()
-    assert len(events) <= 2 * 1_000 + 20
+    assert len(events) == len(ALL_SETTINGS)
+    assert all(at_ms == NOW + 2 * AHEAD_MS for at_ms, _ in events)
+    assert (0xB0, 7, 9) in [message for _, message in events]
 
 
 # Where
@@ -209,14 +228,16 @@ def test_seek_leads_the_instrument_to_where_it_would_be(stage: Stage) -> None:
         (500, (0xB0, PEDAL, 0)), (500, (0xC0, 9, 0)), (500, (0xB0, 11, 70)), (900, (0x90, 62, 90)),
     ]  # fmt: skip
     stage.start(sheet("piece", events, FOREVER_MS))
-    stage.tick()
+    stage.tick(AHEAD_MS)
     stage.take()
     stage.seek(600)
     release, tune = stage.take()[:2], stage.take()
     assert [message for _, message in release] == [(0x80, 60, 0), (0xB0, PEDAL, 0)]
     assert tune == []
+    stage.tick(AHEAD_MS)
     stage.seek(600)
     assert [message for _, message in stage.take()] == [(0xC0, 9, 0), (0xB0, 7, 30), (0xB0, 11, 70), (0xB0, PEDAL, 0)]
+    stage.tick(AHEAD_MS)
     stage.seek(0)
     back = [message for _, message in stage.take()]
     assert back[:4] == [(0xC0, 0, 0), (0xB0, 7, 100), (0xB0, 11, 127), (0xB0, PEDAL, 0)], "as it was at first"

@@ -1,5 +1,6 @@
 """Sheets played in a room, over sockets: who may, what all hear and are told, and that nothing goes on sounding."""
 
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -7,16 +8,30 @@ from typing import Final
 
 import pytest
 
-from rhythm_protocol.messages import JoinAck, Notes, RoomInfo, RoomUpdated, SheetInRoom, Stopping
+from rhythm_protocol.messages import JoinAck, Notes, RoomUpdated, Stopping
 from rhythmd.app import Server
 from rhythmd.clock import server_us
+from rhythmd.hub.handlers import sheets
+from rhythmd.hub.ports import Performance
+from rhythmd.midi.score import Score
 from rhythmd.rows import Role
 from tests.client import Answer, Client, Connect, Music, note_on
+from tests.conftest import ErrorLog
 from tests.deadline import until, within
 from tests.hub.people import Register
 from tests.hub.rooms import find
-from tests.hub.sheets import FakeLibrary, Sounding, held_chord, scale, sheet
-from tests.hub.synthesizer import Synthesizer
+from tests.hub.sheets import (
+    FOREVER_MS,
+    FakeLibrary,
+    begin,
+    hear,
+    held_chord,
+    over,
+    playing,
+    rings,
+    scale,
+    sheet,
+)
 from tests.metrics import metrics
 from tests.server import make_config, running_server
 
@@ -60,40 +75,6 @@ async def member(server: Server, owner: Client, connect: Connect) -> Client:
     client = await connect(server)
     await client.join(ROOM)
     return client
-
-
-async def begin(client: Client, sheet_id: str, **how: object) -> SheetInRoom:
-    """Start a sheet; what the room is told of it."""
-    await client.ask("sheet-play", {"sheet": sheet_id, **how})
-    return await playing(client)
-
-
-async def playing(client: Client) -> SheetInRoom:
-    """The next sheet that the room is told of."""
-    while True:
-        told = (await client.expect(RoomUpdated)).room.sheet
-        if told is not None:
-            return told
-
-
-async def over(client: Client) -> RoomInfo:
-    """The room, when it is told that no sheet is played any more."""
-    while True:
-        room = (await client.expect(RoomUpdated)).room
-        if room.sheet is None:
-            return room
-
-
-async def hear(client: Client, slot: int, count: int) -> Sounding:
-    sounding = Sounding(slot)
-    await sounding.listen(client, lambda heard: len(heard) >= count)
-    return sounding
-
-
-def rings(sounding: Sounding) -> bool:
-    synthesizer = Synthesizer()
-    synthesizer.play(message for _, message in sounding.events)
-    return synthesizer.rings
 
 
 def state_of(ack: JoinAck | Notes, slot: int) -> list[tuple[int, int, int]]:
@@ -186,6 +167,8 @@ async def test_seek_releases_and_goes_on_there(owner: Client, member: Client) ->
     assert (changed.position_ms, changed.speed, changed.slot) == (1_000, 2.0, told.slot)
     assert changed.start_us >= told.start_us
     # The keys went up, and are not struck anew in the middle of a note; the pedal and the program are as they would be.
+    heard = await hear(member, told.slot, 6)
+    assert [message for _, message in heard.events][-2:] == [(0xC0, 5, 0), (0xB0, 64, 127)]
     newcomer = await find_again(member)
     assert state_of(newcomer, told.slot) == [(0xC0, 5, 0), (0xB0, 64, 127)]
 
@@ -282,6 +265,35 @@ async def test_server_that_stops_releases_what_sheets_hold(opened: Open, connect
     await client.expect(Stopping)
 
 
+async def test_sheet_that_fails_ends_in_its_room_only(
+    owner: Client, member: Client, server: Server, library: FakeLibrary, connect: Connect, errors_logged: ErrorLog
+) -> None:
+    whole = held_chord("broken").score
+    times = array("I", [*whole.times, 300])  # without its message
+    library.add(Performance("broken", "Broken", "", Score(times, whole.messages, FOREVER_MS)))
+    other = await connect(server)
+    await other.join("Attic")
+    slot = (await begin(other, "scale")).slot
+    broken = await begin(owner, "broken")
+    assert not rings(await hear(member, broken.slot, 9))
+    await over(member)
+    assert len(await hear(other, slot, 48)) == 48
+    await over(other)
+    assert "a sheet that is played failed" in errors_logged.texts()[0]
+    errors_logged.records.clear()
+    await begin(owner, "scale")
+    await over(owner)
+
+
+async def test_sheet_that_fails_at_its_start_is_over(
+    owner: Client, library: FakeLibrary, errors_logged: ErrorLog
+) -> None:
+    library.add(Performance("broken", "Broken", "", Score(array("I", [0]), b"", FOREVER_MS)))
+    assert (await owner.refused("sheet-play", {"sheet": "broken"})).code == "internal-error"
+    errors_logged.records.clear()
+    await over(owner)
+
+
 async def test_metrics_count_rooms_with_a_sheet(owner: Client, server: Server, connect: Connect) -> None:
     assert (await metrics(server))["rhythmd_performances"] == 0
     await begin(owner, "chord")
@@ -320,8 +332,9 @@ async def test_nobody_but_a_moderator_may_start_a_sheet_in_a_lobby(
 
 async def test_member_may_not_touch_the_sheet_of_another(owner: Client, member: Client) -> None:
     await begin(owner, "chord")
-    assert (await member.refused("sheet-stop")).code == "not-owner"
-    assert (await member.refused("sheet-seek", {"position_ms": 0})).code == "not-owner"
+    for refused in (await member.refused("sheet-stop"), await member.refused("sheet-seek", {"position_ms": 0})):
+        assert refused.code == "not-owner"
+        assert refused.message == "only the room's owner, a moderator or who started the sheet may do this"
 
 
 async def test_moderator_may_stop_the_sheet_of_another(owner: Client, server: Server, register: Register) -> None:
@@ -382,6 +395,23 @@ async def test_too_many_performances_are_refused(opened: Open, connect: Connect)
     await begin(first, "scale")
     await first.ask("sheet-stop")
     await begin(second, "chord")
+
+
+async def test_more_than_can_wait_for_the_library_are_refused(
+    owner: Client, library: FakeLibrary, server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "MOST_ASKED", 2)
+    library.gate.clear()
+    others = [await connect(server) for _ in range(2)]
+    for number, client in enumerate(others):
+        await client.join(f"Attic {number}")
+        await client.send("sheet-play", {"sheet": "scale"}, 77)
+    await until(lambda: len(library.asked) == 2, "two are read")
+    assert (await owner.refused("sheet-play", {"sheet": "scale"})).code == "unavailable"
+    library.gate.set()
+    for client in others:
+        await playing(client)
+    await begin(owner, "scale")
 
 
 async def test_library_is_asked_for_the_user_and_their_roles(

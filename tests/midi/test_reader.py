@@ -57,7 +57,7 @@ def heard_by_mido(content: bytes) -> list[tuple[float, tuple[int, ...]]]:
 
 
 def assert_alike(content: bytes) -> None:
-    """Both read the same messages, each at the same time to the millisecond."""
+    """Both read the same messages, each at the same time to the millisecond, if no two tracks share a channel."""
     ours, theirs = events_of(read_performance(content)), heard_by_mido(content)
     assert sorted(message for _, message in ours) == sorted(message for _, message in theirs)
     assert all(abs(mine - yours * 1_000) <= 1 for (mine, _), (yours, _) in zip(ours, theirs, strict=True))
@@ -68,7 +68,8 @@ def test_real_piece_is_read_as_mido_reads_it(path: Path) -> None:
     content = path.read_bytes()
     assert_alike(content)
     score = read_performance(content)
-    assert abs(score.duration_ms - MidiFile(path).length * 1_000) <= 1
+    last_note = max(at_s for at_s, (status, _, _) in heard_by_mido(content) if status < 0xA0)
+    assert abs(score.duration_ms - last_note * 1_000) <= 1
 
 
 @st.composite
@@ -79,12 +80,16 @@ def files(draw: st.DrawFn) -> bytes:
     for number in range(draw(st.integers(1, 4))):
         track = MidiTrack()
         for event in draw(st.lists(midi_events(), max_size=20)):
-            track.append(Message.from_bytes(_bytes(event.status, event.data1, event.data2), time=draw(deltas)))
+            status = event.status & 0xF0 | number  # a channel for each track
+            track.append(Message.from_bytes(_bytes(status, event.data1, event.data2), time=draw(deltas)))
             if not number and draw(st.booleans()):
                 track.append(MetaMessage("set_tempo", tempo=draw(st.integers(1, 0xFFFFFF)), time=draw(deltas)))
             if draw(st.booleans()):
                 track.append(Message("sysex", data=(1, 2, 3), time=draw(deltas)))
         file.tracks.append(track)
+    # A last note, after which nothing is left out.
+    longest = max(sum(message.time for message in track) for track in file.tracks)
+    file.tracks.append(MidiTrack([Message("note_on", channel=15, note=60, velocity=1, time=longest)]))
     return saved(file)
 
 
@@ -100,6 +105,7 @@ def test_any_file_of_mido_is_read_as_mido_reads_it(content: bytes) -> None:
 @given(st.lists(st.tuples(st.integers(0, 9_999), midi_events()), max_size=30))
 def test_what_the_server_writes_it_reads(played: Sequence[tuple[int, tuple[int, int, int, int]]]) -> None:
     events = sorted(((at_ms, event[1:]) for at_ms, event in played if event[1] & 0x0F != DRUMS), key=lambda e: e[0])
+    events.append((10_000, (0x90, 60, 1)))
     assert events_of(read_performance(encode("Evening", [("Clara", events)], 0))) == events
 
 
@@ -124,9 +130,73 @@ def test_film_frames_are_read() -> None:
     assert read_performance(file_of(track, division=0xE728)).times.tolist() == [500]  # 25 frames of 40 ticks
 
 
-def test_duration_is_to_the_end_of_the_last_silence() -> None:
-    track = bytes.fromhex("00 90 3c 64 83 60 80 3c 00 83 60 ff 2f 00")
-    assert read_performance(file_of(track)).duration_ms == 1_000
+def test_drop_frames_are_a_little_longer() -> None:
+    track = bytes.fromhex("9d 26 90 3c 64") + END  # after 3,750 ticks, 29.97 frames of 100 ticks a second
+    assert read_performance(file_of(track, division=0xE364)).times.tolist() == [1_251]
+
+
+@pytest.mark.parametrize("tracks", [1, 2])
+def test_last_of_several_tempos_at_one_tick_counts(tracks: int) -> None:
+    slow, fast = bytes.fromhex("00 ff 51 03 0f 42 40"), bytes.fromhex("00 ff 51 03 03 d0 90")
+    notes = bytes.fromhex("83 60 90 3c 64") + END
+    files = file_of(slow + fast + notes) if tracks == 1 else file_of(slow + END, fast + END, notes)
+    assert read_performance(files).times.tolist() == [250]
+
+
+def test_duration_is_until_the_last_key_is_let_go() -> None:
+    track = bytes.fromhex("00 90 3c 64 83 60 80 3c 00 ff ff ff 7f ff 2f 00")
+    score = read_performance(file_of(track))
+    assert (score.duration_ms, score.ends_ms) == (500, 500)
+
+
+def test_pedal_is_lifted_after_the_last_key_but_not_an_hour_after_it() -> None:
+    track = bytes.fromhex("00 90 3c 64 83 60 80 3c 00 83 60 b0 40 00 81 b0 00 b0 40 00") + END
+    score = read_performance(file_of(track))
+    assert (score.duration_ms, score.ends_ms) == (500, 1_000)
+    assert events_of(score)[2:] == [(1_000, (0xB0, 64, 0))]
+
+
+def test_what_comes_days_after_the_last_key_is_left_out() -> None:
+    late = bytes.fromhex("ff ff ff 7f b0 40 00") * 2
+    assert len(read_performance(file_of(bytes.fromhex("00 90 3c 64") + late + END, division=1))) == 1
+
+
+PRESS: Final = (0x90, 60, 100)
+RELEASE: Final = (0x80, 60, 0)
+AGAIN: Final = (0x90, 60, 0)
+
+
+def messages_of(*tracks: str) -> list[tuple[int, ...]]:
+    return [message for _, message in events_of(read_performance(file_of(*(bytes.fromhex(t) + END for t in tracks))))]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_key_that_goes_from_one_track_to_another_sounds_on(order: int) -> None:
+    left, right = "00 90 3c 64 60 80 3c 00", "60 90 3c 64 60 80 3c 00"
+    assert messages_of(*(left, right)[::order]) == [PRESS, RELEASE, PRESS, RELEASE]
+
+
+def test_note_without_length_keeps_its_order_beside_other_tracks() -> None:
+    assert messages_of("60 90 3c 64 00 80 3c 00", "60 80 3e 00 00 90 40 64") == [
+        (0x80, 62, 0), PRESS, RELEASE, (0x90, 64, 100),
+    ]  # fmt: skip
+
+
+def test_key_sounds_until_the_last_track_lets_go_of_it() -> None:
+    whole, within = "00 90 3c 64 83 60 80 3c 00", "60 90 3c 64 60 80 3c 00"
+    assert messages_of(whole, within) == [PRESS, AGAIN, PRESS, RELEASE]
+    assert messages_of(within, whole) == [PRESS, AGAIN, PRESS, RELEASE]
+
+
+def test_release_in_another_track_and_of_all_keys_leave_nothing_held() -> None:
+    assert messages_of("00 90 3c 64", "60 80 3c 00") == [PRESS, RELEASE]
+    all_off = (0xB0, 123, 0)
+    played = messages_of("00 90 3c 64", "00 90 3c 64 60 b0 7b 00 60 90 3c 64 60 80 3c 00")
+    assert played == [PRESS, AGAIN, PRESS, all_off, PRESS, RELEASE]
+
+
+def test_press_of_one_track_that_was_not_released_ends_with_the_next_release() -> None:
+    assert messages_of("00 90 3c 64 60 90 3c 64 60 80 3c 00") == [PRESS, PRESS, RELEASE]
 
 
 def test_unknown_chunks_and_padding_are_passed_over() -> None:

@@ -9,7 +9,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Right, SheetInRoom, SheetPlay, SheetSeek, SheetStop
 from rhythmd.clock import server_ms
 from rhythmd.errors import Refused
-from rhythmd.hub.ports import SheetSource
+from rhythmd.hub.ports import Performance, SheetSource
 from rhythmd.hub.rooms.performance import Conductor
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
@@ -17,6 +17,7 @@ from rhythmd.hub.sessions.sessions import Sessions
 __all__ = ["Sheets"]
 
 READ_AT_ONCE: Final = 2  # a long sheet is some megabytes, and its parsing takes a thread
+MOST_ASKED: Final = 20  # that are read or wait for it
 
 
 class Sheets:
@@ -33,6 +34,7 @@ class Sheets:
         self._conductor = conductor
         self._sessions = sessions
         self._reading = asyncio.Semaphore(READ_AT_ONCE)
+        self._asked = 0
 
     async def play(self, session: Session, message: SheetPlay) -> None:
         """Play a sheet in the room, if all is still as it was when it has been read.
@@ -43,13 +45,23 @@ class Sheets:
         room, _ = session.require_place()
         self._sessions.require_running()
         self._conductor.check_limit(room.performance)
-        user_id = None if session.player.guest else session.player.id
-        async with self._reading:
-            sheet = await self._source.performance(message.sheet, user_id, session.player.roles)
+        sheet = await self._read(session, message.sheet)
         self._sessions.require_running()
         self._sessions.require_still_in(session, room)
         require_right(session, Right.MODERATOR)
         self._conductor.start(room.performance, sheet, session.player.id, message.position_ms, message.speed)
+
+    async def _read(self, session: Session, sheet_id: str) -> Performance:
+        """The sheet, when it is its turn. Raises Refused (`unavailable`) when too many wait already."""
+        if self._asked >= MOST_ASKED:
+            raise Refused(ErrorCode.UNAVAILABLE, "too many sheets are being read, try again later")
+        self._asked += 1
+        try:
+            user_id = None if session.player.guest else session.player.id
+            async with self._reading:
+                return await self._source.performance(sheet_id, user_id, session.player.roles)
+        finally:
+            self._asked -= 1
 
     def stop(self, session: Session, _message: SheetStop) -> None:
         """End the sheet. Ending what is not played does nothing."""
@@ -70,4 +82,8 @@ class Sheets:
 def _require_hand_in(session: Session, sheet: SheetInRoom) -> None:
     """Raise Refused unless `session` started `sheet`, owns the room or is a moderator."""
     if sheet.by != session.player.id:
-        require_right(session, Right.MODERATOR)
+        try:
+            require_right(session, Right.MODERATOR)
+        except Refused as refused:
+            who = "the room's owner, a moderator or who started the sheet"
+            raise Refused(refused.code, f"only {who} may do this") from None

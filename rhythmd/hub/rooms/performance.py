@@ -27,6 +27,7 @@ from rhythmd.hub.sending.fanout import Fanout
 from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.midi.score import MESSAGE_SIZE, Score, way_to
 from rhythmd.midi.state import ChannelMessage, NoteState, as_blocks
+from rhythmd.telemetry import hub_log
 
 __all__ = ["AHEAD_MS", "Conductor", "RoomPerformance"]
 
@@ -50,14 +51,15 @@ class _Hands:
 
     Attributes:
         notes: what it holds.
+        start_ms: when it is where it begins.
         ends_ms: when the score is over.
         last_ms: when the last event that was played is due; nothing goes out that is due before.
         ticked_ms: when `play` was called last.
     """
 
     __slots__ = (
-        "_counted", "_most_per_s", "_next", "_position_ms", "_score", "_second", "_slot", "_speed", "_start_ms",
-        "ends_ms", "last_ms", "notes", "ticked_ms",
+        "_counted", "_is_tuned", "_most_per_s", "_next", "_position_ms", "_score", "_second", "_slot", "_speed",
+        "_tunes_ms", "ends_ms", "last_ms", "notes", "start_ms", "ticked_ms",
     )  # fmt: skip
 
     def __init__(self, score: Score, slot: int, most_per_s: int) -> None:
@@ -65,31 +67,43 @@ class _Hands:
         self._slot = slot.to_bytes(2, "little")
         self._most_per_s = most_per_s
         self._second = self._counted = 0
-        self._next = self._position_ms = self._start_ms = 0
+        self._next = self._position_ms = self.start_ms = self._tunes_ms = 0
+        self._is_tuned = False
         self._speed = 1.0
         self.notes = NoteState()
         self.ends_ms = self.last_ms = self.ticked_ms = 0
 
-    def begin(self, position_ms: int, speed: float, start_ms: int, now_ms: int) -> None:
-        """Be at `position_ms` at `start_ms`, and go on from there."""
-        self._position_ms, self._speed, self._start_ms = position_ms, speed, start_ms
+    def begin(self, position_ms: int, speed: float, now_ms: int) -> None:
+        """Be at `position_ms` as soon as can be, and go on from there. Nothing may be held.
+
+        To tune takes up to 120 messages for each channel, whatever the score's density. So after one tuning the next
+        one waits for `AHEAD_MS`, and of the places that are begun at meanwhile only the last one is tuned for.
+        """
+        self.start_ms = start_ms = max(now_ms, self._tunes_ms) + AHEAD_MS
+        self._is_tuned = False
+        self._position_ms, self._speed = position_ms, speed
         self._next = self._score.index_at(position_ms)
-        self.ends_ms = start_ms + ceil((self._score.duration_ms - position_ms) / speed)
+        self.ends_ms = start_ms + ceil((self._score.ends_ms - position_ms) / speed)
         self.ticked_ms = now_ms
 
     def position_at(self, now_ms: int) -> int:
         """Where it is in the score; where it begins, before it does."""
-        return self._position_ms + max(0, int((now_ms - self._start_ms) * self._speed))
-
-    def tune(self) -> list[bytes]:
-        """The blocks that bring the instrument to where the next event finds it. Nothing may be held."""
-        settings = way_to(self._score.settings_before(self._next), self.notes)
-        return self._blocks((self._start_ms, message) for message in settings)
+        return self._position_ms + max(0, int((now_ms - self.start_ms) * self._speed))
 
     def play(self, now_ms: int) -> list[bytes]:
         """The blocks of all that is due until `AHEAD_MS` from now and was not played yet."""
         self.ticked_ms = now_ms
-        return self._blocks(self._due_until(now_ms + AHEAD_MS))
+        if now_ms + AHEAD_MS < self.start_ms:
+            return []
+        tuning = [] if self._is_tuned else self._tune(now_ms)
+        due = self._due_until(now_ms + AHEAD_MS)
+        return tuning + self._blocks(event for event in due if not self._is_thinned(*event))
+
+    def _tune(self, now_ms: int) -> list[bytes]:
+        """The blocks that bring the instrument to where the next event finds it. None of it is ever left out."""
+        self._is_tuned, self._tunes_ms = True, now_ms + AHEAD_MS
+        settings = way_to(self._score.settings_before(self._next), self.notes)
+        return self._blocks((self.start_ms, message) for message in settings)
 
     def release(self, now_ms: int) -> list[bytes]:
         """The blocks that let go of everything, after the last event: that may be due later than now."""
@@ -99,11 +113,11 @@ class _Hands:
     def _due_until(self, until_ms: int) -> Iterator[Timed]:
         times, messages = self._score.times, self._score.messages
         first = self._next
-        until = self._score.index_after(self._position_ms + (until_ms - self._start_ms) * self._speed)
+        until = self._score.index_after(self._position_ms + (until_ms - self.start_ms) * self._speed)
         self._next = max(first, until)
         for number in range(first, until):
             at = number * MESSAGE_SIZE
-            due_ms = self._start_ms + round((times[number] - self._position_ms) / self._speed)
+            due_ms = self.start_ms + round((times[number] - self._position_ms) / self._speed)
             yield due_ms, (messages[at], messages[at + 1], messages[at + 2])
 
     def _blocks(self, events: Iterable[Timed]) -> list[bytes]:
@@ -111,8 +125,6 @@ class _Hands:
         packed: list[bytes] = []
         base_ms = 0
         for due_ms, message in events:
-            if self._is_thinned(due_ms, message):
-                continue
             if not packed:
                 base_ms = due_ms
             event = _EVENT.pack(due_ms - base_ms, *message)
@@ -196,28 +208,30 @@ class RoomPerformance:
     def _go(self, hands: _Hands, state: SheetInRoom, position_ms: int, now_ms: int) -> None:
         """Let everybody know, then begin. What went out ahead comes first, so the start is after it."""
         position_ms = min(position_ms, state.duration_ms)
-        start_ms = now_ms + AHEAD_MS
-        hands.begin(position_ms, state.speed, start_ms, now_ms)
-        self.state = structs.replace(state, position_ms=position_ms, start_us=start_ms * 1_000)
+        hands.begin(position_ms, state.speed, now_ms)
+        self.state = structs.replace(state, position_ms=position_ms, start_us=hands.start_ms * 1_000)
         self._on_change()
-        self._give(hands.tune())
         self._give(hands.play(now_ms))
 
     def stop(self, now_ms: int) -> None:
         """End it, and let everybody know. Nothing happens where nothing is played."""
-        if self._end(now_ms):
-            self._on_change()
+        if self.state is not None:
+            try:
+                self._end(now_ms)
+            finally:
+                self._on_change()
 
-    def _end(self, now_ms: int) -> bool:
-        """Release what is held, and be without a sheet; whether there was one."""
+    def _end(self, now_ms: int) -> None:
+        """Release what is held, and be without a sheet, also when the release fails."""
         hands, state = self._hands, self.state
         if hands is None or state is None:
-            return False
-        self._give(hands.release(now_ms))
-        self._deck.leave_sheet()
-        self._members.take_back(state.slot)
-        self._hands = self.state = None
-        return True
+            return
+        try:
+            self._give(hands.release(now_ms))
+        finally:
+            self._hands = self.state = None
+            self._deck.leave_sheet()
+            self._members.take_back(state.slot)
 
     def advance(self, now_ms: int) -> None:
         """Play on; call it every `TICK_S`."""
@@ -272,7 +286,11 @@ class Conductor:
     def start(self, performance: RoomPerformance, sheet: Performance, by: str, position_ms: int, speed: float) -> None:
         """Play `sheet` there. Raises Refused when there are too many."""
         self.check_limit(performance)
-        performance.start(sheet, by, position_ms, speed, server_ms())
+        try:
+            performance.start(sheet, by, position_ms, speed, server_ms())
+        except Exception:
+            _succeeds(performance.stop, server_ms())
+            raise
         self._running[performance] = None
         if self._timer is None:
             self._timer = self._pacer.later(TICK_S, self._tick)
@@ -281,7 +299,8 @@ class Conductor:
         now_ms = server_ms()
         self._timer = None
         for performance in list(self._running):
-            performance.advance(now_ms)
+            if not _succeeds(performance.advance, now_ms):
+                _succeeds(performance.stop, now_ms)
             if performance.state is None:
                 del self._running[performance]
         if self._running:
@@ -290,8 +309,18 @@ class Conductor:
     def stop(self) -> None:
         """End all performances: the server goes down."""
         for performance in self._running:
-            performance.stop(server_ms())
+            _succeeds(performance.stop, server_ms())
         self._running.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _succeeds(act: Callable[[int], None], now_ms: int) -> bool:
+    """Whether `act` did not raise; if it did, that is logged: one room's failure must not end the others' sheets."""
+    try:
+        act(now_ms)
+    except Exception as error:  # noqa: BLE001 - see above
+        hub_log.error("a sheet that is played failed", exc_info=error)
+        return False
+    return True
