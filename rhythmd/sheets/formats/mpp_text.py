@@ -229,7 +229,7 @@ def _channel(number: int) -> int:
 def _soundings(presses: list[_Press], begin: float) -> list[Sounding]:
     down: dict[int, Sounding] = {}
     notes: list[Sounding] = []
-    for press in sorted(presses, key=lambda press: (press.at, press.velocity > 0)):
+    for press in sorted(presses, key=lambda press: press.at):  # of one moment, in the order of the file
         now = round(press.at - begin)
         before = down.pop(press.key, None)
         if before is not None:

@@ -51,6 +51,13 @@ def test_note_that_nobody_releases_ends_with_the_next_press_or_after_ten_seconds
     assert hear('[{"n":"c3"},{"n":"c3","d":480}]').melody == "0 C4 1, 1 C4 20.833"
 
 
+def test_note_released_in_the_millisecond_of_its_press_is_short() -> None:
+    notes = ['{"n":"c3"}', '{"n":"c3","s":1}', '{"n":"e3"}', '{"n":"e3","s":1,"d":480}']
+    assert hear(f"[{','.join(notes)}]").melody == "0 C4 0.002, 0 E4 1"
+    repeated = '[{"n":"c3"},{"n":"c3","s":1,"d":480},{"n":"c3","d":480},{"n":"c3","v":0,"d":480}]'
+    assert hear(repeated).melody == "0 C4 1, 1 C4 0.002"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
