@@ -145,6 +145,13 @@ def test_overlay_sounds_at_the_same_time() -> None:
     assert melody("c2 & E F | G2") == "0 E4 1, 0 C5 2, 1 F4 1, 2 G4 2"
 
 
+def test_ties_go_on_in_the_same_line_of_an_overlay() -> None:
+    assert melody("C4- & E2 G2- | C4 & G4 |") == "0 E4 2, 0 C4 8, 2 G4 6"
+    assert melody("^C2- & E2- & G2- | C2 & E2 & G2") == "0 C#4 4, 0 E4 4, 0 G4 4"
+    assert melody("C2- & z E- | C2 & z E |") == "0 C4 4, 1 E4 1, 3 E4 1"
+    assert melody("C2 & ^G2- | C2 | C2 & G2") == "0 C4 2, 0 G#4 2, 2 C4 2, 4 C4 2, 4 G4 2"
+
+
 def test_inline_fields_change_key_metre_length_and_tempo() -> None:
     music = hear(tune("F [K:G] F | [L:1/8] F [Q:1/4=60] F", fields="Q:1/4=120\nL:1/4\n"))
     assert music.melody == "0 F4 1, 1 F#4 1, 2 F#4 0.5, 2.5 F#4 0.5"
