@@ -57,9 +57,7 @@ def test_documents(content: str, reason: str) -> None:
         (note("C4").replace(">4</o", ">99</o"), "line 3: a note is outside MIDI's 128 keys"),
         ("<note><duration>4</duration></note>", "line 3: a note has neither pitch nor rest"),
         ("<backup></backup>", "line 3: a backup has no duration"),
-        (sound('tempo="0"'), "line 3: a tempo of 0 quarters a minute is not between 4 and 5000"),
         (sound('tempo="1e9"'), "line 3: a tempo is '1e9', no number"),
-        (sound('tempo="999999"'), "line 3: a tempo of 999999 quarters a minute is not between 4 and 5000"),
         (attributes("<key><fifths>44</fifths></key>"), "line 3: a key with 44 sharps is not supported"),
         (
             attributes("<time><beats>4</beats><beat-type>0</beat-type></time>"),

@@ -15,6 +15,11 @@ def dynamics(name: str) -> str:
     return f"<direction><direction-type><dynamics><{name}/></dynamics></direction-type></direction>"
 
 
+def metronome(per_minute: int) -> str:
+    mark = f"<metronome><beat-unit>quarter</beat-unit><per-minute>{per_minute}</per-minute></metronome>"
+    return f"<direction><direction-type>{mark}</direction-type></direction>"
+
+
 def wedge(kind: str) -> str:
     return f'<direction><direction-type><wedge type="{kind}"/></direction-type></direction>'
 
@@ -245,6 +250,36 @@ def test_program_is_that_of_the_part_list() -> None:
     )
     music = hear(document(measures(note("C4")), listed=listed))
     assert [message.program for message in music.file.tracks[1] if message.type == "program_change"] == [73]
+
+
+TEMPO_REMARK = "tempos that are not between 4 and 5000 quarters a minute (1)"
+DYNAMICS_REMARK = "dynamics that are not between 0 and 1,000 per cent of forte (1)"
+
+
+@pytest.mark.parametrize(
+    ("direction", "remark"),
+    [
+        (sound('tempo="0"'), TEMPO_REMARK),
+        (sound('tempo="-120"'), TEMPO_REMARK),
+        ('<sound tempo="999999"/>', TEMPO_REMARK),
+        (metronome(99_999), TEMPO_REMARK),
+        (metronome(0), "metronome marks without a number (1)"),
+        (sound('dynamics="-10"'), DYNAMICS_REMARK),
+        (sound('dynamics="999999"'), DYNAMICS_REMARK),
+    ],
+    ids=lambda value: value[-60:],
+)
+def test_values_that_make_no_sense_are_left_out(direction: str, remark: str) -> None:
+    plain = measures(sound('tempo="100" dynamics="50"') + note("C4"))
+    content = document(measures(sound('tempo="100" dynamics="50"') + direction + note("C4")))
+    facts, music = listen(content)
+    assert (facts.tempo, facts.remarks) == (100, (remark,))
+    assert music.tracks == hear(document(plain)).tracks
+
+
+def test_metronome_counts_where_the_sound_beside_it_makes_no_sense() -> None:
+    both = metronome(90).replace("</direction>", '<sound tempo="0"/></direction>')
+    assert hear(document(measures(both + note("C4")))).tempos == [(0, 90)]
 
 
 def test_what_does_not_sound_is_counted_in_remarks() -> None:
