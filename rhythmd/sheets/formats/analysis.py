@@ -75,12 +75,11 @@ def _read(content: bytes) -> tuple[ScoreFacts, Performance]:
 
 def _play(category: SheetCategory, score: Score) -> tuple[ScoreFacts, Performance]:
     performance = perform(score)
-    tempos = [tempo for bar in score.bars for _, tempo in bar.tempos]
     facts = ScoreFacts(
         category=category,
         title=score.title,
         composer=score.composer,
-        tempo=round(tempos[0], 2) if tempos else 0.0,
+        tempo=round(score.tempo, 2),
         key=score.key,
         time_signature=score.time_signature,
         duration_ms=performance.duration_ms,

@@ -134,7 +134,10 @@ def _add_common(performance: Performance, bars: list[Bar], visits: list[_Visit])
 def _in_force(
     visits: list[_Visit], written: list[list[tuple[int, ValueT]]], default: ValueT
 ) -> Iterator[tuple[int, ValueT]]:
-    """The changes of a value as the bars are played: tick and new value; none if none is written."""
+    """The changes of a value as the bars are played: tick and new value; none if none is written.
+
+    Of those at one tick, the last one counts.
+    """
     if not any(written):
         return
     value = default
@@ -142,15 +145,17 @@ def _in_force(
     for changes in written:
         at_bar.append(value)
         value = changes[-1][1] if changes else value
-    current: ValueT | None = None
+    played: dict[int, ValueT] = {}
     for visit in visits:
         changes = written[visit.bar]
         if not changes or changes[0][0] > 0:
             changes = [(0, at_bar[visit.bar]), *changes]
-        for tick, changed in changes:
-            if changed != current:
-                yield visit.tick + tick, changed
-                current = changed
+        played.update((visit.tick + tick, changed) for tick, changed in changes)
+    current: ValueT | None = None
+    for tick in sorted(played):
+        if played[tick] != current:
+            current = played[tick]
+            yield tick, current
 
 
 def _tracks(part: Part, measures: list[list[_Event]], visits: list[_Visit], channel: int) -> list[Track]:

@@ -263,13 +263,18 @@ def _facts(head: _Head, found: _Findings) -> ScoreFacts:
     return ScoreFacts(
         category=SheetCategory.MIDI,
         title=found.title,
-        tempo=round(60_000_000 / found.tempos[0][1], 2) if has_tempo else 0.0,
+        tempo=round(60_000_000 / _first_tempo(found.tempos), 2) if has_tempo else 0.0,
         key=min(found.keys, key=lambda change: change[0])[1] if found.keys else "",
         time_signature=min(found.metres, key=lambda change: change[0])[1] if found.metres else "",
         duration_ms=duration_ms,
         notes=found.notes,
         parts=len(found.voices),
     )
+
+
+def _first_tempo(tempos: list[tuple[int, int]]) -> int:
+    """Microseconds a quarter that are in force first: of several at one tick the last ones."""
+    return next(tempo_us for tick, tempo_us in reversed(tempos) if tick == tempos[0][0])
 
 
 def _duration_ms(head: _Head, found: _Findings) -> int:

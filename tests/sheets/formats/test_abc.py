@@ -3,7 +3,7 @@
 import pytest
 
 from rhythmd.rows import ScoreFacts, SheetCategory
-from tests.sheets.formats.reading import Music, facts_of, hear, refusal
+from tests.sheets.formats.reading import Music, facts_of, hear, listen, refusal
 
 
 def tune(music: str, key: str = "C", fields: str = "L:1/4\n") -> str:
@@ -171,6 +171,12 @@ def test_inline_fields_change_key_metre_length_and_tempo() -> None:
     music = hear(tune("F [K:G] F | [L:1/8] F [Q:1/4=60] F", fields="Q:1/4=120\nL:1/4\n"))
     assert music.melody == "0 F4 1, 1 F#4 1, 2 F#4 0.5, 2.5 F#4 0.5"
     assert music.tempos == [(0, 120), (2.5, 60)]
+
+
+@pytest.mark.parametrize("music", ["[Q:1/4=60] C D", "Q:1/4=60\nC D", "[Q:1/4=90] [Q:1/4=60] C D"])
+def test_last_tempo_at_one_place_counts(music: str) -> None:
+    facts, heard = listen(tune(music, fields="Q:1/4=120\nL:1/4\n"))
+    assert (facts.tempo, facts.duration_ms, heard.tempos) == (60, 2_000, [(0, 60)])
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,13 @@ def test_number_is_better_than_words_at_the_same_place() -> None:
     assert hear(document(measures(allegro), measures(sound('tempo="150"') + note("C4")))).tempos == [(0, 150)]
 
 
+def test_last_tempo_at_one_place_counts() -> None:
+    two = sound('tempo="150"') + sound('tempo="60"') + note("C4", 16)
+    at_the_bar_line = sound('tempo="80"') + note("C4", 16)
+    facts, music = listen(document(measures(two + sound('tempo="100"'), at_the_bar_line)))
+    assert (facts.tempo, facts.duration_ms, music.tempos) == (60, 7_000, [(0, 60), (4, 80)])
+
+
 def test_score_without_a_tempo_is_played_at_120() -> None:
     facts, music = listen(document(measures(note("C4"))))
     assert (music.tempos, facts.tempo, facts.duration_ms) == ([], 0, 500)
