@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from msgspec import Struct, field
 
-from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, checked_notes
+from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, checked_events, checked_notes
 
 __all__ = ["DEFAULT_TEMPO_US", "TICKS_PER_QUARTER", "Performance", "Sounding", "Track", "milliseconds", "write"]
 
@@ -83,16 +83,32 @@ class Performance(Struct):
         return sum(1 for track in self.tracks if track.notes)
 
     @property
+    def events(self) -> int:
+        """How many events of any kind the file has, at most."""
+        common = len(self.tempos) + len(self.metres) + len(self.keys)
+        pedals = sum(len(track.pedal) for track in self.tracks)
+        return 2 * self.notes + pedals + common + 3 * (len(self.tracks) + 1)
+
+    @property
     def duration_ms(self) -> int:
         """When the last key is released."""
         end = max((note.end for track in self.tracks for note in track.notes), default=0)
         return milliseconds(end, self.tempos, self.ticks_per_quarter)
 
+    @property
+    def _last_tick(self) -> int:
+        """Where the last event of any kind is, in the silence after the last note, too."""
+        ticks = [changes[-1][0] for changes in (self.tempos, self.metres, self.keys) if changes]
+        for track in self.tracks:
+            ticks += (note.end for note in track.notes)
+            ticks += (tick for tick, _ in track.pedal)
+        return max(ticks, default=0)
+
     def clean(self) -> None:
         """Let each key of a channel sound once at a time, as it does on a piano.
 
         Raises:
-            RefusedFile: no note is left, there are too many, or they last too long.
+            RefusedFile: no note is left, there are too many notes or events, or they last too long.
         """
         checked_notes(self.notes)
         for channel in {track.channel for track in self.tracks}:
@@ -104,7 +120,8 @@ class Performance(Struct):
                 tracks[number].notes.append(note)
         if not self.notes:
             raise RefusedFile("it has no notes")
-        if self.duration_ms > MAX_DURATION_MS:
+        checked_events(self.events)
+        if milliseconds(self._last_tick, self.tempos, self.ticks_per_quarter) > MAX_DURATION_MS:
             raise RefusedFile(f"it lasts longer than {MAX_DURATION_MS // 3_600_000} hours")
 
 

@@ -5,9 +5,13 @@ import zipfile
 
 import pytest
 
+from rhythmd.midi import reader
+from rhythmd.midi.reader import read_performance
 from rhythmd.sheets.formats import bounds
-from rhythmd.sheets.formats.bounds import MAX_BYTES
+from rhythmd.sheets.formats.analysis import analyse
+from rhythmd.sheets.formats.bounds import MAX_BYTES, RefusedFile
 from rhythmd.sheets.formats.musicxml.container import MAX_UNPACKED
+from tests.sheets.formats.midis import NOTE, midi, track
 from tests.sheets.formats.reading import facts_of, refusal
 from tests.sheets.formats.scores import CONTAINER, attributes, document, measures, mxl, note, sound
 
@@ -195,3 +199,48 @@ def test_many_notes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal("t" * 1_100) == f"line 1: {reason}"
     assert refusal("X:1\nK:C\n" + "C" * 1_100) == f"line 3: {reason}"
     assert refusal(document(measures(note("C4", 1) * 1_100))) == f"line 3: {reason}"
+
+
+PEDALS = '<direction><direction-type><pedal type="change"/></direction-type></direction>' * 600
+
+
+@pytest.mark.parametrize(
+    ("content", "many"),
+    [
+        (midi(track(NOTE + b"\x00\xd0\x05" + b"\x00\x05" * 996), form=0), False),
+        (midi(track(NOTE + b"\x00\xd0\x05" + b"\x00\x05" * 997), form=0), True),
+        (midi(track(NOTE + b"\x00\xf0\x01\xf7" * 998), form=0), True),
+        (midi(track(b"\x00\xff\x01\x00" * 600), track(NOTE + b"\x00\xb0\x40\x00" * 400)), True),
+        ("t" * 501, True),
+        (document(measures(PEDALS + note("C4"))), True),
+        ("X:1\nL:1/4\nK:C\n" + "[Q:1/4=100] C [Q:1/4=90] C" * 300, True),
+    ],
+    ids=["as many as may be", "messages", "exclusive", "tracks", "notes", "pedals", "tempos"],
+)  # fmt: skip
+def test_more_events_than_a_room_plays_are_refused(
+    monkeypatch: pytest.MonkeyPatch, content: bytes | str, many: bool
+) -> None:
+    monkeypatch.setattr(bounds, "MAX_EVENTS", 1_000)  # a thousandth of what takes seconds
+    monkeypatch.setattr(reader, "MOST_EVENTS", 1_000)
+    out = io.BytesIO()
+    source = io.BytesIO(content.encode() if isinstance(content, str) else content)
+    if many:
+        with pytest.raises(RefusedFile, match="more than 1,000 MIDI events of any kind, which no room plays"):
+            analyse(source, out)
+    else:
+        analyse(source, out)
+        assert read_performance(out.getvalue()).duration_ms > 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        midi(track(NOTE, end=b"\xff\xff\xff\x7f\xff\x2f\x00")),
+        midi(track(NOTE + b"\xff\xff\xff\x7f\xb0\x40\x00")),
+        midi(track(b"\xff\xff\xff\x7f\xff\x01\x00"), track()),
+        "X:1\nM:4/4\nL:1/4\nQ:1/4=4\nK:C\nC|" + "Z199|" * 8 + "[Q:1/4=5] z|",
+    ],
+    ids=["end of the track", "pedal", "another track", "tempo in a score"],
+)
+def test_silence_of_more_than_a_day_is_refused(content: bytes | str) -> None:
+    assert refusal(content) == "it lasts longer than 24 hours"
