@@ -148,18 +148,25 @@ def test_container_with_an_unknown_compression_is_refused() -> None:
     assert refusal(bytes(content)).startswith("this is no readable zip archive")
 
 
+NO_FORMAT = "this is neither MIDI, MusicXML, ABC notation, multiplayer-piano text nor a Virtual Piano sheet"
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"", "it is empty"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "byte 7: this is neither MIDI, MusicXML nor text"),
         (b"\x1f\x8b\x08\x00\x00\x00", "byte 0: this is neither MIDI, MusicXML nor text"),
-        (b"%PDF-1.7\n", "line 1: 'F' is no key of Virtual Piano"),
+        (b"%PDF-1.7\n", f"{NO_FORMAT} (line 1: 'F' is no key of Virtual Piano)"),
         (b"GIF89a\x01\x00", "byte 6: this is neither MIDI, MusicXML nor text"),
         (b"\xff\xfet\x00u", "byte 4: this is no text in the encoding that its first bytes promise"),
         (b"a" * (MAX_BYTES + 1), "it has more than 5,242,880 bytes"),
         (b"   \n \t", "it has no notes"),
-        (b"#!/bin/sh\nrm -rf /\n", "line 2: '/' is no key of Virtual Piano"),
+        (b"#!/bin/sh\nrm -rf /\n", f"{NO_FORMAT} (line 2: '/' is no key of Virtual Piano)"),
+        (b"\nDear Sir, it is [not", f"{NO_FORMAT} (line 2: ',' is no key of Virtual Piano)"),
+        (b"T:Tune\nM:4/4\nCDEF|\n", f"{NO_FORMAT} (line 1: ':' is no key of Virtual Piano)"),
+        (b"asdf\nas,df\n", "line 2: ',' is no key of Virtual Piano"),
+        (b"Title: Tune\nas,df\n", "line 2: ',' is no key of Virtual Piano"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
