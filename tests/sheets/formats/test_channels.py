@@ -18,8 +18,10 @@ def on_staves(upper: str, lower: str, length: int = 16) -> str:
     return document(measures(attributes("<staves>2</staves>") + upper + back + lower))
 
 
-def staff(number: int, pitch: str, duration: int) -> str:
-    return note(pitch, duration, after=f"<staff>{number}</staff>")
+def staff(number: int, pitch: str, duration: int, tie: str = "") -> str:
+    return note(
+        pitch, duration, after=f'<tie type="{tie}"/><staff>{number}</staff>' if tie else f"<staff>{number}</staff>"
+    )
 
 
 def players(*notes: tuple[int, int, int]) -> str:
@@ -81,6 +83,15 @@ def test_hands_that_strike_one_key_in_turn_release_it_before(order: Sequence[int
 
 def test_key_struck_by_both_hands_at_once_is_one_note() -> None:
     assert lines(hear(on_staves(staff(1, "C4", 16), staff(2, "C4", 4) + staff(2, "E3", 12)))) == ["0 C4 4", "1 E3 3"]
+
+
+def test_key_that_both_hands_tie_is_struck_once() -> None:
+    back = "<backup><duration>16</duration></backup>"
+    first = staff(1, "C4", 16, "start") + back + staff(2, "C4", 16, "start")
+    second = staff(1, "C4", 16, "stop") + back + staff(2, "C4", 8, "stop") + staff(2, "E3", 8)
+    content = document(measures(attributes("<staves>2</staves>") + first, second))
+    assert lines(hear(content)) == ["0 C4 8", "6 E3 2"]
+    assert hear("X:1\nL:1/4\nK:C\nC4- & C4- | C4 & C2 E2 |\n").melody == "0 C4 8, 6 E4 2"
 
 
 def test_notes_of_one_hand_keep_their_length() -> None:
