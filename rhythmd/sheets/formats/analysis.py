@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 from rhythmd.rows import ScoreFacts, SheetCategory
 from rhythmd.sheets.formats.abc_notation.tune import read_tune
 from rhythmd.sheets.formats.bounds import MAX_BYTES, RefusedFile, at_byte
-from rhythmd.sheets.formats.mpp_text import read_mpp
+from rhythmd.sheets.formats.mpp_text import NO_RECORDING, is_json, read_mpp
 from rhythmd.sheets.formats.musicxml.container import unpack
 from rhythmd.sheets.formats.musicxml.document import read_document
 from rhythmd.sheets.formats.performance import Performance, write
@@ -70,17 +70,21 @@ def _read(content: bytes) -> tuple[ScoreFacts, Performance]:
         return _play(SheetCategory.ABC, read_tune(text))
     if _JSON.match(text):
         return read_mpp(text)
-    return read_virtual_piano(text)
+    try:
+        return read_virtual_piano(text)
+    except RefusedFile:
+        if is_json(text):  # a list of something: [123] is one, too, and a chord
+            raise RefusedFile(NO_RECORDING) from None
+        raise
 
 
 def _play(category: SheetCategory, score: Score) -> tuple[ScoreFacts, Performance]:
     performance = perform(score)
-    tempos = [tempo for bar in score.bars for _, tempo in bar.tempos]
     facts = ScoreFacts(
         category=category,
         title=score.title,
         composer=score.composer,
-        tempo=round(tempos[0], 2) if tempos else 0.0,
+        tempo=round(score.tempo, 2),
         key=score.key,
         time_signature=score.time_signature,
         duration_ms=performance.duration_ms,

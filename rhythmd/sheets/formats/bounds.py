@@ -7,10 +7,12 @@ second wall, for what nobody thought of.
 from typing import Final
 
 from rhythmd.errors import RefusedFile
+from rhythmd.midi.reader import MOST_EVENTS
 
 __all__ = [
     "MAX_BYTES",
     "MAX_DURATION_MS",
+    "MAX_EVENTS",
     "MAX_LINES",
     "MAX_NOTES",
     "MAX_TEMPO",
@@ -21,6 +23,7 @@ __all__ = [
     "RefusedFile",
     "at_byte",
     "at_line",
+    "checked_events",
     "checked_notes",
     "checked_tempo",
     "checked_written",
@@ -34,6 +37,9 @@ MAX_BYTES: Final = 5_242_880
 
 MAX_NOTES: Final = 500_000
 """Sounded notes, with repeats played: an hour at 140 a second."""
+
+MAX_EVENTS: Final = MOST_EVENTS
+"""Events of any kind in the Standard MIDI File that is given or made: a room plays no more."""
 
 MAX_WRITTEN: Final = 100_000
 """Notes and rests as they are written in a score: an opera's act."""
@@ -57,6 +63,17 @@ def at_line(line: int, reason: str) -> RefusedFile:
 def at_byte(position: int, reason: str) -> RefusedFile:
     """The refusal of a binary file for what stands at `position`, the first byte being 0."""
     return RefusedFile(f"byte {position}: {reason}")
+
+
+def checked_events(count: int) -> int:
+    """The number of events of a Standard MIDI File, if it is within the bound.
+
+    Raises:
+        RefusedFile: it is not.
+    """
+    if count > MAX_EVENTS:
+        raise RefusedFile(f"it has more than {MAX_EVENTS:,} MIDI events of any kind, which no room plays")
+    return count
 
 
 def checked_notes(count: int) -> int:

@@ -31,7 +31,9 @@ from rhythmd.sheets.formats.bounds import (
 )
 from rhythmd.sheets.formats.performance import Performance, Sounding, Track
 
-__all__ = ["read_mpp"]
+__all__ = ["NO_RECORDING", "is_json", "read_mpp"]
+
+NO_RECORDING: Final = "this is JSON, but no multiplayer-piano text"
 
 _TICKS_PER_QUARTER: Final = 480
 _TEMPO_US: Final = 480_000
@@ -86,6 +88,14 @@ def read_mpp(text: str) -> tuple[ScoreFacts, Performance]:
     )
 
 
+def is_json(text: str) -> bool:
+    """Whether a text is one object or list of JSON."""
+    try:
+        return isinstance(msgspec.json.decode(text), dict | list)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
 def _documents(text: str) -> Iterator[tuple[int, object]]:
     """The whole text as one document, or each of its lines; with the line in which it begins."""
     try:
@@ -125,6 +135,8 @@ def _reason(error: Exception) -> str:
 
 def _read_document(recording: _Recording, line: int, document: object) -> None:
     entries = document if isinstance(document, list) else [document]
+    if not any(_is_known(entry) for entry in entries):
+        raise at_line(line, NO_RECORDING)
     if all(isinstance(entry, dict) and "m" not in entry for entry in entries):
         recording.place = f"line {line}"
         _read_notes(recording, "", 0.0, entries)
@@ -132,6 +144,13 @@ def _read_document(recording: _Recording, line: int, document: object) -> None:
     for number, entry in enumerate(entries, 1):
         recording.place = f"line {line}, message {number}"
         _read_entry(recording, line, entry)
+
+
+def _is_known(entry: object) -> bool:
+    """Whether this looks like a message, a note, or a frame, which may be empty."""
+    if isinstance(entry, list):
+        return not entry or any(isinstance(message, dict) and "m" in message for message in entry)
+    return isinstance(entry, dict) and (isinstance(entry.get("m"), str) or isinstance(entry.get("n"), str))
 
 
 def _read_entry(recording: _Recording, line: int, entry: object) -> None:
@@ -188,9 +207,11 @@ def _read_note(recording: _Recording, time: float, note: object) -> _Press:
 
 
 def _key(recording: _Recording, name: object) -> int:
-    match = _NAME.fullmatch(name) if isinstance(name, str) else None
+    if not isinstance(name, str):
+        raise recording.refused("a note has no name")
+    match = _NAME.fullmatch(name)
     if match is None:
-        raise recording.refused(f"unknown note {printable(str(name))}")
+        raise recording.refused(f"unknown note {printable(name)}")
     letter, sharp, octave = match.groups()
     key = 12 * (int(octave) + 2) + _SEMITONES[letter] + len(sharp)
     if not 0 <= key <= 127:
@@ -229,7 +250,7 @@ def _channel(number: int) -> int:
 def _soundings(presses: list[_Press], begin: float) -> list[Sounding]:
     down: dict[int, Sounding] = {}
     notes: list[Sounding] = []
-    for press in sorted(presses, key=lambda press: (press.at, press.velocity > 0)):
+    for press in sorted(presses, key=lambda press: press.at):  # of one moment, in the order of the file
         now = round(press.at - begin)
         before = down.pop(press.key, None)
         if before is not None:

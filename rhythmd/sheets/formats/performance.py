@@ -3,13 +3,13 @@
 The first track has tempo, metre and key; each other one is a hand, a voice or a player.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct as Layout
 from typing import BinaryIO, Final, NamedTuple
 
 from msgspec import Struct, field
 
-from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, checked_notes
+from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, checked_events, checked_notes
 
 __all__ = ["DEFAULT_TEMPO_US", "TICKS_PER_QUARTER", "Performance", "Sounding", "Track", "milliseconds", "write"]
 
@@ -83,23 +83,45 @@ class Performance(Struct):
         return sum(1 for track in self.tracks if track.notes)
 
     @property
+    def events(self) -> int:
+        """How many events of any kind the file has, at most."""
+        common = len(self.tempos) + len(self.metres) + len(self.keys)
+        pedals = sum(len(track.pedal) for track in self.tracks)
+        return 2 * self.notes + pedals + common + 3 * (len(self.tracks) + 1)
+
+    @property
     def duration_ms(self) -> int:
         """When the last key is released."""
         end = max((note.end for track in self.tracks for note in track.notes), default=0)
         return milliseconds(end, self.tempos, self.ticks_per_quarter)
 
+    @property
+    def _last_tick(self) -> int:
+        """Where the last event of any kind is, in the silence after the last note, too."""
+        ticks = [changes[-1][0] for changes in (self.tempos, self.metres, self.keys) if changes]
+        for track in self.tracks:
+            ticks += (note.end for note in track.notes)
+            ticks += (tick for tick, _ in track.pedal)
+        return max(ticks, default=0)
+
     def clean(self) -> None:
-        """Let each key of a track sound once at a time, as it does on a piano.
+        """Let each key of a channel sound once at a time, as it does on a piano.
 
         Raises:
-            RefusedFile: no note is left, there are too many, or they last too long.
+            RefusedFile: no note is left, there are too many notes or events, or they last too long.
         """
         checked_notes(self.notes)
-        for track in self.tracks:
-            track.notes = _one_at_a_time(track.notes)
+        for channel in {track.channel for track in self.tracks}:
+            tracks = [track for track in self.tracks if track.channel == channel]
+            played = _one_at_a_time((number, note) for number, track in enumerate(tracks) for note in track.notes)
+            for track in tracks:
+                track.notes = []
+            for number, note in played:
+                tracks[number].notes.append(note)
         if not self.notes:
             raise RefusedFile("it has no notes")
-        if self.duration_ms > MAX_DURATION_MS:
+        checked_events(self.events)
+        if milliseconds(self._last_tick, self.tempos, self.ticks_per_quarter) > MAX_DURATION_MS:
             raise RefusedFile(f"it lasts longer than {MAX_DURATION_MS // 3_600_000} hours")
 
 
@@ -114,24 +136,33 @@ def milliseconds(tick: int, tempos: Sequence[tuple[int, int]], ticks_per_quarter
     return round((microticks + (tick - since) * tempo) / (ticks_per_quarter * 1_000))
 
 
-def _one_at_a_time(notes: list[Sounding]) -> list[Sounding]:
-    """The same notes in order: of equal ones the longest stays, and a repeated press ends the one before it."""
+def _one_at_a_time(notes: Iterable[tuple[int, Sounding]]) -> list[tuple[int, Sounding]]:
+    """The notes of a channel in order, each with the number of its track, without two at once on a key.
+
+    Of those that begin together one stays, as long as the longest and as loud as the loudest. A repeated press ends the
+    note before it, and lasts until the later of both ends.
+
+    Players put tracks together in any order, so that a release in one may come after a press in another at the same
+    tick. Where another track strikes a key, the note before ends a tick earlier; if it is no longer than that, the next
+    one goes into its track.
+    """
     last: dict[int, int] = {}
-    result: list[Sounding] = []
-    audible = [note if note.end > note.start else note._replace(end=note.start + 1) for note in notes]
-    for note in sorted(audible):
+    result: list[tuple[int, Sounding]] = []
+    audible = [(number, note if note.end > note.start else note._replace(end=note.start + 1)) for number, note in notes]
+    for number, note in sorted(audible, key=lambda each: (each[1].start, *each)):
         index = last.get(note.key)
-        before = None if index is None else result[index]
-        if index is None or before is None or before.end <= note.start:
+        holder, before = (number, None) if index is None else result[index]
+        if index is None or before is None or before.end < note.start:
             last[note.key] = len(result)
-            result.append(note)
+            result.append((number, note))
         elif before.start == note.start:
             velocity = max(before.velocity, note.velocity)
-            result[index] = note._replace(end=max(before.end, note.end), velocity=velocity)
+            result[index] = holder, before._replace(end=max(before.end, note.end), velocity=velocity)
         else:
-            result[index] = before._replace(end=note.start)
+            owner = number if note.start - before.start > 1 else holder
+            result[index] = holder, before._replace(end=note.start - (owner != holder))
             last[note.key] = len(result)
-            result.append(note._replace(end=max(before.end, note.end)))
+            result.append((owner, note._replace(end=max(before.end, note.end))))
     return result
 
 

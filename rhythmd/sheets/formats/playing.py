@@ -16,6 +16,7 @@ DEFAULT_TEMPO: Final = 120.0
 
 _MELODIC_CHANNELS: Final = tuple(channel for channel in range(16) if channel != DRUMS)
 _TIE_GAP: Final = 2  # ticks between the ends of tied notes, from rounding
+_MOST_TIED: Final = 8  # notes of one key in one part that are tied at a time: more than hands and layers
 
 ValueT = TypeVar("ValueT")
 
@@ -31,6 +32,14 @@ class _Event(NamedTuple):
     staff: int
     is_tied_back: bool
     is_tied_on: bool
+
+
+class _Tied(NamedTuple):
+    """A note that waits for what it is tied to: its number among those played, and the tick at which it goes on."""
+
+    number: int
+    staff: int
+    due: int
 
 
 class _Visit(NamedTuple):
@@ -134,7 +143,10 @@ def _add_common(performance: Performance, bars: list[Bar], visits: list[_Visit])
 def _in_force(
     visits: list[_Visit], written: list[list[tuple[int, ValueT]]], default: ValueT
 ) -> Iterator[tuple[int, ValueT]]:
-    """The changes of a value as the bars are played: tick and new value; none if none is written."""
+    """The changes of a value as the bars are played: tick and new value; none if none is written.
+
+    Of those at one tick, the last one counts.
+    """
     if not any(written):
         return
     value = default
@@ -142,15 +154,17 @@ def _in_force(
     for changes in written:
         at_bar.append(value)
         value = changes[-1][1] if changes else value
-    current: ValueT | None = None
+    played: dict[int, ValueT] = {}
     for visit in visits:
         changes = written[visit.bar]
         if not changes or changes[0][0] > 0:
             changes = [(0, at_bar[visit.bar]), *changes]
-        for tick, changed in changes:
-            if changed != current:
-                yield visit.tick + tick, changed
-                current = changed
+        played.update((visit.tick + tick, changed) for tick, changed in changes)
+    current: ValueT | None = None
+    for tick in sorted(played):
+        if played[tick] != current:
+            current = played[tick]
+            yield tick, current
 
 
 def _tracks(part: Part, measures: list[list[_Event]], visits: list[_Visit], channel: int) -> list[Track]:
@@ -176,12 +190,16 @@ def _tracks(part: Part, measures: list[list[_Event]], visits: list[_Visit], chan
 def _joined(measures: list[list[_Event]], visits: list[_Visit]) -> list[tuple[int, Sounding]]:
     """Staff and note of everything that sounds; a tied note is one with what it goes on as."""
     played: list[tuple[int, Sounding]] = []
-    tied: dict[int, tuple[int, int]] = {}  # by key: index in `played`, and the tick at which it goes on
+    tied: dict[int, list[_Tied]] = {}  # by key, of which two hands or layers may each have a tied note
     for visit in visits:
         for event in measures[visit.bar] if visit.bar < len(measures) else ():
             start = visit.tick + event.start
-            index, due = tied.pop(event.key, (-1, 0)) if event.is_tied_back else (-1, 0)
-            if index >= 0 and abs(due - start) <= _TIE_GAP:
+            waiting = [before for before in tied.pop(event.key, ()) if before.due >= start - _TIE_GAP]
+            found = [before for before in waiting if event.is_tied_back and before.due <= start + _TIE_GAP]
+            if found:
+                before = min(found, key=lambda before: before.staff != event.staff)
+                waiting.remove(before)
+                index = before.number
                 staff, note = played[index]
                 played[index] = staff, note._replace(end=visit.tick + event.until)
             else:
@@ -189,5 +207,7 @@ def _joined(measures: list[list[_Event]], visits: list[_Visit]) -> list[tuple[in
                 note = Sounding(start, visit.tick + event.until, event.key, event.velocity)
                 played.append((event.staff, note))
             if event.is_tied_on:
-                tied[event.key] = index, visit.tick + event.end
+                waiting.append(_Tied(index, event.staff, visit.tick + event.end))
+            if waiting:
+                tied[event.key] = waiting[-_MOST_TIED:]
     return played

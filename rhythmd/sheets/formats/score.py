@@ -134,6 +134,12 @@ class Score(Struct):
         return self.bars[number]
 
     @property
+    def tempo(self) -> float:
+        """Quarters a minute of the first tempo that is written, of several at its place the last; 0 without any."""
+        tempos = next((bar.tempos for bar in self.bars if bar.tempos), [])
+        return next((tempo for at, tempo in reversed(tempos) if at == tempos[0][0]), 0.0)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What does not sound, and how often it is written."""
         return tuple(f"{what} ({count})" for what, count in sorted(self.left_out.items()))

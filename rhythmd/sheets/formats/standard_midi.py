@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct, field
 
 from rhythmd.rows import ScoreFacts, SheetCategory
-from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, at_byte, checked_notes, tidy
+from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, at_byte, checked_events, checked_notes, tidy
 from rhythmd.sheets.formats.keys import MAX_SHARPS, key_name
 from rhythmd.sheets.formats.performance import milliseconds
 
@@ -43,12 +43,15 @@ class _Findings(Struct):
     """What the tracks say, gathered event by event.
 
     Attributes:
-        end: the tick of the last press or release.
+        events: of any kind.
+        end, last: the tick of the last press or release, and that of the last event, where a room's play ends.
         voices: pairs of track and channel that have notes.
     """
 
+    events: int = 0
     notes: int = 0
     end: int = 0
+    last: int = 0
     voices: set[tuple[int, int]] = field(default_factory=set)
     tempos: list[tuple[int, int]] = field(default_factory=list)
     metres: list[tuple[int, str]] = field(default_factory=list)
@@ -152,6 +155,7 @@ class _Track:
     def read(self) -> None:
         status = 0
         while self._position < self._end:
+            self._found.events = checked_events(self._found.events + 1)
             if self._is_over:
                 raise at_byte(self._position, "the track goes on after its end event")
             self._tick += self._quantity()
@@ -170,6 +174,7 @@ class _Track:
                 self._message(status, first)
             else:
                 raise at_byte(start, "a data byte stands where an event should begin")
+        self._found.last = max(self._found.last, self._tick)
 
     def _message(self, status: int, data1: int) -> None:
         data2 = 0 if status in _ONE_DATA_BYTE else self._byte()
@@ -256,23 +261,28 @@ def _facts(head: _Head, found: _Findings) -> ScoreFacts:
     if checked_notes(found.notes) == 0:
         raise RefusedFile("it has no notes")
     found.tempos.sort(key=lambda change: change[0])
-    duration_ms = _duration_ms(head, found)
-    if duration_ms > MAX_DURATION_MS:
+    if _milliseconds(head, found, found.last) > MAX_DURATION_MS:
         raise RefusedFile(f"it lasts longer than {MAX_DURATION_MS // 3_600_000} hours")
     has_tempo = bool(found.tempos) and not head.per_second
     return ScoreFacts(
         category=SheetCategory.MIDI,
         title=found.title,
-        tempo=round(60_000_000 / found.tempos[0][1], 2) if has_tempo else 0.0,
+        tempo=round(60_000_000 / _first_tempo(found.tempos), 2) if has_tempo else 0.0,
         key=min(found.keys, key=lambda change: change[0])[1] if found.keys else "",
         time_signature=min(found.metres, key=lambda change: change[0])[1] if found.metres else "",
-        duration_ms=duration_ms,
+        duration_ms=_milliseconds(head, found, found.end),
         notes=found.notes,
         parts=len(found.voices),
     )
 
 
-def _duration_ms(head: _Head, found: _Findings) -> int:
+def _first_tempo(tempos: list[tuple[int, int]]) -> int:
+    """Microseconds a quarter that are in force first: of several at one tick the last ones."""
+    return next(tempo_us for tick, tempo_us in reversed(tempos) if tick == tempos[0][0])
+
+
+def _milliseconds(head: _Head, found: _Findings, tick: int) -> int:
+    """When `tick` is due; the tempos are in order."""
     if head.per_second:
-        return round(found.end / head.per_second * 1_000)
-    return milliseconds(found.end, found.tempos, head.ticks_per_quarter)
+        return round(tick / head.per_second * 1_000)
+    return milliseconds(tick, found.tempos, head.ticks_per_quarter)

@@ -48,6 +48,8 @@ _MAX_TRANSPOSE: Final = 31  # what keeps all 61 keys within MIDI's 128
 _HEADER: Final = re.compile(r"\s*(title|song|artist|composer|author|tempo|bpm|transpose)\s*:\s*(.*)", re.IGNORECASE)
 _COMMENT: Final = re.compile(r"\s*(#|//)")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,4}(?:\.\d{1,4})?")
+_MARKS: Final = frozenset(_LENGTHENING + "[]|")
+_NO_FORMAT: Final = "this is neither MIDI, MusicXML, ABC notation, multiplayer-piano text nor a Virtual Piano sheet"
 _REMARK: Final = "the format has no lengths of notes: they follow from the spaces"
 
 
@@ -79,7 +81,7 @@ class _Reader(Struct):
         for character in dict.fromkeys(keys):
             key = _KEYS.get(character)
             if key is None:
-                raise at_line(line, f"{printable(character)} is no key of Virtual Piano")
+                raise at_line(line, _no_key(character))
             self.notes.append(Sounding(self.now, self.now + ticks, key + self.transpose, _VELOCITY))
         self.now += ticks
 
@@ -106,6 +108,8 @@ def read_virtual_piano(text: str) -> tuple[ScoreFacts, Performance]:
     """
     lines = [(number, line) for number, line in numbered_lines(text) if not _COMMENT.match(line)]
     header, music = _split_header(lines)
+    if header == _Header():
+        _check_beginning(*music[0])
     reader = _Reader(header.transpose)
     for number, line in music:
         if line.strip():
@@ -142,6 +146,17 @@ def _split_header(lines: list[tuple[int, str]]) -> tuple[_Header, list[tuple[int
         elif line.strip():
             return header, lines[index:]
     raise RefusedFile("it has no notes")
+
+
+def _check_beginning(number: int, line: str) -> None:
+    """Refuse a text that is no music at all; nothing else tells a sheet without a header."""
+    for character in line:
+        if character not in _KEYS and character not in _MARKS and not character.isspace():
+            raise RefusedFile(f"{_NO_FORMAT} (line {number}: {_no_key(character)})")
+
+
+def _no_key(character: str) -> str:
+    return f"{printable(character)} is no key of Virtual Piano"
 
 
 def _read_header(header: _Header, line: int, name: str, value: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from rhythmd.rows import ScoreFacts, SheetCategory
-from tests.sheets.formats.reading import Music, facts_of, hear, refusal
+from tests.sheets.formats.reading import Music, facts_of, hear, listen, refusal
 
 
 def tune(music: str, key: str = "C", fields: str = "L:1/4\n") -> str:
@@ -145,10 +145,38 @@ def test_overlay_sounds_at_the_same_time() -> None:
     assert melody("c2 & E F | G2") == "0 E4 1, 0 C5 2, 1 F4 1, 2 G4 2"
 
 
+def test_ties_go_on_in_the_same_line_of_an_overlay() -> None:
+    assert melody("C4- & E2 G2- | C4 & G4 |") == "0 E4 2, 0 C4 8, 2 G4 6"
+    assert melody("^C2- & E2- & G2- | C2 & E2 & G2") == "0 C#4 4, 0 E4 4, 0 G4 4"
+    assert melody("C2- & z E- | C2 & z E |") == "0 C4 4, 1 E4 1, 3 E4 1"
+    assert melody("C2 & ^G2- | C2 | C2 & G2") == "0 C4 2, 0 G#4 2, 2 C4 2, 4 C4 2, 4 G4 2"
+
+
+@pytest.mark.parametrize("field", ["bass", "clef=bass", "treble", "alto4", "middle=d", "stafflines=1", "style=rhythm"])
+def test_clef_in_the_music_keeps_the_key(field: str) -> None:
+    for music in (f"F [K:{field}] F | F", f"F\nK:{field}\nF | F"):
+        heard = hear(tune(music, "D"))
+        assert [note.name for note in heard.tracks[0]] == ["F#4", "F#4", "F#4"]
+        assert [message.key for message in heard.file.tracks[0] if message.type == "key_signature"] == ["D"]
+
+
+def test_octave_and_transposition_in_the_music_keep_the_key() -> None:
+    assert names("F [K:octave=-1] F | F [K:transpose=12] F", "D") == "F#4 F#3 F#3 F#5"
+    assert names("F [K:treble-8] F", "D") == "F#4 F#3"
+    assert names("F [K:C clef=bass] F | [K:none] F", "D") == "F#4 F4 F4"
+    assert names("F [K:bass ^c] CF", "D") == "F#4 C#4 F4"
+
+
 def test_inline_fields_change_key_metre_length_and_tempo() -> None:
     music = hear(tune("F [K:G] F | [L:1/8] F [Q:1/4=60] F", fields="Q:1/4=120\nL:1/4\n"))
     assert music.melody == "0 F4 1, 1 F#4 1, 2 F#4 0.5, 2.5 F#4 0.5"
     assert music.tempos == [(0, 120), (2.5, 60)]
+
+
+@pytest.mark.parametrize("music", ["[Q:1/4=60] C D", "Q:1/4=60\nC D", "[Q:1/4=90] [Q:1/4=60] C D"])
+def test_last_tempo_at_one_place_counts(music: str) -> None:
+    facts, heard = listen(tune(music, fields="Q:1/4=120\nL:1/4\n"))
+    assert (facts.tempo, facts.duration_ms, heard.tempos) == (60, 2_000, [(0, 60)])
 
 
 @pytest.mark.parametrize(

@@ -51,13 +51,21 @@ def test_note_that_nobody_releases_ends_with_the_next_press_or_after_ten_seconds
     assert hear('[{"n":"c3"},{"n":"c3","d":480}]').melody == "0 C4 1, 1 C4 20.833"
 
 
+def test_note_released_in_the_millisecond_of_its_press_is_short() -> None:
+    notes = ['{"n":"c3"}', '{"n":"c3","s":1}', '{"n":"e3"}', '{"n":"e3","s":1,"d":480}']
+    assert hear(f"[{','.join(notes)}]").melody == "0 C4 0.002, 0 E4 1"
+    repeated = '[{"n":"c3"},{"n":"c3","s":1,"d":480},{"n":"c3","d":480},{"n":"c3","v":0,"d":480}]'
+    assert hear(repeated).melody == "0 C4 1, 1 C4 0.002"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ('[{"n": "h4"}]', "line 1, note 1: unknown note 'h4'"),
         ('[{"n": "db4"}]', "line 1, note 1: unknown note 'db4'"),
         ('[{"n": "c9"}]', "line 1, note 1: 'c9' is not within MIDI's 128 keys"),
-        ('[{"n": "c4"}, {"n": null}]', "line 1, note 2: unknown note 'None'"),
+        ('[{"n": "c4"}, {"n": null}]', "line 1, note 2: a note has no name"),
+        ('[{"n": "c4"}, {"v": 1}]', "line 1, note 2: a note has no name"),
         ('[{"n": "c4", "v": 2}]', "line 1, note 1: v is 2, not between 0 and 1"),
         ('[{"n": "c4", "v": "loud"}]', "line 1, note 1: v is no number"),
         ('[{"n": "c4", "d": "1e999"}]', "line 1, note 1: d is no number"),
@@ -78,3 +86,24 @@ def test_note_that_nobody_releases_ends_with_the_next_press_or_after_ten_seconds
 )
 def test_what_is_no_recording_is_refused(text: str, reason: str) -> None:
     assert refusal(text) == reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}", "[{}]", '{"name": "rhythmd", "version": 1}', '[{"id": 1}, {"id": 2}]', '[[1, 2], [3, 4]]', '[{"n": 5}]',
+        '{"m": 1}', '{"scores": [{"n": "c4"}]}', '\n[[{"n": "c4"}]]',
+    ],
+)  # fmt: skip
+def test_json_of_something_else_is_named(text: str) -> None:
+    assert refusal(text) == "line 1: this is JSON, but no multiplayer-piano text"
+
+
+@pytest.mark.parametrize("text", ['["c4", "e4"]', "[1, 2, 3]", "[null, true]", "[-1.5]", " []"])
+def test_json_that_could_be_a_chord_is_named(text: str) -> None:
+    assert refusal(text) == "this is JSON, but no multiplayer-piano text"
+
+
+def test_line_of_json_that_is_something_else_is_named() -> None:
+    lines = '{"m":"n","n":[{"n":"c4"}]}\n{"level":"info"}'
+    assert refusal(lines) == "line 2: this is JSON, but no multiplayer-piano text"

@@ -15,6 +15,11 @@ def dynamics(name: str) -> str:
     return f"<direction><direction-type><dynamics><{name}/></dynamics></direction-type></direction>"
 
 
+def metronome(per_minute: int) -> str:
+    mark = f"<metronome><beat-unit>quarter</beat-unit><per-minute>{per_minute}</per-minute></metronome>"
+    return f"<direction><direction-type>{mark}</direction-type></direction>"
+
+
 def wedge(kind: str) -> str:
     return f'<direction><direction-type><wedge type="{kind}"/></direction-type></direction>'
 
@@ -182,6 +187,13 @@ def test_number_is_better_than_words_at_the_same_place() -> None:
     assert hear(document(measures(allegro), measures(sound('tempo="150"') + note("C4")))).tempos == [(0, 150)]
 
 
+def test_last_tempo_at_one_place_counts() -> None:
+    two = sound('tempo="150"') + sound('tempo="60"') + note("C4", 16)
+    at_the_bar_line = sound('tempo="80"') + note("C4", 16)
+    facts, music = listen(document(measures(two + sound('tempo="100"'), at_the_bar_line)))
+    assert (facts.tempo, facts.duration_ms, music.tempos) == (60, 7_000, [(0, 60), (4, 80)])
+
+
 def test_score_without_a_tempo_is_played_at_120() -> None:
     facts, music = listen(document(measures(note("C4"))))
     assert (music.tempos, facts.tempo, facts.duration_ms) == ([], 0, 500)
@@ -245,6 +257,36 @@ def test_program_is_that_of_the_part_list() -> None:
     )
     music = hear(document(measures(note("C4")), listed=listed))
     assert [message.program for message in music.file.tracks[1] if message.type == "program_change"] == [73]
+
+
+TEMPO_REMARK = "tempos that are not between 4 and 5000 quarters a minute (1)"
+DYNAMICS_REMARK = "dynamics that are not between 0 and 1,000 per cent of forte (1)"
+
+
+@pytest.mark.parametrize(
+    ("direction", "remark"),
+    [
+        (sound('tempo="0"'), TEMPO_REMARK),
+        (sound('tempo="-120"'), TEMPO_REMARK),
+        ('<sound tempo="999999"/>', TEMPO_REMARK),
+        (metronome(99_999), TEMPO_REMARK),
+        (metronome(0), "metronome marks without a number (1)"),
+        (sound('dynamics="-10"'), DYNAMICS_REMARK),
+        (sound('dynamics="999999"'), DYNAMICS_REMARK),
+    ],
+    ids=lambda value: value[-60:],
+)
+def test_values_that_make_no_sense_are_left_out(direction: str, remark: str) -> None:
+    plain = measures(sound('tempo="100" dynamics="50"') + note("C4"))
+    content = document(measures(sound('tempo="100" dynamics="50"') + direction + note("C4")))
+    facts, music = listen(content)
+    assert (facts.tempo, facts.remarks) == (100, (remark,))
+    assert music.tracks == hear(document(plain)).tracks
+
+
+def test_metronome_counts_where_the_sound_beside_it_makes_no_sense() -> None:
+    both = metronome(90).replace("</direction>", '<sound tempo="0"/></direction>')
+    assert hear(document(measures(both + note("C4")))).tempos == [(0, 90)]
 
 
 def test_what_does_not_sound_is_counted_in_remarks() -> None:

@@ -53,6 +53,11 @@ def test_tempo_changes_of_any_track_count_for_the_duration() -> None:
     assert facts_of(midi(track(slower), track())).duration_ms == 250 + 500
 
 
+def test_last_tempo_at_one_tick_counts() -> None:
+    facts = facts_of(midi(track(b"\x00\xff\x51\x03\x07\xa1\x20" + TEMPO_150), track()))
+    assert (facts.tempo, facts.duration_ms) == (150, 400)
+
+
 def test_running_status_pedals_system_exclusive_and_unknown_chunks_are_read() -> None:
     events = (
         b"\x00\xf0\x03\x01\x02\xf7\x00\xb0\x40\x7f\x00\x40\x00\x00\xc0\x05" + NOTE + b"\x00\x90\x3e\x40\x60\x3e\x00"

@@ -71,7 +71,7 @@ def test_sheet_without_tempo_is_played_at_120_and_has_no_tempo() -> None:
         ("Title: nothing else", "it has no notes"),
         ("| | |", "it has no notes"),
         ("# only a comment", "it has no notes"),
-        ("Dear Sir, I write", "line 1: ',' is no key of Virtual Piano"),
+        ("Artist: me\nDear Sir, I write", "line 2: ',' is no key of Virtual Piano"),
     ],
 )
 def test_what_is_no_sheet_is_refused(text: str, reason: str) -> None:

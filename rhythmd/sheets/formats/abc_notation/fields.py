@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from rhythmd.sheets.formats.bounds import RefusedFile, at_line, checked_tempo, printable
 from rhythmd.sheets.formats.keys import MAX_SHARPS, checked_metre, key_name, sharps_of, tempo_of_words
 
-__all__ = ["Key", "key_of", "metre_of", "octave_shift", "part_order", "tempo_of", "transposition", "unit_of"]
+__all__ = ["Key", "has_key", "key_of", "metre_of", "octave_shift", "part_order", "tempo_of", "transposition", "unit_of"]
 
 _KEY: Final = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)(.*)", re.DOTALL)
 _ACCIDENTAL: Final = re.compile(r"(?<![\w=])(\^\^|\^|__|_|=)([A-Ga-g])(?![A-Za-z])")
@@ -19,6 +19,7 @@ _OCTAVE: Final = re.compile(r"octave\s*=\s*([+-]?\d)(?!\d)")
 _CLEF_OCTAVE: Final = re.compile(r"(?:treble|alto|tenor|bass|perc|[gcf]|\s)\d?([+-])8(?:va)?\b|^([+-])8(?:va)?\b", re.I)
 _TRANSPOSE: Final = re.compile(r"\b(?:transpose|t)\s*=\s*([+-]?\d{1,2})(?!\d)")
 _PARTS: Final = re.compile(r"[A-Z]\d{0,2}|\(|\)\d{0,2}")
+_PROPERTY: Final = re.compile(r"[a-z]+\s*=")
 _MAX_SECTIONS: Final = 500
 _SHARP_ORDER: Final = "FCGDAEB"
 
@@ -76,8 +77,14 @@ def key_of(line: int, text: str) -> Key:
 
 
 def _is_clef(text: str) -> bool:
-    words = ("clef", "treble", "bass", "alto", "tenor", "perc", "octave", "transpose", "stafflines", "middle", "t=")
-    return text.lower().startswith(words)
+    words = ("clef", "treble", "bass", "alto", "tenor", "perc", "octave", "transpose", "stafflines", "middle")
+    return text.lower().startswith(words) or _PROPERTY.match(text) is not None
+
+
+def has_key(text: str) -> bool:
+    """Whether a field K: says a key; one that has only a clef or properties does not change it."""
+    text = text.strip()
+    return not _is_clef(text) or bool(_explicit(text))
 
 
 def _explicit(text: str) -> dict[str, int]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from rhythmd.sheets.formats.abc_notation.fields import (
     Key,
+    has_key,
     key_of,
     metre_of,
     octave_shift,
@@ -147,10 +148,11 @@ class _Tune:
             self.score.bar(0).key = (key.sharps, key.is_minor)
             return
         voice = self._current(line)
-        voice.key = key
         if shift or "octave=" in value or "transpose=" in value:
             voice.shift = shift
-        self._next_bar(voice).key = (key.sharps, key.is_minor)
+        if has_key(value):
+            voice.key = key
+            self._next_bar(voice).key = (key.sharps, key.is_minor)
 
     def _take_metre(self, line: int, value: str) -> None:
         text, self._metre = metre_of(line, value)

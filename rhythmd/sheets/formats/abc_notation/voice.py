@@ -50,7 +50,8 @@ class Voice(Struct):
         number: index of the current bar; `bar` and `measure` are what it and the voice have there, if it is begun.
         cursor, reach: quarters from the bar's beginning, and the farthest that was reached.
         accidentals: of this bar, by letter.
-        ties: keys that go on from the last group, by letter and octave.
+        layer: of the bar: 0, or how many overlays were begun before what is read.
+        ties: for each layer, keys that go on from its last group, by letter and octave.
         broken: factor of the next group's length, from broken rhythm.
         endings: passes of the ending that is open.
         repeats: whether the next bar begins a repeated section.
@@ -70,7 +71,8 @@ class Voice(Struct):
     cursor: Fraction = Fraction(0)
     reach: Fraction = Fraction(0)
     accidentals: dict[str, int] = field(default_factory=dict)
-    ties: dict[tuple[str, int], int] = field(default_factory=dict)
+    layer: int = 0
+    ties: list[dict[tuple[str, int], int]] = field(default_factory=lambda: [{}])
     tuplets: list[_Tuplet] = field(default_factory=list)
     broken: Fraction = Fraction(1)
     last: _Group | None = None
@@ -85,6 +87,7 @@ class Voice(Struct):
         """The current bar, begun if it is not yet."""
         if not self.is_in_bar:
             self.is_in_bar = True
+            self.layer = 0
             self.number += 1
             self.bar = self.score.bar(self.number)
             self.measure = ScoreMeasure(start=self.time)
@@ -104,12 +107,16 @@ class Voice(Struct):
             self.time += self.reach
             self.cursor = self.reach = Fraction(0)
             self.is_in_bar = False
+            del self.ties[self.layer + 1 :]  # layers that this bar does not have
         self.tuplets.clear()
 
     def overlay(self) -> None:
-        """Go back to the bar's beginning, for a second line of notes."""
+        """Go back to the bar's beginning, for another line of notes, with the ties from its place in the bar before."""
         self.cursor = Fraction(0)
         self.last = None
+        self.layer += 1
+        if self.layer == len(self.ties):
+            self.ties.append({})
 
     def key_for(self, line: int, pitch: Pitch) -> int:
         """The MIDI key of a pitch, by signature, accidentals of the bar, and ties.
@@ -120,8 +127,8 @@ class Voice(Struct):
         place = pitch.letter, pitch.octave
         if pitch.accidental is not None:
             self.accidentals[pitch.letter] = pitch.accidental
-        elif place in self.ties and pitch.letter not in self.accidentals:
-            return self.ties[place]  # a tie keeps the accidental beyond the bar line
+        elif place in self.ties[self.layer] and pitch.letter not in self.accidentals:
+            return self.ties[self.layer][place]  # a tie keeps the accidental beyond the bar line
         semitones = self.accidentals.get(pitch.letter, self.key.alterations.get(pitch.letter, 0))
         key = _MIDDLE_C + 12 * pitch.octave + _LETTERS[pitch.letter] + semitones + self.shift
         if abs(pitch.octave) > _MAX_OCTAVES or not 0 <= key <= 127:
@@ -139,7 +146,7 @@ class Voice(Struct):
         ]
         self.measure.notes += notes
         self.last = _Group(start, lengths[0] * length * scale, notes, pitches)
-        self.ties = {}
+        self.ties[self.layer] = {}
         self._advance(self.last.length)
         self.gate, self.boost = 1.0, 0
 
@@ -148,7 +155,7 @@ class Voice(Struct):
         self.enter()
         self.flush_graces()
         self.last = _Group(self.cursor, length * self._scale())
-        self.ties = {}
+        self.ties[self.layer] = {}
         self._advance(self.last.length)
         self.gate, self.boost = 1.0, 0
 
@@ -164,7 +171,7 @@ class Voice(Struct):
 
     def _note(self, line: int, pitch: Pitch, start: Fraction, length: Fraction) -> Note:
         key = self.key_for(line, pitch)
-        is_tied = self.ties.get((pitch.letter, pitch.octave)) == key
+        is_tied = self.ties[self.layer].get((pitch.letter, pitch.octave)) == key
         return Note(start, length, key, is_tied_back=is_tied, gate=self.gate, boost=self.boost)
 
     def _advance(self, length: Fraction) -> None:
@@ -178,7 +185,7 @@ class Voice(Struct):
         for note, pitch in zip(self.last.notes, self.last.pitches, strict=True):
             if of is None or pitch == of:
                 note.is_tied_on = True
-                self.ties[pitch.letter, pitch.octave] = note.key
+                self.ties[self.layer][pitch.letter, pitch.octave] = note.key
 
     def tuplet(self, factor: Fraction, count: int) -> None:
         """Multiply the lengths of the next `count` groups."""

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import Final
 
-from rhythmd.sheets.formats.bounds import checked_tempo
+from rhythmd.sheets.formats.bounds import MAX_TEMPO, MIN_TEMPO
 from rhythmd.sheets.formats.keys import tempo_of_words
 from rhythmd.sheets.formats.markup import Element
 from rhythmd.sheets.formats.musicxml.state import PartState
@@ -23,6 +23,7 @@ _SEGNO: Final = re.compile(r"\bd\.?\s*s\.|\bdal\s+segno\b|^d\.?s\.?(\s+al\b.*)?$
 _TO_CODA: Final = re.compile(r"^\s*to\s+(the\s+)?coda\b", re.IGNORECASE)
 _FINE: Final = re.compile(r"^\s*fine\.?\s*$", re.IGNORECASE)
 _FORTE: Final = 90  # MusicXML gives dynamics in per cent of this velocity
+_MAX_DYNAMICS: Final = 1_000  # per cent, of which 142 are as loud as MIDI is
 _PEDAL: Final = {"start": (127,), "resume": (127,), "stop": (0,), "discontinue": (0,), "change": (0, 127)}
 
 
@@ -31,14 +32,14 @@ def read_direction(state: PartState, direction: Element) -> None:
     at = state.cursor + _offset(state, direction)
     sound = direction.find("sound")
     is_jump = sound is not None and _take_sound_jumps(state, sound)
-    has_tempo = sound is not None and bool(sound.get("tempo"))
+    has_tempo = sound is not None and _take_sound_tempo(state, at, sound)
     words: list[str] = []
     for type_ in direction.all("direction-type"):
         for mark in type_.children:
             if mark.tag == "words":
                 words.append(mark.text)
             elif mark.tag == "metronome" and not has_tempo:
-                has_tempo = _take_tempo(state, at, mark.line, metronome_of(mark))
+                has_tempo = _take_metronome(state, at, mark)
             else:
                 _take_mark(state, at, mark, is_jump)
     if sound is not None:
@@ -50,6 +51,7 @@ def read_sound(state: PartState, sound: Element) -> None:
     """Take a `sound` that stands by itself, at the cursor."""
     at = state.cursor + _offset(state, sound)
     _take_sound_jumps(state, sound)
+    _take_sound_tempo(state, at, sound)
     _take_sound_values(state, at, sound, sound)
 
 
@@ -87,12 +89,29 @@ def _offset(state: PartState, element: Element) -> Fraction:
     return max(-state.cursor, number_in(offset.line, offset.text, "an offset") / state.divisions)
 
 
-def _take_tempo(state: PartState, at: Fraction, line: int, tempo: float) -> bool:
-    if tempo:
-        state.take_tempo(at, checked_tempo(line, tempo))
-    else:
+def _take_metronome(state: PartState, at: Fraction, metronome: Element) -> bool:
+    """Take the tempo of a `metronome`; whether it has one."""
+    tempo = metronome_of(metronome)
+    if not tempo:
         state.leave_out("metronome marks without a number")
-    return bool(tempo)
+        return False
+    return _take_tempo(state, at, tempo)
+
+
+def _take_sound_tempo(state: PartState, at: Fraction, sound: Element) -> bool:
+    """Take the tempo of a `sound`; whether it has one."""
+    if not sound.get("tempo"):
+        return False
+    return _take_tempo(state, at, float(number_in(sound.line, sound.get("tempo"), "a tempo")))
+
+
+def _take_tempo(state: PartState, at: Fraction, tempo: float) -> bool:
+    """Take a tempo; whether it makes sense."""
+    if not MIN_TEMPO <= tempo <= MAX_TEMPO:
+        state.leave_out(f"tempos that are not between {MIN_TEMPO:g} and {MAX_TEMPO:g} quarters a minute")
+        return False
+    state.take_tempo(at, tempo)
+    return True
 
 
 def _take_mark(state: PartState, at: Fraction, mark: Element, is_jump: bool) -> None:
@@ -127,17 +146,20 @@ def _take_sound_jumps(state: PartState, sound: Element) -> bool:
 
 
 def _take_sound_values(state: PartState, at: Fraction, sound: Element, direction: Element) -> None:
-    """Tempo and loudness of a `sound`; a dynamic mark beside it says the loudness better."""
-    if sound.get("tempo"):
-        tempo = float(number_in(sound.line, sound.get("tempo"), "a tempo"))
-        state.take_tempo(at, checked_tempo(sound.line, tempo))
+    """Loudness and pedal of a `sound`; a dynamic mark beside it says the loudness better."""
     has_mark = any(type_.has("dynamics") for type_ in direction.all("direction-type"))
     if sound.get("dynamics") and not has_mark:
-        percent = number_in(sound.line, sound.get("dynamics"), "a dynamic")
-        velocity = max(1, min(127, round(percent * _FORTE / 100)))
-        state.part.expression.levels.append((state.measure.start + at, velocity))
+        _take_level(state, at, number_in(sound.line, sound.get("dynamics"), "a dynamic"))
     if sound.get("damper-pedal") in ("yes", "no") and direction is sound:
         state.measure.pedal.append((at, 127 if sound.get("damper-pedal") == "yes" else 0))
+
+
+def _take_level(state: PartState, at: Fraction, percent: Fraction) -> None:
+    if not 0 <= percent <= _MAX_DYNAMICS:
+        state.leave_out(f"dynamics that are not between 0 and {_MAX_DYNAMICS:,} per cent of forte")
+        return
+    velocity = max(1, min(127, round(percent * _FORTE / 100)))
+    state.part.expression.levels.append((state.measure.start + at, velocity))
 
 
 def _take_words(state: PartState, at: Fraction, words: str, is_jump: bool, has_tempo: bool) -> None:
