@@ -1,5 +1,6 @@
 """What is served beside the API: the page and its files, the API's document, and how the server is doing."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -46,13 +47,17 @@ class PageResource:
 
 
 class DocsResource:
-    """`/api/v1/openapi.json`, and `/api/v1/docs` to try it. Both are made once, at start."""
+    """`/api/v1/openapi.json`, and `/api/v1/docs` to try it. The document is made once, when it is first asked for."""
 
     def __init__(self, table: Sequence[Route[Any]]) -> None:
-        self._document = orjson.dumps(document(table))
+        self._table = table
+        self._document = b""
         self._files = dict(_load(files("rhythmd") / "web" / DOCS_FOLDER))
 
     async def openapi(self, _request: web.BaseRequest) -> web.Response:
+        if not self._document:
+            # Off the loop: it takes as long as some hundred notes.
+            self._document = await asyncio.to_thread(_encoded, self._table)
         return web.Response(body=self._document, content_type="application/json")
 
     async def page(self, _request: web.BaseRequest) -> web.Response:
@@ -81,6 +86,10 @@ class HealthResource:
 
     async def metrics(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _encoded(table: Sequence[Route[Any]]) -> bytes:
+    return orjson.dumps(document(table))
 
 
 def _load(folder: Traversable) -> Iterator[tuple[str, bytes]]:

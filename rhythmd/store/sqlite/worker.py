@@ -25,8 +25,10 @@ T = TypeVar("T")
 BATCH_LIMIT: Final = 512
 RETRY_S: Final = 0.02
 
-# FULL: a commit is on the disk before it is answered, which WAL's usual NORMAL does not promise.
-PRAGMAS: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")
+# NORMAL: the steps of a migration need not be on the disk one by one, only in their order.
+PRAGMAS: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA foreign_keys = ON")
+# FULL: from then on a commit is on the disk before it is answered, which WAL's usual NORMAL does not promise.
+DURABLE: Final = "PRAGMA synchronous = FULL"
 
 
 class Job(Generic[T]):
@@ -104,6 +106,7 @@ def _prepare(connection: sqlite3.Connection, migrations: Sequence[Migration]) ->
     for pragma in PRAGMAS:
         connection.execute(pragma)
     migrate(connection, migrations)
+    connection.execute(DURABLE)
 
 
 def _patiently(step: Callable[[], None], patience_s: float) -> None:
