@@ -37,10 +37,11 @@ Edit = Callable[[Account], AccountChanges]
 class Avatars:
     """Pictures by the hash of their content: two users with the same one share a file.
 
-    A file is there before a profile shows it. When a profile stops to show it, it is deleted if no other one does; then
-    it is asked again whether one has begun to, and if so the file is put back. When a profile has begun to show it, it
-    is looked at again, and put back if it has been deleted. In whatever order two of these run, on one server or on
-    two, one of them sees the other. What a process that was killed half-way leaves, a sweep at the next start deletes.
+    A file is there before a profile shows it. When a profile stops to show it, it is deleted if no other one does. In
+    one server a lock keeps these two apart. Of two servers, the one that has deleted asks again whether a profile has
+    begun to show it, and the one whose profile has begun looks at the file again; each puts back what is missing. In
+    whatever order they run, one of them sees the other. What a process that was killed half-way leaves, a sweep at the
+    next start deletes.
 
     Args:
         accounts: of the store; only this knows who shows what.
@@ -70,6 +71,7 @@ class Avatars:
         self._moderation = moderation
         self._auditor = auditor
         self._profile_writes = asyncio.Lock()
+        self._file_changes = asyncio.Lock()
         self._sweeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -98,22 +100,29 @@ class Avatars:
         return account
 
     async def _change(self, user_id: str, edit: Edit) -> Account:
+        account, left = await self._write(user_id, edit)
+        await self._release(left)
+        return account
+
+    async def _write(self, user_id: str, edit: Edit) -> tuple[Account, str]:
+        """The account after a change, and the avatar that it does not show any more; "" if it still does."""
         async with self._profile_writes:
             before = await self._accounts.get(user_id)
             if before is None:
                 raise NotFound("no such account")
             after = await self._public_accounts.update(user_id, edit(before))
-        if before.profile.avatar != after.profile.avatar:
-            await self._release(before.profile.avatar)
-        return after
+        left = before.profile.avatar
+        return after, "" if left == after.profile.avatar else left
 
     async def upload(self, user_id: str, picture: BinaryIO) -> Account:
         """The account with a new avatar. Raises NotFound, RefusedFile, FileTooCostly and Refused (`busy`)."""
         with await self._scratch.open() as small:
             made = await self._workers.run("avatar", picture, small, MadeFile)
-            await self._keep(made.sha256, small)
-            account = await self._change(user_id, _showing(URL + made.sha256))
-            await self._keep(made.sha256, small)  # the last other one to show it may have deleted it in between
+            async with self._file_changes:
+                await self._keep(made.sha256, small)
+                account, left = await self._write(user_id, _showing(URL + made.sha256))
+                await self._keep(made.sha256, small)  # another server may have deleted it in between
+        await self._release(left)
         return account
 
     async def remove(self, user_id: str) -> Account:
@@ -169,6 +178,10 @@ class Avatars:
                 await self._delete_unless_shown(url.removeprefix(URL))
 
     async def _delete_unless_shown(self, digest: str) -> None:
+        async with self._file_changes:
+            await self._delete(digest)
+
+    async def _delete(self, digest: str) -> None:
         url = URL + digest
         if not _is_digest(digest) or await self._accounts.shows_avatar(url):
             return
