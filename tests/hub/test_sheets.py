@@ -305,7 +305,7 @@ async def test_metrics_count_rooms_with_a_sheet(owner: Client, server: Server, c
     assert (await metrics(server))["rhythmd_performances"] == 1
 
 
-# Who may
+# Rights
 
 
 async def moderating(register: Register, server: Server) -> Client:
