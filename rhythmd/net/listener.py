@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, cast
 
 from rhythmd.addresses import canonical_address, is_loopback
@@ -34,7 +34,7 @@ class Listener(Generic[SessionT]):
     def __init__(self, wiring: Wiring[SessionT], http_factory: HttpFactory) -> None:
         self._wiring = wiring
         self._http_factory = http_factory
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._open: set[IncomingConnection[SessionT]] = set()
         self._per_address: Counter[str] = Counter()
         self._empty = asyncio.Event()
@@ -44,27 +44,29 @@ class Listener(Generic[SessionT]):
         """Connections open now, HTTP included."""
         return len(self._open)
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen; the port, which the system chose when `port` is 0. With `tls` everything is encrypted.
+    async def start(self, hosts: Sequence[str], port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen on each host; the port, which is the same everywhere and the system's choice when `port` is 0.
 
-        Raises OSError.
+        With `tls` everything is encrypted. Raises OSError.
         """
-        server = await self._wiring.loop.create_server(
-            lambda: IncomingConnection(self),
-            host,
-            port,
-            backlog=BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=None if tls is None else self.handshake_s,
-        )
-        self._server = server
+        for host in hosts:
+            server = await self._wiring.loop.create_server(
+                lambda: IncomingConnection(self),
+                host,
+                port,
+                backlog=BACKLOG,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else self.handshake_s,
+            )
+            self._servers.append(server)
+            bound: int = server.sockets[0].getsockname()[1]
+            port = bound
         self._wiring.heartbeat.start()
-        bound: int = server.sockets[0].getsockname()[1]
-        return bound
+        return port
 
     def stop_accepting(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         self._wiring.heartbeat.stop()
 
     async def drain(self, seconds: float) -> None:
