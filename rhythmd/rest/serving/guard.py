@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -16,7 +16,7 @@ from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
-from rhythmd.rest.serving.call import Call, InputT, Route, Who, as_json
+from rhythmd.rest.serving.call import Call, Input, InputT, Route, Who, as_json
 from rhythmd.rest.serving.cookies import access_token
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
@@ -145,6 +145,8 @@ class RequestGuard:
         return self._convert(dict(query), route.input, strict=False)
 
     def _convert(self, value: object, wanted: type[InputT], *, strict: bool = True) -> InputT:
+        if isinstance(value, dict):
+            value = _renamed(value, wanted)
         try:
             return msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
@@ -152,6 +154,13 @@ class RequestGuard:
             allowed = _allowed_values(wanted, field)
             message = f"Expected one of: {', '.join(allowed)}" if allowed else message
             raise ApiError(ErrorCode.INVALID_FIELD, message, field) from None
+
+
+def _renamed(given: dict[Any, Any], wanted: type[Struct]) -> dict[Any, Any]:
+    """What was given, old names of fields replaced. A new name that is there, too, leaves the old one unknown."""
+    aliases = wanted.aliases if issubclass(wanted, Input) else {}
+    stale = [old for old, new in aliases.items() if old in given and new not in given]
+    return {aliases[key] if key in stale else key: value for key, value in given.items()} if stale else given
 
 
 def _allowed_values(wanted: type[Struct], name: str | None) -> list[str]:
