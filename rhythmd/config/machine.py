@@ -108,7 +108,7 @@ def load_tls(server: ServerConfig) -> ssl.SSLContext | None:
         # Without a passphrase OpenSSL would ask for one at the terminal, which a server has not.
         context.load_cert_chain(server.tls_cert, server.tls_key, password="")
     except (OSError, ValueError) as error:
-        raise ConfigError(f"server.tls_cert, server.tls_key: {_explained(error)}") from error
+        raise ConfigError(f"server.tls_cert, server.tls_key: {_explained(error, server)}") from error
     return context
 
 
@@ -121,12 +121,9 @@ def _unreadable(key: str, server: ServerConfig) -> str | None:
     return None
 
 
-def _explained(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    texts = {
-        "KEY_VALUES_MISMATCH": "the key is not the certificate's",
-        "BAD_PASSWORD_READ": "the key has a passphrase, which a server cannot be asked for",
-        "BAD_DECRYPT": "the key has a passphrase, which a server cannot be asked for",
-        "NO_START_LINE": "a certificate or a key is no PEM",
-    }
-    return texts.get(str(reason), str(error))
+def _explained(error: Exception, server: ServerConfig) -> str:
+    if b"ENCRYPTED" in Path(server.tls_key).read_bytes():  # RFC 7468, 11, and the older form of OpenSSL
+        return "the key has a passphrase, which a server cannot be asked for"
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return "the key is not the certificate's"
+    return f"a certificate or a key is not in PEM: {error}"
