@@ -87,6 +87,9 @@ class ErrorCode(StrEnum):
     )  # fmt: skip
     NOT_FOUND = "not-found", 404, Side.BOTH, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
+    UPGRADE_REQUIRED = (
+        "upgrade-required", 426, Side.REST, "this path is a WebSocket's; `Sec-WebSocket-Version` says of which version",
+    )  # fmt: skip
     CROSS_SITE = "cross-site", 403, Side.REST, "a page of another site made the request"
     RATE_LIMITED = (
         "rate-limited", 429, Side.BOTH, "too many control messages or requests; this one was not looked at",
