@@ -197,8 +197,8 @@ class Client:
 
     # Ending
 
-    async def close(self) -> None:
-        await within(self._connection.close())
+    async def close(self, code: int = 1000) -> None:
+        await within(self._connection.close(code))
 
     def abort(self) -> None:
         """Drop the connection with a reset."""

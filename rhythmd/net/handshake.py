@@ -96,9 +96,7 @@ class Handshake:
             self.encoding = Encoding.BINARY
         query = parse_qs(urlsplit(request.path).query)
         self.bot = query.get("bot") in (["1"], ["true"])
-        self.credentials = Credentials(
-            token=_bearer(request.headers) or _cookie(request.headers), ticket=query.get("ticket", [None])[0]
-        )
+        self.credentials = _credentials(request.headers, query.get("ticket", [None])[0])
 
 
 def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
@@ -107,6 +105,15 @@ def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
     if not values:
         return True
     return len(values) == 1 and is_allowed_origin(values[0], headers.get_all("Host"), origins)
+
+
+def _credentials(headers: Headers, ticket: str | None) -> Credentials:
+    """What the client shows on purpose goes before the cookie that its browser shows by itself."""
+    token = _bearer(headers)
+    if token is not None or ticket is not None:
+        return Credentials(token, ticket)
+    cookie = _cookie(headers)
+    return Credentials(cookie, is_cookie=cookie is not None)
 
 
 def _bearer(headers: Headers) -> str | None:

@@ -9,7 +9,7 @@ from websockets.server import ServerProtocol
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
-from rhythmd.hub.ports import Identity, SessionT
+from rhythmd.hub.ports import Identity, LapsedLogin, SessionT
 from rhythmd.net.connection import Connection, Wiring
 from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake, http_error
 from rhythmd.net.transports import end_output
@@ -70,7 +70,7 @@ class Opening(asyncio.Protocol, Generic[SessionT]):
     async def _identify(self, handshake: Handshake, protocol: ServerProtocol, rest: bytes) -> None:
         """Ask who shows these credentials; nothing is read meanwhile."""
         try:
-            identity = await self._wiring.login_verifier.verify(handshake.credentials, self._address)
+            identity = await self._wiring.login_verifier.admit(handshake.credentials, self._address)
         except Refused as refused:
             self._refuse(_error(refused.code))
         except Exception:  # noqa: BLE001 - a failure of ours must not leave the client waiting
@@ -87,7 +87,9 @@ class Opening(asyncio.Protocol, Generic[SessionT]):
         self._timer.cancel()
         self._timer = end_output(self._transport, self._wiring.loop)
 
-    def _open(self, handshake: Handshake, protocol: ServerProtocol, identity: Identity | None, rest: bytes) -> None:
+    def _open(
+        self, handshake: Handshake, protocol: ServerProtocol, identity: Identity | LapsedLogin | None, rest: bytes
+    ) -> None:
         """Accept, and hand over. `rest` is what came right behind the request."""
         self._timer.cancel()
         self._transport.write(handshake.answer)
