@@ -15,7 +15,7 @@ from rhythmd.auth.values import Principal
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.ports import Credentials, Identity, Performance
+from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, Performance
 from rhythmd.midi.reader import NotReadable, read_performance
 from rhythmd.midi.score import MESSAGE_SIZE, Score
 from rhythmd.ports import NotFound, Store, StoreUnavailable
@@ -25,6 +25,7 @@ from rhythmd.sheets.library import SheetLibrary
 __all__ = ["AccountWatcher", "LibrarySheets", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
 
 CHUNK: Final = 500
+LAPSED: Final = frozenset({ErrorCode.LOGIN_EXPIRED, ErrorCode.LOGIN_INVALID})
 SCORE_BYTES: Final = 32 * 1024 * 1024
 """Of scores that are kept for who plays them next; the longest one takes a third of it."""
 CLOCKS_DIFFER_MS: Final = 60_000
@@ -48,6 +49,14 @@ class SocketLoginVerifier:
             raise Refused(ErrorCode.LOGIN_INVALID, "this login is not good here") from error
         except StoreUnavailable as error:
             raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
+
+    async def admit(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
+        try:
+            return await self.verify(credentials, address)
+        except Refused as refused:
+            if credentials.is_cookie and refused.code in LAPSED:
+                return LapsedLogin(refused.code)
+            raise
 
     async def _principal(self, credentials: Credentials) -> Principal:
         if credentials.ticket is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -107,9 +107,13 @@ async def connect(serve: Serve, spawn: Spawn) -> AsyncIterator[Connect]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(
-            server: Server | ServerProcess, subprotocol: str | None = SUBPROTOCOL_BINARY, *, path: str = "/ws"
+            server: Server | ServerProcess,
+            subprotocol: str | None = SUBPROTOCOL_BINARY,
+            *,
+            path: str = "/ws",
+            headers: Mapping[str, str] | None = None,
         ) -> Client:
-            return await stack.enter_async_context(open_client(server.port, subprotocol, path=path))
+            return await stack.enter_async_context(open_client(server.port, subprotocol, path=path, headers=headers))
 
         yield start
 

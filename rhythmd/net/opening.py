@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Generic
 
-from rhythmd.hub.ports import Identity, SessionT
+from rhythmd.hub.ports import Identity, LapsedLogin, SessionT
 from rhythmd.net.connection import Connection, Wiring
 from rhythmd.net.handshake import Handshake
 
@@ -25,7 +25,7 @@ class Opening(Generic[SessionT]):
         self,
         transport: asyncio.Transport,
         address: str,
-        identity: Identity | None,
+        identity: Identity | LapsedLogin | None,
         early: bytes,
         on_gone: Callable[[], None],
     ) -> None:
@@ -34,7 +34,7 @@ class Opening(Generic[SessionT]):
         Args:
             transport: nobody else's any more.
             address: of the client.
-            identity: of who is known.
+            identity: of who is known, or why the cookie that was shown proves nothing.
             early: bytes that came right behind the request.
             on_gone: called once, when the connection is lost.
         """

@@ -94,7 +94,7 @@ class RestSide:
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
-        socket = SocketResource(opener, login_verifier, source, origins)
+        socket = SocketResource(opener, login_verifier, source, origins, limits.handshake_s)
         site = _site(table, HealthResource(why_not_ready, metrics), socket)
         paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
         self._dispatcher = Dispatcher(paths, origins, source, self._reports)

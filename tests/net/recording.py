@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple, cast
 
 from rhythm_protocol.close import Close
-from rhythmd.hub.ports import Credentials, Identity, Peer
+from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, Peer
 
 __all__ = ["Nobody", "RecordingReceiver", "RecordingTransport"]
 
@@ -61,6 +61,9 @@ class Nobody:
     async def verify(self, credentials: Credentials, address: str) -> Identity:
         raise NotImplementedError
 
+    async def admit(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
+        raise NotImplementedError
+
 
 class RecordingReceiver:
     """Keeps the messages it is given, and how often its peer was lost."""
@@ -69,7 +72,7 @@ class RecordingReceiver:
         self.messages: list[bytes | str] = []
         self.lost = 0
 
-    def attach(self, peer: Peer[Session], identity: Identity | None) -> Session:
+    def attach(self, peer: Peer[Session], identity: Identity | LapsedLogin | None) -> Session:
         return Session(peer)
 
     def on_binary(self, session: Session, payload: bytes) -> None:

@@ -4,7 +4,7 @@ from msgspec import UNSET
 
 from rhythm_protocol.binary import decode_cursor
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Authenticate, CursorPosition, UserUpdate
+from rhythm_protocol.messages import Authenticate, AuthenticateAck, CursorPosition, UserUpdate
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Credentials, LoginVerifier
 from rhythmd.hub.sessions.session import Session
@@ -25,7 +25,7 @@ class Authentication:
         self._verifier = verifier
         self._ended_logins = ended_logins
 
-    async def authenticate(self, session: Session, message: Authenticate) -> None:
+    async def authenticate(self, session: Session, message: Authenticate) -> AuthenticateAck:
         """Renew the proof before it expires. It cannot make somebody else of a session."""
         credentials = Credentials(message.token, message.ticket)
         if not credentials:
@@ -38,6 +38,7 @@ class Authentication:
         session.identity = identity
         if session.place is not None:
             session.place.room.keeper.seat_taken(session.place.member)
+        return AuthenticateAck(identity.seconds_left())
 
 
 def user_update(session: Session, message: UserUpdate) -> None:

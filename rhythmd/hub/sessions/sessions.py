@@ -37,7 +37,7 @@ class Away:
     They are bounded, in all and for each address but loopback: beyond that the longest away gives way.
 
     Args:
-        seconds: for which a session may be away.
+        seconds: for which a session may be away at most.
     """
 
     def __init__(self, seconds: float, limit: int, limit_per_address: int) -> None:
@@ -51,9 +51,10 @@ class Away:
     def __len__(self) -> int:
         return len(self._since)
 
-    def add(self, session: Session) -> Session | None:
-        """`session` is away from now on; one that has to give way for it."""
-        self._since[session] = monotonic()
+    def add(self, session: Session, seconds: float | None = None) -> Session | None:
+        """`session` is away from now on, for fewer `seconds` if given; one that has to give way for it."""
+        shorter = 0.0 if seconds is None else max(self._seconds - seconds, 0.0)
+        self._since[session] = monotonic() - shorter
         network = self._networks[session] = customer_network(session.player.address)
         self._per_network[network] += 1
         if not is_loopback(session.player.address) and self._per_network[network] > self._limit_per_address:
@@ -179,9 +180,13 @@ class Sessions:
         if session.peer is not None:
             self._pacer.soon(partial(session.peer.close, SLOW))
 
-    def wait_for(self, session: Session) -> None:
-        """The client of `session` is away and may come back; if too many are, another one may not any more."""
-        gives_way = self.away.add(session)
+    def wait_for(self, session: Session, seconds: float | None = None) -> None:
+        """The client of `session` is away and may come back; if too many are, another one may not any more.
+
+        Args:
+            seconds: for which it may, if they are fewer than usual.
+        """
+        gives_way = self.away.add(session, seconds)
         if gives_way is not None:
             self.end(gives_way, "lost")
 

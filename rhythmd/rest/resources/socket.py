@@ -9,8 +9,9 @@ from aiohttp.abc import AbstractStreamWriter
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
-from rhythmd.hub.ports import Credentials, Identity, LoginVerifier
+from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, LoginVerifier
 from rhythmd.rest.serving.connection import HttpConnection
+from rhythmd.rest.serving.cookies import bearer_token
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.source import RequestSource
@@ -29,7 +30,7 @@ class Opening(Protocol):
         self,
         transport: asyncio.Transport,
         address: str,
-        identity: Identity | None,
+        identity: Identity | LapsedLogin | None,
         early: bytes,
         on_gone: Callable[[], None],
     ) -> None:
@@ -51,9 +52,13 @@ class SocketResource:
         login_verifier: knows who shows credentials.
         source: knows where requests come from.
         origins: knows other sites' pages.
+        identify_s: seconds that it may take to find out who shows credentials.
     """
 
-    def __init__(self, opener: Opener, login_verifier: LoginVerifier, source: RequestSource, origins: Origins) -> None:
+    def __init__(
+        self, opener: Opener, login_verifier: LoginVerifier, source: RequestSource, origins: Origins, identify_s: float
+    ) -> None:
+        self._identify_s = identify_s
         self._opener = opener
         self._login_verifier = login_verifier
         self._source = source
@@ -71,7 +76,7 @@ class SocketResource:
         opening = self._negotiate(request)
         address = self._source.visit(request).address
         credentials = self._credentials(request)
-        identity = await self._login_verifier.verify(credentials, address) if credentials else None
+        identity = await self._identify(credentials, address) if credentials else None
         return self._hand_over(request, opening, address, identity)
 
     def _negotiate(self, request: web.BaseRequest) -> Opening:
@@ -82,27 +87,40 @@ class SocketResource:
             headers = UPGRADE if refused.code is ErrorCode.UPGRADE_REQUIRED else {}
             raise ApiError(refused.code, refused.message, headers=headers) from None
 
+    async def _identify(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
+        try:
+            async with asyncio.timeout(self._identify_s):
+                return await self._login_verifier.admit(credentials, address)
+        except TimeoutError:
+            message = "the server takes too long to find out who you are, try again later"
+            raise ApiError(ErrorCode.UNAVAILABLE, message, headers={"Retry-After": RETRY_S}) from None
+
     def _credentials(self, request: web.BaseRequest) -> Credentials:
-        return Credentials(token=self._source.access_token(request), ticket=request.query.get("ticket"))
+        """What the client shows on purpose goes before the cookie that its browser shows by itself."""
+        token, ticket = bearer_token(request), request.query.get("ticket")
+        if token is not None or ticket is not None:
+            return Credentials(token, ticket)
+        cookie = self._source.access_token(request)
+        return Credentials(cookie, is_cookie=cookie is not None)
 
     def _hand_over(
-        self, request: web.BaseRequest, opening: Opening, address: str, identity: Identity | None
+        self, request: web.BaseRequest, opening: Opening, address: str, identity: Identity | LapsedLogin | None
     ) -> web.StreamResponse:
         transport = request.transport
         connection = None if transport is None else transport.get_protocol()
         if not isinstance(connection, HttpConnection):
-            raise ConnectionResetError("the client has gone")
+            return _NoAnswer()
         accepted = connection.accepted
         if not accepted.claim(address):
             headers = {"Retry-After": RETRY_S}
             raise ApiError(ErrorCode.BUSY, "too many connections from this address", headers=headers)
         transport, early = connection.release()
         opening.begin(transport, address, identity, early, accepted.gone)
-        return _Switched()
+        return _NoAnswer()
 
 
-class _Switched(web.StreamResponse):
-    """Stands for an answer that the sockets have sent."""
+class _NoAnswer(web.StreamResponse):
+    """Stands for an answer that the sockets have sent, or that nobody waits for any more."""
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         return request.writer

@@ -10,6 +10,7 @@ from rhythmd.clock import unix_ms
 __all__ = [
     "CookieScope",
     "access_token",
+    "bearer_token",
     "browser_secret",
     "clear_login",
     "has_cookies",
@@ -72,10 +73,13 @@ def has_cookies(request: web.BaseRequest) -> bool:
 
 def access_token(request: web.BaseRequest, scope: CookieScope) -> str | None:
     """The access token of a request, from the header before the cookie."""
+    return bearer_token(request) or request.cookies.get(scope.access) or None
+
+
+def bearer_token(request: web.BaseRequest) -> str | None:
+    """The access token in a request's header (RFC 6750, 2.1)."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip() or None
-    return request.cookies.get(scope.access) or None
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def refresh_cookie(request: web.BaseRequest, scope: CookieScope) -> str | None:
