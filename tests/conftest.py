@@ -12,6 +12,7 @@ from blockbuster import BlockBuster
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythmd.app import Server
+from tests.certificates import Certificate, make_certificate
 from tests.client import Client, Connect, open_client
 from tests.raw import ConnectRaw, RawClient, open_raw
 from tests.server import Serve, ServerProcess, Spawn, make_config, running_process, running_server
@@ -99,6 +100,12 @@ async def spawn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Spawn
             return await stack.enter_async_context(running_process(folder, settings))
 
         yield start
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    """One for 127.0.0.1, signed by itself."""
+    return make_certificate(tmp_path)
 
 
 @pytest.fixture
