@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 import uvloop
@@ -17,12 +18,19 @@ from tests.client import Client, Connect, open_client
 from tests.raw import ConnectRaw, RawClient, open_raw
 from tests.server import Serve, ServerProcess, Spawn, make_config, running_process, running_server
 
+LONGEST: Final = [Path(__file__).with_name(name) for name in ("e2e", "faults")]
+
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests run on the loop of production."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders whose tests take longest come first: two processes that share the tests then end together."""
+    items.sort(key=lambda item: item.path.parent not in LONGEST)
 
 
 @pytest.fixture(scope="session")
