@@ -1,4 +1,4 @@
-"""Behind a proxy: who is who for bans, limits, pages and cookies, over real sockets."""
+"""Behind a proxy the server tells its visitors apart: for bans, limits, pages and cookies, over real sockets."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Who asks, and how they reach us: the address, scheme and host behind any chain of proxies."""
+"""The client of a request, and how it reaches us: its address, scheme and host behind any chain of proxies."""
 
 from typing import Final, Literal
 
@@ -144,3 +144,11 @@ def test_ticket_leads_to_where_the_client_came_from() -> None:
     for public in ("https://example.com/piano", "https://example.com/piano/"):
         assert PublicUrls(public, source).socket(through, "t") == "wss://example.com/piano/ws?ticket=t"
         assert PublicUrls(public, source).callback("github").startswith("https://example.com/piano/api/v1/auth/oauth/")
+
+
+def test_proxy_that_nobody_named_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    source = RequestSource(SERVER)
+    for peer in ("198.51.101.1", "172.17.0.1", "172.17.0.1"):
+        source.visit(request_of(("X-Forwarded-For", CLIENT), peer=peer))
+        source.visit(request_of(peer=peer))
+    assert [record.args for record in caplog.records] == [("172.17.0.1",)]
