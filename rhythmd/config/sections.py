@@ -34,7 +34,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerConfig(Section, frozen=True):
-    host: str = "127.0.0.1"
+    host: str | list[str] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     data_dir: str = "data"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -45,6 +45,11 @@ class ServerConfig(Section, frozen=True):
     proxy_headers: Literal["auto", "x-forwarded", "forwarded"] = "auto"
     tls_cert: str = ""
     tls_key: str = ""
+
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses to listen on; the first one is what this machine's own clients use."""
+        return [self.host] if isinstance(self.host, str) else self.host
 
 
 class LimitsConfig(Section, frozen=True):
