@@ -231,7 +231,7 @@ def _require_data(config: Config) -> None:
 @asynccontextmanager
 async def opened(config: Config, *, may_make: bool = False) -> AsyncIterator[Store]:
     """The store of the configuration, started. Raises StoreError, or ConfigError if it is not there to be looked at."""
-    (announce_data if may_make else _require_data)(config)
+    await asyncio.to_thread(announce_data if may_make else _require_data, config)
     store = open_store(config)
     await store.start()
     try:
