@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).parents[1]
 RANKS: Final = (
     ("rhythm_protocol",),
     ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
-    ("rhythmd.midi",),
+    ("rhythmd.midi", "rhythmd.names"),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
     ("rhythmd.auth", "rhythmd.workers", "rhythmd.sheets.formats"),
     ("rhythmd.hub.ports", "rhythmd.sheets", "rhythmd.avatars"),
