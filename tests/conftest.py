@@ -13,6 +13,7 @@ from blockbuster import BlockBuster
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythmd.app import Server
+from rhythmd.net import connection, transports
 from tests.certificates import Certificate, make_certificate
 from tests.client import Client, Connect, open_client
 from tests.raw import ConnectRaw, RawClient, open_raw
@@ -96,6 +97,13 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 async def server(serve: Serve) -> Server:
     """A server in this process with the defaults."""
     return await serve()
+
+
+@pytest.fixture
+def hasty_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers in this process do not wait for long for the answer to their close."""
+    for module in (connection, transports):
+        monkeypatch.setattr(module, "CLOSE_S", 0.1)
 
 
 @pytest.fixture
