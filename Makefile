@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE_OPTIONS ?=
 TEST_OPTIONS ?=
+TEST_PROCESSES ?= 2
 
 # Debian packages that only the tests need.
 TEST_PACKAGES := chromium-headless-shell fonts-dejavu-core libcurl4
@@ -33,7 +34,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(call require_packages,$(TEST_PACKAGES))
-	$(BIN)/python -m pytest $(TEST_OPTIONS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(TEST_OPTIONS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ from rhythmd.hub.sessions.session import Session
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
+from rhythmd.net.opening import Opener
 from rhythmd.ports import BlobStore, Cache, LiveState, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
 from rhythmd.sheets.files import SheetFiles
@@ -127,6 +128,9 @@ class Server:
             auth.moderation,
             auth.auditor,
         )
+        heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
+        wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat)
+        self._heartbeat = heartbeat
         self._rest = RestSide(
             config,
             self._hub,
@@ -137,12 +141,10 @@ class Server:
             self._why_not_ready,
             self._metrics(stats),
             scratch,
+            Opener(wiring),
+            login_verifier,
         )
-        heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
-        wiring: Wiring[Session] = Wiring(
-            loop, config.limits, self._hub, login_verifier, tuple(config.server.allowed_origins), stats, heartbeat
-        )
-        self._listener = Listener(wiring, self._rest.protocol)
+        self._listener = Listener(config.limits, config.server.trusted_proxies, self._rest.protocol, self._rest.refusal)
         self._stopped = asyncio.Event()
         self._keepers: list[asyncio.Task[None]] = []
         self._blobs_starter: asyncio.Task[None] | None = None
@@ -173,6 +175,7 @@ class Server:
         await asyncio.to_thread(self._live.open)
         await self._hub.restore()
         self._hub.start()
+        self._heartbeat.start()
         self.port = await self._listener.start(self._config.server.hosts, self._config.server.port, self._tls)
 
     def request_stop(self) -> None:
@@ -182,6 +185,7 @@ class Server:
         """No new connections, members told, buffers flushed, code 1012, out within `server.stop_s`."""
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
+        self._heartbeat.stop()
         self._hub.recorder.stop()
         await self._hub.settle(self._config.server.stop_s / 4)
         self._hub.stop()

@@ -132,6 +132,10 @@ class RawClient:
         assert response.headers["sec-websocket-accept"] == ACCEPT
         return response
 
+    async def head(self) -> bytes:
+        """The head of the next HTTP answer, to a request of which the answer has no body."""
+        return await within(self._reader.readuntil(b"\r\n\r\n"))
+
     async def response(self) -> Response:
         """The next HTTP answer, with its body by Content-Length."""
         head = await within(self._reader.readuntil(b"\r\n\r\n"))

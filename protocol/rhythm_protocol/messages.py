@@ -39,6 +39,7 @@ from rhythm_protocol.client_messages import (
     UserUpdate,
 )
 from rhythm_protocol.server_messages import (
+    AuthenticateAck,
     ChatCleared,
     ClockAnswer,
     Cursors,
@@ -89,6 +90,7 @@ __all__ = [
     "CLIENT_MESSAGES",
     "SERVER_MESSAGES",
     "Authenticate",
+    "AuthenticateAck",
     "Ban",
     "ChatCleared",
     "ChatKind",

@@ -19,6 +19,7 @@ from rhythm_protocol.values import (
 )
 
 __all__ = [
+    "AuthenticateAck",
     "ChatCleared",
     "ClockAnswer",
     "Cursors",
@@ -45,13 +46,25 @@ __all__ = [
 
 
 class Welcome(Message, frozen=True):
-    """The first message on every socket. `server_time` is microseconds of the server's clock."""
+    """The first message on every socket. `server_time` is microseconds of the server's clock.
+
+    `login_s` is how many seconds the login of this socket is good for, None without one. `login_error` is a code of
+    the table of errors: why the login of the browser's cookie does not count, so that its user is a guest.
+    """
 
     user: User
     session: str
     server_time: int
     version: int
     limits: Limits
+    login_s: float | None = None
+    login_error: str | None = None
+
+
+class AuthenticateAck(Message, frozen=True):
+    """A login that was renewed, and how many seconds it is good for."""
+
+    login_s: float
 
 
 class JoinAck(Message, frozen=True):

@@ -40,8 +40,9 @@ class ServerConfig(Section, frozen=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stop_s: Annotated[float, Meta(gt=0, le=10)] = 8.0
     allowed_origins: list[str] = field(default_factory=list)
-    public_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?\Z")] = ""
-    trusted_proxies: list[str] = field(default_factory=list)
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^/?#\s]+(/[\w.~/-]*)?)?\Z")] = ""
+    trusted_proxies: list[str] = field(default_factory=lambda: ["127.0.0.0/8", "::1"])
+    proxy_headers: Literal["auto", "x-forwarded", "forwarded"] = "auto"
     tls_cert: str = ""
     tls_key: str = ""
 

@@ -10,15 +10,19 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.service import Auth
 from rhythmd.avatars.service import Avatars
 from rhythmd.config import Config
 from rhythmd.hub.hub import Hub
+from rhythmd.hub.ports import LoginVerifier
 from rhythmd.ports import Store
 from rhythmd.rest.resources.inputs import FORMS
 from rhythmd.rest.resources.site import DocsResource, HealthResource, PageResource
-from rhythmd.rest.serving.connection import HttpConnection
+from rhythmd.rest.resources.socket import Opener, SocketResource
+from rhythmd.rest.serving.connection import Accepted, HttpConnection
 from rhythmd.rest.serving.dispatcher import Dispatcher
+from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.guard import Endpoint, RequestGuard
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.paths import PathMatcher, PathRow
@@ -34,6 +38,7 @@ from rhythmd.workers.scratch import ScratchFolder
 __all__ = ["RestSide"]
 
 KEEPALIVE_S: Final = 75.0
+RETRY_S: Final = "10"
 LINGER_S: Final = 2.0
 """For which a body that was refused is still read and thrown away, so that its sender sees the answer."""
 READ_BYTES: Final = 65_536
@@ -62,6 +67,8 @@ class RestSide:
         why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
         scratch: where uploads are until they are answered.
+        opener: takes over connections that ask for a socket.
+        login_verifier: knows who is behind those.
     """
 
     def __init__(
@@ -75,8 +82,11 @@ class RestSide:
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
         scratch: ScratchFolder,
+        opener: Opener,
+        login_verifier: LoginVerifier,
     ) -> None:
-        source, origins = RequestSource(config.server.trusted_proxies), Origins(config.server.allowed_origins)
+        source = RequestSource(config.server)
+        origins = Origins(config.server, source)
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
         urls = PublicUrls(config.server.public_url, source)
@@ -84,10 +94,13 @@ class RestSide:
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
-        paths = PathMatcher([*_api(table, guard), *_site(table, HealthResource(why_not_ready, metrics))])
+        socket = SocketResource(opener, login_verifier, source, origins, limits.handshake_s)
+        site = _site(table, HealthResource(why_not_ready, metrics), socket)
+        paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
+        self._dispatcher = Dispatcher(paths, origins, source, self._reports)
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
         self._server = web.Server(
-            Dispatcher(paths, origins, source, self._reports).answer,
+            self._dispatcher.answer,
             request_factory=partial(web.BaseRequest, loop=loop, client_max_size=config.limits.body_bytes),
             access_log=None,
             logger=http_log,
@@ -105,18 +118,25 @@ class RestSide:
         await self._server.shutdown(self._stop_s)
         await self._reports.stop()
 
-    def protocol(self, on_gone: Callable[[], None]) -> asyncio.Protocol:
-        """aiohttp's protocol for one accepted connection; `on_gone` is called when it is lost."""
-        return HttpConnection(self._server(), on_gone, self._head_s)
+    def protocol(self, accepted: Accepted) -> asyncio.Protocol:
+        """aiohttp's protocol for one accepted connection."""
+        return HttpConnection(self._server(), accepted, self._head_s)
+
+    def refusal(self) -> bytes:
+        """The answer to a connection that is one too many."""
+        return self._dispatcher.refusal(
+            ApiError(ErrorCode.BUSY, "too many connections", headers={"Retry-After": RETRY_S})
+        )
 
 
 def _api(table: Table, guard: RequestGuard) -> Iterator[PathRow]:
     return ((route.method, route.path, Endpoint(route, guard).handle) for route in table)
 
 
-def _site(table: Table, health: HealthResource) -> tuple[PathRow, ...]:
+def _site(table: Table, health: HealthResource, socket: SocketResource) -> tuple[PathRow, ...]:
     page, docs = PageResource(), DocsResource(table)
     return (
+        ("GET", "/ws", socket.open),
         ("GET", "/", page.index),
         ("GET", "/static/{name}", page.static),
         ("GET", "/api/v1/openapi.json", docs.openapi),

@@ -82,7 +82,7 @@ _DRIVERS: Final[Mapping[DriverName, _Driver]] = {
 def _taken_field(error: DuplicateKeyError) -> str:
     """The last field of the index that refused, as it is called in the row."""
     pattern: Mapping[str, int] = (error.details or {}).get("keyPattern", {"_id": 1})
-    return list(pattern)[-1].rpartition(".")[2].removesuffix("_key").removeprefix("_")
+    return list(pattern)[-1].rpartition(".")[2].removesuffix("_key").removesuffix("_look").removeprefix("_")
 
 
 def _is_only_duplicates(error: BulkWriteError) -> bool:

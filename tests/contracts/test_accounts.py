@@ -311,3 +311,12 @@ async def test_shows_avatar_while_any_profile_has_it(store: Store) -> None:
 async def test_shows_avatar_takes_any_text_for_what_it_is(store: Store, text: str) -> None:
     await store.accounts.create(make_account(profile=Profile(avatar="/a/1")))
     assert not await store.accounts.shows_avatar(text)
+
+
+async def test_usertags_that_look_alike_conflict(store: Store) -> None:
+    await store.accounts.create(make_account("clara.1"))
+    for usertag in ("cIara.1", "clara.l"):
+        with pytest.raises(Conflict) as conflict:
+            await store.accounts.create(make_account(usertag))
+        assert conflict.value.field == "usertag"
+    await store.accounts.create(make_account("ciara.1"))

@@ -282,7 +282,7 @@ async def test_id_of_a_room_is_no_name_for_another(tmp_path: Path) -> None:
         other = await catalogue.create(None, "Attic", RoomSettings(), None)
         assert other is not None
         with pytest.raises(Refused) as caught:
-            await catalogue.check_free(row.id, other.id)
+            await catalogue.check_free(row.id, other.id, "settings.name")
         assert caught.value.code is ErrorCode.TAKEN
         other.change_settings(row.id, RoomSettings())  # however it got that name
         assert await catalogue.delete(row.id)

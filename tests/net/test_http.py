@@ -5,9 +5,10 @@ import json
 import pytest
 
 from rhythmd.app import Server
-from tests.metrics import connections
+from tests.metrics import connections, until_connections
 from tests.raw import ConnectRaw, frame, upgrade_request
 
+PING = 0x89
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -20,10 +21,67 @@ async def test_path_beside_ws_is_not_the_hubs(server: Server, connect_raw: Conne
     assert json.loads(response.body)["error"]["code"] == "not-found"
 
 
-async def test_post_to_ws_is_not_the_hubs(server: Server, connect_raw: ConnectRaw) -> None:
+@pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "DELETE", "PATCH"])
+async def test_other_method_at_ws_is_not_allowed(server: Server, connect_raw: ConnectRaw, method: str) -> None:
     client = await connect_raw(server)
-    client.write(b"POST /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
-    assert (await client.response()).status == 404
+    client.write(upgrade_request().replace(b"GET", method.encode()))
+    line = (await client.head()).splitlines()[0]
+    assert line == b"HTTP/1.1 405 Method Not Allowed"
+
+
+# One and the same path, as RFC 9112, 3.2, RFC 3986, 6.2.2, and proxies write it.
+SAME = [
+    "/ws", "/%77s", "/w%73", "/%77%73", "/ws?", "/ws?a=b", "http://piano.example/ws", "HTTP://piano.example:8080/%77s?x",
+    "ws://piano.example/ws",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", SAME)
+async def test_every_form_of_the_path_opens_a_socket(server: Server, connect_raw: ConnectRaw, target: str) -> None:
+    client = await connect_raw(server)
+    await client.upgrade(target)
+    client.write(frame(PING, b"here"))
+    await client.frame()
+    assert (await client.frame()).payload == b"here"
+
+
+@pytest.mark.parametrize("before", [b"\r\n", b"\r\n\r\n", b"\n"])
+async def test_empty_lines_before_a_request_are_skipped(server: Server, connect_raw: ConnectRaw, before: bytes) -> None:
+    client = await connect_raw(server)
+    client.write(before)
+    await client.upgrade()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [None, "a b/c", "a/b", "a, b", "user@host", "a:b", "[::1", "a:80:80", "http://a", "a?b", "a#b", "a\\b"],
+)
+@pytest.mark.parametrize("path", ["/ws", "/health/live"])
+async def test_request_without_a_proper_host_is_refused(
+    server: Server, connect_raw: ConnectRaw, host: str | None, path: str
+) -> None:
+    client = await connect_raw(server)
+    client.write(upgrade_request(path, {"Host": host}))
+    assert (await client.response()).status == 400
+
+
+async def test_request_with_two_hosts_is_refused(server: Server, connect_raw: ConnectRaw) -> None:
+    client = await connect_raw(server)
+    client.write(upgrade_request(changes={"Host": "a.example\r\nHost: a.example"}))
+    assert (await client.response()).status == 400
+
+
+@pytest.mark.parametrize("body", ["Content-Length: 3", "Transfer-Encoding: chunked"])
+async def test_upgrade_request_with_a_body_is_refused(server: Server, connect_raw: ConnectRaw, body: str) -> None:
+    client = await connect_raw(server)
+    client.write(upgrade_request(changes={"X-A": f"b\r\n{body}"}) + b"3\r\nabc\r\n0\r\n\r\n")
+    assert (await client.response()).status == 400
+
+
+async def test_upgrade_by_http_1_0_is_refused(server: Server, connect_raw: ConnectRaw) -> None:
+    client = await connect_raw(server)
+    client.write(upgrade_request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert (await client.response()).status == 426
 
 
 async def test_several_requests_use_one_connection(server: Server, connect_raw: ConnectRaw) -> None:
@@ -46,12 +104,28 @@ async def test_pipelined_requests_are_answered_in_order(server: Server, connect_
     assert [(await client.response()).status for _ in range(3)] == [200, 404, 200]
 
 
-async def test_upgrade_on_a_connection_that_spoke_http_is_not_the_hubs(server: Server, connect_raw: ConnectRaw) -> None:
+@pytest.mark.parametrize("before", [LIVE, LIVE * 3, b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n", upgrade_request("/none")])
+async def test_connection_that_spoke_http_becomes_a_socket(
+    server: Server, connect_raw: ConnectRaw, before: bytes
+) -> None:
     client = await connect_raw(server)
-    client.write(LIVE)
-    assert (await client.response()).status == 200
-    client.write(upgrade_request() + frame(0x89))
-    assert (await client.response()).status == 404
+    for at_once in (False, True):
+        client.write(before)
+        if not at_once:
+            for _ in range(before.count(b"GET")):
+                assert (await client.response()).status in (200, 404)
+    client.write(upgrade_request() + frame(PING, b"early") + frame(PING, b"cut")[:5])
+    for _ in range(before.count(b"GET")):
+        assert (await client.response()).status in (200, 404)
+    assert (await client.response()).status == 101
+    assert (await client.frame()).opcode == 2
+    assert (await client.frame()).payload == b"early"
+    client.write(frame(PING, b"cut")[5:])
+    assert (await client.frame()).payload == b"cut"
+    assert await connections(server) == 1
+    client.half_close()
+    await client.rest()
+    await until_connections(server, 0)
 
 
 async def test_large_body_is_refused_in_the_envelope(server: Server, connect_raw: ConnectRaw) -> None:

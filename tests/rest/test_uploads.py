@@ -71,7 +71,9 @@ Send = Callable[..., Awaitable[tuple[int, Any]]]
 @pytest.fixture
 async def url(server: Server, tmp_path: Path) -> AsyncIterator[str]:
     """Where a server with two routes for files is: `/strict` needs one, `/lax` takes JSON as well."""
-    config, source, origins = make_config(tmp_path), RequestSource([]), Origins([])
+    config = make_config(tmp_path)
+    source = RequestSource(config.server)
+    origins = Origins(config.server, source)
     uploads = UploadReader(ScratchFolder(tmp_path / "scratch"), LIMITS)
     guard = RequestGuard(
         server.auth.authenticator, Rates(LIMITS), origins, source, LIMITS, server.auth.auditor, {}, uploads

@@ -102,7 +102,10 @@ def _update_self(field: str, _moderation: Moderation, session: Session, text: st
         update = msgspec.convert({field: text}, UserUpdate)
     except msgspec.ValidationError as error:
         raise Refused(ErrorCode.INVALID_FIELD, str(error).partition(" - at")[0], "content") from None
-    user_update(session, update)
+    try:
+        user_update(session, update)
+    except Refused as refused:
+        raise Refused(refused.code, refused.message, "content") from None
 
 
 def _whisper(_moderation: Moderation, session: Session, text: str) -> None:

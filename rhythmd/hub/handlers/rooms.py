@@ -27,7 +27,6 @@ from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
-from rhythmd.rows import fold
 
 __all__ = ["RoomMessages", "check_settings", "full_state", "merge_settings", "transfer_owner"]
 
@@ -88,9 +87,9 @@ class RoomMessages:
         self._sessions.require_connected(session)
         if not message.create:
             raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
-        name, settings = message.room.strip(), message.settings or RoomSettings()
+        settings = message.settings or RoomSettings()
         check_settings(settings, self._most_players, has_password=message.password is not None)
-        room = await self._catalogue.create(session.identity, name, settings, message.password)
+        room = await self._catalogue.create(session.identity, message.room, settings, message.password)
         if room is None:
             return await self._join_later(session, message)  # somebody was quicker
         self._sessions.require_connected(session)
@@ -98,7 +97,7 @@ class RoomMessages:
 
     def _live(self, session: Session, message: JoinRoom) -> Room | None:
         """The room that is meant, if somebody is in it or it is a lobby."""
-        if message.room.casefold() == LOBBY:
+        if message.room.strip().casefold() == LOBBY:
             if session.place is not None and session.place.room.settings.type is RoomType.LOBBY:
                 return session.place.room
             return self._registry.lobby(session.player.id)
@@ -128,13 +127,13 @@ class RoomMessages:
         room, _ = session.require_place()
         update = message.settings
         name, settings = self._updated(room, update)
-        if fold(name) != fold(room.name):
+        if name != room.name:
             return self._rename(session, room, update)
         return room.keeper.change(name, settings, update.password)
 
     async def _rename(self, session: Session, room: Room, update: RoomSettingsUpdate) -> None:
         """Change a room that gets a new name, under which no other room, live or only stored, may be found."""
-        await self._catalogue.check_free(self._updated(room, update)[0], room.id)
+        await self._catalogue.check_free(self._updated(room, update)[0], room.id, "settings.name")
         # Meanwhile the room may have been changed, or given to somebody else.
         self._sessions.require_still_in(session, room)
         require_right(session, Right.OWNER)
@@ -147,7 +146,9 @@ class RoomMessages:
         settings = merge_settings(room.settings, update)
         has_password = room.keeper.has_password if update.password is UNSET else update.password is not None
         check_settings(settings, self._most_players, has_password=has_password)
-        return room.name if update.name is UNSET else update.name.strip(), settings
+        if update.name is UNSET or update.name.strip() == room.name:  # an older one may break a rule that came later
+            return room.name, settings
+        return self._registry.fit_name(update.name, "settings.name"), settings
 
 
 def check_settings(settings: RoomSettings, most_players: int, *, has_password: bool) -> None:

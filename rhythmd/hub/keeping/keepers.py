@@ -36,10 +36,10 @@ class PasswordHasher(Protocol):
 
 
 class NameTaken(Refused):
-    """Another stored room has this name. `field` is where it stands in the message."""
+    """Another stored room has this name, or one that looks like it. `field` is where it stands in the message."""
 
     def __init__(self, field: str) -> None:
-        super().__init__(ErrorCode.TAKEN, "another room has this name", field)
+        super().__init__(ErrorCode.TAKEN, "another room has this name, or one that looks like it", field)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rhythmd.clock import server_us
 from rhythmd.hub.ports import Identity
 from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.room import Room
+from rhythmd.names.rule import presentable
 from rhythmd.ports import LiveState
 from rhythmd.telemetry import hub_log
 
@@ -109,11 +110,12 @@ class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def player(self) -> Player:
         """The user in the seat."""
-        player = Player(self.user_id, self.name, self.colour, self.address, guest=self.guest, bot=self.bot)
+        name = presentable(self.name, "Guest")
+        player = Player(self.user_id, name, self.colour, self.address, guest=self.guest, bot=self.bot)
         player.roles = self.roles
         player.muted_until = self.muted_until
         player.status = self.status
-        player.status_text = self.status_text
+        player.status_text = presentable(self.status_text, "")
         return player
 
     def describe(self, member: Member) -> None:

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.addresses import customer_network
 from rhythmd.errors import Refused
 from rhythmd.hub.rooms.members import Player
 
@@ -20,12 +21,12 @@ class _Ban(NamedTuple):
 
 
 class BanList:
-    """Bans by user and, for guests, by address. Lives and ends with the room."""
+    """Bans by user and, for guests, by network. Lives and ends with the room."""
 
     __slots__ = ("_bans",)
 
     def __init__(self) -> None:
-        self._bans: dict[str, _Ban] = {}  # a guest's stands under the id and under the address
+        self._bans: dict[str, _Ban] = {}  # a guest's stands under the id and under the network
 
     def add(self, player: Player, seconds: int | None) -> None:
         """Ban for `seconds`, or for good. Raises Refused when the list is full."""
@@ -37,6 +38,7 @@ class BanList:
 
     def restore(self, keys: tuple[str, ...], seconds: float) -> None:
         """Put a ban in force under all its keys, with what is left of it."""
+        keys = tuple(customer_network(key) for key in keys)  # one of an older server may have an address
         self._bans |= dict.fromkeys(keys, _Ban(keys, monotonic() + seconds))
 
     def restore_all(self, bans: list[tuple[tuple[str, ...], float]]) -> None:

@@ -12,12 +12,14 @@ from rhythmd.errors import Refused
 from rhythmd.hub.rooms.keeper import Keeper
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sending.pacer import Pacer
+from rhythmd.names.looks import look
+from rhythmd.names.rule import fit_name
 from rhythmd.rows import fold
 
 __all__ = ["LOBBY", "MakeKeeper", "Registry"]
 
 LOBBY: Final = "lobby"
-LOBBY_NAME: Final = re.compile(r"\s*lobby([ -]\d+)?\s*")
+LOBBY_LOOK: Final = re.compile(r"lobby([ -]?[\dlo]+)?")  # a look has `l` and `o` for 1 and 0
 
 MakeKeeper = Callable[[Room], Keeper]
 
@@ -39,8 +41,9 @@ class Registry:
         self._pacer = pacer
         self._lobby_keeper = lobby_keeper
         self._rooms: dict[str, Room] = {}
-        self._names: dict[str, str] = {}  # by room id, folded
-        self._ids_by_name: dict[str, str] = {}
+        self._names: dict[str, str] = {}  # by room id
+        self._ids_by_name: dict[str, str] = {}  # folded
+        self._ids_by_look: dict[str, str] = {}
         self.version = 0
         self._open_lobby(1)
 
@@ -54,8 +57,12 @@ class Registry:
         """The room with this id or, in any case and with any space around it, this name."""
         room = self.by_id(reference)
         if room is None:
-            room = self._rooms.get(self._ids_by_name.get(fold(reference.strip()), ""))
+            room = self._rooms.get(self._ids_by_name.get(_key(reference), ""))
         return room
+
+    def similar(self, name: str) -> Room | None:
+        """The room whose name looks like this one, or is this one."""
+        return self.get(name) or self._rooms.get(self._ids_by_look.get(look(name), ""))
 
     def by_id(self, room_id: str) -> Room | None:
         """The room with this id. A name, which anybody may choose, never stands for it."""
@@ -89,17 +96,18 @@ class Registry:
         return secrets.token_urlsafe(9)
 
     @staticmethod
-    def check_name(name: str, field: str) -> None:
-        """Raise Refused, naming `field`, when only the server itself may use `name`."""
-        if LOBBY_NAME.fullmatch(fold(name)):
+    def fit_name(name: str, field: str) -> str:
+        """A name of a room, tidied. Raises Refused, naming `field`, when it is none, or looks like a lobby's."""
+        name = fit_name(name, field)
+        if LOBBY_LOOK.fullmatch(look(name)):
             raise Refused(ErrorCode.INVALID_FIELD, "the lobbies' names are the server's own", field)
+        return name
 
-    def check_free(self, name: str, room_id: str) -> None:
+    def check_free(self, name: str, room_id: str, field: str) -> None:
         """Raise Refused unless the room with this id, live or not, may be called `name`."""
-        self.check_name(name, "settings.name")
-        taken = self.get(name)
+        taken = self.similar(name)
         if taken is not None and taken.id != room_id:
-            raise Refused(ErrorCode.TAKEN, "another room has this name", "settings.name")
+            raise Refused(ErrorCode.TAKEN, "another room has this name, or one that looks like it", field)
 
     def free(self, room: Room) -> None:
         """Forget `room` if nobody is left in it."""
@@ -121,19 +129,27 @@ class Registry:
 
     def _room_changed(self, room: Room) -> None:
         self.version += 1
-        if self._names[room.id] != fold(room.name):
+        if self._names[room.id] != room.name:
             self._forget_name(room)
             self._learn_name(room)
 
     def _learn_name(self, room: Room) -> None:
-        self._names[room.id] = fold(room.name)
-        self._ids_by_name.setdefault(fold(room.name), room.id)
+        self._names[room.id] = room.name
+        self._ids_by_name.setdefault(_key(room.name), room.id)
+        self._ids_by_look.setdefault(look(room.name), room.id)
 
     def _forget_name(self, room: Room) -> None:
         """A stored room may have a name that a room of guests took while the store was asked."""
         name = self._names.pop(room.id)
-        if self._ids_by_name.get(name) == room.id:
-            del self._ids_by_name[name]
+        if self._ids_by_name.get(_key(name)) == room.id:
+            del self._ids_by_name[_key(name)]
+        if self._ids_by_look.get(look(name)) == room.id:
+            del self._ids_by_look[look(name)]
+
+
+def _key(name: str) -> str:
+    """What a room is found by: its name in any case, with any space around and between its words."""
+    return fold(" ".join(name.split()))
 
 
 def _lobby_id(number: int) -> str:

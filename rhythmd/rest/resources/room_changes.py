@@ -62,11 +62,9 @@ class RoomChangesResource:
     async def create(self, call: Call[CreateRoom]) -> RoomInfo:
         """Make a room that is kept, also when nobody is in it."""
         given = call.input
-        if self._registry.get(given.name) or await self._catalogue.find(given.name):
-            raise ApiError(ErrorCode.TAKEN, "another room has this name", "name")
         with _fields_of({"room": "name"}):
             check_settings(given.settings, self._most_players, has_password=given.password is not None)
-            stored = await self._catalogue.store(call.known.user_id, given.name.strip(), given.settings, given.password)
+            stored = await self._catalogue.store(call.known.user_id, given.name, given.settings, given.password)
         self._record(CREATED, call, stored)
         return info_of(stored)
 
@@ -78,7 +76,7 @@ class RoomChangesResource:
         name = stored.name if given.name is UNSET else given.name.strip()
         with _fields_of({f"settings.{field}": field for field in RoomChange.__struct_fields__}):
             check_settings(settings, self._most_players, has_password=has_password)
-            stored = await self._catalogue.change(stored.id, name=name, settings=settings, password=given.password)
+            stored = await self._catalogue.change(stored, name=name, settings=settings, password=given.password)
         self._record(CHANGED, call, stored)
         live = self._registry.by_id(stored.id)
         return live.info() if live else info_of(stored)

@@ -11,7 +11,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
-__all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "client_has"]
+__all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "client_has", "whole_answer"]
 
 POLICY: Final = "Content-Security-Policy"
 NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
@@ -55,6 +55,13 @@ class CachedBody:
         status = f"HTTP/1.1 {HTTPStatus.OK.value} {HTTPStatus.OK.phrase}\r\n".encode()
         self.head = status + _lines([*headers, *SECURITY.items(), (hdrs.CONTENT_LENGTH, str(len(body)))])
         self.body = body
+
+
+def whole_answer(status: int, headers: Iterable[Header], body: bytes) -> bytes:
+    """An answer as bytes, for a connection that aiohttp has no part in."""
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    length = (hdrs.CONTENT_LENGTH, str(len(body)))
+    return b"".join((line, _lines([*headers, *SECURITY.items(), length]), _date(int(time())), b"\r\n", body))
 
 
 class CachedResponse(web.StreamResponse):

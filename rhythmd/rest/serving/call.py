@@ -10,7 +10,7 @@ from msgspec import Struct, json
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.values import Client, Principal
-from rhythmd.rest.serving.cookies import access_token
+from rhythmd.rest.serving.cookies import CookieScope, access_token
 from rhythmd.rest.serving.paths import VARIABLES
 from rhythmd.rest.serving.rates import Rate
 from rhythmd.rest.serving.source import RequestSource
@@ -98,14 +98,14 @@ class Call(Generic[InputT]):
         return self._source.network(self.request)
 
     @property
-    def secure(self) -> bool:
-        """Whether cookies need TLS."""
-        return self._source.wants_secure_cookies(self.request)
+    def cookie_scope(self) -> CookieScope:
+        """Where the sender's cookies are good."""
+        return self._source.cookie_scope(self.request)
 
     @property
     def access_token(self) -> str | None:
         """Of anybody, good or not."""
-        return access_token(self.request, self._source.wants_secure_cookies)
+        return access_token(self.request, self.cookie_scope)
 
     def path(self, name: str) -> str:
         """A variable part of the path."""

@@ -17,7 +17,6 @@ from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.serving.call import Call, Input, InputT, Route, Who, as_json
-from rhythmd.rest.serving.cookies import access_token
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
@@ -97,7 +96,7 @@ class RequestGuard:
 
     async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
         """The caller. The request is counted, whoever it is."""
-        token = access_token(request, self._source.wants_secure_cookies)
+        token = self._source.access_token(request)
         principal = None
         try:
             principal = await self._authenticator.by_token(token) if token else None

@@ -6,6 +6,7 @@ from typing import Final
 from rhythmd.store.documents.accounts import ACCOUNT_INDEXES, MongoAccounts, MongoExternalIdentities
 from rhythmd.store.documents.audit import AUDIT_INDEXES, MongoAudit
 from rhythmd.store.documents.chat import CHAT_INDEXES, MongoChat
+from rhythmd.store.documents.mapping import fill_looks
 from rhythmd.store.documents.recordings import RECORDING_INDEXES, MongoRecordings
 from rhythmd.store.documents.rooms import ROOM_INDEXES, SANCTION_INDEXES, MongoRooms
 from rhythmd.store.documents.sessions import SESSION_INDEXES, SPENT_TOKEN_INDEXES, MongoSessions
@@ -77,6 +78,8 @@ class MongoStore:
         await self._database.open()
         for name, indexes in _INDEXES.items():
             await self._collection(name).index(indexes)
+        await fill_looks(self._collection("accounts"), "usertag")
+        await fill_looks(self._collection("rooms"), "name")
         # The role was called so while it gave no rights.
         await self._collection("accounts").change_all({"roles": "sheet-editor"}, {"$set": {"roles.$": "editor"}})
 

@@ -20,6 +20,7 @@ ACCOUNTS: Final = Table(
     json=("roles", "profile", "settings"),
     flags=("email_verified",),
     folded=("usertag", "email"),
+    looked=("usertag",),
 )
 _IDENTITIES: Final = Table("identities", ExternalIdentity)
 
