@@ -150,6 +150,7 @@ class Hub:
             "ban": moderation.ban,
             "unban": moderation.unban,
             "mute": moderation.mute,
+            "sanctions": moderation.sanctions,
             "clear-chat": moderation.clear_chat,
             "record": recording.record,
             "record-last": recording.record_last,

@@ -118,7 +118,10 @@ class Registry:
             room.close()
 
     def sweep(self) -> None:
-        """Free the rooms whose reserved seats nobody took."""
+        """Free the rooms whose reserved seats nobody took; end the mutes whose time is over."""
+        for room in self._rooms.values():
+            if room.sanctions.forget_ended():
+                room.refresh_mutes()
         for room in [room for room in self._rooms.values() if not room.members]:
             self.free(room)
 

@@ -17,14 +17,14 @@ from rhythm_protocol.messages import (
 )
 from rhythmd.clock import server_ms
 from rhythmd.config import Config
-from rhythmd.errors import Refused
-from rhythmd.hub.rooms.admission import BanList, Reservations
+from rhythmd.hub.rooms.admission import Reservations
 from rhythmd.hub.rooms.chat import ChatLog
 from rhythmd.hub.rooms.cursors import CursorBoard
 from rhythmd.hub.rooms.keeper import Keeper
-from rhythmd.hub.rooms.members import Member, Occupant, Player, Roster
+from rhythmd.hub.rooms.members import Member, Occupant, Roster
 from rhythmd.hub.rooms.performance import RoomPerformance
 from rhythmd.hub.rooms.quota import NoteQuota, Rates, note_rates
+from rhythmd.hub.rooms.sanctions import Sanctions
 from rhythmd.hub.rooms.tape import Deck
 from rhythmd.hub.rooms.timing import PlayoutDelay, RoomMetronome
 from rhythmd.hub.sending.delivery import Delivery
@@ -61,7 +61,7 @@ class Room:
         self.seats = Reservations()
         self.owner: Member | None = None
         self.members = Roster()
-        self.bans = BanList()
+        self.sanctions = Sanctions()
         self.chat = ChatLog(config.rooms.chat_history)
         self.fanout = Fanout(pacer, self, config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
@@ -84,6 +84,7 @@ class Room:
     def add(self, occupant: Occupant, *, as_owner: bool = False) -> Member:
         """Give `occupant` a slot. The room is told, after it has heard what was played before."""
         member = Member(occupant, self.members.free_slot(), self.new_quota(is_owner=as_owner))
+        self.sanctions.mark(member)
         if as_owner or len(self.members) < self._presence_limit:
             self.announce(member)
         self.members[member.slot] = member
@@ -101,6 +102,7 @@ class Room:
         """Put a member back where they were before the server's start; they are away."""
         member = self.members[slot] = Member(occupant, slot, self.new_quota())
         member.reconnecting = True
+        self.sanctions.mark(member)
         self.fanout.add(member.delivery)
         self.deck.seat(member)
         return member
@@ -197,22 +199,6 @@ class Room:
 
     # Its rules
 
-    def check_admission(self, player: Player, *, knows_password: bool) -> None:
-        """Raise Refused, with the first reason that applies, unless `player` may take a seat now."""
-        settings = self.settings
-        if self.bans.applies_to(player):
-            raise Refused(ErrorCode.BANNED, "you are banned from this room")
-        if player.guest and not settings.allow_guests:
-            raise Refused(ErrorCode.GUESTS_NOT_ALLOWED, "this room is for members with an account")
-        if player.bot and not settings.allow_bots:
-            raise Refused(ErrorCode.BOTS_NOT_ALLOWED, "this room does not allow bots")
-        if player.id in self.seats:
-            return
-        if not knows_password:
-            raise Refused(ErrorCode.WRONG_PASSWORD, "this room's password is another one", "password")
-        if len(self.members) + len(self.seats) >= settings.max_players:
-            raise Refused(ErrorCode.ROOM_FULL, f"all {settings.max_players} seats are taken")
-
     def may_play(self, member: Member) -> ErrorCode | None:
         """None, or why this member's notes stay silent."""
         if member.notes_muted or member.self_muted:
@@ -258,6 +244,13 @@ class Room:
         self.keeper.seat_taken(member)
         if member.announced:
             self.broadcast("user-updated", UserUpdated(member.as_user()))
+
+    def refresh_mutes(self) -> list[Member]:
+        """Mute and unmute whom what is imposed now applies to; those for whom that is news."""
+        changed = self.sanctions.mark_all(self.members.values())
+        for member in changed:
+            self.member_changed(member)
+        return changed
 
     def period(self) -> int:
         """Number of the quota's refill period at this moment."""
