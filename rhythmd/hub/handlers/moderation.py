@@ -71,7 +71,7 @@ class Moderation:
             for kind, is_on in given
             if is_on is not UNSET
         ]
-        changed = room.refresh_mutes()
+        changed = room.sanctions.refresh(room.members.values(), room.member_changed)
         if not isinstance(target, str) and target not in changed:
             room.member_changed(target)
         waiting = [later for later in laters if later is not None]
@@ -127,4 +127,4 @@ async def _shown_after(laters: list[Coroutine[Any, Any, None]], room: Room) -> N
     finally:
         for later in laters:
             later.close()  # of one that was not waited for any more
-        room.refresh_mutes()
+        room.sanctions.refresh(room.members.values(), room.member_changed)

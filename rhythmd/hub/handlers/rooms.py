@@ -214,7 +214,7 @@ def transfer_owner(session: Session, message: TransferOwner) -> None:
 
 
 def _owns(room: Room, user_id: str) -> bool:
-    """Whether this user owns `room` once they are in it: it is their account's, or their older socket's."""
+    """Whether this user owns `room` once they are in it: their account, or their older socket, or they did before."""
     if room.keeper.passes_ownership:
-        return room.owner is not None and room.owner.player.id == user_id
+        return room.vacancy.is_claimed_by(user_id) or (room.owner is not None and room.owner.player.id == user_id)
     return room.keeper.owner_id == user_id

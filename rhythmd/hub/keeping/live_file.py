@@ -13,6 +13,7 @@ import msgspec
 from rhythm_protocol.messages import ChatLine, Metronome, RoomSettings, Status
 from rhythmd.clock import server_us
 from rhythmd.hub.ports import Identity
+from rhythmd.hub.rooms.lingering import Vacancy
 from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.rooms.sanctions import Imposed
@@ -50,6 +51,7 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sanctions: dict[SanctionKind, list[Imposed]] = {}
     metronome: Metronome | None = None
     last_line: int = 0
+    vacancy: Vacancy = msgspec.field(default_factory=Vacancy)
 
     @classmethod
     def of(cls, room: Room, *, is_stored: bool, password: tuple[bytes, bytes] | None = None) -> "SavedRoom":
@@ -63,6 +65,7 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             sanctions={} if is_stored else room.sanctions.all(),
             metronome=room.metronome.state,
             last_line=room.chat.last_id,
+            vacancy=room.vacancy,
         )
 
 

@@ -16,7 +16,10 @@ __all__ = ["Restoration"]
 class Restoration:
     """Reads the live file once. Everybody who was in a room is away, and may resume; the rest is forgotten."""
 
-    def __init__(self, file: LiveFile, registry: Registry, catalogue: Catalogue, sessions: Sessions) -> None:
+    def __init__(
+        self, file: LiveFile, registry: Registry, catalogue: Catalogue, sessions: Sessions, linger_s: float
+    ) -> None:
+        self._linger_s = linger_s
         self._file = file
         self._registry = registry
         self._catalogue = catalogue
@@ -51,6 +54,8 @@ class Restoration:
             for kind, imposed in saved.sanctions.items():
                 room.sanctions[kind].restore_all(imposed)
         room.metronome.restore(saved.metronome)
+        room.vacancy = saved.vacancy
+        room.vacancy.begin_anew(self._linger_s)
 
     async def _open(self, saved: SavedRoom) -> Room | None:
         if saved.is_stored:

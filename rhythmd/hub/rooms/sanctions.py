@@ -4,7 +4,7 @@ All of it is of the person, wherever they are: whoever leaves, comes back, or co
 It ends with its time, when it is lifted, or with the room.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 from time import monotonic
 from typing import Final, NamedTuple
@@ -131,9 +131,12 @@ class Sanctions(dict[SanctionKind, SanctionList]):
         member.chat_muted = self[SanctionKind.CHAT].applies_to(member.player)
         return before != (member.notes_muted, member.chat_muted)
 
-    def mark_all(self, members: Iterable[Member]) -> list[Member]:
-        """Those for whom it is news."""
-        return [member for member in members if self.mark(member)]
+    def refresh(self, members: Iterable[Member], tell: Callable[[Member], None]) -> list[Member]:
+        """Mute and unmute whom what is imposed now applies to; those for whom that is news, and `tell` was called."""
+        changed = [member for member in members if self.mark(member)]
+        for member in changed:
+            tell(member)
+        return changed
 
     def forget_ended(self) -> bool:
         """Whether a mute has ended since this was asked last."""

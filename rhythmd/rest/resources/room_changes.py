@@ -82,10 +82,14 @@ class RoomChangesResource:
         return live.info() if live else info_of(stored)
 
     async def delete(self, call: Call[Nothing]) -> None:
-        """Delete a room of yours, with its chat."""
+        """Delete a room of yours, with its chat. Who is in it may stay; nobody comes back to it."""
         stored = await self._own(call)
         if not await self._catalogue.delete(stored.id):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        room = self._registry.by_id(stored.id)
+        if room is not None and all(member.reconnecting for member in room.members.values()):
+            for member in list(room.members.values()):
+                self._sessions.leave(self._sessions.of_member(member), "left")
         self._record(DELETED, call, stored)
 
     async def join(self, call: Call[JoinRoom]) -> SeatView:
