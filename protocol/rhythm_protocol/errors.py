@@ -184,6 +184,7 @@ class ErrorCode(StrEnum):
         "several in the room have names that look like this one; `message` has their numbers and ids: name one of them",
     )  # fmt: skip
     BAN_LIMIT = "ban-limit", 409, Side.SOCKET, "ban: the room has as many bans as it may; end one first"
+    MUTE_LIMIT = "mute-limit", 409, Side.SOCKET, "mute: the room has as many mutes as it may; end one first"
     UNKNOWN_COMMAND = "unknown-command", 400, Side.SOCKET, "chat: no such command; `/help` lists them"
     SESSION_NOT_FOUND = (
         "session-not-found", 404, Side.SOCKET,
