@@ -41,7 +41,7 @@ class Vacancy(Struct):
         self.owner, self.owner_key = owner.id, owner.ban_keys()[-1]
 
     def begin(self, seconds: float) -> float:
-        """Nobody is in the room any more; when it ends. Whoever else was in it meanwhile takes no claim away."""
+        """Nobody is in the room any more; when it ends. Visitors of a claimed room leave the claim as it is."""
         now = monotonic()
         if self.empty_until is None:
             self.empty_until = now + seconds

@@ -150,7 +150,7 @@ class Room:
             self._find_owner()
 
     def _find_owner(self) -> None:
-        """Whoever comes to a room without an owner, because all were away, is the longest present."""
+        """A room has no owner while all in it are away: the first who is there becomes it."""
         if self.owner is None and self.keeper.passes_ownership:
             self.pass_ownership()
 

@@ -82,7 +82,7 @@ class RoomChangesResource:
         return live.info() if live else info_of(stored)
 
     async def delete(self, call: Call[Nothing]) -> None:
-        """Delete a room of yours, with its chat. Who is in it may stay; nobody comes back to it."""
+        """Delete a room of yours, with its chat. Those who are in it may stay; nobody comes back to it."""
         stored = await self._own(call)
         if not await self._catalogue.delete(stored.id):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
