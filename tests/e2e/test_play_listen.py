@@ -69,7 +69,7 @@ async def running(server: ServerProcess | Proxy, command: str, *arguments: str) 
 
 
 async def score_of(path: Path) -> list[ScoreEvent]:
-    return await asyncio.to_thread(read_score, path)
+    return (await asyncio.to_thread(read_score, path)).events
 
 
 def times_by_key(score: list[ScoreEvent], speed: float = 1.0) -> dict[Key, list[float]]:
