@@ -60,7 +60,8 @@ async def running(
     """`rhythmd COMMAND` in the room Salon of `server`. Killed at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "rhythmd", command, *arguments, "--room", "Salon", "--url", f"ws://127.0.0.1:{server.port}",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**server_environment(), **(environment or {})},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**server_environment(), **(environment or {})},
     )  # fmt: skip
     try:
         yield Command(process)
