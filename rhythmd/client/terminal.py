@@ -38,7 +38,7 @@ def run_play(options: argparse.Namespace) -> int:
     """Play a file; the exit status. Raises ClientError."""
     score = read_score(options.file)
     for warning in score.warnings:
-        _report(f"{options.file}: {warning}")
+        complain(f"{options.file}: {warning}")
     played = uvloop.run(_until_signal(_play_with_bar(_address(options), score.events, options.speed)))
     if played is None:
         complain("interrupted: everything is released")
