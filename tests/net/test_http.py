@@ -138,14 +138,38 @@ async def test_large_body_is_refused_in_the_envelope(server: Server, connect_raw
     assert json.loads(response.body)["error"]["code"] in ("method-not-allowed", "too-large")
 
 
-async def test_expect_continue_is_answered(server: Server, connect_raw: ConnectRaw) -> None:
+EXPECTING = "Host: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 2\r\n"
+
+
+async def test_body_is_asked_for_when_all_else_is_right(server: Server, connect_raw: ConnectRaw) -> None:
     client = await connect_raw(server)
-    client.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-    response = await client.response()
-    if response.status == 100:
-        client.write(b"hello")
-        response = await client.response()
-    assert response.status == 200
+    for expectation in ("100-continue", "100-Continue"):
+        client.write(
+            f"POST /api/v1/auth/guest HTTP/1.1\r\n{EXPECTING}\r\n".replace("100-continue", expectation).encode()
+        )
+        assert (await client.response()).status == 100
+        client.write(b"{}")
+        assert (await client.response()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("line", "replaced", "by", "status"),
+    [
+        ("POST /none", "", "", 404),
+        ("DELETE /api/v1/auth/guest", "", "", 405),
+        ("POST /api/v1/auth/ticket", "", "", 401),
+        ("POST /api/v1/auth/guest", "application/json", "text/plain", 415),
+        ("POST /api/v1/auth/guest", "Content-Length: 2", "Content-Length: 100000", 413),
+        ("POST /api/v1/auth/guest", "Host:", "Origin: https://evil.example\r\nHost:", 403),
+        ("POST /api/v1/sheet_music/upload", "Content-Length: 2", "Content-Length: 9999999999", 401),
+    ],
+)
+async def test_body_that_would_be_refused_is_not_asked_for(
+    server: Server, connect_raw: ConnectRaw, line: str, replaced: str, by: str, status: int
+) -> None:
+    client = await connect_raw(server)
+    client.write(f"{line} HTTP/1.1\r\n{EXPECTING.replace(replaced, by) if replaced else EXPECTING}\r\n".encode())
+    assert (await client.response()).status == status
 
 
 # What the parser refuses is told in the envelope, by HTTP/1.1, and holds nothing of what was sent.

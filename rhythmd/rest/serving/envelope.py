@@ -57,7 +57,10 @@ class ApiError(RhythmdError):
     @property
     def all_headers(self) -> dict[str, str]:
         """Of the answer, with those of its body."""
-        return {"Content-Type": "application/json", "Cache-Control": "no-store", **self.headers}
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+        if self.code.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        return headers | self.headers
 
     def body(self, request_id: str) -> bytes:
         """Of the answer."""

@@ -21,7 +21,7 @@ from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
 from rhythmd.rest.serving.source import RequestSource
-from rhythmd.rest.serving.uploads import Upload, UploadReader, form_values
+from rhythmd.rest.serving.uploads import Upload, UploadReader, form_values, invite_body
 from rhythmd.rows import Role
 
 __all__ = ["Endpoint", "RequestGuard"]
@@ -126,6 +126,10 @@ class RequestGuard:
         return self._convert(await self._json(request), route.input)
 
     async def _json(self, request: web.BaseRequest) -> object:
+        if (request.content_length or 0) > self._limits.body_bytes:
+            message = f"the body may have at most {self._limits.body_bytes} bytes"
+            raise ApiError(ErrorCode.TOO_LARGE, message, headers={"Connection": "close"})
+        await invite_body(request)
         try:
             async with asyncio.timeout(self._limits.body_s):
                 body = await request.read()

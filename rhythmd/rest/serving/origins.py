@@ -22,6 +22,10 @@ EXPOSED: Final = (
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
 )
 PREFLIGHT_S: Final = 600
+NO_PAGE: Final = (
+    "a login in a cookie counts only with the page that asks: a program sends its token as `Authorization: Bearer`"
+    " in place of the cookie, or the server's own address as `Origin`"
+)
 
 
 class Origins:
@@ -50,8 +54,10 @@ class Origins:
             fine = self.is_friendly(request, origin)
         elif fetch_site is not None:
             fine = fetch_site in OURS
+        elif hdrs.AUTHORIZATION in request.headers or not has_cookies(request):
+            return
         else:
-            fine = hdrs.AUTHORIZATION in request.headers or not has_cookies(request)
+            raise ApiError(ErrorCode.CROSS_SITE, NO_PAGE)
         if not fine:
             raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
 
