@@ -13,6 +13,8 @@ ROOT: Final = Path(__file__).parents[1]
 # From the bottom to the top. A module imports from ranks below its own; modules of one package import each other.
 RANKS: Final = (
     ("rhythm_protocol",),
+    ("rhythmd.terminal",),
+    ("rhythmd.options",),
     ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.midi", "rhythmd.names"),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),

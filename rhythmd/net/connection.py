@@ -17,9 +17,8 @@ from websockets.speedups import apply_mask
 from rhythm_protocol.close import ABNORMAL, INVALID_DATA, SILENT, UNSUPPORTED_DATA, Close, close_rule, left_with
 from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
-from rhythmd.hub.ports import Encoding, Identity, LapsedLogin, LoginVerifier, Receiver, SessionT
+from rhythmd.hub.ports import Encoding, Identity, LapsedLogin, Receiver, SessionT
 from rhythmd.net.frames import FrameError, frame_size
-from rhythmd.net.handshake import Handshake
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.transports import CLOSE_S, end_output, keep_little_unsent
 from rhythmd.telemetry import Stats, net_log
@@ -42,8 +41,6 @@ class Wiring(Generic[SessionT]):
     loop: asyncio.AbstractEventLoop
     limits: LimitsConfig
     receiver: Receiver[SessionT]
-    login_verifier: LoginVerifier
-    origins: tuple[str, ...]
     stats: Stats
     heartbeat: Heartbeat
 
@@ -61,17 +58,19 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         wiring: Wiring[SessionT],
         transport: asyncio.Transport,
         protocol: ServerProtocol,
-        handshake: Handshake,
+        encoding: Encoding,
         address: str,
         on_gone: Callable[[], None],
+        *,
+        bot: bool,
     ) -> None:
         self._wiring = wiring
         self._transport = transport
         self._protocol = protocol
         self._on_gone = on_gone
         self.address = address
-        self.encoding = handshake.encoding
-        self.bot = handshake.bot
+        self.encoding = encoding
+        self.bot = bot
         self.write: Callable[[bytes], None] = transport.write
         self.heard = True
         self._quiet = 0

@@ -52,6 +52,7 @@ def test_user_ban_and_lift(data: list[str], capsys: pytest.CaptureFixture[str]) 
 
 
 def test_user_role_of_nobody_fails(data: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    main(["db", "migrate", *data])
     assert main(["user", "role", "nobody", "admin", *data]) == 1
     assert "no such user" in capsys.readouterr().err
 

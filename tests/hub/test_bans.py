@@ -99,3 +99,18 @@ def test_lift_by_id_ends_the_address_of_a_restored_ban_too() -> None:
     assert bans.keys_of("a") == ("a", "203.0.113.7")
     assert bans.lift("a")
     assert not bans.applies_to(profile("b", "203.0.113.7"))
+
+
+def test_add_of_a_guest_holds_the_next_one_of_its_network_of_ipv6() -> None:
+    bans = SanctionList(ErrorCode.BAN_LIMIT)
+    bans.add(profile("a", "2001:db8:0:1::7"), None)
+    assert bans.applies_to(profile("b", "2001:db8:0:1:ffff::8"))
+    assert not bans.applies_to(profile("c", "2001:db8:0:2::7"))
+
+
+def test_restored_ban_of_an_address_is_one_of_its_network() -> None:
+    bans = SanctionList(ErrorCode.BAN_LIMIT)
+    bans.restore(("a", "2001:db8:0:1::7"), 60.0)
+    assert bans.applies_to(profile("b", "2001:db8:0:1::8"))
+    assert bans.lift("a")
+    assert not bans.applies_to(profile("b", "2001:db8:0:1::8"))

@@ -29,14 +29,14 @@ async def open_until(person: Person, expires_s: float) -> Client:
     return await person.connect(person.server, path=await socket_path(person.server, shorter))
 
 
-@pytest.mark.parametrize("name", ["rhythm_access", "__Host-rhythm_access"])
+@pytest.mark.parametrize(("name", "scheme"), [("rhythm_access", "http"), ("__Host-rhythm_access", "https")])
 async def test_cookie_that_is_no_longer_good_lets_a_guest_in_who_is_told(
-    server: Server, connect_raw: ConnectRaw, clara: Person, name: str
+    server: Server, connect_raw: ConnectRaw, clara: Person, name: str, scheme: str
 ) -> None:
     await server.auth.sessions.logout(clara.id, clara.grant.session_id, ORIGIN)
     for token in (clara.token, "garbage"):
         client = await connect_raw(server)
-        await client.upgrade(changes={"Cookie": f"{name}={token}"})
+        await client.upgrade(changes={"Cookie": f"{name}={token}", "X-Forwarded-Proto": scheme})
         message = await welcome(client)
         assert (message.user.guest, message.login_error, message.login_s) == (True, "login-invalid", None)
 

@@ -29,6 +29,9 @@ class RecordingTransport(asyncio.Transport):
     def can_write_eof(self) -> bool:
         return True
 
+    def resume_reading(self) -> None:
+        pass
+
     def is_closing(self) -> bool:
         return self.gone
 

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Status, User
-from rhythmd.addresses import is_loopback
+from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
@@ -74,12 +74,12 @@ class Player:
         return not MODERATORS.isdisjoint(self.roles)
 
     def ban_keys(self) -> tuple[str, ...]:
-        """What a ban applies to: the id and, since a guest gets a new one at will, a guest's address.
+        """What a ban applies to: the id and, since a guest gets a new one at will, the network of a guest's address.
 
-        Not loopback: a whole machine, or everybody behind a proxy, shares it.
+        Not loopback: a whole machine, or everybody behind a proxy that is not trusted, shares it.
         """
         if self.guest and not is_loopback(self.address):
-            return (self.id, self.address)
+            return (self.id, customer_network(self.address))
         return (self.id,)
 
 

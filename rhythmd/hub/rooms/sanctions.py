@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.addresses import customer_network
 from rhythmd.errors import Refused
 from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.rows import SanctionKind
@@ -33,7 +34,7 @@ class Imposed(NamedTuple):
 
 
 class SanctionList:
-    """Sanctions of one kind, by user and, for guests, by address.
+    """Sanctions of one kind, by user and, for guests, by network.
 
     Args:
         full: the code of a refusal when there are as many as may be.
@@ -43,7 +44,7 @@ class SanctionList:
 
     def __init__(self, full: ErrorCode) -> None:
         self._full = full
-        self._imposed: dict[str, Imposed] = {}  # a guest's stands under the id and under the address
+        self._imposed: dict[str, Imposed] = {}  # a guest's stands under the id and under the network
         self.next_end = inf
 
     def add(self, player: Player, seconds: int | None) -> None:
@@ -56,6 +57,7 @@ class SanctionList:
 
     def restore(self, keys: tuple[str, ...], seconds: float, name: str = "") -> None:
         """Put one in force under all its keys, with what is left of it."""
+        keys = tuple(customer_network(key) for key in keys)  # one of an older server may have an address
         until = monotonic() + seconds
         self._imposed |= dict.fromkeys(keys, Imposed(keys, until, name))
         self.next_end = min(self.next_end, until)

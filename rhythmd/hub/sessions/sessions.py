@@ -10,7 +10,7 @@ from typing import Final
 from rhythm_protocol.close import SLOW, Close
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomLeft
-from rhythmd.addresses import is_loopback
+from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity, Peer
@@ -45,7 +45,8 @@ class Away:
         self._limit = limit
         self._limit_per_address = limit_per_address
         self._since: dict[Session, float] = {}  # the longest away first
-        self._per_address: Counter[str] = Counter()
+        self._networks: dict[Session, str] = {}  # when they went: who comes back may do so from elsewhere
+        self._per_network: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._since)
@@ -54,21 +55,20 @@ class Away:
         """`session` is away from now on, for fewer `seconds` if given; one that has to give way for it."""
         shorter = 0.0 if seconds is None else max(self._seconds - seconds, 0.0)
         self._since[session] = monotonic() - shorter
-        self._per_address[session.player.address] += 1
-        if (
-            not is_loopback(session.player.address)
-            and self._per_address[session.player.address] > self._limit_per_address
-        ):
-            return next(other for other in self._since if other.player.address == session.player.address)
+        network = self._networks[session] = customer_network(session.player.address)
+        self._per_network[network] += 1
+        if not is_loopback(session.player.address) and self._per_network[network] > self._limit_per_address:
+            return next(other for other in self._since if self._networks[other] == network)
         return next(iter(self._since)) if len(self._since) > self._limit else None
 
     def discard(self, session: Session) -> None:
         """`session` is back, or ended."""
         if self._since.pop(session, None) is None:
             return
-        self._per_address[session.player.address] -= 1
-        if not self._per_address[session.player.address]:
-            del self._per_address[session.player.address]
+        network = self._networks.pop(session)
+        self._per_network[network] -= 1
+        if not self._per_network[network]:
+            del self._per_network[network]
 
     def overdue(self) -> list[Session]:
         """Those who did not come back in time."""

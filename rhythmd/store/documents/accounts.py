@@ -43,8 +43,9 @@ def _identities(account: Document) -> list[ExternalIdentity]:
 class MongoAccounts:
     """`rhythmd.ports.AccountStore` on MongoDB."""
 
-    def __init__(self, accounts: Collection) -> None:
+    def __init__(self, accounts: Collection, sessions: Collection) -> None:
         self._accounts = accounts
+        self._sessions = sessions
 
     async def create(self, account: Account, identity: ExternalIdentity | None = None) -> None:
         identities = [] if identity is None else [_identity_document(identity)]
@@ -66,6 +67,10 @@ class MongoAccounts:
         if document is None:
             raise NotFound("no such account")
         return _account(document)
+
+    async def delete(self, user_id: str) -> bool:
+        await self._sessions.delete(equal(user_id=user_id))
+        return await self._accounts.delete(equal(_id=user_id)) > 0
 
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         return await find_page(self._accounts, _account, {}, limit, cursor)

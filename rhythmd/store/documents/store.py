@@ -56,10 +56,10 @@ class MongoStore:
     ) -> None:
         self._database = Database(url, database, driver, find_s=find_s, timeout_s=timeout_s, high_mark=high_mark)
         accounts = self._collection("accounts")
-        chat = self._collection("chat")
-        self.accounts = MongoAccounts(accounts)
+        chat, sessions = self._collection("chat"), self._collection("sessions")
+        self.accounts = MongoAccounts(accounts, sessions)
         self.identities = MongoExternalIdentities(accounts)
-        self.sessions = MongoSessions(accounts, self._collection("sessions"), self._collection("spent_tokens"))
+        self.sessions = MongoSessions(accounts, sessions, self._collection("spent_tokens"))
         self.rooms = MongoRooms(self._collection("rooms"), self._collection("sanctions"), chat)
         self.chat = MongoChat(chat, self._collection("counters"))
         self.recordings = MongoRecordings(self._collection("recordings"))

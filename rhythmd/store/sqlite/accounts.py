@@ -40,6 +40,10 @@ def _update(connection: sqlite3.Connection, user_id: str, changes: AccountChange
     return account
 
 
+def _delete(connection: sqlite3.Connection, user_id: str) -> bool:
+    return connection.execute("DELETE FROM accounts WHERE id = ?", (user_id,)).rowcount > 0
+
+
 def _link(connection: sqlite3.Connection, identity: ExternalIdentity) -> None:
     if _IDENTITIES.find(connection, "user_id = ? AND provider = ?", identity.user_id, identity.provider):
         raise Conflict("provider")
@@ -87,6 +91,9 @@ class SqliteAccounts:
 
     async def update(self, user_id: str, changes: AccountChanges) -> Account:
         return await self._engine.write(_update, user_id, changes)
+
+    async def delete(self, user_id: str) -> bool:
+        return await self._engine.write(_delete, user_id)
 
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         return await self._engine.read(ACCOUNTS.page, limit, cursor, {})
