@@ -118,6 +118,7 @@ def _site(table: Table, health: HealthResource, socket: SocketResource) -> tuple
         ("GET", "/ws", socket.open),
         ("GET", "/", page.index),
         ("GET", "/static/{name}", page.static),
+        ("GET", "/static/{version}/{name}", page.versioned),
         ("GET", "/api/v1/openapi.json", docs.openapi),
         ("GET", "/api/v1/docs", docs.page),
         ("GET", "/api/v1/docs/{name}", docs.file),

@@ -1,5 +1,6 @@
 """Answers that are bytes before anybody asks, or that the client has already; and the headers that all answers have."""
 
+import re
 from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
@@ -14,6 +15,8 @@ from multidict import CIMultiDict
 __all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "LastResponse", "client_has", "whole_answer"]
 
 POLICY: Final = "Content-Security-Policy"
+ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+"""Without the mark of a weak one, which does not matter here (RFC 9110, 8.8.3)."""
 NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 """The policy of answers that are no pages."""
 
@@ -113,7 +116,9 @@ class CachedResponse(web.StreamResponse):
 
 
 def client_has(request: web.BaseRequest, etag: str) -> bool:
-    """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2)."""
-    if "If-None-Match" not in request.headers:
+    """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2). Several lines are one list."""
+    values = request.headers.getall(hdrs.IF_NONE_MATCH, None)
+    if values is None:
         return False
-    return any(tag.value == "*" or f'"{tag.value}"' == etag for tag in request.if_none_match or ())
+    tags = ",".join(values)
+    return tags.strip() == "*" or etag in ENTITY_TAG.findall(tags)

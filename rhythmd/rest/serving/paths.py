@@ -19,7 +19,6 @@ PathRow = tuple[str, str, Handler]
 
 VARIABLES: Final = web.RequestKey("variables", Mapping[str, str])
 """What stands in the path's variable parts, decoded."""
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _VARIABLE: Final = re.compile(r"{(\w+)}")
 
 
@@ -48,8 +47,6 @@ class PathMatcher:
 
     def handler(self, request: web.BaseRequest) -> Handler:
         """Raises ApiError: `not-found`, `method-not-allowed`."""
-        if request.method not in METHODS:
-            raise ApiError(ErrorCode.NOT_IMPLEMENTED, "the server does not know this method")
         methods = self._fixed.get(request.raw_path) or self._methods(request)
         handler = methods.get(request.method)
         if handler is None:
