@@ -68,6 +68,11 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             vacancy=room.vacancy,
         )
 
+    def imposed(self) -> list[tuple[SanctionKind, list[Imposed]]]:
+        """Bans and mutes, also of an earlier version."""
+        before = [Imposed(keys, until) for keys, until in self.bans]
+        return [(SanctionKind.BAN, before), *self.sanctions.items()]
+
 
 class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A member's place, the user in it, and who they proved to be.

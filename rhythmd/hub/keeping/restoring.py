@@ -5,7 +5,6 @@ from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.live_file import LiveFile, Remains, SavedRoom, SavedSeat
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.rooms.sanctions import Imposed
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.rows import SanctionKind
 from rhythmd.telemetry import hub_log
@@ -50,8 +49,7 @@ class Restoration:
             return
         if not saved.is_stored:
             room.chat.restore(remains.chat.get(saved.id, []), saved.last_line)
-            room.sanctions.bans.restore_all(Imposed(keys, until) for keys, until in saved.bans)
-            for kind, imposed in saved.sanctions.items():
+            for kind, imposed in saved.imposed():
                 room.sanctions[kind].restore_all(imposed)
         room.metronome.restore(saved.metronome)
         room.vacancy = saved.vacancy

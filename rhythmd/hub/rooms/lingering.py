@@ -10,8 +10,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from rhythmd.hub.rooms.members import Player
-
 __all__ = ["Lingering", "Vacancy"]
 
 LIMIT: Final = 1_000
@@ -36,9 +34,9 @@ class Vacancy(Struct):
     empty_until: float | None = None
     is_deleted: bool = False
 
-    def left_by(self, owner: Player) -> None:
+    def left_by(self, owner: str, owner_key: str) -> None:
         """The owner of the room has left it."""
-        self.owner, self.owner_key = owner.id, owner.ban_keys()[-1]
+        self.owner, self.owner_key = owner, owner_key
 
     def begin(self, seconds: float) -> float:
         """Nobody is in the room any more; when it ends. Visitors of a claimed room leave the claim as it is."""

@@ -130,7 +130,7 @@ class Room:
             self.broadcast("user-left", UserLeft(member.slot, member.player.id, reason))
         if self.owner is member:
             self.owner = None
-            self.vacancy.left_by(member.player)
+            self.vacancy.left_by(member.player.id, member.player.ban_keys()[-1])
             # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
             self._pacer.soon(self.pass_ownership)
         self._note_change()
