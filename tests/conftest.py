@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from blockbuster import BlockBuster
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythmd.app import Server
 from rhythmd.net import connection, transports
+from tests.certificates import Certificate, make_certificate
 from tests.client import Client, Connect, open_client
 from tests.raw import ConnectRaw, RawClient, open_raw
 from tests.server import Serve, ServerProcess, Spawn, make_config, running_process, running_server
@@ -118,14 +119,24 @@ async def spawn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Spawn
 
 
 @pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    """One for 127.0.0.1, signed by itself."""
+    return make_certificate(tmp_path)
+
+
+@pytest.fixture
 async def connect(serve: Serve, spawn: Spawn) -> AsyncIterator[Connect]:
     """Opens clients, and closes them before the servers stop: `await connect(server, SUBPROTOCOL_JSON)`."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(
-            server: Server | ServerProcess, subprotocol: str | None = SUBPROTOCOL_BINARY, *, path: str = "/ws"
+            server: Server | ServerProcess,
+            subprotocol: str | None = SUBPROTOCOL_BINARY,
+            *,
+            path: str = "/ws",
+            headers: Mapping[str, str] | None = None,
         ) -> Client:
-            return await stack.enter_async_context(open_client(server.port, subprotocol, path=path))
+            return await stack.enter_async_context(open_client(server.port, subprotocol, path=path, headers=headers))
 
         yield start
 

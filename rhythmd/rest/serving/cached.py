@@ -11,7 +11,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
-__all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "client_has"]
+__all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "LastResponse", "client_has", "whole_answer"]
 
 POLICY: Final = "Content-Security-Policy"
 NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
@@ -55,6 +55,29 @@ class CachedBody:
         status = f"HTTP/1.1 {HTTPStatus.OK.value} {HTTPStatus.OK.phrase}\r\n".encode()
         self.head = status + _lines([*headers, *SECURITY.items(), (hdrs.CONTENT_LENGTH, str(len(body)))])
         self.body = body
+
+
+def whole_answer(status: int, headers: Iterable[Header], body: bytes) -> bytes:
+    """An answer as bytes, for a connection that aiohttp has no part in."""
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    length = (hdrs.CONTENT_LENGTH, str(len(body)))
+    return b"".join((line, _lines([*headers, *SECURITY.items(), length]), _date(int(time())), b"\r\n", body))
+
+
+class LastResponse(web.StreamResponse):
+    """An answer of bytes to which nothing is added. The connection ends with it."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._content = content
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        await request.writer.write_eof(self._content)
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
 
 
 class CachedResponse(web.StreamResponse):
