@@ -36,7 +36,7 @@ LIMIT: Final = 200_000
 LARGE: Final = 5_000_000
 AT_ONCE: Final = 40
 CONTENT: Final = bytes(range(256)) * 700
-LIMITS: Final = LimitsConfig(body_bytes=2_000, upload_s=1.0, requests_per_minute=10_000)
+LIMITS: Final = LimitsConfig(body_bytes=2_000, upload_s=3.0, requests_per_minute=10_000)
 
 
 class Fields(Input, frozen=True):
