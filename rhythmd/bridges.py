@@ -18,6 +18,7 @@ from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, Performance
 from rhythmd.midi.reader import NotReadable, read_performance
 from rhythmd.midi.score import MESSAGE_SIZE, Score
+from rhythmd.names.rule import presentable
 from rhythmd.ports import NotFound, Store, StoreUnavailable
 from rhythmd.rows import Account, SheetFile
 from rhythmd.sheets.library import SheetLibrary
@@ -74,9 +75,9 @@ def _identity(principal: Principal) -> Identity:
         principal.session_id,
         principal.expires / 1000,
         guest=False,
-        name=account.nickname or account.username,
+        name=presentable(account.nickname or account.username, account.usertag),
         colour=account.colour,
-        status_text=account.status_text,
+        status_text=presentable(account.status_text, ""),
         roles=frozenset(account.roles),
         muted_until=(account.muted_until or 0) / 1000,
     )

@@ -167,7 +167,7 @@ async def assert_store_is_away(server: ServerProcess, api: Api, user: User) -> N
         await api.call("GET", "/users/profile", token=user.access_token),
         await api.call("PATCH", "/users/profile", {"bio": "away"}, token=user.access_token),
         await api.call("GET", f"/users/{user.usertag}"),
-        await api.call("POST", "/auth/login", {"user": user.usertag, "password": PASSWORD}),
+        await api.call("POST", "/auth/login", {"usertag": user.usertag, "password": PASSWORD}),
     ):
         assert (answer.status, answer.code) == (503, UNAVAILABLE)
 

@@ -49,7 +49,7 @@ class LoginResource:
     async def login(self, call: Call[Credentials]) -> web.Response:
         """Log in. An unknown user and a wrong password get the same answer."""
         given = call.input
-        login = await self._auth.accounts.login(given.user, given.password, call.client)
+        login = await self._auth.accounts.login(given.usertag, given.password, call.client)
         return _logged_in(login, cookies=given.cookies, scope=call.cookie_scope)
 
     async def logout(self, call: Call[Nothing]) -> web.Response:

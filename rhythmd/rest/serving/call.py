@@ -1,9 +1,9 @@
 """What a row of the table of routes says, and what a handler gets and gives."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from http import HTTPStatus
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from aiohttp import web
 from msgspec import Struct, json
@@ -38,7 +38,12 @@ class Who(IntEnum):
 
 
 class Input(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of what a request brings: the query of a GET, the JSON body of all others."""
+    """Base of what a request brings: the query of a GET, the JSON body of all others.
+
+    `aliases` are names that fields had before; what has one of them is read as if it had the new one.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {}
 
 
 class Nothing(Input, frozen=True):

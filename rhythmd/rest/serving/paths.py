@@ -68,9 +68,10 @@ class PathMatcher:
                 return methods
         raise ApiError(ErrorCode.NOT_FOUND, "there is nothing here")
 
-    async def _to_folder(self, _request: web.BaseRequest) -> web.Response:
+    async def _to_folder(self, request: web.BaseRequest) -> web.Response:
         """With the slash, the page's own links lead below the prefix."""
-        return web.Response(status=308, headers={hdrs.LOCATION: f"{self._prefix}/"})
+        where = request.rel_url.raw_query_string
+        return web.Response(status=308, headers={hdrs.LOCATION: f"{self._prefix}/{'?' if where else ''}{where}"})
 
     def _without_prefix(self, path: str) -> str:
         return path.removeprefix(self._prefix) if path.startswith(f"{self._prefix}/") else path

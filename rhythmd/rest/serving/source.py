@@ -13,10 +13,11 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import hdrs, web
 
-from rhythmd.addresses import Networks, canonical_address, customer_network, parse_node
+from rhythmd.addresses import Networks, canonical_address, customer_network, parse_address, parse_node
 from rhythmd.auth.values import Client
 from rhythmd.config import ServerConfig
 from rhythmd.rest.serving.cookies import CookieScope, access_token
+from rhythmd.telemetry import rest_log
 
 __all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements"]
 
@@ -76,6 +77,7 @@ class RequestSource:
 
     def __init__(self, server: ServerConfig) -> None:
         self._trusted = Networks(server.trusted_proxies)
+        self._has_warned = False
         self._headers = server.proxy_headers
         self._public_is_encrypted = server.public_url.startswith("https:")
         self._prefix = urlsplit(server.public_url).path.rstrip("/")
@@ -118,6 +120,7 @@ class RequestSource:
         peer = request.get(PEER) or Peer(canonical_address(request.remote or LOCAL), is_encrypted=False)
         visit = Visit(peer.address, peer.is_encrypted or request.secure, _host(request))
         if peer.address not in self._trusted:
+            self._warn(peer.address, request)
             return visit
         for hop in self._hops(request):
             address = parse_node(hop.node)
@@ -129,6 +132,19 @@ class RequestSource:
             if address is None or visit.address not in self._trusted:
                 break
         return visit
+
+    def _warn(self, address: str, request: web.BaseRequest) -> None:
+        """Tell the operator, once, of what looks like a proxy that the configuration does not name."""
+        if self._has_warned or (FORWARDED_FOR not in request.headers and FORWARDED not in request.headers):
+            return
+        found = parse_address(address)
+        if found is not None and found.is_private:
+            self._has_warned = True
+            rest_log.warning(
+                "%s says for whom it asks, and is not believed: if it is a proxy of yours, add it to"
+                " server.trusted_proxies; until then all its visitors count as one address",
+                address,
+            )
 
     def _hops(self, request: web.BaseRequest) -> Iterator[Hop]:
         """What proxies said, the nearest one first."""

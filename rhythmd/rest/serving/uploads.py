@@ -197,7 +197,9 @@ class UploadReader:
         if kind == FORM or kind in upload.media_types:
             return True
         if upload.is_required:
-            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {', '.join((FORM, *upload.media_types))}")
+            accepted = ", ".join((FORM, *upload.media_types))
+            headers = {"Accept": accepted}
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {accepted}", headers=headers)
         return False
 
     async def read(self, upload: Upload, request: web.BaseRequest) -> Received:
