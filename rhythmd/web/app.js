@@ -5,6 +5,7 @@ import { Chat } from "./chat.js";
 import { Clicks } from "./clicks.js";
 import { Conductor } from "./conductor.js";
 import { Connection } from "./connection.js";
+import { Login } from "./login.js";
 import { Metronome } from "./metronome.js";
 import { Music } from "./music.js";
 import { People } from "./people.js";
@@ -41,12 +42,14 @@ const clicks = new Clicks(synth);
 const beats = new Agenda();
 const metronome = new Metronome(clock, beat, cancelBeats);
 const conductor = new Conductor($("metronome"), (data) => ask("metronome", data));
+const login = new Login((ticket) => connection.request("authenticate", { ticket }), (text) => (farewell = text));
 const recorder = new Recorder($("recording"), $("recorder"), ask);
 
 let me = null; // our user
 let mySlot = null;
 let room = null; // as the server describes it
 let resumeSeconds = null;
+let farewell = null; // to a login, to be told in the next room
 let seat = takeSeat(); // that of this tab before the page was loaded again
 
 const address = new URL("ws", document.baseURI); // the server may be anywhere below its host
@@ -59,7 +62,10 @@ const connection = new Connection(address, {
   welcome: (data) => {
     resumeSeconds = data.limits.resume_s;
     clock.start(data.server_time);
+    login.begin(data.login_s);
   },
+  lapsed: (data) => login.lapsed(data),
+  turnedAway: () => login.turnedAway(),
   begin,
   resumed,
   error: ({ message }) => chat.note(message),
@@ -72,6 +78,7 @@ const connection = new Connection(address, {
   "user-updated": ({ user }) => people.put(user),
   "user-left": ({ slot }) => {
     playout.release(slot);
+    music.forget(slot);
     people.remove(slot);
   },
   "room-updated": ({ room: info }) => showRoom(info),
@@ -98,7 +105,12 @@ function begin({ user }) {
   me = user;
   seat = null;
   leave();
-  return joinWanted();
+  return joinWanted().then(sayFarewell);
+}
+
+function sayFarewell() {
+  if (farewell !== null) explain(farewell);
+  farewell = null;
 }
 
 async function resumed({ user, recovered, join: ack }) {
@@ -108,6 +120,7 @@ async function resumed({ user, recovered, join: ack }) {
   const isElsewhere = seat !== null && seat.link !== location.hash; // the tab was sent to another room
   seat = null;
   if (isElsewhere || (!recovered && ack === null)) await joinWanted();
+  sayFarewell();
   showBriefly("connected: back in your seat");
 }
 
@@ -117,7 +130,9 @@ async function resumed({ user, recovered, join: ack }) {
 async function joinWanted() {
   const { name, odd } = roomOf(location.hash);
   if (odd === null || room === null) await join(name);
-  if (odd !== null) explain(odd);
+  if (odd === null) return;
+  showLink();
+  explain(odd);
 }
 
 async function join(name, password = null) {
@@ -137,7 +152,9 @@ async function refused(name, { code, message }) {
   }
   const isCurrent = roomOf(location.hash).name === name; // or the user has gone on to another link
   if (room === null && name !== LOBBY && !PASSING_REFUSALS.has(code)) await join(LOBBY);
-  if (isCurrent) explain(`${name}: ${message}`);
+  if (!isCurrent) return;
+  showLink();
+  explain(`${name}: ${message}`);
 }
 
 function askPassword(name) {
@@ -145,16 +162,15 @@ function askPassword(name) {
   return prompt(`Password of ${name}`);
 }
 
-/** Say why the link does not lead to its room; the page's address names the room that the user is in, if any. */
+/** Say why things are not as the user wanted them. Who is in a room is not told for ever. */
 function explain(text) {
-  if (room !== null) {
-    showLink();
-    setTimeout(() => $("notice").textContent === text && showNotice(""), LONG_ENOUGH_MS);
-  }
   showNotice(text);
+  if (room !== null) setTimeout(() => $("notice").textContent === text && showNotice(""), LONG_ENOUGH_MS);
 }
 
+/** Let the page's address name the room that the user is in. */
 function showLink() {
+  if (room === null) return;
   const { pathname, search } = location;
   history.replaceState(null, "", pathname + search + linkTo(room));
 }

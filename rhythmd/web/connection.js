@@ -120,7 +120,7 @@ export class Connection {
       return;
     }
     this.attempt += 1;
-    const reason = announced === null ? "connection lost" : "the server restarts";
+    const reason = code === LOGIN_EXPIRED ? "login ran out" : announced === null ? "connection lost" : "the server restarts";
     this.handlers.state(`${reason}, reconnecting in ${Math.ceil(delay / 1000)} s`, "wait");
     this.retry = setTimeout(() => this.connect(), delay);
   }

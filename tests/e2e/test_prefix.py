@@ -43,5 +43,5 @@ async def test_api_page_below_a_prefix_sends_requests(page: Page, url: str) -> N
     await page.get_by_text("/api/v1/auth/providers", exact=True).click()
     await page.locator("details[open] button").click()
     await expect(page.locator("details[open] pre")).to_contain_text("200")
-    await expect(page.locator("input[type=file]")).to_have_count(2)
+    await expect(page.locator("input[type=file]")).not_to_have_count(0)
     assert [address for address in asked if PREFIX not in address] == []

@@ -13,7 +13,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.explain import explain
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
-from rhythmd.auth.errors import InvalidToken
+from rhythmd.auth.errors import Banned, InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.serving.call import Call, Input, InputT, Route, Who, as_json
@@ -102,8 +102,8 @@ class RequestGuard:
         principal = None
         try:
             principal = await self._authenticator.by_token(token) if token else None
-        except InvalidToken:
-            if route.who is not Who.VISITOR:
+        except (InvalidToken, Banned):
+            if route.who is not Who.VISITOR:  # which a logout is: a banned account may take its cookies back
                 raise
         finally:
             self._count(request, route.rate, principal)
