@@ -25,6 +25,7 @@ from rhythmd.rest.serving.dispatcher import Dispatcher
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.guard import Endpoint, RequestGuard
 from rhythmd.rest.serving.origins import Origins
+from rhythmd.rest.serving.parsing import HttpServer
 from rhythmd.rest.serving.paths import PathMatcher, PathRow
 from rhythmd.rest.serving.rates import Rates
 from rhythmd.rest.serving.reports import Reports
@@ -99,8 +100,9 @@ class RestSide:
         paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
         self._dispatcher = Dispatcher(paths, origins, source, self._reports)
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
-        self._server = web.Server(
+        self._server = HttpServer(
             self._dispatcher.answer,
+            self._dispatcher.refusal,
             request_factory=partial(web.BaseRequest, loop=loop, client_max_size=config.limits.body_bytes),
             access_log=None,
             logger=http_log,

@@ -145,12 +145,17 @@ class Catalogue:
         return name
 
     async def delete(self, room_id: str) -> bool:
-        """Forget a stored room and its chat; whether there was one. Its members stay, in a room that is only live."""
+        """Forget a stored room and its chat; whether there was one.
+
+        Its members stay, in a room that is only live. Seats that nobody has taken yet would be in a room of nobody's.
+        """
         with translated():
             deleted = await self._store.rooms.delete(room_id)
         room = self._registry.by_id(room_id)
         if room is not None:
             room.keeper = LiveKeeper(room, self._file)
+            room.seats.clear()
             room.changed()
             room.pass_ownership()
+            self._registry.free(room)
         return deleted

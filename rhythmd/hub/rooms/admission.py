@@ -89,6 +89,9 @@ class Reservations:
     def release(self, user_id: str) -> None:
         self._until.pop(user_id, None)
 
+    def clear(self) -> None:
+        self._until.clear()
+
     def __contains__(self, user_id: str) -> bool:
         return self._until.get(user_id, 0.0) > monotonic()
 

@@ -16,6 +16,7 @@ from rhythmd.rest.serving.call import Route
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.openapi import document
 from rhythmd.rest.serving.paths import VARIABLES
+from rhythmd.rest.serving.static import StaticFile
 
 __all__ = ["DocsResource", "HealthResource", "PageResource"]
 
@@ -27,7 +28,6 @@ TYPES: Final = {
 }
 PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
-    "Cache-Control": "no-cache",
 }
 DOCS_FOLDER: Final = "api"
 
@@ -36,14 +36,15 @@ class PageResource:
     """The page at `/` and the few files that it loads, from memory."""
 
     def __init__(self) -> None:
-        self._files = dict(_load(files("rhythmd") / "web"))
-        self._files |= {name: body for name, body in _load(files("rhythm_protocol")) if name.endswith(".js")}
+        bodies = dict(_load(files("rhythmd") / "web"))
+        bodies |= {name: body for name, body in _load(files("rhythm_protocol")) if name.endswith(".js")}
+        self._files = _Files(bodies)
 
-    async def index(self, _request: web.BaseRequest) -> web.Response:
-        return _file(self._files, "index.html")
+    async def index(self, request: web.BaseRequest) -> web.Response:
+        return await self._files.response(request, "index.html")
 
     async def static(self, request: web.BaseRequest) -> web.Response:
-        return _file(self._files, request[VARIABLES]["name"])
+        return await self._files.response(request, request[VARIABLES]["name"])
 
 
 class DocsResource:
@@ -51,20 +52,20 @@ class DocsResource:
 
     def __init__(self, table: Sequence[Route[Any]]) -> None:
         self._table = table
-        self._document = b""
-        self._files = dict(_load(files("rhythmd") / "web" / DOCS_FOLDER))
+        self._document: StaticFile | None = None
+        self._files = _Files(dict(_load(files("rhythmd") / "web" / DOCS_FOLDER)))
 
-    async def openapi(self, _request: web.BaseRequest) -> web.Response:
-        if not self._document:
+    async def openapi(self, request: web.BaseRequest) -> web.Response:
+        if self._document is None:
             # Off the loop: it takes as long as some hundred notes.
             self._document = await asyncio.to_thread(_encoded, self._table)
-        return web.Response(body=self._document, content_type="application/json")
+        return self._document.response(request)
 
-    async def page(self, _request: web.BaseRequest) -> web.Response:
-        return _file(self._files, "docs.html")
+    async def page(self, request: web.BaseRequest) -> web.Response:
+        return await self._files.response(request, "docs.html")
 
     async def file(self, request: web.BaseRequest) -> web.Response:
-        return _file(self._files, request[VARIABLES]["name"])
+        return await self._files.response(request, request[VARIABLES]["name"])
 
 
 class HealthResource:
@@ -88,19 +89,30 @@ class HealthResource:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _encoded(table: Sequence[Route[Any]]) -> bytes:
-    return orjson.dumps(document(table))
+def _encoded(table: Sequence[Route[Any]]) -> StaticFile:
+    return StaticFile(orjson.dumps(document(table)), {"Content-Type": "application/json"})
+
+
+class _Files:
+    """Files by name; each is compressed when it is first asked for, off the loop."""
+
+    def __init__(self, bodies: Mapping[str, bytes]) -> None:
+        self._bodies = bodies
+        self._made: dict[str, StaticFile] = {}
+
+    async def response(self, request: web.BaseRequest, name: str) -> web.Response:
+        """Raises ApiError (`not-found`)."""
+        body, made = self._bodies.get(name), self._made.get(name)
+        if body is None:
+            raise ApiError(ErrorCode.NOT_FOUND, "there is no such file")
+        if made is None:
+            headers = {**PAGE_HEADERS, "Content-Type": TYPES[_extension(name)]}
+            made = self._made[name] = await asyncio.to_thread(StaticFile, body, headers)
+        return made.response(request)
 
 
 def _load(folder: Traversable) -> Iterator[tuple[str, bytes]]:
     return ((file.name, file.read_bytes()) for file in folder.iterdir() if _extension(file.name) in TYPES)
-
-
-def _file(known: Mapping[str, bytes], name: str) -> web.Response:
-    body = known.get(name)
-    if body is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "there is no such file")
-    return web.Response(body=body, headers={**PAGE_HEADERS, "Content-Type": TYPES[_extension(name)]})
 
 
 def _extension(name: str) -> str:

@@ -1,5 +1,6 @@
 """Answers that are bytes before anybody asks, or that the client has already; and the headers that all answers have."""
 
+import re
 from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
@@ -28,6 +29,9 @@ SECURITY: Final = CIMultiDict(
 )
 """On every answer; one that has a header of these names keeps its own."""
 
+
+_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\uffff]*")')
+"""An ETag in a list. Whether it is weak does not count here (RFC 9110, 8.8.3.2 and 13.1.2)."""
 
 Header = tuple[str, str]
 
@@ -98,6 +102,6 @@ class CachedResponse(web.StreamResponse):
 
 def client_has(request: web.BaseRequest, etag: str) -> bool:
     """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2)."""
-    if "If-None-Match" not in request.headers:
-        return False
-    return any(tag.value == "*" or f'"{tag.value}"' == etag for tag in request.if_none_match or ())
+    lines = request.headers.getall(hdrs.IF_NONE_MATCH, ())
+    given = ",".join(lines).strip()
+    return given == "*" or etag in _TAG.findall(given)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from rhythm_protocol.errors import ErrorCode
@@ -25,7 +25,6 @@ __all__ = ["Dispatcher"]
 HSTS: Final = "max-age=31536000"
 # RFC 9110, 7.2, and RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 address in brackets.
 HOST: Final = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
-CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Dispatcher:
@@ -81,10 +80,7 @@ class Dispatcher:
             preflight = self._origins.preflight(request)
             if preflight is not None:
                 return preflight
-        handler = self._paths.handler(request)
-        if hdrs.EXPECT in request.headers:
-            await _continue(request)
-        return await handler(request)
+        return await self._paths.handler(request)(request)
 
     def _headers(self, request: web.BaseRequest, id_: str) -> list[tuple[str, str]]:
         headers = [("X-Request-Id", id_), *self._origins.headers(request)]
@@ -120,9 +116,3 @@ def _connection(request: web.BaseRequest) -> HttpConnection | None:
 def _secure(headers: CIMultiDict[str]) -> None:
     for name, value in SECURITY.items():
         headers.setdefault(name, value)
-
-
-async def _continue(request: web.BaseRequest) -> None:
-    """Let a client send its body that waits to be asked for it (RFC 9110, 10.1.1)."""
-    if request.version >= HttpVersion11 and request.headers[hdrs.EXPECT].lower() == "100-continue":
-        await request.writer.write(CONTINUE)

@@ -21,6 +21,10 @@ EXPOSED: Final = (
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
 )
+NO_ORIGIN: Final = (
+    "a request with a session's cookie says which page it comes from: send `Origin` with this server's own address,"
+    " or `Authorization: Bearer` with an access token instead of the cookie"
+)
 PREFLIGHT_S: Final = 600
 
 
@@ -52,6 +56,8 @@ class Origins:
             fine = fetch_site in OURS
         else:
             fine = hdrs.AUTHORIZATION in request.headers or not has_cookies(request)
+            if not fine:
+                raise ApiError(ErrorCode.CROSS_SITE, NO_ORIGIN)
         if not fine:
             raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
 

@@ -7,13 +7,14 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.invitation import invite_body
 from rhythmd.rest.serving.multipart import FormError, FormParser, Part, boundary_of
 from rhythmd.workers.scratch import ScratchFolder, append
 
@@ -197,7 +198,8 @@ class UploadReader:
         if kind == FORM or kind in upload.media_types:
             return True
         if upload.is_required:
-            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {', '.join((FORM, *upload.media_types))}")
+            allowed = ", ".join((FORM, *upload.media_types))
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {allowed}", headers={hdrs.ACCEPT: allowed})
         return False
 
     async def read(self, upload: Upload, request: web.BaseRequest) -> Received:
@@ -223,6 +225,7 @@ class UploadReader:
         most = upload.limit + (FORM_BYTES + self._limits.body_bytes if is_form else 0)
         if (request.content_length or 0) > most:
             raise _too_large(upload.limit)
+        await invite_body(request)
         try:
             if not is_form:
                 return await self._read_alone(request, form)
