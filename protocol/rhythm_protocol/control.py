@@ -4,7 +4,8 @@
 
 Decoding has two steps, so that a refusal can carry the message's `id`: the envelope first, its `data` second. Each is
 one pass of msgspec that makes the typed value straight from the bytes. A field that nobody knows is skipped: it must be
-well-formed, but nothing is made of it.
+well-formed, but nothing is made of it. What that pass refuses is read once more with patience: there 2.0 is the integer
+2, since some clients have only one kind of number.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
 from rhythm_protocol.explain import explain
 from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, ClientMessage, ServerMessage
+from rhythm_protocol.numbers import whole_numbers
 from rhythm_protocol.skipped import check_json, check_msgpack
 from rhythm_protocol.values import FORMS, U53
 
@@ -82,6 +84,7 @@ class _Codec(NamedTuple):
     Args:
         name: of the encoding.
         envelope: reads a whole message.
+        anything: reads a value, whatever it is.
         entries: reads a map and leaves the values as they came.
         fields: reads a map and all that is in it.
         client: by the type of a client's message, what reads its `data`.
@@ -91,6 +94,7 @@ class _Codec(NamedTuple):
 
     name: str
     envelope: Callable[[bytes], Envelope]
+    anything: Callable[[Raw], Any]
     entries: Callable[[bytes], dict[str, Raw]]
     fields: Callable[[Raw], dict[str, Any]]
     client: dict[str, Callable[[Raw], Any]]
@@ -107,20 +111,32 @@ class _Codec(NamedTuple):
             raise self.malformed(error) from None
 
     def _read_last(self, message: bytes) -> Envelope:
-        """The same, where msgspec has refused a value: of a key that stands there twice only the last one counts."""
+        """The same, where msgspec has refused a value: of a key that stands there twice only the last one counts, and
+        an `id` may be a float. What is raised has the `id`, if that is one.
+        """
+        id_ = None
         try:
             last = self.entries(message)
-            return self.envelope(self.encode({name: last[name] for name in Envelope.__struct_fields__ if name in last}))
+            kept: dict[str, object] = {name: last[name] for name in Envelope.__struct_fields__ if name in last}
+            if "id" in last:
+                kept["id"] = whole_numbers(self.anything(last["id"]))
+                id_ = _as_id(kept["id"])
+            return self.envelope(self.encode(kept))
         except (ValueError, RecursionError) as error:
-            raise self.malformed(error) from None
+            raise self.malformed(error, id_) from None
 
-    def malformed(self, error: Exception) -> MalformedMessage:
+    def malformed(self, error: Exception, id_: int | None = None) -> MalformedMessage:
         """What to say of bytes that msgspec cannot read; it raises a RecursionError or some kind of ValueError."""
         if isinstance(error, ValidationError):
-            return MalformedMessage(str(error))
+            return MalformedMessage(str(error), id_=id_)
         if isinstance(error, RecursionError):
-            return MalformedMessage("nested too deep")
-        return MalformedMessage(f"not {self.name}")
+            return MalformedMessage("nested too deep", id_=id_)
+        return MalformedMessage(f"not {self.name}", id_=id_)
+
+
+def _as_id(value: object) -> int | None:
+    """The value, if it can be the `id` of a message."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 
 _Decoder = type[json.Decoder[Any]] | type[msgpack.Decoder[Any]]
@@ -133,6 +149,7 @@ def _codec(name: str, envelope: type[Envelope], decoder: _Decoder, encode: Calla
     return _Codec(
         name,
         envelope=decoder(envelope).decode,
+        anything=decoder(Any).decode,
         entries=decoder(dict[str, Raw]).decode,
         fields=decoder(dict[str, Any]).decode,
         client=readers(CLIENT_MESSAGES),
@@ -152,7 +169,7 @@ def decode_binary(payload: bytes) -> Envelope:
         raise MalformedMessage(f"expected opcode {OP_CONTROL:#04x}, got {payload[:1].hex() or 'nothing'}")
     body = payload[1:]
     envelope = _MSGPACK.read(body)
-    check_msgpack(body)
+    _check_skipped(check_msgpack, body, envelope)
     return envelope
 
 
@@ -163,8 +180,15 @@ def decode_text(payload: str | bytes) -> Envelope:
     except UnicodeError:
         raise MalformedMessage("not UTF-8") from None
     envelope = _JSON.read(body)
-    check_json(body)
+    _check_skipped(check_json, body, envelope)
     return envelope
+
+
+def _check_skipped(check: Callable[[bytes], None], body: bytes, envelope: Envelope) -> None:
+    try:
+        check(body)
+    except MalformedMessage as error:
+        raise MalformedMessage(error.message, error.code, envelope.id) from None
 
 
 def _parse(
@@ -184,9 +208,11 @@ def _parse_whole(envelope: Envelope, struct: type[Any]) -> Any:
     """
     fields = envelope.fields()
     try:
-        return msgspec.convert(fields, struct)
+        return msgspec.convert(whole_numbers(fields), struct)
     except ValidationError as error:
         raise InvalidMessage(*explain(error, FORMS)) from None
+    except RecursionError as error:
+        raise _CODECS[type(envelope)].malformed(error) from None
 
 
 def parse_client(envelope: Envelope) -> Any:

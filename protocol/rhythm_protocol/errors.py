@@ -59,7 +59,8 @@ class ErrorCode(StrEnum):
         "bad-request",
     )  # fmt: skip
     BAD_REQUEST = (
-        "bad-request", 400, Side.REST, "the body is not JSON, or a parameter is there twice", "malformed-message",
+        "bad-request", 400, Side.REST, "the request is no HTTP, its body no JSON, or a parameter is there twice",
+        "malformed-message",
     )  # fmt: skip
     UNKNOWN_TYPE = "unknown-type", 400, Side.SOCKET, "the `type` is none of a client's"
     INVALID_FIELD = (
@@ -77,6 +78,10 @@ class ErrorCode(StrEnum):
         "the body is of a media type that is not taken here",
     )
     TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
+    URI_TOO_LONG = "uri-too-long", 414, Side.REST, "the path with its query is longer than 8,190 bytes"
+    HEADERS_TOO_LARGE = (
+        "headers-too-large", 431, Side.REST, "there are more than 128 headers, or one is longer than 8,190 bytes",
+    )  # fmt: skip
     TOO_SLOW = "too-slow", 408, Side.REST, "the body did not arrive in time"
     RANGE_NOT_SATISFIABLE = "range-not-satisfiable", 416, Side.REST, "the file ends before the range that was asked for"
     INVALID_FILE = (
@@ -89,10 +94,6 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
     NOT_IMPLEMENTED = "not-implemented", 501, Side.REST, "the server knows no such method, at no path"
     HTTP_VERSION = "http-version-not-supported", 505, Side.REST, "the server speaks HTTP/1.1"
-    URI_TOO_LONG = "uri-too-long", 414, Side.REST, "the path and query have more than 8,190 bytes"
-    HEADERS_TOO_LARGE = (
-        "headers-too-large", 431, Side.REST, "a header has more than 8,190 bytes, or there are more than 128",
-    )  # fmt: skip
     UPGRADE_REQUIRED = (
         "upgrade-required", 426, Side.REST, "this path is a WebSocket's; `Sec-WebSocket-Version` says of which version",
     )  # fmt: skip
@@ -233,10 +234,11 @@ class ProtocolError(ValueError):
 
 
 class MalformedMessage(ProtocolError):
-    """The bytes are no message of this protocol."""
+    """The bytes are no message of this protocol. `id_` is the message's, where there is one all the same."""
 
-    def __init__(self, message: str, code: ErrorCode = ErrorCode.MALFORMED_MESSAGE) -> None:
+    def __init__(self, message: str, code: ErrorCode = ErrorCode.MALFORMED_MESSAGE, id_: int | None = None) -> None:
         super().__init__(message, code)
+        self.id = id_
 
 
 class InvalidMessage(ProtocolError):

@@ -58,16 +58,17 @@ class Router:
         try:
             self.fast.get(payload[0] if payload else -1, _unknown)(session, payload)
         except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
-            if _within_rate(session, None):
-                _refuse(session, error, None)
+            id_ = error.id if isinstance(error, MalformedMessage) else None
+            if _within_rate(session, id_):
+                _refuse(session, error, id_)
 
     def route_text(self, session: Session, payload: str) -> None:
         """Handle one text message. Never raises."""
         try:
             envelope = decode_text(payload)
-        except ProtocolError as error:
-            if _within_rate(session, None):
-                _refuse(session, error, None)
+        except MalformedMessage as error:
+            if _within_rate(session, error.id):
+                _refuse(session, error, error.id)
         else:
             self._dispatch(session, envelope)
 

@@ -19,6 +19,7 @@ from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
 from rhythmd.hub.ports import Encoding, Identity, LapsedLogin, Receiver, SessionT
 from rhythmd.net.frames import FrameError, frame_size
+from rhythmd.net.gathering import Gathering
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.transports import CLOSE_S, end_output, keep_little_unsent
 from rhythmd.telemetry import Stats, net_log
@@ -30,6 +31,7 @@ MASKED: Final = 0x80
 SHORT: Final = 126
 PING: Final = b"\x89\x00"  # no payload: any pong is a sign of life
 SHORT_HEAD: Final = 6  # two bytes and the mask
+OPCODE: Final = 0x0F
 PING_OPCODE: Final = 0x9
 NUMBER_SIZE: Final = 8
 
@@ -49,8 +51,8 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     """One open connection; implements `hub.ports.Peer`. `on_gone` is called once, when the transport is lost."""
 
     __slots__ = (
-        "_fast", "_message", "_on_binary", "_on_gone", "_opcode", "_protocol", "_quiet", "_session", "_tail",
-        "_timer", "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
+        "_fast", "_gathering", "_on_binary", "_on_gone", "_protocol", "_quiet", "_session", "_tail", "_timer",
+        "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
     )  # fmt: skip
 
     def __init__(
@@ -79,8 +81,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._fast: SessionT | None = None  # the session, while the fast path may be taken
         self._tail = b""  # bytes of a frame that is not whole yet
         self._wanted = 0  # its size, once known
-        self._opcode: Opcode | None = None  # of the fragmented message that is open
-        self._message = bytearray()  # what has come of it
+        self._gathering = Gathering(is_text_expected=encoding is Encoding.TEXT)
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, identity: Identity | LapsedLogin | None, data: bytes) -> None:
@@ -115,6 +116,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         if self._tail:
             if len(self._tail) + len(data) < self._wanted:
                 self._tail += data
+                self._look(self._protocol)
                 return
             data = self._tail + data
             self._tail = b""
@@ -151,7 +153,10 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         if not size or at + size > len(data):
             self._tail = data[at:]
             self._wanted = size
+            self._look(protocol)
             return 0
+        if data[at] & OPCODE == Opcode.CLOSE:
+            protocol.current_size = None  # fragments may never be finished (RFC 6455, 5.4)
         protocol.receive_data(data[at : at + size])
         self._take_events(protocol)
         return at + size
@@ -170,16 +175,22 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     def _take_frame(self, frame: Frame) -> None:
         """Gather fragments; hand whole messages on."""
         if frame.opcode is Opcode.CONT or frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
-            if frame.opcode is not Opcode.CONT:
-                self._opcode = frame.opcode
-            self._message += frame.data
-            if frame.fin:
-                payload = bytes(self._message)
-                self._message.clear()
-                self._take_message(payload, is_text=self._opcode is Opcode.TEXT)
+            try:
+                if (payload := self._gathering.add(frame)) is not None:
+                    self._take_message(payload, is_text=self._gathering.is_text)
+            except UnicodeDecodeError:
+                self._fail(self._protocol, INVALID_DATA, "text is not UTF-8")
+
+    def _look(self, protocol: ServerProtocol) -> None:
+        """See what has come of a frame that is not whole."""
+        if self._wanted and self._session is not None:
+            try:
+                self._gathering.look(self._tail, is_open=protocol.current_size is not None)
+            except UnicodeDecodeError:
+                self._fail(protocol, INVALID_DATA, "text is not UTF-8")
 
     def _take_message(self, payload: bytes, *, is_text: bool) -> None:
-        session, receiver = self._session, self._wiring.receiver
+        session = self._session
         if session is None:
             return
         if is_text is not (self.encoding is Encoding.TEXT):
@@ -187,12 +198,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         elif not is_text:
             self._on_binary(session, payload)
         else:
-            try:
-                text = payload.decode()
-            except UnicodeDecodeError:
-                self._fail(self._protocol, INVALID_DATA, "text is not UTF-8")
-            else:
-                receiver.on_text(session, text)
+            self._wiring.receiver.on_text(session, payload.decode())
 
     def _set_fast(self, protocol: ServerProtocol) -> None:
         possible = self.encoding is Encoding.BINARY and protocol.current_size is None

@@ -1,10 +1,13 @@
 """The fast path and our own look at headers change nothing: any bytes have the effect that `websockets` gives them.
 
 Two rules are stricter than in `websockets`: a length must be encoded in the fewest bytes, and its highest bit is 0. A
-frame that its header shows to be wrong is refused without waiting for its payload.
+frame that its header shows to be wrong is refused without waiting for its payload, and a text as soon as it cannot be
+UTF-8 any more. A close frame between fragments is a close, as RFC 6455 (5.4) has it.
 """
 
 import asyncio
+import codecs
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -29,6 +32,7 @@ from tests.raw import KEY
 LIMITS: Final = (200, 70_000)
 BYTE_BY_BYTE_LIMIT: Final = 2_000
 CLOSE: Final = 0x88
+SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf]\Z")  # for which Python waits until it is whole
 UPGRADE: Final = (
     ("Connection", "Upgrade"),
     ("Upgrade", "websocket"),
@@ -79,8 +83,11 @@ class Reference:
         if head_arrived and not frame.is_minimal:
             protocol.fail(PROTOCOL_ERROR.code)
         else:
+            if frame.first == CLOSE and len(data) == len(frame.encode()):
+                protocol.current_size = None
             protocol.receive_data(data)
             self._take_events()
+            self._check_text(frame, data)
         if head_arrived and frame.breaks_first_byte and not protocol.eof_sent:
             protocol.fail(PROTOCOL_ERROR.code)
         self._written += b"".join(protocol.data_to_send())
@@ -88,6 +95,24 @@ class Reference:
     def effect(self) -> Effect:
         protocol = self._protocol
         return Effect(self._messages, written_frames(self._written), protocol.eof_sent, protocol.state is OPEN)
+
+    def _check_text(self, frame: GivenFrame, data: bytes) -> None:
+        """Refuse what the open message and a frame that is cut short cannot become any more."""
+        is_open = self._protocol.current_size is not None
+        text = self._message if is_open else b""
+        is_text = is_open and self._opcode is Opcode.TEXT
+        continues = frame.first & 0x7F == (0 if is_open else 1)
+        if len(data) < len(frame.encode()) and len(data) > len(frame.head()) and continues and frame.mask:
+            text += frame.payload[: len(data) - len(frame.head())]
+            is_text = is_text or not is_open
+        if self._protocol.state is OPEN and self._is_text and is_text and frame.first & 0x0F < 3:
+            try:
+                codecs.utf_8_decode(text, "strict", False)
+                is_hopeless = SURROGATE.search(text) is not None
+            except UnicodeDecodeError:
+                is_hopeless = True
+            if is_hopeless:
+                self._protocol.fail(INVALID_DATA.code)
 
     def _take_events(self) -> None:
         for frame in self._protocol.events_received():
@@ -168,6 +193,12 @@ def frame(first: int, payload: bytes, size: int = 1) -> GivenFrame:
 @example([frame(0x02, b"a"), frame(0x89, b"p"), frame(0x80, b"b")], 200, SUBPROTOCOL_BINARY, 0, [-1])
 @example([frame(0x82, b"a"), frame(0x81, b"text"), frame(0x89, b"p"), frame(0x88, b"")], 200, SUBPROTOCOL_BINARY, 0, [])
 @example([frame(0x01, b"\xe2\x99"), frame(0x80, b"\xa9")], 200, SUBPROTOCOL_JSON, 0, [])
+@example(
+    [frame(0x01, b"\xf4"), frame(0x89, b"p"), frame(0x00, b"\x90"), frame(0x80, b"a")], 200, SUBPROTOCOL_JSON, 0, []
+)
+@example([frame(0x01, b"\xf4\x90a")], 200, SUBPROTOCOL_JSON, 1, [-1])
+@example([frame(0x01, b"ab"), frame(0x88, b"\x03\xe8")], 200, SUBPROTOCOL_JSON, 0, [])
+@example([frame(0x02, b"ab"), frame(0x88, b"\x03")], 200, SUBPROTOCOL_BINARY, 0, [])
 def test_connection_any_bytes_any_segments_act_as_in_the_state_machine(
     loop: asyncio.AbstractEventLoop,
     given_frames: list[GivenFrame],

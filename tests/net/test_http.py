@@ -187,7 +187,7 @@ REFUSED: list[tuple[bytes, int, str]] = [
     (b"PRI * HTTP/2.0\r\n\r\nSM", 400, "bad-request"),
     (b"GET http:///echo HTTP/1.1\r\nHost: echo", 400, "bad-request"),
     (b"BREW /echo HTTP/1.1\r\nHost: echo", 501, "not-implemented"),
-    (b"PROPFIND / HTTP/1.1\r\nHost: echo", 405, "method-not-allowed"),
+    (b"PROPFIND / HTTP/1.1\r\nHost: echo", 501, "not-implemented"),
     (b"TRACE / HTTP/1.1\r\nHost: echo", 405, "method-not-allowed"),
     (b"GET / HTTP/2.0\r\nHost: echo", 505, "http-version-not-supported"),
     (b"GET /" + b"echo" * 2_100 + b" HTTP/1.1\r\nHost: echo", 414, "uri-too-long"),

@@ -76,8 +76,16 @@ async def test_continuation_without_a_beginning_is_refused(client: RawClient) ->
     await assert_closed_with(client, 1002)
 
 
-async def test_close_while_fragments_are_open_is_refused(client: RawClient) -> None:
-    client.write(frame(FIRST_BINARY, CLOCK[:1]) + frame(CLOSE, b"\x03\xe8"))
+@pytest.mark.parametrize("first", [FIRST_BINARY, FIRST_TEXT])
+@pytest.mark.parametrize("between", [b"", frame(MORE, b"a"), frame(PONG)])
+async def test_close_while_fragments_are_open_is_a_close(client: RawClient, first: int, between: bytes) -> None:
+    client.write(frame(first, b"a") + between + frame(CLOSE, b"\x03\xe8bye") + frame(LAST, b"b"))
+    assert await client.frame() == RawFrame(CLOSE, b"\x03\xe8bye")
+    assert await client.rest() == b""
+
+
+async def test_broken_close_while_fragments_are_open_is_refused(client: RawClient) -> None:
+    client.write(frame(FIRST_BINARY, CLOCK[:1]) + frame(CLOSE, b"\x03"))
     await assert_closed_with(client, 1002)
 
 
@@ -191,6 +199,40 @@ async def test_length_with_highest_bit_is_refused(client: RawClient) -> None:
 async def test_text_that_is_no_utf8_is_refused(json_client: RawClient, text: bytes) -> None:
     json_client.write(frame(TEXT, text))
     await assert_closed_with(json_client, 1007)
+
+
+# Autobahn's cases 6.4.1 to 6.4.4 are of this kind: what follows is never sent.
+HOPELESS = [b"\xf4\x90", b"\xff", b"\xc0", b"\xed\xa0", b"\xce\xbaa\x80", b"\xe1\xa0\xc0"]
+
+
+@pytest.mark.parametrize("text", HOPELESS)
+@pytest.mark.parametrize("opening", [frame(FIRST_TEXT, b"\xce\xba"), frame(FIRST_TEXT) + frame(MORE)])
+async def test_fragment_that_cannot_become_utf8_is_refused_at_once(
+    json_client: RawClient, text: bytes, opening: bytes
+) -> None:
+    json_client.write(opening + frame(PONG) + frame(MORE, text))
+    await assert_closed_with(json_client, 1007)
+
+
+@pytest.mark.parametrize("text", HOPELESS)
+@pytest.mark.parametrize("step", [1, 3, 1_000])
+async def test_part_of_a_frame_that_cannot_become_utf8_is_refused_at_once(
+    json_client: RawClient, text: bytes, step: int
+) -> None:
+    whole = frame(TEXT, "κόσμε".encode() + text + b"edited" * 40, mask=b"\x01\x02\x03\x04")
+    await json_client.write_slowly(whole[: 8 + 10 + len(text)], step)
+    await assert_closed_with(json_client, 1007)
+
+
+@pytest.mark.parametrize("step", [1, 2, 5])
+async def test_text_that_is_cut_anywhere_is_the_same_text(json_client: RawClient, step: int) -> None:
+    text = '{"type": "𝄞", "data": {}, "id": 9}'.encode()
+    parts = [text[at : at + 3] for at in range(0, len(text), 3)]
+    data = frame(FIRST_TEXT, parts[0], mask=b"abcd") + b"".join(frame(MORE, part, mask=b"efgh") for part in parts[1:])
+    await json_client.write_slowly((data + frame(LAST)) * 2, step)
+    for _ in range(2):
+        answer = refusal(await json_client.frame())
+        assert (answer.data["code"], answer.id) == ("unknown-type", 9)
 
 
 async def test_text_that_is_no_utf8_over_fragments_is_refused(json_client: RawClient) -> None:

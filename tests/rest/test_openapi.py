@@ -79,8 +79,13 @@ async def test_document_has_every_route_with_the_shape_of_errors(document: dict[
 async def test_document_says_who_may(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert "security" not in paths["/api/v1/rooms/active"]["get"]
-    assert paths["/api/v1/users/{usertag}"]["get"]["security"] == [{}, {"bearer": []}, {"cookie": []}]
-    assert paths["/api/v1/users/profile"]["get"]["security"] == [{"bearer": []}, {"cookie": []}]
+    assert paths["/api/v1/users/{usertag}"]["get"]["security"] == [
+        {},
+        {"bearer": []},
+        {"cookie": []},
+        {"local_cookie": []},
+    ]
+    assert paths["/api/v1/users/profile"]["get"]["security"] == [{"bearer": []}, {"cookie": []}, {"local_cookie": []}]
 
 
 async def test_document_refers_only_to_what_it_has(document: dict[str, Any]) -> None:

@@ -97,9 +97,12 @@ class RoomChangesResource:
         room = await self._find(call.path("id"))
         user_id = call.known.user_id
         if room.members.of_user(user_id) is None:
-            knows_password = room.keeper.check_password(call.input.password)
+            keeper = room.keeper
+            knows_password = keeper.check_password(call.input.password)
             if isinstance(knows_password, Coroutine):
                 knows_password = await knows_password
+                if self._registry.by_id(room.id) is not room or room.keeper is not keeper:
+                    return await self.join(call)  # deleted, freed or changed meanwhile
             # From here to the seat nothing waits, so that two can never have the last one.
             check_admission(room, _player(call), knows_password=knows_password)
             room.seats.reserve(user_id)
