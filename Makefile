@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE_OPTIONS ?=
 TEST_OPTIONS ?=
+TEST_PROCESSES ?= 2
 
 # Debian packages that only the tests need.
-TEST_PACKAGES := chromium-headless-shell fonts-dejavu-core libcurl4
+TEST_PACKAGES := caddy chromium-headless-shell fonts-dejavu-core haproxy libcurl4 nginx-light
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 MAY_INSTALL := $(shell command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; } && echo yes)
@@ -33,7 +34,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(call require_packages,$(TEST_PACKAGES))
-	$(BIN)/python -m pytest $(TEST_OPTIONS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(TEST_OPTIONS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

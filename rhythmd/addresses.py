@@ -6,7 +6,8 @@ RFC 4007, 11). `parse_address` is the only place that reads one; everything that
 uses what it returns, or one of the functions here that call it.
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -15,12 +16,15 @@ from urllib.parse import urlsplit
 __all__ = [
     "Address",
     "Network",
+    "Networks",
     "canonical_address",
     "customer_network",
     "is_allowed_origin",
     "is_loopback",
     "parse_address",
     "parse_network",
+    "parse_node",
+    "url_origin",
 ]
 
 Address = IPv4Address | IPv6Address
@@ -28,6 +32,7 @@ Network = IPv4Network | IPv6Network
 
 MAPPED: Final = IPv6Network("::ffff:0:0/96")
 CUSTOMER_BITS: Final = 64  # providers give a customer at least so long a prefix of IPv6 (RFC 6177)
+PORTS: Final = {"http": 80, "https": 443}
 
 # Every HTTP request asks for its sender's address, and parsing one costs ten times as much as remembering it.
 REMEMBERED: Final = 4_096
@@ -80,20 +85,73 @@ def parse_network(text: str) -> Network:
     return network
 
 
+class Networks:
+    """Networks to look for addresses in.
+
+    Args:
+        texts: in CIDR form, or single addresses. Raises ValueError.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._networks = [parse_network(text) for text in texts]
+        self._known = lru_cache(REMEMBERED)(self._look)
+
+    def __contains__(self, text: str) -> bool:
+        """Whether an address is in one of them; what is no address is in none."""
+        return bool(self._networks) and self._known(text)
+
+    def _look(self, text: str) -> bool:
+        address = parse_address(text)
+        return address is not None and any(address in network for network in self._networks)
+
+
+def parse_node(text: str) -> Address | None:
+    """The address of a node as proxies write it: alone or with its port, IPv6 also in brackets, perhaps quoted.
+
+    None for what names no address (`unknown`, `_hidden`; RFC 7239, 6.2 and 6.3).
+    """
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]")
+        is_node = bracket and (not port or _is_port(port))
+        return parse_address(host) if is_node and ":" in host else None
+    host, colon, _ = text.partition(":")
+    if colon and _is_port(text[len(host) :]):
+        return parse_address(host)
+    return parse_address(text)
+
+
+def _is_port(text: str) -> bool:
+    """Whether `text` is a colon and a port; RFC 7239 lets a port be hidden, too."""
+    return re.fullmatch(r":(\d{1,5}|_[\w.-]+)", text, re.ASCII) is not None
+
+
 def is_allowed_origin(origin: str, hosts: Collection[str], allowed: Collection[str]) -> bool:
     """Whether pages of an origin may speak for their visitor here.
 
     Args:
         origin: the request's Origin (RFC 6454, 7), whatever it is.
-        hosts: the request's Host; more than one if it had several, which is nobody's.
-        allowed: origins besides our own, as browsers write them.
+        hosts: under which we are reached: what Host says, with or without a port.
+        allowed: origins besides, as `url_origin` returns them.
     """
-    return origin in allowed or (len(hosts) == 1 and _host(origin) in {host.lower() for host in hosts})
+    own = url_origin(origin)
+    if own is None:
+        return False
+    scheme, _, place = own.partition("://")
+    return own in allowed or any(url_origin(f"{scheme}://{host}") == f"{scheme}://{place}" for host in hosts)
 
 
-def _host(origin: str) -> str | None:
-    """Host and port of an origin, in lower case; None if it is no URL."""
+def url_origin(url: str) -> str | None:
+    """The origin of an http or https URL as browsers write it: in lower case, without the scheme's own port.
+
+    None for what has none, such as `null`.
+    """
     try:
-        return urlsplit(origin.lower()).netloc or None
+        parts = urlsplit(url.lower())
+        port = parts.port
     except ValueError:
         return None
+    if parts.scheme not in PORTS or not parts.hostname or parts.username is not None:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" if port in (None, PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from rhythmd.auth.service import Auth, load_keys
 from rhythmd.avatars.service import Avatars
 from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomPasswords, SocketLoginVerifier
 from rhythmd.clock import unix_ms
-from rhythmd.config import Config, ServerConfig
+from rhythmd.config import Config, check_packages, load_tls, local_url
 from rhythmd.errors import ConfigError
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import SheetSource
@@ -23,6 +22,7 @@ from rhythmd.hub.sessions.session import Session
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
+from rhythmd.net.opening import Opener
 from rhythmd.ports import BlobStore, Cache, LiveState, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
 from rhythmd.sheets.files import SheetFiles
@@ -46,9 +46,10 @@ SCRATCH_FOLDER: Final = "scratch"
 
 
 def open_store(config: Config) -> Store:
-    """The store that the configuration names, not started."""
+    """The store that the configuration names, not started. Raises ConfigError."""
     if config.store.backend == "sqlite":
         return SqliteStore(Path(config.server.data_dir) / SQLITE_FILE, timeout_s=config.store.timeout_s)
+    check_packages(config)
     from rhythmd.store.documents.store import MongoStore  # noqa: PLC0415 - its drivers are an extra
 
     mongo = config.mongo
@@ -59,17 +60,13 @@ def open_blobs(config: Config) -> BlobStore:
     """The store of files that the configuration names, not started. Raises ConfigError."""
     if config.blobs.backend == "directory":
         return DirectoryBlobs(Path(config.server.data_dir) / BLOBS_FOLDER)
-    try:
-        if config.blobs.backend == "s3":
-            from rhythmd.store.blobs.s3 import S3Blobs  # noqa: PLC0415 - an extra
+    check_packages(config)
+    if config.blobs.backend == "s3":
+        from rhythmd.store.blobs.s3 import S3Blobs  # noqa: PLC0415 - an extra
 
-            return S3Blobs(config.blobs)
-        from rhythmd.store.blobs.gridfs import GridFSBlobs  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        extra = {"s3": "s3", "gridfs": "mongo"}[config.blobs.backend]
-        raise ConfigError(
-            f'blobs.backend = "{config.blobs.backend}" needs the extra: pip install rhythmd[{extra}]'
-        ) from error
+        return S3Blobs(config.blobs)
+    from rhythmd.store.blobs.gridfs import GridFSBlobs  # noqa: PLC0415 - an extra
+
     mongo = config.mongo
     return GridFSBlobs(mongo.url, mongo.database, mongo.driver, find_s=mongo.find_s, timeout_s=config.store.timeout_s)
 
@@ -82,6 +79,7 @@ def open_scratch(config: Config) -> ScratchFolder:
 def _open_cache(config: Config) -> Cache:
     if not config.redis.url:
         return MemoryCache(config.store.cache_entries)
+    check_packages(config)
     from rhythmd.cluster.redis_cache import RedisCache  # noqa: PLC0415 - its driver is an extra
 
     return RedisCache(config.redis.url, timeout_s=config.redis.timeout_s)
@@ -91,19 +89,6 @@ def _live_state(config: Config) -> LiveState:
     if not config.hub.live_mb:
         return NoLiveState()
     return MappedLiveState(Path(config.server.data_dir) / LIVE_FOLDER, config.hub.live_mb)
-
-
-def _load_tls(config: ServerConfig) -> ssl.SSLContext | None:
-    """What the port is encrypted with. Raises ConfigError."""
-    if not config.tls_cert:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(config.tls_cert, config.tls_key)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"server.tls_cert, server.tls_key: {error}") from error
-    return context
 
 
 class Server:
@@ -143,6 +128,9 @@ class Server:
             auth.moderation,
             auth.auditor,
         )
+        heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
+        wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat)
+        self._heartbeat = heartbeat
         self._rest = RestSide(
             config,
             self._hub,
@@ -153,17 +141,15 @@ class Server:
             self._why_not_ready,
             self._metrics(stats),
             scratch,
+            Opener(wiring),
+            login_verifier,
         )
-        heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
-        wiring: Wiring[Session] = Wiring(
-            loop, config.limits, self._hub, login_verifier, tuple(config.server.allowed_origins), stats, heartbeat
-        )
-        self._listener = Listener(wiring, self._rest.protocol)
+        self._listener = Listener(config.limits, config.server.trusted_proxies, self._rest.protocol, self._rest.refusal)
         self._stopped = asyncio.Event()
         self._keepers: list[asyncio.Task[None]] = []
         self._blobs_starter: asyncio.Task[None] | None = None
         self._store_answers = False
-        self._tls = _load_tls(config.server)
+        self._tls = load_tls(config.server)
         self.port = 0
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
@@ -189,8 +175,8 @@ class Server:
         await asyncio.to_thread(self._live.open)
         await self._hub.restore()
         self._hub.start()
-        self.port = await self._listener.start(self._config.server.host, self._config.server.port, self._tls)
-        server_log.info("listening on %s", self.url)
+        self._heartbeat.start()
+        self.port = await self._listener.start(self._config.server.hosts, self._config.server.port, self._tls)
 
     def request_stop(self) -> None:
         self._stopped.set()
@@ -199,6 +185,7 @@ class Server:
         """No new connections, members told, buffers flushed, code 1012, out within `server.stop_s`."""
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
+        self._heartbeat.stop()
         self._hub.recorder.stop()
         await self._hub.settle(self._config.server.stop_s / 4)
         self._hub.stop()
@@ -249,9 +236,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        host = self._config.server.host
-        scheme = "http" if self._tls is None else "https"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        """An address that this machine reaches it under, whatever it listens on."""
+        return local_url(self._config.server, self.port)
 
     async def _start_store(self) -> None:
         """A database that is away is no reason not to play; `_keep_store` goes on trying."""

@@ -15,9 +15,10 @@ from rhythmd.auth.values import Principal
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
-from rhythmd.hub.ports import Credentials, Identity, Performance
+from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, Performance
 from rhythmd.midi.reader import NotReadable, read_performance
 from rhythmd.midi.score import MESSAGE_SIZE, Score
+from rhythmd.names.rule import presentable
 from rhythmd.ports import NotFound, Store, StoreUnavailable
 from rhythmd.rows import Account, SheetFile
 from rhythmd.sheets.library import SheetLibrary
@@ -25,6 +26,7 @@ from rhythmd.sheets.library import SheetLibrary
 __all__ = ["AccountWatcher", "LibrarySheets", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
 
 CHUNK: Final = 500
+LAPSED: Final = frozenset({ErrorCode.LOGIN_EXPIRED, ErrorCode.LOGIN_INVALID})
 SCORE_BYTES: Final = 32 * 1024 * 1024
 """Of scores that are kept for who plays them next; the longest one takes a third of it."""
 CLOCKS_DIFFER_MS: Final = 60_000
@@ -49,6 +51,14 @@ class SocketLoginVerifier:
         except StoreUnavailable as error:
             raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
 
+    async def admit(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
+        try:
+            return await self.verify(credentials, address)
+        except Refused as refused:
+            if credentials.is_cookie and refused.code in LAPSED:
+                return LapsedLogin(refused.code)
+            raise
+
     async def _principal(self, credentials: Credentials) -> Principal:
         if credentials.ticket is not None:
             principal, _ = await self._authenticator.by_ticket(credentials.ticket)
@@ -65,9 +75,9 @@ def _identity(principal: Principal) -> Identity:
         principal.session_id,
         principal.expires / 1000,
         guest=False,
-        name=account.nickname or account.username,
+        name=presentable(account.nickname or account.username, account.usertag),
         colour=account.colour,
-        status_text=account.status_text,
+        status_text=presentable(account.status_text, ""),
         roles=frozenset(account.roles),
         muted_until=(account.muted_until or 0) / 1000,
     )

@@ -1,43 +1,63 @@
 """The commands of the program."""
 
 import argparse
-import sys
+import json
+import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
-from rhythmd.admin import Shared, add_admin_commands
+from rhythmd.admin import Shared, add_admin_commands, announce_data
 from rhythmd.app import Server
 from rhythmd.client.commands import add_client_commands
 from rhythmd.client.errors import ClientError
-from rhythmd.config import Config, load_config
+from rhythmd.config import Config, Loaded, lacking, read_config, with_sources
 from rhythmd.errors import ConfigError
 from rhythmd.ports import StoreError
 from rhythmd.sheet_admin.commands import add_sheet_commands
 from rhythmd.telemetry import setup_logging
+from rhythmd.terminal import INTERRUPTED, NO_READER, complain, finish, let_go_of_output, prepare
 
 __all__ = ["main"]
 
 DEFAULT_CONFIG = Path("config.toml")
 EXIT_CONFIG = 2
 EXIT_FAILED = 1
+SHORT: Final = {"port": "server.port", "data": "server.data_dir", "workers": "workers.processes"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit status."""
-    options = _parser().parse_args(arguments)
+    prepare()
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as done:
+        done.code = finish(done.code if isinstance(done.code, int) else 0)
+        raise
+    return finish(_run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         status: int = options.run(options)
     except ConfigError as error:
-        print(f"rhythmd: {error}", file=sys.stderr)
+        for problem in str(error).split("\n"):
+            complain(problem)
         return EXIT_CONFIG
     except ClientError as error:
-        print(f"rhythmd: {error}", file=sys.stderr)
+        complain(str(error))
         return error.exit_status
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except BrokenPipeError:
+        let_go_of_output()
+        return NO_READER
+    except OSError as error:
+        complain(str(error))
+        return EXIT_FAILED
     return status
 
 
@@ -47,14 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the server")
     _add_config_options(serve)
-    serve.add_argument("--host", help="address to listen on (server.host)")
-    serve.add_argument("--port", help="port to listen on (server.port)")
-    serve.add_argument("--data", metavar="DIR", help="folder for what is kept (server.data_dir)")
+    _add_serve_options(serve)
     serve.set_defaults(run=_serve)
-    check = commands.add_parser("check-config", help="check the configuration and say what is wrong")
+    check = commands.add_parser("check-config", help="check the configuration and say all that is wrong")
     _add_config_options(check)
+    _add_serve_options(check)
     check.set_defaults(run=_check_config)
-    add_client_commands(commands)
+    add_client_commands(commands, _add_config_options, _load_for_client)
     shared = Shared(_add_config_options, _load)
     add_admin_commands(commands, shared)
     add_sheet_commands(commands, shared)
@@ -71,34 +90,76 @@ def _add_config_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _load(options: argparse.Namespace) -> Config:
+def _add_serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", action="append", help="address to listen on (server.host); repeatable")
+    parser.add_argument("--port", help="port to listen on (server.port)")
+    parser.add_argument("--data", metavar="DIR", help="folder for what is kept (server.data_dir)")
+
+
+def _read(options: argparse.Namespace) -> Loaded:
+    """The configuration file, the environment and, over both, the command line."""
     path: Path | None = options.config
     if path is None and DEFAULT_CONFIG.exists():
         path = DEFAULT_CONFIG
-    short = {"host": "server.host", "port": "server.port", "data": "server.data_dir", "workers": "workers.processes"}
-    given = [f"{key}={value}" for name, key in short.items() if (value := getattr(options, name, None)) is not None]
-    return load_config(path, settings=[*options.settings, *given])
+    given = {
+        f"--{name}": f"{key}={value}"
+        for name, key in SHORT.items()
+        if (value := getattr(options, name, None)) is not None
+    }
+    hosts: list[str] | None = getattr(options, "host", None)
+    if hosts:
+        given["--host"] = f"server.host={json.dumps(hosts, ensure_ascii=False) if len(hosts) > 1 else hosts[0]}"
+    return read_config(path, settings=options.settings, options=given)
+
+
+def _load(options: argparse.Namespace) -> Config:
+    """The configuration, if this machine can do what it says. Raises ConfigError with all that is wrong."""
+    loaded = _read(options)
+    missing = lacking(loaded.config, loaded.doubtful)
+    problems = loaded.problems + [with_sources(text, keys, loaded.sources) for keys, text in missing]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return loaded.config
+
+
+def _load_for_client(options: argparse.Namespace) -> Config:
+    """The configuration of a server, which may be another machine's. Raises ConfigError."""
+    loaded = _read(options)
+    if loaded.problems:
+        raise ConfigError("\n".join(loaded.problems))
+    return loaded.config
 
 
 def _serve(options: argparse.Namespace) -> int:
     config = _load(options)
     setup_logging(config.server.log_level)
+    announce_data(config)
     return uvloop.run(_run_server(config))
 
 
 async def _run_server(config: Config) -> int:
     try:
-        await Server(config).run(lambda url: print(f"rhythmd listening on {url}", flush=True))
+        await Server(config).run(_say_where)
     except OSError as error:
-        print(f"rhythmd: cannot listen on {config.server.host}:{config.server.port}: {error}", file=sys.stderr)
+        complain(f"cannot listen on {', '.join(config.server.hosts)}, port {config.server.port}: {error}")
         return EXIT_FAILED
     except StoreError as error:
-        print(f"rhythmd: cannot use the store: {error}", file=sys.stderr)
+        complain(f"cannot use the store: {error}")
         return EXIT_FAILED
     return 0
 
 
+def _say_where(url: str) -> None:
+    try:
+        print(f"rhythmd listening on {url}", flush=True)
+    except OSError:  # whoever has started us does not listen, and may well play
+        let_go_of_output()
+
+
 def _check_config(options: argparse.Namespace) -> int:
+    for name in os.environ:
+        if name.startswith("RHYTHMD_") and "__" not in name:
+            complain(f"{name} is not looked at: the form is RHYTHMD_SECTION__KEY")
     _load(options)
     print("the configuration is valid")
     return 0

@@ -197,8 +197,8 @@ class Client:
 
     # Ending
 
-    async def close(self) -> None:
-        await within(self._connection.close())
+    async def close(self, code: int = 1000) -> None:
+        await within(self._connection.close(code))
 
     def abort(self) -> None:
         """Drop the connection with a reset."""
@@ -269,20 +269,29 @@ class Connect(Protocol):
     """The fixture `connect`."""
 
     async def __call__(
-        self, server: Server | ServerProcess, subprotocol: str | None = SUBPROTOCOL_BINARY, *, path: str = "/ws"
+        self,
+        server: Server | ServerProcess,
+        subprotocol: str | None = SUBPROTOCOL_BINARY,
+        *,
+        path: str = "/ws",
+        headers: Mapping[str, str] | None = None,
     ) -> Client: ...
 
 
 @contextlib.asynccontextmanager
 async def open_client(
-    port: int, subprotocol: str | None = SUBPROTOCOL_BINARY, *, path: str = "/ws"
+    port: int,
+    subprotocol: str | None = SUBPROTOCOL_BINARY,
+    *,
+    path: str = "/ws",
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Client]:
     """A client that has been welcomed. None for `subprotocol` asks for none, which means JSON."""
     wanted = None if subprotocol is None else [Subprotocol(subprotocol)]
     connection = await within(
         connect(
             f"ws://127.0.0.1:{port}{path}", subprotocols=wanted, proxy=None, compression=None, ping_interval=None,
-            max_queue=None, max_size=None,
+            max_queue=None, max_size=None, additional_headers=headers,
         )
     )  # fmt: skip
     client = Client(connection)

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 import uvloop
@@ -12,9 +13,13 @@ from blockbuster import BlockBuster
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythmd.app import Server
+from rhythmd.net import connection, transports
+from tests.certificates import Certificate, make_certificate
 from tests.client import Client, Connect, open_client
 from tests.raw import ConnectRaw, RawClient, open_raw
 from tests.server import Serve, ServerProcess, Spawn, make_config, running_process, running_server
+
+LONGEST: Final = [Path(__file__).with_name(name) for name in ("e2e", "faults")]
 
 
 def pytest_asyncio_loop_factories(
@@ -22,6 +27,11 @@ def pytest_asyncio_loop_factories(
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Tests run on the loop of production."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders whose tests take longest come first: two processes that share the tests then end together."""
+    items.sort(key=lambda item: item.path.parent not in LONGEST)
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +100,13 @@ async def server(serve: Serve) -> Server:
 
 
 @pytest.fixture
+def hasty_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers in this process do not wait for long for the answer to their close."""
+    for module in (connection, transports):
+        monkeypatch.setattr(module, "CLOSE_S", 0.1)
+
+
+@pytest.fixture
 async def spawn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Spawn]:
     """Starts servers as processes of their own: `await spawn("limits.connections=5", …)`."""
     async with contextlib.AsyncExitStack() as stack:
@@ -102,14 +119,24 @@ async def spawn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Spawn
 
 
 @pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    """One for 127.0.0.1, signed by itself."""
+    return make_certificate(tmp_path)
+
+
+@pytest.fixture
 async def connect(serve: Serve, spawn: Spawn) -> AsyncIterator[Connect]:
     """Opens clients, and closes them before the servers stop: `await connect(server, SUBPROTOCOL_JSON)`."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(
-            server: Server | ServerProcess, subprotocol: str | None = SUBPROTOCOL_BINARY, *, path: str = "/ws"
+            server: Server | ServerProcess,
+            subprotocol: str | None = SUBPROTOCOL_BINARY,
+            *,
+            path: str = "/ws",
+            headers: Mapping[str, str] | None = None,
         ) -> Client:
-            return await stack.enter_async_context(open_client(server.port, subprotocol, path=path))
+            return await stack.enter_async_context(open_client(server.port, subprotocol, path=path, headers=headers))
 
         yield start
 

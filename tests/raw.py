@@ -132,6 +132,14 @@ class RawClient:
         assert response.headers["sec-websocket-accept"] == ACCEPT
         return response
 
+    async def head(self) -> bytes:
+        """The head of the next HTTP answer, to a request of which the answer has no body."""
+        return await within(self._reader.readuntil(b"\r\n\r\n"))
+
+    async def body(self, size: int) -> bytes:
+        """So many bytes of an answer's body."""
+        return await within(self._reader.readexactly(size))
+
     async def response(self) -> Response:
         """The next HTTP answer, with its body by Content-Length."""
         head = await within(self._reader.readuntil(b"\r\n\r\n"))

@@ -16,6 +16,7 @@ from tests.deadline import until, within
 
 __all__ = [
     "AT_ONCE",
+    "SMALL",
     "Serve",
     "ServerProcess",
     "Spawn",

@@ -6,13 +6,14 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import dedent
 from typing import Final, Protocol
 
 import msgspec
 import pytest
 
 from rhythmd.cli import main
-from rhythmd.config import Config, load_config
+from rhythmd.config import Config, load_config, socket_address
 from rhythmd.errors import ConfigError
 from tests.server import server_environment
 
@@ -136,6 +137,216 @@ def test_wrong_setting_is_named_with_what_is_allowed(setting: str, parts: Sequen
     with pytest.raises(ConfigError) as caught:
         load_config(None, {}, [setting])
     assert all(part in str(caught.value) for part in parts), caught.value
+
+
+BAD_URLS: Final = {
+    "mongo.url": ("http://x", "mongodb://", "mongodb://x:port", "mongodb+srv://a,b", "mongodb+srv://a:1", "127.0.0.1", "mongodb:///"),
+    "redis.url": ("foo://x", "redis://", "redis://x/y", "redis://x:99999", "unix:", "127.0.0.1:6379"),
+    "server.public_url": ("ftp://x", "piano.example", "https://", "https://x?a", "https://x#a", "https://u@x", "https://x:y"),
+    "errors.webhook_url": ("ftp://x", "//x", "https://", "https://x:99999", "https://a b"),
+    "blobs.s3_endpoint": ("nowhere", "s3://x", "http://", "http://x?a"),
+    "auth.discord_url": ("discord.com", "ftp://discord.com", "https://"),
+    "auth.github_url": ("github.com", "https://github.com?x"),
+    "auth.github_api_url": ("https:///path",),
+}  # fmt: skip
+GOOD_URLS: Final = {
+    "mongo.url": ("mongodb://u:p%40@a:27017,b:27018/x?replicaSet=r", "mongodb://[::1]:27017", "mongodb+srv://cluster.example/"),
+    "redis.url": ("redis://:secret@x:6379/0", "rediss://x", "unix:///run/redis.sock", ""),
+    "server.public_url": ("https://piano.example", "http://127.0.0.1:8080", ""),
+    "errors.webhook_url": ("https://hooks.example/a?b=c", ""),
+    "blobs.s3_endpoint": ("http://127.0.0.1:9000", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in BAD_URLS.items() for url in urls])
+def test_url_that_can_be_none_is_refused(key: str, url: str) -> None:
+    with pytest.raises(ConfigError, match=f"--set {key}: {key} = .*expected ") as caught:
+        load_config(None, {}, [f"{key}={url}"])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("key", "url"), [(key, url) for key, urls in GOOD_URLS.items() for url in urls])
+def test_url_that_can_be_one_is_taken(key: str, url: str) -> None:
+    section, _, name = key.partition(".")
+    assert getattr(getattr(load_config(None, {}, [f"{key}={url}"]), section), name) == url
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "mongo.url=http://u:hunter2@x",
+        "redis.url=foo://:hunter2@x",
+        "server.public_url=x://u:hunter2@h",
+    ],
+)
+def test_secret_is_not_in_the_message(setting: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, {}, [setting])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_text_of_digits_stays_as_it_was_written() -> None:
+    for text in ("0123", "1_000", "1e5", "true", "2024-01-01", "0x10"):
+        assert load_config(None, {"RHYTHMD_SERVER__DATA_DIR": text}).server.data_dir == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("0.0.0.0", ["0.0.0.0"]),
+        ("::", ["::"]),
+        ("fe80::1%eth0", ["fe80::1%eth0"]),
+        ('["0.0.0.0", "::"]', ["0.0.0.0", "::"]),
+        ("piano.example", ["piano.example"]),
+    ],
+)
+def test_host_is_an_address_or_a_list(text: str, hosts: list[str]) -> None:
+    assert load_config(None, {"RHYTHMD_SERVER__HOST": text}).server.hosts == hosts
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '["::", "::"]', "127.0.0.1:8080", "[::1]", "http://x", '["a b"]', "5", "[1]"]
+)
+def test_host_that_can_be_none_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"server\.host"):
+        load_config(None, {}, [f"server.host={text}"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ([], "ws://127.0.0.1:8080/ws"),
+        (["server.host=0.0.0.0", "server.port=9000"], "ws://127.0.0.1:9000/ws"),
+        (["server.host=::"], "ws://[::1]:8080/ws"),
+        (['server.host=["::1", "127.0.0.1"]'], "ws://[::1]:8080/ws"),
+        (["server.host=fe80::1%eth0"], "ws://[fe80::1%25eth0]:8080/ws"),
+        (["server.host=192.0.2.1", "server.tls_cert=a", "server.tls_key=b"], "wss://192.0.2.1:8080/ws"),
+        (["server.public_url=https://piano.example", "server.port=0"], "wss://piano.example/ws"),
+    ],
+)
+def test_socket_address_follows_from_the_configuration(settings: list[str], url: str) -> None:
+    assert socket_address(load_config(None, {}, settings).server) == url
+
+
+def test_clients_go_where_the_configuration_says(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("config.toml").write_text("[server]\nport = 9\n")
+    assert "cannot connect to ws://127.0.0.1:9/ws" in run("listen", "--room", "a")[1]
+    monkeypatch.setenv("RHYTHMD_SERVER__HOST", "::1")
+    assert "cannot connect to ws://[::1]:9/ws" in run("listen", "--room", "a")[1]
+    monkeypatch.setenv("RHYTHMD_SERVER__PUBLIC_URL", "http://127.0.0.1:7")
+    assert "cannot connect to ws://127.0.0.1:7/ws" in run("listen", "--room", "a")[1]
+    assert "127.0.0.1:8" in run("listen", "--room", "a", "--set", "server.public_url=http://127.0.0.1:8")[1]
+    assert "cannot connect to ws://127.0.0.1:6/ws" in run("listen", "--room", "a", "--url", "ws://127.0.0.1:6")[1]
+    monkeypatch.delenv("RHYTHMD_SERVER__PUBLIC_URL")
+    assert run("listen", "--room", "a", "--set", "server.port=0")[0] == 2
+
+
+# All at once
+
+
+def test_check_config_tells_all_that_is_wrong(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("config.toml").write_text(
+        'lonely = 1\n[server]\nport = 70000\nprot = 7\ntls_cert = "no.pem"\ntls_key = "no.key"\n'
+        "[sever]\nport = 7\n[limits]\nsilence_s = 20\n[rooms]\nlobby_players = 51\n"
+    )
+    monkeypatch.setenv("RHYTHMD_REDIS__URL", "foo://x")
+    monkeypatch.setenv("RHYTHMD_LIMITS__PING_INTERVAL_S", "30")
+    status, text = run("check-config", "--set", "nonsense", "--set", "mongo.url=http://x", "--set", "store.backend=no")
+    assert status == 2
+    assert [line.partition(" = ")[0].removeprefix("rhythmd: ") for line in text.splitlines()] == [
+        "config.toml: lonely: a key outside a section; sections are " + ", ".join(Config.__struct_fields__),
+        text.splitlines()[1].removeprefix("rhythmd: "),
+        text.splitlines()[2].removeprefix("rhythmd: "),
+        "--set nonsense: the form is section.key=value",
+        "config.toml: server.port",
+        "--set store.backend: store.backend",
+        "config.toml, RHYTHMD_LIMITS__PING_INTERVAL_S: limits.silence_s must be more than limits.ping_interval_s",
+        "config.toml: rooms.lobby_players must be at most rooms.max_players",
+        "--set mongo.url: mongo.url",
+        "RHYTHMD_REDIS__URL: redis.url",
+        "config.toml: server.tls_cert: no.pem: No such file or directory",
+        "config.toml: server.tls_key: no.key: No such file or directory",
+    ]
+    assert "config.toml: unknown key server.prot; allowed: host, port" in text
+    assert "config.toml: unknown section 'sever'; allowed: server, limits" in text
+
+
+def test_file_that_is_no_toml_does_not_hide_the_rest(run: Run) -> None:
+    Path("config.toml").write_text("[server\n")
+    status, text = run(
+        "check-config", "--set", "server.port=x", "--set", "redis.url=foo://x", "--set", "limits.silence_s=1"
+    )
+    assert status == 2
+    assert [line.split(": ")[1] for line in text.splitlines()] == [
+        "config.toml",
+        "--set server.port",
+        "--set redis.url",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing", "extra"),
+    [
+        (["store.backend=mongo"], "motor", "mongo"),
+        (["store.backend=mongo"], "pymongo", "mongo"),
+        (["store.backend=mongo", "mongo.driver=pymongo"], "pymongo", "mongo"),
+        (["blobs.backend=gridfs"], "motor", "mongo"),
+        (["blobs.backend=s3", "blobs.s3_bucket=b"], "obstore", "s3"),
+        (["redis.url=redis://127.0.0.1"], "redis", "redis"),
+    ],
+)
+@pytest.mark.parametrize("command", [("serve",), ("check-config",), ("user", "list")])
+def test_missing_package_is_named_with_its_extra(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: Sequence[str], settings: list[str], missing: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    status, text = run(*command, *(part for setting in settings for part in ("--set", setting)))
+    assert status == 2
+    assert f"needs the package {missing}: pip install 'rhythmd[{extra}]'" in text
+    assert len(text.splitlines()) == 1
+    assert not list(Path().iterdir())
+
+
+def test_pymongo_needs_no_motor(tmp_path: Path) -> None:
+    code = """
+        import sys
+        sys.modules["motor"] = None
+        from rhythmd.app import open_store, open_blobs
+        from rhythmd.config import load_config
+        config = load_config(None, {}, ["store.backend=mongo", "blobs.backend=gridfs", "mongo.driver=pymongo"])
+        open_store(config), open_blobs(config)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(code)],
+        cwd=tmp_path, env=server_environment(), capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "told"),
+    [
+        ("cert", "other", "the key is not the certificate's"),
+        ("cert", "locked", "the key has a passphrase"),
+        ("text", "key", "PEM"),
+        ("gone", "gone", "server.tls_cert: "),
+        ("folder", "key", "server.tls_cert: "),
+    ],
+)
+def test_certificate_that_cannot_be_used_is_told(run: Run, cert: str, key: str, told: str) -> None:
+    new = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=piano.example"]
+    for arguments in (
+        ["req", *new, "-nodes", "-keyout", "other", "-out", "cert"],
+        ["req", *new, "-nodes", "-keyout", "key", "-out", "cert"],
+        ["ec", "-in", "key", "-aes256", "-passout", "pass:secret", "-out", "locked"],
+    ):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=TIMEOUT_S)
+    Path("text").write_text("no PEM")
+    Path("folder").mkdir()
+    settings = ["--set", f"server.tls_cert={cert}", "--set", f"server.tls_key={key}"]
+    status, text = run("check-config", *settings)
+    assert status == 2
+    assert told in text
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ __all__ = [
     "USER_BANNED",
     "Close",
     "close_rule",
+    "left_with",
 ]
 
 
@@ -90,3 +91,8 @@ CLOSE_RULES: Final[dict[int, Close]] = {
 def close_rule(code: int) -> Close:
     """The row for `code`; an unknown code counts as a lost connection (1006)."""
     return CLOSE_RULES.get(code, ABNORMAL)
+
+
+def left_with(code: int) -> Close:
+    """How a client left that closed by itself: its page is gone and may be loaded again, or it said goodbye."""
+    return GOING_AWAY if code == GOING_AWAY.code else NORMAL

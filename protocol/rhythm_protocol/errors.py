@@ -87,6 +87,15 @@ class ErrorCode(StrEnum):
     )  # fmt: skip
     NOT_FOUND = "not-found", 404, Side.BOTH, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
+    NOT_IMPLEMENTED = "not-implemented", 501, Side.REST, "the server knows no such method, at no path"
+    HTTP_VERSION = "http-version-not-supported", 505, Side.REST, "the server speaks HTTP/1.1"
+    URI_TOO_LONG = "uri-too-long", 414, Side.REST, "the path and query have more than 8,190 bytes"
+    HEADERS_TOO_LARGE = (
+        "headers-too-large", 431, Side.REST, "a header has more than 8,190 bytes, or there are more than 128",
+    )  # fmt: skip
+    UPGRADE_REQUIRED = (
+        "upgrade-required", 426, Side.REST, "this path is a WebSocket's; `Sec-WebSocket-Version` says of which version",
+    )  # fmt: skip
     CROSS_SITE = "cross-site", 403, Side.REST, "a page of another site made the request"
     RATE_LIMITED = (
         "rate-limited", 429, Side.BOTH, "too many control messages or requests; this one was not looked at",
@@ -168,10 +177,14 @@ class ErrorCode(StrEnum):
     CHAT_MUTED = "chat-muted", 403, Side.SOCKET, "chat: your lines are muted"
     USER_NOT_FOUND = (
         "user-not-found", 404, Side.SOCKET,
-        "nobody in the room has this id or name, or several have the name; unban: nobody with this id is banned",
-        "not-found",
+        "nobody in the room has this id, number or name; unban: nobody with this id is banned", "not-found",
+    )  # fmt: skip
+    AMBIGUOUS_USER = (
+        "ambiguous-user", 409, Side.SOCKET,
+        "several in the room have names that look like this one; `message` has their numbers and ids: name one of them",
     )  # fmt: skip
     BAN_LIMIT = "ban-limit", 409, Side.SOCKET, "ban: the room has as many bans as it may; end one first"
+    MUTE_LIMIT = "mute-limit", 409, Side.SOCKET, "mute: the room has as many mutes as it may; end one first"
     UNKNOWN_COMMAND = "unknown-command", 400, Side.SOCKET, "chat: no such command; `/help` lists them"
     SESSION_NOT_FOUND = (
         "session-not-found", 404, Side.SOCKET,

@@ -13,12 +13,14 @@ from rhythm_protocol.values import (
     Metronome,
     QuotaState,
     RoomInfo,
+    SanctionInfo,
     SlotState,
     User,
     check_u64,
 )
 
 __all__ = [
+    "AuthenticateAck",
     "ChatCleared",
     "ClockAnswer",
     "Cursors",
@@ -35,6 +37,7 @@ __all__ = [
     "ResumeAck",
     "RoomLeft",
     "RoomUpdated",
+    "SanctionsAck",
     "Stopping",
     "UserJoined",
     "UserLeft",
@@ -45,13 +48,25 @@ __all__ = [
 
 
 class Welcome(Message, frozen=True):
-    """The first message on every socket. `server_time` is microseconds of the server's clock."""
+    """The first message on every socket. `server_time` is microseconds of the server's clock.
+
+    `login_s` is how many seconds the login of this socket is good for, None without one. `login_error` is a code of
+    the table of errors: why the login of the browser's cookie does not count, so that its user is a guest.
+    """
 
     user: User
     session: str
     server_time: int
     version: int
     limits: Limits
+    login_s: float | None = None
+    login_error: str | None = None
+
+
+class AuthenticateAck(Message, frozen=True):
+    """A login that was renewed, and how many seconds it is good for."""
+
+    login_s: float
 
 
 class JoinAck(Message, frozen=True):
@@ -78,6 +93,12 @@ class ResumeAck(Message, frozen=True):
     missed: int
     join: JoinAck | None = None
     last_id: int | None = None
+
+
+class SanctionsAck(Message, frozen=True):
+    """The bans and mutes in the room."""
+
+    sanctions: list[SanctionInfo]
 
 
 class Notes(Message, frozen=True):

@@ -163,15 +163,46 @@ class Accounts:
         if account.password_hash is not None:
             attempt = await self._begin(account.id, client)
             account = await self._verify(account, current or "", attempt, client)
+        return await self._set_password(account, new, session_id, account.id, client)
+
+    async def reset_password(self, usertag: str, new: str, client: Client) -> Account:
+        """Set another password for the operator, who need not know the one before, and end all of the user's sessions.
+
+        Raises Unknown, Busy, or InvalidField: `password`.
+        """
+        check_password(new)
+        return await self._set_password(await self._known(usertag), new, None, None, client)
+
+    async def _set_password(
+        self, account: Account, new: str, session_id: str | None, actor: str | None, client: Client
+    ) -> Account:
         encoded = await self._passwords.hash(new)
         async with self._password_writes:
             changes = AccountChanges(updated=self._clock(), password_hash=encoded)
             account = await self._store.accounts.update(account.id, changes)
         ended = await self._sessions.revoke_all(account.id, keep=session_id)
         self._auditor.record(
-            AuthAction.PASSWORD_CHANGED, actor=account.id, target=account.id, client=client, sessions_ended=ended
+            AuthAction.PASSWORD_CHANGED, actor=actor, target=account.id, client=client, sessions_ended=ended
         )
         self._notify(account)
+        return account
+
+    async def delete(self, usertag: str, client: Client) -> Account:
+        """Delete an account with its identities and sessions, for the operator; the account as it was. Raises Unknown.
+
+        Rooms, recordings and sheets stay, with an owner who is nobody.
+        """
+        account = await self._known(usertag)
+        await self._sessions.revoke_all(account.id)
+        if not await self._store.accounts.delete(account.id):
+            raise Unknown("user")
+        self._auditor.record(AuthAction.DELETED, target=account.id, client=client, usertag=account.usertag)
+        return account
+
+    async def _known(self, usertag: str) -> Account:
+        account = await self._store.accounts.by_usertag(usertag)
+        if account is None:
+            raise Unknown("user")
         return account
 
     def _notify(self, account: Account) -> None:

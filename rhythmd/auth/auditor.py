@@ -31,6 +31,7 @@ class AuthAction(StrEnum):
     """Actions of this package's services that the audit log has. `target` is the account's id."""
 
     REGISTERED = "account.registered"
+    DELETED = "account.deleted"
     LOGIN = "login.succeeded"
     LOGIN_FAILED = "login.failed"
     LOGOUT = "logout"

@@ -31,6 +31,7 @@ from rhythmd.auth.providers import ExternalProfile, Provider
 from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.values import Client, Clock, Login, Principal
+from rhythmd.names.rule import presentable
 from rhythmd.ports import Cache, Conflict, LastIdentity, Store
 from rhythmd.rows import Account, ExternalIdentity
 
@@ -214,7 +215,7 @@ class External:
             provider=provider,
             subject=profile.subject,
             user_id=user_id,
-            name=profile.name[:NAME_LENGTH],
+            name=presentable(profile.name[:NAME_LENGTH], ""),
             created=self._clock(),
         )
 

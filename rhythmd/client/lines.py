@@ -13,6 +13,7 @@ from rhythm_protocol.midi import (
     PROGRAM_CHANGE,
 )
 from rhythmd.midi.state import ChannelMessage
+from rhythmd.terminal import printable
 
 __all__ = ["chat_text", "event_text", "line", "metronome_text", "note_name", "recording_text", "sheet_text"]
 
@@ -33,9 +34,9 @@ _BEND_CENTRE: Final = 0x2000
 
 
 def line(at_ms: int, name: str, text: str) -> str:
-    """A line that begins with the server's clock in seconds. Control characters are made visible."""
+    """A line that begins with the server's clock in seconds. What others chose is made harmless."""
     seconds, ms = divmod(at_ms, 1_000)
-    return _printable(f"{seconds:8d}.{ms:03d}  {name:<20}  {text}")
+    return printable(f"{seconds:8d}.{ms:03d}  {name:<20}  {text}")
 
 
 def note_name(key: int) -> str:
@@ -87,8 +88,3 @@ def sheet_text(sheet: SheetInRoom | None) -> str:
     author = f" by {sheet.artist}" if sheet.artist else ""
     minutes, seconds = divmod(sheet.position_ms // 1_000, 60)
     return f"sheet {sheet.title}{author}, from {minutes}:{seconds:02d} on, speed {sheet.speed:g}"
-
-
-def _printable(text: str) -> str:
-    """Text from others may hold escape sequences, which a terminal would obey."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

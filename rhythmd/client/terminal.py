@@ -6,11 +6,9 @@ let us in or put us out, 5 the connection ended, 130 interrupted. Interrupting `
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,11 +20,11 @@ from rhythmd.client.play import Played, play
 from rhythmd.client.recording import Recording, check_writable
 from rhythmd.client.room import RoomAddress
 from rhythmd.client.score import ScoreEvent, read_score
+from rhythmd.terminal import INTERRUPTED, complain, let_go_of_output, printable
 
 __all__ = ["run_listen", "run_play"]
 
 NOTES_REFUSED: Final = 1
-INTERRUPTED: Final = 130
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 T = TypeVar("T")
@@ -40,16 +38,16 @@ def run_play(options: argparse.Namespace) -> int:
     """Play a file; the exit status. Raises ClientError."""
     score = read_score(options.file)
     for warning in score.warnings:
-        _report(f"{options.file}: {warning}")
+        complain(f"{options.file}: {warning}")
     played = uvloop.run(_until_signal(_play_with_bar(_address(options), score.events, options.speed)))
     if played is None:
-        _report("interrupted: everything is released")
+        complain("interrupted: everything is released")
         return INTERRUPTED
-    _report(f"{played.notes} notes played")
+    complain(f"{played.notes} notes played")
     if played.skipped:
-        _report(f"{played.skipped} were due while the connection was lost")
+        complain(f"{played.skipped} were due while the connection was lost")
     for code, times in played.refusals.items():
-        _report(f"the server refused some of them: {code}, {times} times")
+        complain(f"the server refused some of them: {code}, {times} times")
     return NOTES_REFUSED if played.refusals else 0
 
 
@@ -88,15 +86,18 @@ def run_listen(options: argparse.Namespace) -> int:
 def _listen(options: argparse.Namespace, recording: Recording | None) -> None:
     until = Until(options.seconds, options.until_quiet)
     try:
-        uvloop.run(_until_signal(listen(_address(options), until, recording, partial(print, flush=True))))
-    except BrokenPipeError:
-        # The reader of our lines has gone (`| head`): that is the end, and nothing for Python to complain of at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        uvloop.run(_until_signal(listen(_address(options), until, recording, _write)))
+    except BrokenPipeError:  # the reader of our lines has gone (`| head`): that is the end, as an interrupt is
+        let_go_of_output()
+
+
+def _write(text: str) -> None:
+    print(printable(text), flush=True)
 
 
 def _save(recording: Recording, path: Path) -> None:
     recording.save(path)
-    _report(f"{recording.notes} notes written to {path}")
+    complain(f"{recording.notes} notes written to {path}")
 
 
 async def _until_signal(work: Coroutine[Any, Any, T]) -> T | None:
@@ -112,7 +113,3 @@ async def _until_signal(work: Coroutine[Any, Any, T]) -> T | None:
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
-
-
-def _report(text: str) -> None:
-    sys.stderr.write(f"rhythmd: {text}\n")

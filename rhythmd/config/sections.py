@@ -34,16 +34,22 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerConfig(Section, frozen=True):
-    host: str = "127.0.0.1"
+    host: str | list[str] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     data_dir: str = "data"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stop_s: Annotated[float, Meta(gt=0, le=10)] = 8.0
     allowed_origins: list[str] = field(default_factory=list)
-    public_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?\Z")] = ""
-    trusted_proxies: list[str] = field(default_factory=list)
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^/?#\s]+(/[\w.~/-]*)?)?\Z")] = ""
+    trusted_proxies: list[str] = field(default_factory=lambda: ["127.0.0.0/8", "::1"])
+    proxy_headers: Literal["auto", "x-forwarded", "forwarded"] = "auto"
     tls_cert: str = ""
     tls_key: str = ""
+
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses to listen on; the first one is what this machine's own clients use."""
+        return [self.host] if isinstance(self.host, str) else self.host
 
 
 class LimitsConfig(Section, frozen=True):
@@ -85,6 +91,7 @@ class RoomsConfig(Section, frozen=True):
     lobby_players: Annotated[int, Meta(ge=1, le=65_000)] = 16
     chat_history: Annotated[int, Meta(ge=0, le=10_000)] = 100
     kept_per_account: Positive = 20
+    linger_s: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
 
 
 class QuotaConfig(Section, frozen=True):

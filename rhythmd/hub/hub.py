@@ -39,7 +39,7 @@ from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.keeping.restoring import Restoration
-from rhythmd.hub.ports import Identity, LoginVerifier, Peer, SheetSource
+from rhythmd.hub.ports import Identity, LapsedLogin, LoginVerifier, Peer, SheetSource
 from rhythmd.hub.recording.archive import RecordingArchive
 from rhythmd.hub.recording.recorder import Recorder
 from rhythmd.hub.rooms.performance import Conductor
@@ -55,8 +55,8 @@ __all__ = ["Hub"]
 
 CHAT_LENGTH: Final = 500
 TIDY_S: Final = 1.0
-PLACE_RESERVED_AFTER: Final = frozenset({ABNORMAL, SILENT, SLOW, RESTARTING})
-LEFT_BY: Final = frozenset({NORMAL, GOING_AWAY})
+PLACE_RESERVED_AFTER: Final = frozenset({ABNORMAL, GOING_AWAY, LOGIN_EXPIRED, SILENT, SLOW, RESTARTING})
+RELOAD_S: Final = 10.0  # a browser says "going away" when its page is loaded again, and when it is closed
 
 
 def _moment_ms() -> int:
@@ -150,6 +150,7 @@ class Hub:
             "ban": moderation.ban,
             "unban": moderation.unban,
             "mute": moderation.mute,
+            "sanctions": moderation.sanctions,
             "clear-chat": moderation.clear_chat,
             "record": recording.record,
             "record-last": recording.record_last,
@@ -167,7 +168,8 @@ class Hub:
 
     async def restore(self) -> None:
         """Put back who was where when the process before ended."""
-        await Restoration(self._file, self.registry, self.catalogue, self.sessions).run()
+        linger_s = self._config.rooms.linger_s
+        await Restoration(self._file, self.registry, self.catalogue, self.sessions, linger_s).run()
 
     def start(self) -> None:
         self.pacer.start()
@@ -187,7 +189,8 @@ class Hub:
     def _check_time(self, session: Session) -> None:
         """Close a socket whose login expired, or whose client has not caught up for too long.
 
-        A client that is away cannot renew a login, and needs a good one to come back.
+        The client's user keeps the seat, and comes back to it with a new login. A client that is away cannot renew
+        a login, and needs a good one to come back.
         """
         if session.peer is None:
             return
@@ -255,15 +258,20 @@ class Hub:
 
     # Peers
 
-    def attach(self, peer: Peer[Session], identity: Identity | None) -> Session:
+    def attach(self, peer: Peer[Session], identity: Identity | LapsedLogin | None) -> Session:
         """A new client: it gets a user and the `welcome`."""
+        lapsed = identity.code if isinstance(identity, LapsedLogin) else None
+        identity = None if isinstance(identity, LapsedLogin) else identity
         session = self.sessions.open(peer, identity)
+        session.login_error = lapsed
         welcome = Welcome(
             user=session.player.as_user(),
             session=session.key,
             server_time=server_us(),
             version=rhythm_protocol.VERSION,
             limits=self._limits,
+            login_s=None if identity is None else identity.seconds_left(),
+            login_error=lapsed,
         )
         session.send("welcome", welcome)
         if self.sessions.stopping:
@@ -293,9 +301,9 @@ class Hub:
         """The place of a client that may come back is reserved for a while."""
         session.lose()
         if rule == TAKEN_OVER or (rule in PLACE_RESERVED_AFTER and self._is_worth_waiting_for(session)):
-            self._wait_for(session)
+            self._wait_for(session, RELOAD_S if rule == GOING_AWAY else self._config.hub.resume_s)
         else:
-            self.sessions.end(session, "left" if rule in LEFT_BY else "lost")
+            self.sessions.end(session, "left" if rule in (NORMAL, GOING_AWAY) else "lost")
 
     def _is_worth_waiting_for(self, session: Session) -> bool:
         """Not for one that was nowhere and asked for nothing, of which garbage makes thousands."""
@@ -303,7 +311,7 @@ class Hub:
         is_busy = session.place is not None or session.waiting is not None or has_answers
         return self._config.hub.resume_s > 0 and is_busy
 
-    def _wait_for(self, session: Session) -> None:
+    def _wait_for(self, session: Session, seconds: float) -> None:
         if session.place is not None and not self.sessions.stopping:
             session.place.room.part(session.place.member)
-        self.sessions.wait_for(session)
+        self.sessions.wait_for(session, seconds)

@@ -4,15 +4,27 @@
 `bridges.py` implements `LoginVerifier` and `SheetSource`.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, TypeVar
 
 from rhythm_protocol.close import Close
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.midi.score import Score
 
-__all__ = ["Credentials", "Encoding", "Identity", "LoginVerifier", "Peer", "Performance", "Receiver", "SheetSource"]
+__all__ = [
+    "Credentials",
+    "Encoding",
+    "Identity",
+    "LapsedLogin",
+    "LoginVerifier",
+    "Peer",
+    "Performance",
+    "Receiver",
+    "SheetSource",
+]
 
 
 SessionT = TypeVar("SessionT")
@@ -28,10 +40,14 @@ class Encoding(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client showed at the handshake. `token` is an access token, `ticket` a one-time ticket."""
+    """What a client showed at the handshake. `token` is an access token, `ticket` a one-time ticket.
+
+    A browser shows its cookie without being asked; whoever shows something else wants it looked at.
+    """
 
     token: str | None = None
     ticket: str | None = None
+    is_cookie: bool = False
 
     def __bool__(self) -> bool:
         return self.token is not None or self.ticket is not None
@@ -58,12 +74,26 @@ class Identity:
     roles: frozenset[str] = frozenset()
     muted_until: float = 0.0
 
+    def seconds_left(self) -> float:
+        """How long the proof is good for."""
+        return round(max(self.expires - time.time(), 0.0), 3)
+
+
+@dataclass(frozen=True, slots=True)
+class LapsedLogin:
+    """The login of a cookie that is not good any more. Its browser's user is a guest, who is told `code`."""
+
+    code: ErrorCode
+
 
 class LoginVerifier(Protocol):
     """Tells who is behind credentials."""
 
     async def verify(self, credentials: Credentials, address: str) -> Identity:
         """Raises Refused: `login-expired`, `login-invalid`, `user-banned` or `unavailable`."""
+
+    async def admit(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
+        """The same at a handshake, where a cookie whose login is over is no reason to keep its browser out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +158,7 @@ class Peer(Protocol[Session_contra]):
 class Receiver(Protocol[SessionT]):
     """Where a connection takes what happens to it. Every method is plain `def` and returns at once."""
 
-    def attach(self, peer: Peer[SessionT], identity: Identity | None) -> SessionT:
+    def attach(self, peer: Peer[SessionT], identity: Identity | LapsedLogin | None) -> SessionT:
         """A new client: a user with an account, or a guest."""
         ...
 

@@ -14,12 +14,11 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
-from rhythm_protocol.close import ABNORMAL, INVALID_DATA, NORMAL, SILENT, UNSUPPORTED_DATA, Close, close_rule
+from rhythm_protocol.close import ABNORMAL, INVALID_DATA, SILENT, UNSUPPORTED_DATA, Close, close_rule, left_with
 from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
-from rhythmd.hub.ports import Encoding, Identity, LoginVerifier, Receiver, SessionT
+from rhythmd.hub.ports import Encoding, Identity, LapsedLogin, Receiver, SessionT
 from rhythmd.net.frames import FrameError, frame_size
-from rhythmd.net.handshake import Handshake
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.transports import CLOSE_S, end_output, keep_little_unsent
 from rhythmd.telemetry import Stats, net_log
@@ -42,8 +41,6 @@ class Wiring(Generic[SessionT]):
     loop: asyncio.AbstractEventLoop
     limits: LimitsConfig
     receiver: Receiver[SessionT]
-    login_verifier: LoginVerifier
-    origins: tuple[str, ...]
     stats: Stats
     heartbeat: Heartbeat
 
@@ -61,17 +58,19 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         wiring: Wiring[SessionT],
         transport: asyncio.Transport,
         protocol: ServerProtocol,
-        handshake: Handshake,
+        encoding: Encoding,
         address: str,
         on_gone: Callable[[], None],
+        *,
+        bot: bool,
     ) -> None:
         self._wiring = wiring
         self._transport = transport
         self._protocol = protocol
         self._on_gone = on_gone
         self.address = address
-        self.encoding = handshake.encoding
-        self.bot = handshake.bot
+        self.encoding = encoding
+        self.bot = bot
         self.write: Callable[[bytes], None] = transport.write
         self.heard = True
         self._quiet = 0
@@ -84,7 +83,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._message = bytearray()  # what has come of it
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, identity: Identity | None, data: bytes) -> None:
+    def begin(self, identity: Identity | LapsedLogin | None, data: bytes) -> None:
         """The handshake is answered. `data` came right behind it."""
         self._transport.set_write_buffer_limits(high=self._wiring.limits.music_buffer_bytes)
         raw = self._transport.get_extra_info("socket")
@@ -274,7 +273,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     def _end(self, protocol: ServerProtocol) -> Close:
         """Why the state machine ends the stream: the client closed, or broke the rules."""
         if protocol.close_rcvd is not None:
-            return NORMAL
+            return left_with(protocol.close_rcvd.code)
         if protocol.close_sent is None:
             return ABNORMAL
         rule = close_rule(protocol.close_sent.code)

@@ -1,43 +1,25 @@
-"""The opening handshake (RFC 6455, section 4), by `websockets`' state machine."""
+"""The server's side of the opening handshake (RFC 6455, section 4.2), by `websockets`' state machine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
 
 from websockets.datastructures import Headers
-from websockets.exceptions import NegotiationError
+from websockets.exceptions import InvalidHeader, InvalidUpgrade, NegotiationError
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
-from rhythmd.addresses import is_allowed_origin
-from rhythmd.hub.ports import Credentials, Encoding
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.errors import Refused
+from rhythmd.hub.ports import Encoding
 
-__all__ = ["MAX_HEAD_BYTES", "Handshake", "http_error"]
+__all__ = ["VERSION", "Handshake"]
 
-MAX_HEAD_BYTES: Final = 16_384
-ACCESS_COOKIES: Final = ("__Host-rhythm_access", "rhythm_access")
 VERSION: Final = "13"
 SUBPROTOCOLS: Final = (Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_JSON))
-
-
-def http_error(status: str, text: str, headers: str = "") -> bytes:
-    """A whole HTTP/1.1 answer that ends the connection; `headers` are lines with their line ends."""
-    body = f"{text}\n"
-    return (
-        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body.encode())}\r\n{headers}\r\n{body}"
-    ).encode()
-
-
-# RFC 6455, section 4.4: the answer to another version names ours.
-WRONG_VERSION: Final = http_error(
-    "426 Upgrade Required",
-    f"the WebSocket version here is {VERSION}",
-    f"Upgrade: websocket\r\nSec-WebSocket-Version: {VERSION}\r\n",
-)
+ACCEPTED: Final = 101
 
 
 def _select(_protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
@@ -51,71 +33,46 @@ def _select(_protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subpro
 
 
 class Handshake:
-    """Answers one upgrade request.
+    """The answer to one upgrade request, which has come whole and by GET.
 
     Args:
-        head: the request, through its empty line.
+        headers: of the request, as they came.
         max_size: largest message of the connection that may follow, bytes.
-        origins: Origin values that are allowed beside the server's own.
 
     Attributes:
         answer: bytes to send.
-        protocol: the state machine from here on; None when the answer is a refusal.
+        protocol: the state machine from here on.
         encoding: what the client chose.
-        bot: whether it called itself one.
-        credentials: what it showed of who it is.
+
+    Raises:
+        Refused: `upgrade-required` if it asks for no WebSocket, or for one of another version; `bad-request`.
     """
 
-    __slots__ = ("answer", "bot", "credentials", "encoding", "protocol")
+    __slots__ = ("answer", "encoding", "protocol")
 
-    def __init__(self, head: bytes, max_size: int, origins: Sequence[str]) -> None:
+    def __init__(self, headers: Iterable[tuple[str, str]], max_size: int) -> None:
+        try:
+            asked = Headers(headers)
+        except InvalidHeader as error:
+            raise _refusal(error) from None
+        if asked.get_all("Sec-WebSocket-Version") not in ([], [VERSION]):
+            raise Refused(ErrorCode.UPGRADE_REQUIRED, f"the WebSocket version here is {VERSION}")
         protocol = ServerProtocol(
-            subprotocols=SUBPROTOCOLS, select_subprotocol=_select, extensions=None, max_size=max_size
+            subprotocols=SUBPROTOCOLS, select_subprotocol=_select, extensions=None, max_size=max_size, state=OPEN
         )
-        protocol.receive_data(head)
-        request = next(iter(protocol.events_received()), None)
-        self.protocol: ServerProtocol | None = None
-        self.encoding = Encoding.TEXT
-        self.bot = False
-        self.credentials = Credentials()
-        if not isinstance(request, Request):
-            self.answer = b"".join(protocol.data_to_send()) or http_error("400 Bad Request", "not an HTTP request")
-        elif not _origin_allowed(request.headers, origins):
-            self.answer = http_error("403 Forbidden", "this origin is not allowed")
-        elif request.headers.get_all("Sec-WebSocket-Version") not in ([], [VERSION]):
-            self.answer = WRONG_VERSION
-        else:
-            protocol.send_response(protocol.accept(request))
-            self.answer = b"".join(protocol.data_to_send())
-            if protocol.state is OPEN:
-                self._accepted(protocol, request)
-
-    def _accepted(self, protocol: ServerProtocol, request: Request) -> None:
+        response = protocol.accept(Request("/ws", asked))
+        if response.status_code != ACCEPTED:
+            raise _refusal(protocol.handshake_exc)
+        self.answer = response.serialize()
         self.protocol = protocol
-        if protocol.subprotocol == SUBPROTOCOL_BINARY:
-            self.encoding = Encoding.BINARY
-        query = parse_qs(urlsplit(request.path).query)
-        self.bot = query.get("bot") in (["1"], ["true"])
-        self.credentials = Credentials(
-            token=_bearer(request.headers) or _cookie(request.headers), ticket=query.get("ticket", [None])[0]
-        )
+        self.encoding = Encoding.BINARY if protocol.subprotocol == SUBPROTOCOL_BINARY else Encoding.TEXT
 
 
-def _origin_allowed(headers: Headers, origins: Sequence[str]) -> bool:
-    """A browser says which page asks: ours, or one from the list. Other clients say nothing."""
-    values = headers.get_all("Origin")
-    if not values:
-        return True
-    return len(values) == 1 and is_allowed_origin(values[0], headers.get_all("Host"), origins)
-
-
-def _bearer(headers: Headers) -> str | None:
-    scheme, _, token = next(iter(headers.get_all("Authorization")), "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
-
-
-def _cookie(headers: Headers) -> str | None:
-    """The access token that the REST side set. RFC 6265, section 5.4: one header, pairs apart by "; "."""
-    pairs = (pair.strip().partition("=") for header in headers.get_all("Cookie") for pair in header.split(";"))
-    cookies = {name: value for name, _, value in pairs}
-    return next((cookies[name] for name in ACCESS_COOKIES if cookies.get(name)), None)
+def _refusal(reason: Exception | None) -> Refused:
+    """What stood in the way, without a word of the client's."""
+    if isinstance(reason, InvalidUpgrade):
+        return Refused(ErrorCode.UPGRADE_REQUIRED, "this is a WebSocket, and the request asks for none")
+    if isinstance(reason, NegotiationError):
+        return Refused(ErrorCode.BAD_REQUEST, str(reason))
+    name = reason.name if isinstance(reason, InvalidHeader) else "handshake"
+    return Refused(ErrorCode.BAD_REQUEST, f"{name} is missing, or not what it must be")

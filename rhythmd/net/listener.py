@@ -1,42 +1,51 @@
-"""One port: `GET /ws` stays with the hub, anything else goes to the HTTP side of the same process."""
+"""The port: every connection is accepted and counted here, and given to the HTTP side.
+
+A trusted proxy may begin a connection with a PROXY header, in front of TLS, too: so TLS begins here, behind it.
+"""
 
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable
-from typing import Final, Generic, cast
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
-from rhythmd.addresses import canonical_address, is_loopback
-from rhythmd.hub.ports import SessionT
-from rhythmd.net.connection import Wiring
-from rhythmd.net.handshake import http_error
-from rhythmd.net.opening import Opening
+from rhythmd.addresses import Networks, canonical_address, customer_network, is_loopback
+from rhythmd.config import LimitsConfig
+from rhythmd.net.proxy_protocol import ProxyHeaderError, read_proxy_header
 from rhythmd.telemetry import net_log
 
-__all__ = ["Listener"]
+__all__ = ["IncomingConnection", "Listener"]
 
-WEBSOCKET: Final = b"GET /ws"
-AFTER_PATH: Final = b" ?"
 BACKLOG: Final = 4_096
-
-OnGone = Callable[[], None]
-HttpFactory = Callable[[OnGone], asyncio.Protocol]
+LOCAL: Final = "127.0.0.1"
 
 
-class Listener(Generic[SessionT]):
+class Listener:
     """Accepts, counts and hands over connections.
 
     Args:
-        wiring: what the WebSocket connections share.
-        http_factory: builds the protocol for an HTTP connection; it calls its argument when the connection is gone.
+        limits: of connections and handshakes.
+        trusted_proxies: networks that may send PROXY headers; their connections are many clients'.
+        http_factory: builds the protocol for a connection, which calls `gone` when that is lost.
+        refusal: makes the answer to a connection that is one too many.
     """
 
-    def __init__(self, wiring: Wiring[SessionT], http_factory: HttpFactory) -> None:
-        self._wiring = wiring
-        self._http_factory = http_factory
-        self._server: asyncio.Server | None = None
-        self._open: set[IncomingConnection[SessionT]] = set()
-        self._per_address: Counter[str] = Counter()
+    def __init__(
+        self,
+        limits: LimitsConfig,
+        trusted_proxies: Sequence[str],
+        http_factory: Callable[["IncomingConnection"], asyncio.Protocol],
+        refusal: Callable[[], bytes],
+    ) -> None:
+        self._limits = limits
+        self._trusted = Networks(trusted_proxies)
+        self._refusal = refusal
+        self.http_factory = http_factory
+        self.loop = asyncio.get_running_loop()
+        self.tls: ssl.SSLContext | None = None
+        self._servers: list[asyncio.Server] = []
+        self._open: set[IncomingConnection] = set()
+        self._per_network: Counter[str] = Counter()
         self._empty = asyncio.Event()
 
     @property
@@ -44,28 +53,26 @@ class Listener(Generic[SessionT]):
         """Connections open now, HTTP included."""
         return len(self._open)
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen; the port, which the system chose when `port` is 0. With `tls` everything is encrypted.
+    @property
+    def handshake_s(self) -> float:
+        return self._limits.handshake_s
 
-        Raises OSError.
+    async def start(self, hosts: Sequence[str], port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen on each host; the port, which is the same everywhere and the system's choice when `port` is 0.
+
+        With `tls` everything is encrypted. Raises OSError.
         """
-        server = await self._wiring.loop.create_server(
-            lambda: IncomingConnection(self),
-            host,
-            port,
-            backlog=BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=None if tls is None else self.handshake_s,
-        )
-        self._server = server
-        self._wiring.heartbeat.start()
-        bound: int = server.sockets[0].getsockname()[1]
-        return bound
+        self.tls = tls
+        for host in hosts:
+            server = await self.loop.create_server(lambda: IncomingConnection(self), host, port, backlog=BACKLOG)
+            self._servers.append(server)
+            bound: int = server.sockets[0].getsockname()[1]
+            port = bound
+        return port
 
     def stop_accepting(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        self._wiring.heartbeat.stop()
+        for server in self._servers:
+            server.close()
 
     async def drain(self, seconds: float) -> None:
         """Wait until all connections are gone, abort what is left after `seconds`."""
@@ -78,90 +85,176 @@ class Listener(Generic[SessionT]):
             for incoming in list(self._open):
                 incoming.abort()
 
-    def admit(self, incoming: "IncomingConnection[SessionT]", address: str) -> bool:
+    def is_trusted(self, address: str) -> bool:
+        return address in self._trusted
+
+    def admit(self, incoming: "IncomingConnection") -> bool:
         """Count a connection in, or say that there are too many."""
-        limits = self._wiring.limits
-        if len(self._open) >= limits.connections or (
-            not is_loopback(address) and self._per_address[address] >= limits.connections_per_address
-        ):
+        if len(self._open) >= self._limits.connections:
             return False
         self._open.add(incoming)
         self._empty.clear()
-        self._per_address[address] += 1
         return True
 
-    def forget(self, incoming: "IncomingConnection[SessionT]", address: str) -> None:
+    def claim(self, network: str) -> bool:
+        """Count a connection of this network in, or say that it has too many."""
+        if self._per_network[network] >= self._limits.connections_per_address:
+            return False
+        self._per_network[network] += 1
+        return True
+
+    def forget(self, incoming: "IncomingConnection", network: str | None) -> None:
         self._open.discard(incoming)
         if not self._open:
             self._empty.set()
-        self._per_address[address] -= 1
-        if not self._per_address[address]:
-            del self._per_address[address]
+        if network is not None:
+            self._per_network[network] -= 1
+            if not self._per_network[network]:
+                del self._per_network[network]
 
-    def successor(self, incoming: "IncomingConnection[SessionT]", *, is_websocket: bool) -> asyncio.Protocol:
-        """The protocol that takes over from `incoming`."""
-        if is_websocket:
-            return Opening(self._wiring, incoming.address, incoming.gone)
-        return self._http_factory(incoming.gone)
-
-    @property
-    def handshake_s(self) -> float:
-        return self._wiring.limits.handshake_s
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self._wiring.loop
+    def refuse(self, transport: asyncio.Transport, address: str) -> None:
+        net_log.warning("%s refused: too many connections", address)
+        if self.tls is None:
+            transport.write(self._refusal())
+        transport.close()
 
 
-class IncomingConnection(asyncio.Protocol, Generic[SessionT]):
-    """Looks at a connection's first bytes and hands it on. Stays behind as its entry in the listener's count."""
+class IncomingConnection(asyncio.Protocol):
+    """Looks for a PROXY header, begins TLS and hands over. Stays behind as its entry in the listener's count.
 
-    __slots__ = ("_head", "_listener", "_timer", "_transport", "address")
+    Attributes:
+        address: of who connected or, if that is a trusted proxy that says so, of the client.
+        is_encrypted: whether such a proxy says that the client speaks TLS with it.
+    """
 
-    def __init__(self, listener: Listener[SessionT]) -> None:
+    __slots__ = ("_early", "_listener", "_network", "_starting", "_timer", "_transport", "address", "is_encrypted")
+
+    def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._head = b""
-        self._timer: asyncio.TimerHandle | None = None
-        self.address = ""
+        self._early = b""
+        self._network: str | None = None  # the one whose connections it is counted with
+        self._timer: asyncio.TimerHandle | None = None  # while a PROXY header may come
+        self._starting: asyncio.Task[None] | None = None
+        self.address = LOCAL
+        self.is_encrypted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        address = canonical_address(peer[0]) if peer else "127.0.0.1"
-        if not self._listener.admit(self, address):
-            net_log.warning("%s refused: too many connections", address)
-            transport.write(http_error("503 Service Unavailable", "too many connections", "Retry-After: 10\r\n"))
-            transport.close()
-            return
-        self.address = address
-        self._timer = self._listener.loop.call_later(self._listener.handshake_s, transport.abort)
+        self.address = canonical_address(peer[0]) if peer else LOCAL
+        if not self._listener.admit(self):
+            self._listener.refuse(transport, self.address)
+        elif self._listener.is_trusted(self.address):
+            self._timer = self._listener.loop.call_later(self._listener.handshake_s, transport.abort)
+        elif self.claim(self.address):
+            self._go_on()
+        else:
+            self.gone()
+            self._listener.refuse(transport, self.address)
 
     def data_received(self, data: bytes) -> None:
-        if self._timer is None:
-            return
-        self._head += data
-        # A path that only begins with /ws is HTTP's; until the byte after it is there, nobody knows.
-        if WEBSOCKET.startswith(self._head):
-            return
-        self._timer.cancel()
-        self._timer = None
-        head = self._head
-        is_websocket = head.startswith(WEBSOCKET) and head[len(WEBSOCKET)] in AFTER_PATH
-        successor = self._listener.successor(self, is_websocket=is_websocket)
-        self._transport.set_protocol(successor)
-        successor.connection_made(self._transport)
-        successor.data_received(head)
+        self._early += data
+        if self._timer is not None:
+            self._look_for_header()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Only when nobody has taken over yet."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self.gone()
+        self._set_timer_off()
+        self.gone()
+
+    def claim(self, address: str) -> bool:
+        """Count this connection with those of an address's network, if it is not yet; False if these are too many.
+
+        Loopback has no limit of its own: a whole machine shares it.
+        """
+        if self._network is not None or is_loopback(address):
+            return True
+        network = customer_network(address)
+        if not self._listener.claim(network):
+            return False
+        self._network = network
+        return True
 
     def gone(self) -> None:
-        self._listener.forget(self, self.address)
+        """The connection is lost."""
+        self._listener.forget(self, self._network)
+        self._network = None
 
     def abort(self) -> None:
         self._transport.abort()
+
+    def _look_for_header(self) -> None:
+        try:
+            header = read_proxy_header(self._early)
+        except ProxyHeaderError as error:
+            net_log.warning("%s sent a bad PROXY header: %s", self.address, error)
+            self._transport.abort()
+            return
+        if header is None:
+            return
+        self._set_timer_off()
+        self._early = self._early[header.size :]
+        self.is_encrypted = header.is_encrypted
+        if header.address is not None:
+            self.address = header.address
+        if self._listener.is_trusted(self.address) or self.claim(self.address):
+            self._go_on()
+        else:
+            self.gone()
+            self._listener.refuse(self._transport, self.address)
+
+    def _go_on(self) -> None:
+        if self._listener.tls is None:
+            self._hand_over(self._transport)
+        else:
+            self._starting = self._listener.loop.create_task(self._start_tls(self._listener.tls))
+
+    async def _start_tls(self, tls: ssl.SSLContext) -> None:
+        loop, transport = self._listener.loop, self._transport
+        transport.pause_reading()
+        early, self._early = self._early, b""
+        if early:
+            # `start_tls` gives the connection to the TLS layer in two turns of the loop, and reading begins after them.
+            loop.call_soon(loop.call_soon, _feed, transport, early)
+        try:
+            # This protocol, not the successor: what the client says first may come before `start_tls` returns.
+            encrypted = await loop.start_tls(
+                transport, self, tls, server_side=True, ssl_handshake_timeout=self._listener.handshake_s
+            )
+        except (OSError, TimeoutError) as error:
+            net_log.info("%s: no TLS: %s", self.address, error)
+            transport.abort()
+            self.gone()
+            return
+        if encrypted is None or encrypted.is_closing():
+            self.gone()
+            return
+        self._transport = encrypted
+        self._hand_over(encrypted)
+
+    def _hand_over(self, transport: asyncio.Transport) -> None:
+        """Give the connection to the HTTP side, with what came of it already."""
+        early, self._early = self._early, b""
+        successor = self._listener.http_factory(self)
+        transport.set_protocol(successor)
+        successor.connection_made(transport)
+        if early:
+            successor.data_received(early)
+
+    def _set_timer_off(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _feed(transport: asyncio.Transport, data: bytes) -> None:
+    """Give the TLS layer bytes that were read before it was there, as a transport does."""
+    layer = cast(asyncio.BufferedProtocol, transport.get_protocol())
+    view = memoryview(data)
+    while view:
+        buffer = memoryview(layer.get_buffer(len(view)))
+        size = min(len(buffer), len(view))
+        buffer[:size] = view[:size]
+        layer.buffer_updated(size)
+        view = view[size:]

@@ -26,6 +26,9 @@ class AccountStore(Protocol):
     async def update(self, user_id: str, changes: AccountChanges) -> Account:
         """The account as it is after the change. Raises NotFound, or Conflict (`usertag`, `email`)."""
 
+    async def delete(self, user_id: str) -> bool:
+        """Remove the account, its identities and its sessions; whether there was one."""
+
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         """All accounts by creation. Raises InvalidCursor."""
 
@@ -76,4 +79,4 @@ class SessionStore(Protocol):
         """Revoke the user's sessions, but for `keep`; the ids of those that this ended."""
 
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
-        """Those of these sessions that are revoked, in any order."""
+        """Those of these sessions that are revoked or not there any more, in any order."""

@@ -10,7 +10,10 @@ __all__ = ["ChatStore", "RecordingStore", "RoomStore"]
 
 
 class RoomStore(Protocol):
-    """Rooms of users with an account, and bans from them. Names are unique, whatever their case. No row has members."""
+    """Rooms of users with an account, and bans from them. No row has members.
+
+    Names are unique, whatever their case, and no two look alike but those from before that rule.
+    """
 
     async def create(self, room: StoredRoom, most: int | None = None) -> None:
         """Raises Conflict (`name`, `id`), or TooMany if its owner has `most` rooms.
@@ -21,6 +24,9 @@ class RoomStore(Protocol):
     async def get(self, room_id: str) -> StoredRoom | None: ...
 
     async def by_name(self, name: str) -> StoredRoom | None: ...
+
+    async def by_look(self, name: str) -> StoredRoom | None:
+        """The room whose name looks like this one (`names.looks`)."""
 
     async def update(self, room_id: str, changes: StoredRoomChanges) -> StoredRoom:
         """The room as it is after the change. Raises NotFound, or Conflict (`name`)."""

@@ -1,52 +1,41 @@
 """Builds the HTTP side and hands its protocol to the listener."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 
+from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.service import Auth
 from rhythmd.avatars.service import Avatars
 from rhythmd.config import Config
 from rhythmd.hub.hub import Hub
+from rhythmd.hub.ports import LoginVerifier
 from rhythmd.ports import Store
 from rhythmd.rest.resources.inputs import FORMS
 from rhythmd.rest.resources.site import DocsResource, HealthResource, PageResource
-from rhythmd.rest.serving.connection import HttpConnection
+from rhythmd.rest.resources.socket import Opener, SocketResource
+from rhythmd.rest.serving.connection import Accepted, HttpConnection
 from rhythmd.rest.serving.dispatcher import Dispatcher
+from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.guard import Endpoint, RequestGuard
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.paths import PathMatcher, PathRow
+from rhythmd.rest.serving.protocol import HttpProtocol
 from rhythmd.rest.serving.rates import Rates
 from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PublicUrls, RequestSource
 from rhythmd.rest.serving.uploads import UploadReader
 from rhythmd.rest.table import Table, route_table
 from rhythmd.sheets.library import SheetLibrary
-from rhythmd.telemetry import rest_log
 from rhythmd.workers.scratch import ScratchFolder
 
 __all__ = ["RestSide"]
 
-KEEPALIVE_S: Final = 75.0
-LINGER_S: Final = 2.0
-"""For which a body that was refused is still read and thrown away, so that its sender sees the answer."""
-READ_BYTES: Final = 65_536
-"""Of a body, for each connection, before the client has to wait; at twice as many it does. aiohttp has 256 KiB."""
-
-
-def _is_our_mistake(record: logging.LogRecord) -> bool:
-    """False for aiohttp's traceback about a request that is no HTTP: it was answered with 400, the peer erred."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
-
-
-http_log: Final = rest_log.getChild("http")
-http_log.addFilter(_is_our_mistake)
+RETRY_S: Final = "10"
 
 
 class RestSide:
@@ -62,6 +51,8 @@ class RestSide:
         why_not_ready: why no new players should be sent here; None if they may.
         metrics: what `/metrics` shows.
         scratch: where uploads are until they are answered.
+        opener: takes over connections that ask for a socket.
+        login_verifier: knows who is behind those.
     """
 
     def __init__(
@@ -75,8 +66,11 @@ class RestSide:
         why_not_ready: Callable[[], str | None],
         metrics: CollectorRegistry,
         scratch: ScratchFolder,
+        opener: Opener,
+        login_verifier: LoginVerifier,
     ) -> None:
-        source, origins = RequestSource(config.server.trusted_proxies), Origins(config.server.allowed_origins)
+        source = RequestSource(config.server)
+        origins = Origins(config.server, source)
         self._reports = Reports(config.errors)
         self._head_s = config.limits.handshake_s
         urls = PublicUrls(config.server.public_url, source)
@@ -84,16 +78,14 @@ class RestSide:
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
-        paths = PathMatcher([*_api(table, guard), *_site(table, HealthResource(why_not_ready, metrics))])
+        socket = SocketResource(opener, login_verifier, source, origins, limits.handshake_s)
+        site = _site(table, HealthResource(why_not_ready, metrics), socket)
+        paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
+        self._dispatcher = Dispatcher(paths, origins, source, self._reports)
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
         self._server = web.Server(
-            Dispatcher(paths, origins, source, self._reports).answer,
+            self._dispatcher.answer,
             request_factory=partial(web.BaseRequest, loop=loop, client_max_size=config.limits.body_bytes),
-            access_log=None,
-            logger=http_log,
-            keepalive_timeout=KEEPALIVE_S,
-            lingering_time=LINGER_S,
-            read_bufsize=READ_BYTES,
         )
 
     def start(self) -> None:
@@ -105,20 +97,28 @@ class RestSide:
         await self._server.shutdown(self._stop_s)
         await self._reports.stop()
 
-    def protocol(self, on_gone: Callable[[], None]) -> asyncio.Protocol:
-        """aiohttp's protocol for one accepted connection; `on_gone` is called when it is lost."""
-        return HttpConnection(self._server(), on_gone, self._head_s)
+    def protocol(self, accepted: Accepted) -> asyncio.Protocol:
+        """aiohttp's protocol for one accepted connection."""
+        return HttpConnection(HttpProtocol(self._server, self._dispatcher), accepted, self._head_s)
+
+    def refusal(self) -> bytes:
+        """The answer to a connection that is one too many."""
+        return self._dispatcher.refusal(
+            ApiError(ErrorCode.BUSY, "too many connections", headers={"Retry-After": RETRY_S})
+        )
 
 
 def _api(table: Table, guard: RequestGuard) -> Iterator[PathRow]:
     return ((route.method, route.path, Endpoint(route, guard).handle) for route in table)
 
 
-def _site(table: Table, health: HealthResource) -> tuple[PathRow, ...]:
+def _site(table: Table, health: HealthResource, socket: SocketResource) -> tuple[PathRow, ...]:
     page, docs = PageResource(), DocsResource(table)
     return (
+        ("GET", "/ws", socket.open),
         ("GET", "/", page.index),
         ("GET", "/static/{name}", page.static),
+        ("GET", "/static/{version}/{name}", page.versioned),
         ("GET", "/api/v1/openapi.json", docs.openapi),
         ("GET", "/api/v1/docs", docs.page),
         ("GET", "/api/v1/docs/{name}", docs.file),

@@ -1,4 +1,4 @@
-"""Stored rooms, bans from them, lines of chat, and recordings."""
+"""Stored rooms, bans and mutes in them, lines of chat, and recordings."""
 
 from enum import StrEnum
 
@@ -38,13 +38,18 @@ class StoredRoomChanges(Struct, frozen=True, kw_only=True):
 
 
 class SanctionKind(StrEnum):
-    """Whether somebody may come in. Stores tell several kinds apart, though there is only this one so far."""
+    """Whether somebody may not come in, not play, or not chat."""
 
     BAN = "ban"
+    NOTES = "notes"
+    CHAT = "chat"
 
 
 class Sanction(Struct, frozen=True, kw_only=True):
-    """A ban of `subject` from a room, in force before `until`. `subject` is a user's id or an address."""
+    """What a moderator has imposed on `subject`, a user's id or an address, in a room. It is in force before `until`.
+
+    `name` is what the user was called then, `by` the id of the moderator.
+    """
 
     room_id: str
     subject: str
@@ -53,6 +58,7 @@ class Sanction(Struct, frozen=True, kw_only=True):
     created: int
     reason: str = ""
     by: str | None = None
+    name: str = ""
 
 
 class NewChatLine(Struct, frozen=True, kw_only=True):

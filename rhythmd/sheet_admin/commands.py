@@ -9,8 +9,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from rhythmd.admin import Commands, Shared
+from rhythmd.admin import Commands, Shared, add_format
 from rhythmd.config import Config
+from rhythmd.options import choice, text
 from rhythmd.rows import SheetPrivacy
 
 __all__ = ["add_sheet_commands"]
@@ -33,9 +34,11 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "failure."
     )
     parser.add_argument("folder", type=_folder, metavar="DIR", help="where the files are; links out of it are refused")
-    parser.add_argument("--as", dest="creator", required=True, metavar="USERTAG", help="whose sheets they will be")
     parser.add_argument(
-        "--privacy", type=SheetPrivacy, choices=[*SheetPrivacy], metavar="PRIVACY",
+        "--as", dest="creator", type=text, required=True, metavar="USERTAG", help="whose sheets they will be"
+    )
+    parser.add_argument(
+        "--privacy", type=choice(SheetPrivacy), metavar="PRIVACY",
         help="public, unlisted or private (default: what the list of an export says, else public)",
     )  # fmt: skip
     parser.add_argument("--pending", action="store_true", help="leave their approval to an editor")
@@ -62,12 +65,13 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--repair", action="store_true", help="remove what nothing knows or uses, and mend the words")
     parser.add_argument("--deep", action="store_true", help="read every file, and compare it with its hash")
+    add_format(parser)
 
 
-def _folder(text: str) -> Path:
-    path = Path(text)
+def _folder(given: str) -> Path:
+    path = Path(given)
     if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is no folder")
+        raise argparse.ArgumentTypeError(f"{given} is no folder")
     return path
 
 

@@ -16,19 +16,20 @@ import orjson
 from msgspec import Struct, to_builtins
 from tqdm import tqdm
 
-from rhythmd.admin import OPERATOR, open_auth, opened
+from rhythmd.admin import OPERATOR, Format, open_auth, opened, print_list
 from rhythmd.app import open_blobs, open_scratch
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config
 from rhythmd.errors import ConfigError
 from rhythmd.ports import Store, StoreError
 from rhythmd.rows import Account, Approval
-from rhythmd.sheet_admin.checking import Checker, Remedy
+from rhythmd.sheet_admin.checking import Checker, Problem, Remedy
 from rhythmd.sheet_admin.exporting import Exported, Exporter, Fate
 from rhythmd.sheet_admin.importing import Handled, Importer, Outcome, Terms, find_files
 from rhythmd.sheet_admin.manifest import read_manifest
 from rhythmd.sheets.files import SheetFiles
 from rhythmd.sheets.library import SheetLibrary
+from rhythmd.terminal import complain, printable
 from rhythmd.workers.pool import WorkerPool
 from rhythmd.workers.scratch import ScratchFolder
 
@@ -105,21 +106,14 @@ class _Report:
         """Print all of it."""
         self._bar.close()
         for refusal in sorted(self._refusals, key=lambda each: each.file):
-            print(_printable(f"{refusal.file}: {refusal.reason}"))
+            print(printable(f"{refusal.file}: {refusal.reason}"))
         rows = [(kind, [self._counts[kind, each] for each in Outcome]) for kind in sorted({k for k, _ in self._counts})]
         rows.append(("all", [self.count(each) for each in Outcome]))
         width = max(len(kind) for kind, _ in rows)
         print("  ".join([" " * width, *Outcome]))
         for kind, counts in rows:
             numbers = (f"{count:{len(each)}d}" for each, count in zip(Outcome, counts, strict=True))
-            print("  ".join([_printable(kind).ljust(width), *numbers]))
-
-
-def _printable(text: str) -> str:
-    """Text from files as one line for a terminal, whatever that can show."""
-    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    encoding = sys.stdout.encoding or "utf-8"
-    return line.encode(encoding, "backslashreplace").decode(encoding)
+            print("  ".join([printable(kind).ljust(width), *numbers]))
 
 
 async def run_import(config: Config, options: argparse.Namespace) -> int:
@@ -149,7 +143,7 @@ async def _run_import(importer: Importer, paths: list[Path], at_once: int, repor
     try:
         await importer.run(paths, at_once, report.add)
     except StoreError as error:
-        print(f"rhythmd: stopped: {error}", file=sys.stderr)
+        complain(f"stopped: {error}")
         return FAILED
     finally:
         report.show()
@@ -208,7 +202,7 @@ async def run_export(config: Config, options: argparse.Namespace) -> int:
                 fates[done.fate] += 1
                 bar.update()
                 if done.fate is Fate.LOST:
-                    bar.write(_printable(f"{done.sheet.id} ({done.sheet.title}): {done.reason}"), file=sys.stdout)
+                    bar.write(printable(f"{done.sheet.id} ({done.sheet.title}): {done.reason}"), file=sys.stdout)
 
             await exporter.run(tell)
     print(", ".join(f"{fates[fate]} {fate}" for fate in Fate))
@@ -230,10 +224,15 @@ async def run_check(config: Config, options: argparse.Namespace) -> int:
             repairs=options.repair,
             is_deep=options.deep,
         )
-        async for problem in checker.problems():
-            counts[problem.remedy] += 1
-            print(_printable(f"{problem.text}: {problem.remedy}"), flush=True)
-        if not shelf.is_alone:
-            print("a server may be running: what is younger than an hour was passed over")
-    print(", ".join(f"{count} {remedy}" for remedy, count in counts.items()) or "nothing is wrong")
+
+        async def counted() -> AsyncIterator[Problem]:
+            async for problem in checker.problems():
+                counts[problem.remedy] += 1
+                yield problem
+
+        await print_list(counted(), lambda problem: printable(f"{problem.text}: {problem.remedy}"), options.format)
+        told = [] if shelf.is_alone else ["a server may be running: what is younger than an hour was passed over"]
+    told.append(", ".join(f"{count} {remedy}" for remedy, count in counts.items()) or "nothing is wrong")
+    if options.format is Format.TEXT:
+        print("\n".join(told))
     return FAILED if counts[Remedy.REPAIR] or counts[Remedy.NONE] else 0

@@ -1,4 +1,4 @@
-"""MongoDB's two drivers behind one interface; no other file imports them.
+"""MongoDB's two drivers behind one interface; no other file imports them. Motor need not be there.
 
 What is acknowledged is in the journals of a majority. Filters and updates are written by the callers here in
 `rhythmd.store.documents`; values that come from outside stand behind `$eq` or in a field that is set, where
@@ -9,9 +9,9 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any, Final, Literal, NamedTuple
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import AsyncMongoClient, IndexModel, ReturnDocument, UpdateOne, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, PyMongoError
@@ -25,9 +25,6 @@ __all__ = ["Collection", "Database", "Document", "DriverName", "Index"]
 
 Document = dict[str, Any]
 DriverName = Literal["motor", "pymongo"]
-
-_Client = AsyncIOMotorClient[Document] | AsyncMongoClient[Document]
-_Database = AsyncIOMotorDatabase[Document] | AsyncDatabase[Document]
 
 _DUPLICATE_KEY: Final = 11000
 
@@ -60,16 +57,24 @@ class Index(NamedTuple):
 class _Driver(NamedTuple):
     """Where the drivers differ, as far as they are used here."""
 
-    connect: Callable[..., _Client]
+    connect: Callable[..., Any] | None
     close: Callable[[Any], Awaitable[None]]
 
 
-async def _close_motor(client: AsyncIOMotorClient[Document]) -> None:
+def _import_motor() -> Any:
+    """Motor's client; None where only PyMongo is installed."""
+    try:
+        return import_module("motor.motor_asyncio").AsyncIOMotorClient
+    except ImportError:
+        return None
+
+
+async def _close_motor(client: Any) -> None:
     await asyncio.to_thread(client.close)  # It says goodbye to the server, and waits for it.
 
 
 _DRIVERS: Final[Mapping[DriverName, _Driver]] = {
-    "motor": _Driver(AsyncIOMotorClient, _close_motor),
+    "motor": _Driver(_import_motor(), _close_motor),
     "pymongo": _Driver(AsyncMongoClient, AsyncMongoClient.close),
 }
 
@@ -77,7 +82,7 @@ _DRIVERS: Final[Mapping[DriverName, _Driver]] = {
 def _taken_field(error: DuplicateKeyError) -> str:
     """The last field of the index that refused, as it is called in the row."""
     pattern: Mapping[str, int] = (error.details or {}).get("keyPattern", {"_id": 1})
-    return list(pattern)[-1].rpartition(".")[2].removesuffix("_key").removeprefix("_")
+    return list(pattern)[-1].rpartition(".")[2].removesuffix("_key").removesuffix("_look").removeprefix("_")
 
 
 def _is_only_duplicates(error: BulkWriteError) -> bool:
@@ -112,7 +117,7 @@ class Database:
             "socketTimeoutMS": round(timeout_s * 1000),
             "appname": "rhythmd",
         }
-        self._client: _Client | None = None
+        self._client: Any = None
         self._waiting_calls = WaitingCalls(high_mark)
         self._outage = OutageLog("MongoDB")
 
@@ -120,6 +125,8 @@ class Database:
         """Raises ConfigError if the URL is not one."""
         if self._client is not None:
             return
+        if self._driver.connect is None:
+            raise ConfigError("mongo.driver = \"motor\" needs the package motor: pip install 'rhythmd[mongo]'")
         try:
             # In a thread: the constructors look at files and, for `mongodb+srv`, ask name servers.
             self._client = await asyncio.to_thread(self._driver.connect, self._url, **self._options)
@@ -137,7 +144,7 @@ class Database:
             return await database.command(command, value)
 
     @asynccontextmanager
-    async def call(self) -> AsyncIterator[_Database]:
+    async def call(self) -> AsyncIterator[AsyncDatabase[Any]]:
         """Around each call of the driver: hold it to its time, and raise the port's errors in place of the driver's."""
         self._waiting_calls.enter()
         try:
@@ -159,7 +166,7 @@ class Database:
         self._outage.began(error)
         return error
 
-    def _open_database(self) -> _Database:
+    def _open_database(self) -> Any:
         if self._client is None:
             raise StoreUnavailable("the store is not open")
         return self._client.get_database(self._name, write_concern=WriteConcern("majority", j=True))
@@ -212,9 +219,10 @@ class Collection:
     async def aggregate(self, stages: Sequence[Document]) -> list[Document]:
         """What comes out of a pipeline of these stages."""
         async with self._database.call() as database:
-            found = database[self._name].aggregate(list(stages))
+            found: Any = database[self._name].aggregate(list(stages))
             cursor = await found if inspect.isawaitable(found) else found
-            return await cursor.to_list(None)
+            documents: list[Document] = await cursor.to_list(None)
+            return documents
 
     async def count(self, where: Document) -> int:
         async with self._database.call() as database:

@@ -16,8 +16,8 @@ from rhythmd.hub.keeping.live_file import SavedSeat
 from rhythmd.store.live import MappedLiveState
 from tests.client import Client, open_client
 from tests.deadline import within
+from tests.faults.victims import Victims, running_victims
 from tests.rest.api import UNLIMITED, Api, User, open_api
-from tests.server import ServerProcess, running_process
 
 Kind = Literal["live file", "store"]
 
@@ -39,13 +39,14 @@ class Stage:
         self._kind = kind
         self._stack = stack
         self._user: User | None = None
-        self._process: ServerProcess
+        self._victims: Victims
         self._sessions: tuple[str, str]
         self.owner: Client
         self.guest: Client
 
     async def open(self) -> None:
-        await self._start()
+        self._victims = await self._stack.enter_async_context(running_victims(self._folder, UNLIMITED))
+        await self._victims.start()
         if self._kind == "store":
             self._user = await self.register("clara")
         self.owner = await self._connect(self._user)
@@ -54,14 +55,11 @@ class Stage:
         await self.guest.join(ROOM)
         self._sessions = self.owner.welcome.session, self.guest.welcome.session
 
-    async def _start(self) -> None:
-        self._process = await self._stack.enter_async_context(running_process(self._folder, UNLIMITED))
-
     async def _connect(self, user: User | None) -> Client:
         path = "/ws"
         if user is not None:
             path = await (await self.api()).socket_path(user.access_token)
-        return await self._stack.enter_async_context(open_client(self._process.port, path=path))
+        return await self._stack.enter_async_context(open_client(self._victims.port, path=path))
 
     async def stranger(self) -> Client:
         """Somebody who has not been there."""
@@ -77,12 +75,11 @@ class Stage:
 
     async def api(self) -> Api:
         """Of the present server."""
-        return await self._stack.enter_async_context(open_api(self._process))
+        return await self._stack.enter_async_context(open_api(self._victims))
 
     async def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End the server, and wait until it is gone."""
-        self._process.signal(how)
-        await self._process.wait()
+        await self._victims.end(how)
 
     async def seat(self, client: Client) -> SavedSeat:
         """What a server that has ended left of the client's seat."""
@@ -95,7 +92,7 @@ class Stage:
     async def restart(self, how: signal.Signals = signal.SIGKILL) -> JoinAck:
         """End the server, start another one, and bring both clients back; the room as its owner finds it."""
         await self.stop(how)
-        await self._start()
+        await self._victims.start()
         self.owner, self.guest = await self._connect(self._user), await self._connect(None)
         owner, guest = self._sessions
         ack = msgspec.convert(await self.owner.ask("resume", {"session": owner, "received": 1}), ResumeAck)

@@ -54,6 +54,21 @@ async def test_create_name_of_other_case_conflicts(store: Store) -> None:
     assert conflict.value.field == "name"
 
 
+async def test_names_that_look_alike_conflict(store: Store) -> None:
+    room, other = await add_room(store, "Salon 1"), await add_room(store, "Attic")
+    assert await store.rooms.by_look("SaIon l") == room
+    assert await store.rooms.by_look("Salon 2") is None
+    with pytest.raises(Conflict) as conflict:
+        await add_room(store, "Sаlon 1")
+    assert conflict.value.field == "name"
+    with pytest.raises(Conflict) as conflict:
+        await store.rooms.update(other.id, StoredRoomChanges(updated=NOW, name="SaIon l"))
+    assert conflict.value.field == "name"
+    await store.rooms.update(other.id, StoredRoomChanges(updated=NOW, name="Attic 2"))
+    assert await store.rooms.by_look("Attic") is None
+    await add_room(store, "Attіc")
+
+
 async def test_create_id_twice_conflicts(store: Store) -> None:
     room = await add_room(store)
     with pytest.raises(Conflict) as conflict:

@@ -189,7 +189,7 @@ async def test_revoked_tells_which_of_many(store: Store) -> None:
     )  # fmt: skip
     await store.sessions.revoke(ended.user_id, ended.id, NOW)
     asked = [ended.id, alive.id, expired.id, "nobody's"]
-    assert await store.sessions.revoked(asked) == [ended.id]
+    assert sorted(await store.sessions.revoked(asked)) == sorted([ended.id, "nobody's"])
     assert await store.sessions.revoked([alive.id]) == []
     assert await store.sessions.revoked([]) == []
 
@@ -197,4 +197,5 @@ async def test_revoked_tells_which_of_many(store: Store) -> None:
 async def test_revoked_takes_any_text_for_an_id(store: Store) -> None:
     session = await add_session(store)
     await store.sessions.revoke(session.user_id, session.id, NOW)
-    assert await store.sessions.revoked([*AWKWARD_TEXTS, session.id]) == [session.id]
+    asked = [*AWKWARD_TEXTS, session.id]
+    assert sorted(await store.sessions.revoked(asked)) == sorted(asked)

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser and one ser
 
 VECTORS = HERE.parents[1] / "protocol" / "vectors"
 PEDAL_DOWN = MidiEvent(0, CONTROL_CHANGE, 64, 127)
+TEN_MINUTES_MS = 600_000
 PEDAL_UP = MidiEvent(0, CONTROL_CHANGE, 64, 0)
 
 
@@ -149,13 +150,15 @@ async def test_session_that_is_over_is_followed_by_a_new_join(
     def connect_through(route: WebSocketRoute) -> None:
         ends.extend((route, route.connect_to_server()))
 
-    await page.add_init_script("Math.random = () => 0.5")  # time to see it gone
+    await page.add_init_script("Math.random = () => 20")  # it is seen gone, however busy the machine is
+    await page.clock.install()
     await page.route_web_socket("**/ws", connect_through)
     await open_room(page, server.url, room)
     name = await page.locator(".person .name").inner_text()
     for end in ends[:2]:
         await end.close(code=code if end is ends[0] else 1000)
     await expect(page.locator("#state")).to_contain_text("reconnecting")
+    await page.clock.fast_forward(TEN_MINUTES_MS)  # longer than it waits
     await expect(page.locator("#state")).to_contain_text("joined anew")
     await expect(page.locator(".person .name")).to_have_count(1)
     await expect(page.locator(".person .name")).not_to_have_text(name)

@@ -1,5 +1,6 @@
 """The page over a connection that is lost: the seat is kept, each line is shown once, nothing goes on sounding."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from bench.faults.proxy import Direction, Proxy, open_proxy
 from rhythm_protocol.messages import ChatLine, Resume, UserLeft, UserUpdated
 from tests.client import Client, note_off, note_on
-from tests.deadline import until
+from tests.deadline import DEADLINE_S, until
 from tests.e2e.forgetful import ForgetfulServer
 from tests.e2e.pages import expect_sound, new_page, open_room
 from tests.server import ServerProcess, running_process
@@ -20,7 +21,10 @@ from tests.server import ServerProcess, running_process
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 COMES_BACK_SOON = "Math.random = () => 0"
-COMES_BACK_LATE = "Math.random = () => 1"  # so that there is time to see it gone
+COMES_BACK_LATE = "Math.random = () => 20"  # in half a minute: it is seen gone, however busy the machine is
+LONG_MS = 60_000  # longer than that
+A_WHILE_MS = 1_000
+BRIEFLY_MS = 4_000  # for which it says that it is back
 FIRST_LINE_ID = 2  # the join comes before
 
 
@@ -35,6 +39,7 @@ async def proxy(server: ServerProcess) -> AsyncIterator[Proxy]:
 async def away(page: Page, proxy: Proxy, room: str, clara: Client) -> Page:
     """A page in Clara's room, behind the proxy."""
     await page.add_init_script(COMES_BACK_LATE)
+    await page.clock.install()
     await open_room(page, f"http://127.0.0.1:{proxy.port}", room)
     await expect(page.locator(".person")).to_have_count(2)
     await clara.received()
@@ -56,6 +61,13 @@ async def back(page: Page) -> None:
     await expect(page.locator("#state")).to_have_text("connected: back in your seat")
 
 
+async def brought_back(away: Page) -> None:
+    """Wait until the page says that it is away, let its wait pass, and see it back."""
+    await expect(away.locator("#state")).to_contain_text("reconnecting")
+    await away.clock.fast_forward(LONG_MS)
+    await back(away)
+
+
 async def test_seat_is_kept_and_each_line_shown_once(away: Page, proxy: Proxy, clara: Client) -> None:
     name = await away.locator(".person", has_text="you").inner_text()
     await clara.ask("chat-message", {"content": "one"})
@@ -63,7 +75,7 @@ async def test_seat_is_kept_and_each_line_shown_once(away: Page, proxy: Proxy, c
     proxy.reset()
     assert (await clara.expect(UserUpdated)).user.reconnecting
     await clara.ask("chat-message", {"content": "two"})
-    await back(away)
+    await brought_back(away)
     await clara.ask("chat-message", {"content": "three"})
     await expect_lines(away, "one", "two", "three")
     assert await away.locator(".person", has_text="you").inner_text() == name
@@ -74,10 +86,11 @@ async def test_seat_is_kept_and_each_line_shown_once(away: Page, proxy: Proxy, c
 
 async def test_user_is_told_what_happens(away: Page, proxy: Proxy) -> None:
     proxy.reset()
-    await expect(away.locator("#state")).to_contain_text("connection lost, reconnecting in 2 s")
+    await expect(away.locator("#state")).to_contain_text("connection lost, reconnecting in 31 s")
     await expect(away.get_by_role("alert")).to_have_text("Connection lost. Your seat is kept for 30 s.")
-    await back(away)
+    await brought_back(away)
     await expect(away.get_by_role("alert")).to_be_hidden()
+    await away.clock.run_for(BRIEFLY_MS)
     await expect(away.locator("#state")).to_have_text("connected")
 
 
@@ -85,7 +98,7 @@ async def test_line_that_did_not_arrive_is_sent_again_once(away: Page, proxy: Pr
     proxy.stall()
     await said(away, "good evening")
     proxy.reset()
-    await back(away)
+    await brought_back(away)
     assert (await clara.expect(ChatLine)).content == "good evening"
     await expect_lines(away, "good evening")
     assert not any(isinstance(message, ChatLine) for message in await clara.received())
@@ -97,7 +110,7 @@ async def test_line_whose_answer_did_not_arrive_is_not_sent_again(away: Page, pr
     await said(away, "good evening")
     assert (await clara.expect(ChatLine)).content == "good evening"
     proxy.reset()
-    await back(away)
+    await brought_back(away)
     await expect_lines(away, "good evening")
     assert not any(isinstance(message, ChatLine) for message in await clara.received())
 
@@ -106,7 +119,7 @@ async def test_line_said_while_away_is_sent_on_return(away: Page, proxy: Proxy, 
     proxy.reset()
     await expect(away.locator("#state")).to_contain_text("reconnecting")
     await said(away, "am I heard?")
-    await back(away)
+    await brought_back(away)
     assert (await clara.expect(ChatLine)).content == "am I heard?"
     await expect_lines(away, "am I heard?")
 
@@ -118,7 +131,7 @@ async def test_music_falls_silent_and_is_taken_up_as_it_is(away: Page, proxy: Pr
     proxy.reset()
     await expect(away.locator(".key.lit")).to_have_count(0)
     await clara.play([note_off(60), note_on(64)])
-    await back(away)
+    await brought_back(away)
     await expect(away.locator('.key.lit[data-key="48"]')).to_have_count(1)
     await expect(away.locator('.key.lit[data-key="64"]')).to_have_count(1)
     await expect(away.locator(".key.lit")).to_have_count(2)
@@ -130,9 +143,11 @@ async def test_music_falls_silent_and_is_taken_up_as_it_is(away: Page, proxy: Pr
 
 async def test_silent_connection_is_given_up_and_resumed(away: Page, proxy: Proxy, clara: Client) -> None:
     proxy.stall()
-    await expect(away.locator("#state")).to_contain_text("reconnecting")
+    async with asyncio.timeout(DEADLINE_S):
+        while "reconnecting" not in await away.locator("#state").inner_text():
+            await away.clock.run_for(A_WHILE_MS)
     await clara.ask("chat-message", {"content": "still there?"})
-    await back(away)
+    await brought_back(away)
     await expect_lines(away, "still there?")
     await expect(away.locator(".person")).to_have_count(2)
 
@@ -143,12 +158,14 @@ async def test_member_who_is_away_is_shown_grey(
     await open_room(page, server.url, room)
     async with new_page(browser) as other:
         await other.add_init_script(COMES_BACK_LATE)
+        await other.clock.install()
         await open_room(other, f"http://127.0.0.1:{proxy.port}", room)
         row = page.locator(".person").nth(1)
         await expect(row).not_to_contain_text("reconnecting")
         proxy.reset()
         await expect(row).to_contain_text("reconnecting")
         await expect(row).to_have_css("filter", "grayscale(1)")
+        await brought_back(other)
         await expect(row).not_to_contain_text("reconnecting")
     await expect(page.locator(".person")).to_have_count(1)
 
@@ -157,6 +174,8 @@ async def test_kick_while_away_is_shown_on_return(away: Page, proxy: Proxy, clar
     proxy.reset()
     member = (await clara.expect(UserUpdated)).user
     await clara.ask("kick", {"user": member.id, "reason": "too long away"})
+    await expect(away.locator("#state")).to_contain_text("reconnecting")
+    await away.clock.fast_forward(LONG_MS)
     await expect(away.get_by_role("alert")).to_have_text("You were kicked: too long away")
     await expect(away.locator(".person")).to_have_count(0)
 

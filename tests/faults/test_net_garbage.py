@@ -11,7 +11,7 @@ from rhythm_protocol.midi import MidiEvent
 from tests.client import Client, Connect
 from tests.metrics import metrics, until_connections
 from tests.raw import ConnectRaw, RawClient, frame, open_raw, upgrade_request
-from tests.server import ServerProcess, Spawn
+from tests.server import Serve, ServerProcess, Spawn
 
 BINARY: Final = 0x82
 GARBAGE_CONNECTIONS: Final = 2_000
@@ -127,9 +127,10 @@ async def test_half_close_ends_the_connection(server: ServerProcess, connect_raw
     assert "Traceback" not in server.log()
 
 
-async def test_half_open_client_is_closed_for_silence(spawn: Spawn, connect_raw: ConnectRaw) -> None:
+@pytest.mark.usefixtures("hasty_close")
+async def test_half_open_client_is_closed_for_silence(serve: Serve, connect_raw: ConnectRaw) -> None:
     """A client whose machine is gone says nothing any more, not even FIN."""
-    server = await spawn("limits.ping_interval_s=0.2", "limits.silence_s=0.5")
+    server = await serve("limits.ping_interval_s=0.2", "limits.silence_s=0.5")
     client = await connect_raw(server)
     await upgraded(client)
     client.write(frame(BINARY, b"x" * 100)[:50])

@@ -14,6 +14,7 @@ import pytest
 from rhythm_protocol.messages import ChatLine, JoinAck, Notes, ResumeAck, RoomUpdated, Stopping, UserLeft
 from tests.client import Client, open_client
 from tests.deadline import until, within
+from tests.faults.victims import Victims, running_victims
 from tests.server import ServerProcess, running_process
 
 SIGNALS: Final = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
@@ -21,7 +22,7 @@ ROUNDS: Final = 10
 
 
 @asynccontextmanager
-async def clients(process: ServerProcess, count: int) -> AsyncIterator[list[Client]]:
+async def clients(process: ServerProcess | Victims, count: int) -> AsyncIterator[list[Client]]:
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(open_client(process.port)) for _ in range(count)]
 
@@ -125,19 +126,45 @@ async def test_no_acknowledged_line_is_lost_and_none_is_doubled(tmp_path: Path, 
     said: list[str] = []
     lost: Client | None = None
     settings = ["limits.messages_per_s=100000", "limits.messages_burst=100000", "rooms.chat_history=10000"]
-    for round_ in range(ROUNDS):
-        async with running_process(tmp_path, settings) as process, clients(process, 1) as (client,):
-            if lost is None:
-                await client.join("Salon")
-            else:
-                found = [line.content for line in joined(await resume(client, lost)).chat]
-                assert len(set(found)) == len(found)
-                assert set(said) <= set(found)
-            talking = asyncio.create_task(talk(client, said, round_ * 100_000))
-            await until(partial(has, said, (round_ + 1) * 20), "it has said enough")
-            process.signal(number)
-            [end] = await within(asyncio.gather(talking, return_exceptions=True))
-            assert isinstance(end, Exception)
-            await process.wait()
-            client.welcome = client.welcome if lost is None else lost.welcome
-            lost = client
+    async with running_victims(tmp_path, settings) as victims:
+        for round_ in range(ROUNDS):
+            await victims.start()
+            async with clients(victims, 1) as (client,):
+                if lost is None:
+                    await client.join("Salon")
+                else:
+                    found = [line.content for line in joined(await resume(client, lost)).chat]
+                    assert len(set(found)) == len(found)
+                    assert set(said) <= set(found)
+                talking = asyncio.create_task(talk(client, said, round_ * 100_000))
+                await until(partial(has, said, (round_ + 1) * 20), "it has said enough")
+                await victims.end(number)
+                [end] = await within(asyncio.gather(talking, return_exceptions=True))
+                assert isinstance(end, Exception)
+                client.welcome = client.welcome if lost is None else lost.welcome
+                lost = client
+
+
+@SIGNALS
+async def test_empty_room_its_owner_and_its_mutes_survive(tmp_path: Path, number: signal.Signals) -> None:
+    async with running_victims(tmp_path, []) as victims:
+        await victims.start()
+        async with clients(victims, 2) as (owner, muted):
+            await owner.join("Salon", settings={"stage": "church"})
+            await muted.join("Salon")
+            await owner.ask("mute", {"user": muted.welcome.user.id, "notes": True, "seconds": 600})
+            for client in (muted, owner):
+                await client.ask("leave-room")
+                await client.join("lobby")
+            await victims.end(number)
+        await victims.start()
+        async with clients(victims, 2) as (first, second):
+            for client, lost in ((first, muted), (second, owner)):
+                await resume(client, lost)
+            ack = await first.join("Salon")
+            assert (ack.room.settings.stage, ack.room.owner) == ("church", muted.welcome.user.id)
+            assert [user.notes_muted for user in ack.members] == [True]
+            assert (await second.join("Salon")).room.owner == owner.welcome.user.id
+            (listed,) = (await second.ask("sanctions"))["sanctions"]
+            assert (listed["user"], listed["kind"]) == (muted.welcome.user.id, "notes")
+            assert 500 < listed["seconds"] <= 600

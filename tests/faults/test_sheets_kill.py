@@ -31,7 +31,7 @@ SERVER_S: Final = (0.0, 0.15)
 WAITING: Final = 0.1  # how often a server is killed at once, while its first workers load
 UPLOADERS: Final = 4
 LARGEST: Final = 400_000
-SETTINGS: Final = (*UNLIMITED, "sheets.uploads_per_day=1000000", "hub.live_mb=1")
+SETTINGS: Final = (*UNLIMITED, "sheets.uploads_per_day=1000000")
 HOUR_MS: Final = 3_600_000
 CHILD: Final = b"rhythmd.workers.child"
 

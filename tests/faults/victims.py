@@ -13,7 +13,7 @@ import aiohttp
 from websockets.exceptions import WebSocketException
 
 from tests.deadline import within
-from tests.server import server_environment
+from tests.server import SMALL, server_environment
 
 __all__ = ["KILLED", "Victims", "running_victims"]
 
@@ -27,7 +27,7 @@ class Victims:
     def __init__(self, process: asyncio.subprocess.Process, data: Path, settings: Sequence[str]) -> None:
         self._process = process
         self._arguments = ["serve", "--port", "0", "--data", str(data)]
-        self._arguments += [part for setting in settings for part in ("--set", setting)]
+        self._arguments += [part for setting in (SMALL, *settings) for part in ("--set", setting)]
         self.pid = 0
         self.url = ""
 
@@ -42,7 +42,11 @@ class Victims:
         self.url = (await self._line()).removeprefix("rhythmd listening on ")
 
     async def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        await self.end(signal.SIGKILL)
+
+    async def end(self, number: signal.Signals) -> None:
+        """Send a signal, and wait until the server is gone."""
+        os.kill(self.pid, number)
         assert await self._line() == "gone"
 
     async def _line(self) -> str:
@@ -63,6 +67,8 @@ async def running_victims(folder: Path, settings: Sequence[str]) -> AsyncIterato
     try:
         yield Victims(process, folder / "data", settings)
     finally:
-        process.kill()
+        process.kill()  # the server dies with it
         await within(process.wait())
+        assert process.stdout is not None
+        await within(process.stdout.read())  # to its end: then the server is gone
     assert "Traceback" not in log.read_text()

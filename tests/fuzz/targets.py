@@ -9,14 +9,18 @@ from rhythm_protocol import binary
 from rhythm_protocol.errors import ProtocolError
 from rhythm_protocol.midi import unpack_events
 from rhythm_protocol.websocket import BINARY, TEXT, client_frame
+from rhythmd.addresses import parse_node, url_origin
 from rhythmd.auth.errors import InvalidToken
 from rhythmd.auth.keys import SecretKeys
 from rhythmd.auth.tokens import AccessTokens
+from rhythmd.errors import Refused
 from rhythmd.midi.file import encode
 from rhythmd.midi.reader import NotReadable, read_performance
 from rhythmd.net.frames import FrameError, frame_size
-from rhythmd.net.handshake import MAX_HEAD_BYTES, Handshake
+from rhythmd.net.handshake import Handshake
+from rhythmd.net.proxy_protocol import SIGNATURE_2, ProxyHeaderError, read_proxy_header
 from rhythmd.rest.serving.multipart import FormError, FormParser, Part
+from rhythmd.rest.serving.source import forwarded_elements
 from tests.protocol.codecs import check_control, decode_control
 from tests.protocol.vectors import Direction, FastLayout, Subprotocol, load
 from tests.raw import frame, upgrade_request
@@ -61,11 +65,23 @@ def _frames(data: bytes) -> None:
 
 
 def _shake_hands(data: bytes) -> None:
-    """The head of a request, which ends with the first empty line."""
-    head, end, _ = data[:MAX_HEAD_BYTES].partition(b"\r\n\r\n")
-    if end:
-        handshake = Handshake(head + end, _LONGEST, ["https://elsewhere.example"])
-        assert handshake.answer, "every request is answered"
+    """The headers of an upgrade request, a line each."""
+    lines = (line.partition(":") for line in data.decode("latin-1").splitlines())
+    assert Handshake([(name.strip(), value.strip()) for name, _, value in lines], _LONGEST).answer
+
+
+def _read_proxy_header(data: bytes) -> None:
+    """The beginning of a connection. The header is within what is there."""
+    header = read_proxy_header(data)
+    assert header is None or header.size <= len(data)
+
+
+def _read_forwarded(data: bytes) -> None:
+    """What a proxy says of its clients, and addresses in any form."""
+    text = data.decode("latin-1")
+    parse_node(text)
+    url_origin(text)
+    forwarded_elements(text)
 
 
 def _read_form(data: bytes) -> None:
@@ -96,7 +112,21 @@ TARGETS: Final[dict[str, Target]] = {
         _frames, FrameError, [client_frame(TEXT, b"{}") + client_frame(BINARY, bytes(200)), frame(0x88, b"\x03\xe8")]
     ),
     "handshake": Target(
-        _shake_hands, _Nothing, [upgrade_request(), upgrade_request("/ws?bot=1&ticket=a", {"Origin": "http://a"})]
+        _shake_hands, Refused, [upgrade_request(), upgrade_request("/ws?bot=1&ticket=a", {"Origin": "http://a"})]
+    ),
+    "proxy-header": Target(
+        _read_proxy_header,
+        ProxyHeaderError,
+        [
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\nGET",
+            b"PROXY UNKNOWN\r\n",
+            SIGNATURE_2 + b"\x21\x11\x00\x14" + bytes(12) + b"\x20\x00\x05\x01" + bytes(4),
+        ],
+    ),
+    "forwarded": Target(
+        _read_forwarded,
+        _Nothing,
+        [b'for="[2001:db8::1]:4711";proto=https;host=a.example, for=_hidden;by="a\\"b"', b"http://a.example:80/b"],
     ),
     "form": Target(_read_form, FormError, [FORM]),
     "midi-file": Target(

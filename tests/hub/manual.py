@@ -35,6 +35,9 @@ class EmptyRooms:
     async def by_name(self, name: str) -> None:
         return None
 
+    async def by_look(self, name: str) -> None:
+        return None
+
 
 class EmptyStore:
     rooms = EmptyRooms()

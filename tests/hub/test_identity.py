@@ -1,6 +1,7 @@
 """The user that a client proves to be at the handshake."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -31,11 +32,10 @@ PATIENT: Final = "store.timeout_s=60"
 async def refusal(
     client: RawClient, path: str = "/ws", headers: Mapping[str, str | None] | None = None
 ) -> tuple[int, str]:
-    """Status and body of a handshake that fails; the server ends the connection."""
+    """Status and code of a handshake that fails."""
     client.write(upgrade_request(path, headers))
     response = await client.response()
-    assert await client.rest() == b""
-    return response.status, response.body.decode().strip()
+    return response.status, json.loads(response.body)["error"]["code"]
 
 
 async def welcome(client: RawClient) -> Welcome:
@@ -48,7 +48,7 @@ async def welcome(client: RawClient) -> Welcome:
 # Credentials
 
 
-@pytest.mark.parametrize("cookie", [None, "rhythm_access", "__Host-rhythm_access"])
+@pytest.mark.parametrize("cookie", [None, "rhythm_access"])
 async def test_token_in_header_or_cookie_is_welcomed_by_name(
     server: Server, connect_raw: ConnectRaw, clara: Person, cookie: str | None
 ) -> None:
@@ -160,10 +160,8 @@ async def test_slow_identification_ends_with_the_handshake(
     clara = await register(server, "clara")
     async with stalled(clara, database):
         client = await connect_raw(server)
-        client.write(upgrade_request("/ws", {"Authorization": f"Bearer {clara.token}"}))
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await client.response()
-        await until_connections(server, 0)
+        headers = {"Authorization": f"Bearer {clara.token}"}
+        assert await refusal(client, headers=headers) == (503, "unavailable")
 
 
 async def test_client_that_goes_while_it_is_identified_leaves_nothing(

@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple, cast
 
 from rhythm_protocol.close import Close
-from rhythmd.hub.ports import Credentials, Identity, Peer
+from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, Peer
 
 __all__ = ["Nobody", "RecordingReceiver", "RecordingTransport"]
 
@@ -28,6 +28,9 @@ class RecordingTransport(asyncio.Transport):
 
     def can_write_eof(self) -> bool:
         return True
+
+    def resume_reading(self) -> None:
+        pass
 
     def is_closing(self) -> bool:
         return self.gone
@@ -58,6 +61,9 @@ class Nobody:
     async def verify(self, credentials: Credentials, address: str) -> Identity:
         raise NotImplementedError
 
+    async def admit(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
+        raise NotImplementedError
+
 
 class RecordingReceiver:
     """Keeps the messages it is given, and how often its peer was lost."""
@@ -66,7 +72,7 @@ class RecordingReceiver:
         self.messages: list[bytes | str] = []
         self.lost = 0
 
-    def attach(self, peer: Peer[Session], identity: Identity | None) -> Session:
+    def attach(self, peer: Peer[Session], identity: Identity | LapsedLogin | None) -> Session:
         return Session(peer)
 
     def on_binary(self, session: Session, payload: bytes) -> None:

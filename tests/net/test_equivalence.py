@@ -20,15 +20,21 @@ from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythmd.config import LimitsConfig
 from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
-from rhythmd.net.opening import Opening
+from rhythmd.net.opening import Opener
 from rhythmd.telemetry import Stats
 from tests.net.frames import GivenFrame, frames, segments
-from tests.net.recording import Nobody, RecordingReceiver, RecordingTransport, Session
-from tests.raw import upgrade_request
+from tests.net.recording import RecordingReceiver, RecordingTransport, Session
+from tests.raw import KEY
 
 LIMITS: Final = (200, 70_000)
 BYTE_BY_BYTE_LIMIT: Final = 2_000
 CLOSE: Final = 0x88
+UPGRADE: Final = (
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Key", KEY),
+    ("Sec-WebSocket-Version", "13"),
+)
 
 
 class Effect(NamedTuple):
@@ -124,22 +130,20 @@ def reference_effect(given_frames: list[GivenFrame], limit: int, *, is_text: boo
     return reference.effect()
 
 
-def connection_effect(parts: list[bytes], limit: int, loop: asyncio.AbstractEventLoop) -> Effect:
-    """The effect of segments that arrive at a connection, handshake included."""
+def connection_effect(parts: list[bytes], limit: int, subprotocol: str, loop: asyncio.AbstractEventLoop) -> Effect:
+    """The effect of segments that arrive at a connection, the first one right behind the upgrade request."""
     receiver, transport = RecordingReceiver(), RecordingTransport()
     wiring: Wiring[Session] = Wiring(
         loop,
         LimitsConfig(message_bytes=limit),
         receiver,
-        Nobody(),
-        (),
         Stats(),
         Heartbeat(loop, 20.0, 40.0),
     )
-    opening = Opening(wiring, "127.0.0.1", lambda: None)
-    transport.protocol = opening
-    opening.connection_made(transport)
-    for part in parts:
+    opening = Opener(wiring).negotiate([*UPGRADE, ("Sec-WebSocket-Protocol", subprotocol)], bot=False)
+    first, *others = parts or [b""]
+    opening.begin(transport, "127.0.0.1", None, first, lambda: None)
+    for part in others:
         transport.protocol.data_received(part)
     answer, _, written = bytes(transport.written).partition(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 101 ")
@@ -174,8 +178,7 @@ def test_connection_any_bytes_any_segments_act_as_in_the_state_machine(
 ) -> None:
     stream = b"".join(frame.encode() for frame in given_frames)
     stream = stream[: len(stream) - cut_short] if cut_short <= len(stream) else b""
-    request = upgrade_request(changes={"Sec-WebSocket-Protocol": subprotocol})
     if len(stream) > BYTE_BY_BYTE_LIMIT and cuts == [-1]:
         cuts = []
     expected = reference_effect(given_frames, limit, is_text=subprotocol == SUBPROTOCOL_JSON, length=len(stream))
-    assert connection_effect(segments(request + stream, cuts), limit, loop) == expected
+    assert connection_effect(segments(stream, cuts), limit, subprotocol, loop) == expected

@@ -187,6 +187,7 @@ async def test_client_that_asks_for_pongs_and_does_not_read_them_is_dropped(
     await until_connections(server, 0)
 
 
+@pytest.mark.usefixtures("hasty_close")
 async def test_client_that_never_reads_again_is_dropped(
     serve: Serve, connect: Connect, connect_raw: ConnectRaw
 ) -> None:

@@ -7,12 +7,9 @@ import pytest
 
 from rhythmd.app import Server
 from rhythmd.config import LimitsConfig
-from rhythmd.net.connection import Wiring
-from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import IncomingConnection, Listener
-from rhythmd.telemetry import Stats
 from tests.metrics import connections, until_connections
-from tests.net.recording import Nobody, RecordingReceiver, RecordingTransport, Session
+from tests.net.recording import RecordingTransport
 from tests.raw import ConnectRaw, RawClient, frame, upgrade_request
 from tests.server import Serve
 
@@ -124,20 +121,34 @@ async def test_every_end_is_counted(
     await until_connections(server, 0)
 
 
+PROXY = "192.0.2.1"
+
+
 # By address: no connection from elsewhere reaches a test, so these come through transports that say so.
 
 
 @pytest.fixture
-async def listener() -> Listener[Session]:
+async def listener() -> Listener:
     """Two connections from one address are allowed, five in all."""
-    loop = asyncio.get_running_loop()
     limits = LimitsConfig(connections=5, connections_per_address=2)
-    heartbeat = Heartbeat(loop, 20.0, 40.0)
-    wiring: Wiring[Session] = Wiring(loop, limits, RecordingReceiver(), Nobody(), (), Stats(), heartbeat)
-    return Listener(wiring, lambda on_gone: asyncio.Protocol())
+    return Listener(limits, [PROXY], Successor, lambda: b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
 
 
-def knock(listener: Listener[Session], address: str) -> tuple[IncomingConnection[Session], RecordingTransport]:
+class Successor(asyncio.Protocol):
+    """The HTTP side."""
+
+    def __init__(self, incoming: IncomingConnection) -> None:
+        self._incoming = incoming
+        self.received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._incoming.gone()
+
+
+def knock(listener: Listener, address: str) -> tuple[IncomingConnection, RecordingTransport]:
     """A connection from `address`."""
     incoming, transport = IncomingConnection(listener), RecordingTransport(address)
     incoming.connection_made(transport)
@@ -148,7 +159,7 @@ def is_refused(transport: RecordingTransport) -> bool:
     return transport.gone and transport.written.startswith(b"HTTP/1.1 503 ")
 
 
-async def test_address_over_its_limit_is_refused_and_others_are_not(listener: Listener[Session]) -> None:
+async def test_address_over_its_limit_is_refused_and_others_are_not(listener: Listener) -> None:
     doors = [knock(listener, "203.0.113.7") for _ in range(2)]
     assert not any(is_refused(transport) for _, transport in doors)
     refused, transport = knock(listener, "203.0.113.7")
@@ -158,33 +169,62 @@ async def test_address_over_its_limit_is_refused_and_others_are_not(listener: Li
     refused.connection_lost(None)  # was never counted
     assert listener.connections == 3
     for door in (doors[0][0], doors[1][0], other):
-        door.connection_lost(None)
+        door.gone()
     assert listener.connections == 0
 
 
-async def test_address_mapped_into_ipv6_counts_as_its_ipv4(listener: Listener[Session]) -> None:
+async def test_address_mapped_into_ipv6_counts_as_its_ipv4(listener: Listener) -> None:
     first, _ = knock(listener, "203.0.113.7")
     second, _ = knock(listener, "::ffff:203.0.113.7")
     _refused, transport = knock(listener, "::ffff:203.0.113.7")
     assert is_refused(transport)
     assert second.address == "203.0.113.7"
     for door in (first, second):
-        door.connection_lost(None)
+        door.gone()
 
 
-async def test_address_is_free_again_when_its_connections_are_gone(listener: Listener[Session]) -> None:
+async def test_address_is_free_again_when_its_connections_are_gone(listener: Listener) -> None:
     for _ in range(3):
         doors = [knock(listener, "2001:db8::1%eth0") for _ in range(2)]
         assert is_refused(knock(listener, "2001:db8::1")[1])
-        doors[0][0].data_received(upgrade_request())
         doors[0][1].protocol.connection_lost(None)
         doors[1][0].connection_lost(ConnectionResetError())
         assert listener.connections == 0
 
 
-async def test_loopback_in_any_form_has_no_limit_of_its_own(listener: Listener[Session]) -> None:
+async def test_loopback_in_any_form_has_no_limit_of_its_own(listener: Listener) -> None:
     doors = [knock(listener, address) for address in ("127.0.0.1", "127.0.0.1", "127.0.0.1", "::1", "::ffff:127.0.0.1")]
     assert not any(is_refused(transport) for _, transport in doors)
     assert is_refused(knock(listener, "127.0.0.1")[1]), "the limit of all holds"
     for door, _ in doors:
         door.connection_lost(None)
+
+
+async def test_one_network_of_ipv6_is_one_customer(listener: Listener) -> None:
+    assert not any(is_refused(knock(listener, f"2001:db8:0:1::{number}")[1]) for number in (1, 2))
+    assert is_refused(knock(listener, "2001:db8:0:1:ffff::3")[1])
+    assert not is_refused(knock(listener, "2001:db8:0:2::1")[1])
+
+
+def knock_through_proxy(listener: Listener, header: bytes) -> tuple[IncomingConnection, RecordingTransport]:
+    incoming, transport = knock(listener, PROXY)
+    incoming.data_received(header)
+    return incoming, transport
+
+
+async def test_connections_of_a_proxy_are_counted_by_the_clients_that_it_names(listener: Listener) -> None:
+    doors = [knock_through_proxy(listener, b"PROXY TCP4 203.0.113.7 192.0.2.2 1 2\r\n") for _ in range(2)]
+    assert not any(is_refused(transport) for _, transport in doors)
+    assert {incoming.address for incoming, _ in doors} == {"203.0.113.7"}
+    assert is_refused(knock_through_proxy(listener, b"PROXY TCP4 203.0.113.7 192.0.2.2 1 2\r\n")[1])
+    assert is_refused(knock(listener, "203.0.113.7")[1]), "it is the same client without the proxy"
+    others = [knock_through_proxy(listener, b"GET / HTTP/1.1\r\n")[1] for _ in range(3)]
+    assert not any(map(is_refused, others)), "the proxy itself has no limit but that of all"
+
+
+async def test_client_of_an_http_proxy_is_counted_when_it_asks_for_a_socket(listener: Listener) -> None:
+    doors = [knock_through_proxy(listener, b"GET /ws HTTP/1.1\r\n")[0] for _ in range(3)]
+    assert [door.claim("203.0.113.7") for door in doors] == [True, True, False]
+    assert [door.claim("203.0.113.7") for door in doors] == [True, True, False], "nobody is counted twice"
+    doors[0].gone()
+    assert doors[2].claim("203.0.113.7")

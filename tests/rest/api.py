@@ -117,7 +117,7 @@ class Api:
 
     async def login(self, usertag: str = "Clara", password: str = PASSWORD) -> User:
         """A new session of an account."""
-        answer = await self.call("POST", "/auth/login", {"user": usertag, "password": password})
+        answer = await self.call("POST", "/auth/login", {"usertag": usertag, "password": password})
         assert answer.status == 200, answer.body
         body = answer.body
         return User(usertag, body["user"]["id"], body["session"], body["access_token"], body["refresh_token"])

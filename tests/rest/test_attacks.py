@@ -25,7 +25,7 @@ EVIL: Final = "https://evil.example"
 async def cookies(api: Api) -> str:
     """What a browser with a login sends along."""
     await api.register("Clara")
-    answer = await api.call("POST", "/auth/login", {"user": "Clara", "password": PASSWORD, "cookies": True})
+    answer = await api.call("POST", "/auth/login", {"usertag": "Clara", "password": PASSWORD, "cookies": True})
     return "; ".join(f"{name}={morsel.value}" for name, morsel in answer.cookies.items())
 
 
@@ -57,7 +57,7 @@ async def test_form_post_of_our_own_page_is_no_json(api: Api) -> None:
 
 async def test_login_from_another_site_is_refused(api: Api) -> None:
     await api.register("Mallory")
-    body = {"user": "Mallory", "password": PASSWORD, "cookies": True}
+    body = {"usertag": "Mallory", "password": PASSWORD, "cookies": True}
     answer = await api.call("POST", "/auth/login", body, headers={"Origin": EVIL})
     assert (answer.status, answer.code) == (403, "cross-site")
     assert not answer.cookies
@@ -83,11 +83,11 @@ async def test_socket_with_a_foreign_origin_is_refused(patient: Server, connect_
 # Bodies and paths
 
 
-@pytest.mark.parametrize("field", ["user", "password"])
+@pytest.mark.parametrize("field", ["usertag", "password"])
 @pytest.mark.parametrize("value", [{"$ne": None}, {"$gt": ""}, ["a"], 1, True, None])
 async def test_operators_in_a_login_are_no_text(api: Api, field: str, value: object) -> None:
     await api.register("Clara")
-    answer = await api.call("POST", "/auth/login", {"user": "Clara", "password": PASSWORD, field: value})
+    answer = await api.call("POST", "/auth/login", {"usertag": "Clara", "password": PASSWORD, field: value})
     assert (answer.status, answer.code, answer.field) == (400, "invalid-field", field)
 
 
@@ -96,7 +96,7 @@ async def test_regular_expression_in_a_usertag_finds_nobody(api: Api, text: str)
     await api.register("Clara")
     answer = await api.call("GET", f"/users/{text}")
     assert (answer.status, answer.code) == (404, "not-found")
-    answer = await api.call("POST", "/auth/login", {"user": text, "password": PASSWORD})
+    answer = await api.call("POST", "/auth/login", {"usertag": text, "password": PASSWORD})
     assert (answer.status, answer.code) == (401, "wrong-credentials")
 
 
@@ -203,6 +203,6 @@ async def test_body_that_is_no_login_is_refused(api: Api, data: bytes, code: str
 
 
 async def test_body_that_is_too_large_is_refused(api: Api) -> None:
-    data = orjson.dumps({"user": "x" * 70_000, "password": "x"})
+    data = orjson.dumps({"usertag": "x" * 70_000, "password": "x"})
     answer = await api.call("POST", "/auth/login", data=data, headers={"Content-Type": "application/json"})
     assert (answer.status, answer.code) == (413, "too-large")

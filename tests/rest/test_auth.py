@@ -53,25 +53,35 @@ async def test_register_a_taken_usertag_in_any_case_is_refused(api: Api) -> None
 
 async def test_login_wrong_password_and_unknown_user_answer_the_same(api: Api) -> None:
     await api.register("Clara")
-    wrong = await api.call("POST", "/auth/login", {"user": "Clara", "password": "wrong horse"})
-    unknown = await api.call("POST", "/auth/login", {"user": "Nobody", "password": "wrong horse"})
+    wrong = await api.call("POST", "/auth/login", {"usertag": "Clara", "password": "wrong horse"})
+    unknown = await api.call("POST", "/auth/login", {"usertag": "Nobody", "password": "wrong horse"})
     assert (wrong.status, wrong.code) == (unknown.status, unknown.code) == (401, "wrong-credentials")
     assert wrong.body["error"]["message"] == unknown.body["error"]["message"]
+
+
+async def test_login_by_the_old_name_of_a_field_is_taken(api: Api) -> None:
+    await api.register("Clara")
+    answer = await api.call("POST", "/auth/login", {"user": "Clara", "password": PASSWORD})
+    assert answer.status == 200
+    both = await api.call("POST", "/auth/login", {"user": "Clara", "usertag": "Clara", "password": PASSWORD})
+    assert (both.status, both.field) == (400, "user")
+    neither = await api.call("POST", "/auth/login", {"password": PASSWORD})
+    assert (neither.status, neither.field) == (400, "usertag")
 
 
 async def test_login_after_many_failures_has_to_wait(api: Api) -> None:
     await api.register("Clara")
     for _ in range(6):
-        answer = await api.call("POST", "/auth/login", {"user": "Clara", "password": "wrong horse"})
+        answer = await api.call("POST", "/auth/login", {"usertag": "Clara", "password": "wrong horse"})
     assert answer.status == 401
-    answer = await api.call("POST", "/auth/login", {"user": "Clara", "password": PASSWORD})
+    answer = await api.call("POST", "/auth/login", {"usertag": "Clara", "password": PASSWORD})
     assert (answer.status, answer.code) == (429, "locked-out")
     assert int(answer.headers["Retry-After"]) >= 1
 
 
 async def test_login_with_cookies_keeps_the_tokens_out_of_the_answer(api: Api) -> None:
     await api.register("Clara")
-    answer = await api.call("POST", "/auth/login", {"user": "clara", "password": PASSWORD, "cookies": True})
+    answer = await api.call("POST", "/auth/login", {"usertag": "clara", "password": PASSWORD, "cookies": True})
     assert (answer.body["access_token"], answer.body["refresh_token"]) == (None, None)
     access, refresh = answer.cookies["rhythm_access"], answer.cookies["rhythm_refresh"]
     for cookie in (access, refresh):
@@ -86,7 +96,7 @@ async def test_login_with_cookies_keeps_the_tokens_out_of_the_answer(api: Api) -
 
 async def test_cookies_for_another_host_are_secure_and_bound_to_it(api: Api) -> None:
     await api.register("Clara")
-    body = {"user": "Clara", "password": PASSWORD, "cookies": True}
+    body = {"usertag": "Clara", "password": PASSWORD, "cookies": True}
     answer = await api.call("POST", "/auth/login", body, headers={"Host": "piano.example"})
     assert answer.cookies["__Host-rhythm_access"]["secure"]
     assert answer.cookies["__Secure-rhythm_refresh"]["secure"]
@@ -102,7 +112,7 @@ async def test_refresh_gives_new_tokens(api: Api) -> None:
 
 async def test_refresh_by_cookie_sets_cookies(api: Api) -> None:
     await api.register()
-    login = await api.call("POST", "/auth/login", {"user": "Clara", "password": PASSWORD, "cookies": True})
+    login = await api.call("POST", "/auth/login", {"usertag": "Clara", "password": PASSWORD, "cookies": True})
     headers = {"Cookie": cookie_header(login.cookies), "Sec-Fetch-Site": "same-origin"}
     answer = await api.call("POST", "/auth/refresh", {}, headers=headers)
     assert answer.status == 200

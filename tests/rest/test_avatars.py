@@ -316,4 +316,4 @@ async def test_no_worker_is_left_when_the_server_stops(serve: Serve) -> None:
         await upload(api, await api.register())
         assert children() > before
     await server.stop()
-    assert children() == before
+    assert children() <= before

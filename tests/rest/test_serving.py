@@ -87,10 +87,12 @@ def test_rates_follow_the_configuration() -> None:
 
 # Proxies
 
+NO_PROXY: Final = "server.trusted_proxies=[]"
+
 
 async def test_forwarded_address_counts_only_from_a_trusted_proxy(serve: Serve) -> None:
     headers = [{"X-Forwarded-For": f"198.51.100.{number}"} for number in range(3)]
-    async with open_api(await serve("limits.requests_per_minute=1")) as api:
+    async with open_api(await serve("limits.requests_per_minute=1", NO_PROXY)) as api:
         assert [(await api.call("GET", ACTIVE, headers=sent)).status for sent in headers] == [200, 429, 429]
     trusted = 'server.trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"]'
     async with open_api(await serve("limits.requests_per_minute=1", trusted)) as api:
@@ -101,7 +103,7 @@ async def test_forwarded_address_counts_only_from_a_trusted_proxy(serve: Serve) 
 
 async def test_proxy_that_ends_tls_makes_cookies_secure(serve: Serve) -> None:
     headers = {"X-Forwarded-Proto": "https"}
-    async with open_api(await serve()) as api:
+    async with open_api(await serve(NO_PROXY)) as api:
         answer = await api.call("POST", "/auth/guest", {"cookies": True}, headers=headers)
         assert "rhythm_access" in answer.cookies
         assert "Strict-Transport-Security" not in answer.headers
@@ -185,6 +187,20 @@ async def test_log_lines_have_the_id_of_their_request(
     assert f"[{answer.headers['X-Request-Id']}]: GET /api/v1/rooms/lobby failed" in capsys.readouterr().err
     errors_logged.records.clear()
     monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
+
+
+def test_message_of_the_log_cannot_be_forged(
+    monkeypatch: pytest.MonkeyPatch, errors_logged: ErrorLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers = logging.getLogger().handlers[:]
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    setup_logging("INFO")
+    logging.getLogger("rhythmd.rest").warning("GET %s failed", "/\x1b[2J\r\n2026-01-01 INFO all is well")
+    monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("GET /\\x1b[2J\\r")
+    assert second == "    2026-01-01 INFO all is well failed"
+    assert not errors_logged.records
 
 
 # Reports

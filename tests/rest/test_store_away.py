@@ -27,7 +27,7 @@ async def test_requests_are_refused_with_a_code_and_rooms_play_on(
         await player.join("lobby")
     async with open_api(bereft) as api:
         for method, path, body in (
-            ("POST", "/auth/login", {"user": "Clara", "password": PASSWORD}),
+            ("POST", "/auth/login", {"usertag": "Clara", "password": PASSWORD}),
             ("POST", "/auth/register", {"usertag": "Clara", "password": PASSWORD}),
             ("POST", "/auth/refresh", {"refresh_token": "x"}),
             ("GET", "/users/Clara", None),

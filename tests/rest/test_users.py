@@ -95,7 +95,7 @@ async def test_ban_ends_login_and_sockets_at_once(api: Api, patient: Server, con
     body = {"seconds": 3_600, "reason": "noise"}
     assert (await api.call("POST", "/users/Clara/ban", body, token=moderator.access_token)).status == 200
     assert (await client.closed()).code >= 4_000
-    login = await api.call("POST", "/auth/login", {"user": "Clara", "password": PASSWORD})
+    login = await api.call("POST", "/auth/login", {"usertag": "Clara", "password": PASSWORD})
     assert (login.status, login.code) == (403, "user-banned")
     assert "noise" in login.body["error"]["message"]
     assert (await api.call("DELETE", "/users/Clara/ban", token=moderator.access_token)).status == 200
@@ -142,7 +142,7 @@ async def test_roles_count_at_once(api: Api, admin: User) -> None:
 async def test_audit_tells_who_did_what_to_whom_from_where(api: Api, admin: User) -> None:
     clara = await api.register()
     await api.call("POST", "/users/Clara/ban", {"reason": "noise"}, token=admin.access_token)
-    await api.call("POST", "/auth/login", {"user": "Clara", "password": "wrong horse"})
+    await api.call("POST", "/auth/login", {"usertag": "Clara", "password": "wrong horse"})
 
     async def entries(query: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await api.call("GET", f"/audit?{query}", token=admin.access_token)).body[

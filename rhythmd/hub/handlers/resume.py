@@ -34,7 +34,8 @@ class Resuming:
         """Give the socket of `session` to the session that the message names. Of two claims the newer wins.
 
         Raises:
-            Refused: `session-not-found` for one that is over, unknown or another user's.
+            Refused: `session-not-found` for one that is over, unknown or another user's; `login-expired` or
+                `login-invalid` when its user came without a good login.
         """
         self._sessions.require_running()
         claimed = self._claimed(session, message.session)
@@ -50,6 +51,8 @@ class Resuming:
     def _claimed(self, session: Session, key: str) -> Session:
         claimed = self._sessions.get(key)
         if claimed is None or claimed is session or not _may_take(session, claimed):
+            if claimed is not None and session.login_error is not None:
+                raise Refused(session.login_error, "log in again, then resume this session")
             raise Refused(ErrorCode.SESSION_NOT_FOUND, "this session is over", "session")
         if session.place is not None:
             raise Refused(ErrorCode.ALREADY_IN_ROOM, "resume before you join a room")
@@ -98,7 +101,8 @@ def _may_take(session: Session, claimed: Session) -> bool:
 
 def _renew(session: Session, claimed: Session) -> None:
     """What is known of the account now counts, not what was known when it was lost."""
-    if session.identity is None:
+    if session.identity is None:  # a guest, who proved to be one before or is known by the session's key alone
+        claimed.identity = None
         return
     claimed.identity = session.identity
     claimed.player.roles = session.player.roles

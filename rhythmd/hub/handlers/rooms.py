@@ -22,14 +22,13 @@ from rhythm_protocol.messages import (
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.keeper import Later
-from rhythmd.hub.rooms.members import Member
+from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
-from rhythmd.rows import fold
 
-__all__ = ["RoomMessages", "check_settings", "full_state", "merge_settings", "transfer_owner"]
+__all__ = ["RoomMessages", "check_admission", "check_settings", "full_state", "merge_settings", "transfer_owner"]
 
 
 class RoomMessages:
@@ -88,9 +87,9 @@ class RoomMessages:
         self._sessions.require_connected(session)
         if not message.create:
             raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
-        name, settings = message.room.strip(), message.settings or RoomSettings()
+        settings = message.settings or RoomSettings()
         check_settings(settings, self._most_players, has_password=message.password is not None)
-        room = await self._catalogue.create(session.identity, name, settings, message.password)
+        room = await self._catalogue.create(session.identity, message.room, settings, message.password)
         if room is None:
             return await self._join_later(session, message)  # somebody was quicker
         self._sessions.require_connected(session)
@@ -98,7 +97,7 @@ class RoomMessages:
 
     def _live(self, session: Session, message: JoinRoom) -> Room | None:
         """The room that is meant, if somebody is in it or it is a lobby."""
-        if message.room.casefold() == LOBBY:
+        if message.room.strip().casefold() == LOBBY:
             if session.place is not None and session.place.room.settings.type is RoomType.LOBBY:
                 return session.place.room
             return self._registry.lobby(session.player.id)
@@ -112,7 +111,7 @@ class RoomMessages:
         other = room.members.of_user(player.id)
         owns = as_owner or _owns(room, player.id)
         if other is None and not as_owner:
-            room.check_admission(player, knows_password=knows_password)
+            check_admission(room, player, knows_password=knows_password)
         elif other is not None:
             room.seats.reserve(player.id)  # so that the room stays, if nobody else is in it
             self._sessions.expel(room, other, "replaced", "you joined from somewhere else")
@@ -128,13 +127,13 @@ class RoomMessages:
         room, _ = session.require_place()
         update = message.settings
         name, settings = self._updated(room, update)
-        if fold(name) != fold(room.name):
+        if name != room.name:
             return self._rename(session, room, update)
         return room.keeper.change(name, settings, update.password)
 
     async def _rename(self, session: Session, room: Room, update: RoomSettingsUpdate) -> None:
         """Change a room that gets a new name, under which no other room, live or only stored, may be found."""
-        await self._catalogue.check_free(self._updated(room, update)[0], room.id)
+        await self._catalogue.check_free(self._updated(room, update)[0], room.id, "settings.name")
         # Meanwhile the room may have been changed, or given to somebody else.
         self._sessions.require_still_in(session, room)
         require_right(session, Right.OWNER)
@@ -147,7 +146,26 @@ class RoomMessages:
         settings = merge_settings(room.settings, update)
         has_password = room.keeper.has_password if update.password is UNSET else update.password is not None
         check_settings(settings, self._most_players, has_password=has_password)
-        return room.name if update.name is UNSET else update.name.strip(), settings
+        if update.name is UNSET or update.name.strip() == room.name:  # an older one may break a rule that came later
+            return room.name, settings
+        return self._registry.fit_name(update.name, "settings.name"), settings
+
+
+def check_admission(room: Room, player: Player, *, knows_password: bool) -> None:
+    """Raise Refused, with the first reason that applies, unless `player` may take a seat in `room` now."""
+    settings = room.settings
+    if room.sanctions.bans.applies_to(player):
+        raise Refused(ErrorCode.BANNED, "you are banned from this room")
+    if player.guest and not settings.allow_guests:
+        raise Refused(ErrorCode.GUESTS_NOT_ALLOWED, "this room is for members with an account")
+    if player.bot and not settings.allow_bots:
+        raise Refused(ErrorCode.BOTS_NOT_ALLOWED, "this room does not allow bots")
+    if player.id in room.seats:
+        return
+    if not knows_password:
+        raise Refused(ErrorCode.WRONG_PASSWORD, "this room's password is another one", "password")
+    if len(room.members) + len(room.seats) >= settings.max_players:
+        raise Refused(ErrorCode.ROOM_FULL, f"all {settings.max_players} seats are taken")
 
 
 def check_settings(settings: RoomSettings, most_players: int, *, has_password: bool) -> None:
@@ -196,7 +214,7 @@ def transfer_owner(session: Session, message: TransferOwner) -> None:
 
 
 def _owns(room: Room, user_id: str) -> bool:
-    """Whether this user owns `room` once they are in it: it is their account's, or their older socket's."""
+    """Whether this user owns `room` once they are in it: their account, or their older socket, or they did before."""
     if room.keeper.passes_ownership:
-        return room.owner is not None and room.owner.player.id == user_id
+        return room.vacancy.is_claimed_by(user_id) or (room.owner is not None and room.owner.player.id == user_id)
     return room.keeper.owner_id == user_id

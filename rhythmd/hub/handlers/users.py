@@ -4,11 +4,12 @@ from msgspec import UNSET
 
 from rhythm_protocol.binary import decode_cursor
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Authenticate, CursorPosition, UserUpdate
+from rhythm_protocol.messages import Authenticate, AuthenticateAck, CursorPosition, UserUpdate
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Credentials, LoginVerifier
 from rhythmd.hub.sessions.session import Session
 from rhythmd.hub.sessions.sessions import EndedLogins
+from rhythmd.names.rule import fit_line, fit_name
 
 __all__ = ["Authentication", "cursor", "cursor_binary", "user_update"]
 
@@ -25,7 +26,7 @@ class Authentication:
         self._verifier = verifier
         self._ended_logins = ended_logins
 
-    async def authenticate(self, session: Session, message: Authenticate) -> None:
+    async def authenticate(self, session: Session, message: Authenticate) -> AuthenticateAck:
         """Renew the proof before it expires. It cannot make somebody else of a session."""
         credentials = Credentials(message.token, message.ticket)
         if not credentials:
@@ -38,19 +39,22 @@ class Authentication:
         session.identity = identity
         if session.place is not None:
             session.place.room.keeper.seat_taken(session.place.member)
+        return AuthenticateAck(identity.seconds_left())
 
 
 def user_update(session: Session, message: UserUpdate) -> None:
-    """Set name, colour, status or status text; the room sees it at once."""
+    """Set name, colour, status or status text; the room sees it at once. Raises Refused for a name that is none."""
     player = session.player
-    if message.name is not UNSET:
-        player.name = message.name.strip()
+    name = UNSET if message.name is UNSET else fit_name(message.name, "name")
+    status_text = UNSET if message.status_text is UNSET else fit_line(message.status_text, "status_text")
+    if name is not UNSET:
+        player.name = name
     if message.colour is not UNSET:
         player.colour = message.colour.lower()
     if message.status is not UNSET:
         player.status = message.status
-    if message.status_text is not UNSET:
-        player.status_text = message.status_text
+    if status_text is not UNSET:
+        player.status_text = status_text
     if session.place is not None:
         session.place.room.member_changed(session.place.member)
 

@@ -3,29 +3,40 @@
 What is in the store is true; a live room follows it. Nearly everything here waits, so none of it is on the hot path.
 """
 
-from contextlib import suppress
 from functools import partial
 from itertools import groupby
+from math import inf
 
 from msgspec import UnsetType
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomSettings
+from rhythmd.addresses import parse_address
 from rhythmd.clock import unix_ms
+from rhythmd.errors import Refused
 from rhythmd.hub.keeping.keepers import LiveKeeper, NameTaken, PasswordDigest, StoredSide, StoreKeeper, translated
 from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
 from rhythmd.hub.ports import Identity
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.rows import Sanction, StoredRoom
+from rhythmd.rows import FOREVER, Sanction, StoredRoom
 
 __all__ = ["Catalogue"]
 
 
-def _restore_bans(room: Room, sanctions: list[Sanction]) -> None:
-    """Put stored bans back in force. What one ban stands under was stored with one time and author."""
-    for _, group in groupby(sanctions, key=lambda ban: (ban.created, ban.by, ban.until)):
+def _restore_sanctions(room: Room, sanctions: list[Sanction]) -> None:
+    """Put stored sanctions back in force. What one of them stands under was stored with one time and author."""
+    ordered = sorted(sanctions, key=lambda one: (one.kind, one.created))
+    for (kind, *_), group in groupby(ordered, key=lambda one: (one.kind, one.created, one.by, one.until, one.name)):
         parts = list(group)
-        room.bans.restore(tuple(ban.subject for ban in parts), (parts[0].until - unix_ms()) / 1000)
+        left = inf if parts[0].until >= FOREVER else (parts[0].until - unix_ms()) / 1000
+        room.sanctions[kind].restore(_user_first(parts), left, parts[0].name)
+
+
+def _user_first(parts: list[Sanction]) -> tuple[str, ...]:
+    """What one sanction stands under: the user's id, which is no address, comes first."""
+    subjects = (one.subject for one in parts)
+    return tuple(sorted(subjects, key=lambda subject: parse_address(subject.partition("/")[0]) is not None))
 
 
 class Catalogue:
@@ -48,9 +59,12 @@ class Catalogue:
         self._most = most
 
     async def find(self, reference: str) -> StoredRoom | None:
-        """The stored room with this id or, in any case and with any space around it, this name."""
+        """The stored room with this id or, in any case and with any space around and between its words, this name."""
+        rooms, spaced = self._store.rooms, " ".join(reference.split())
         with translated():
-            return await self._store.rooms.get(reference) or await self._store.rooms.by_name(reference.strip())
+            found = await rooms.get(reference) or await rooms.by_name(spaced)
+            # Older names may have more spaces.
+            return found or (None if spaced == reference.strip() else await rooms.by_name(reference.strip()))
 
     async def open(self, reference: str) -> Room | None:
         """The live room for an id or name, fetched from the store if nobody is in it."""
@@ -67,7 +81,7 @@ class Catalogue:
             keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row, on_stored=self._follow)
             room = self._registry.open(row.id, row.name, row.settings, keeper)
             room.chat.restore(lines)
-            _restore_bans(room, sanctions)
+            _restore_sanctions(room, sanctions)
         return room
 
     def restore(self, saved: SavedRoom) -> Room:
@@ -82,11 +96,14 @@ class Catalogue:
 
         None when somebody was quicker: the room's name was taken, or the room deleted, in the meantime.
         """
-        if owner is not None and not owner.guest:
-            with suppress(NameTaken):
+        try:
+            if owner is not None and not owner.guest:
                 return await self.open((await self.store(owner.user_id, name, settings, password)).id)
-            return None
-        self._registry.check_name(name, "room")
+            name = await self.check_free(name, "", "room")
+        except Refused as refused:
+            if refused.code is ErrorCode.TAKEN and (self._registry.get(name) or await self.find(name)):
+                return None
+            raise
         digest = None if password is None else PasswordDigest.of(password)
         return self._open_live(self._registry.new_id(), name, settings, digest)
 
@@ -94,8 +111,8 @@ class Catalogue:
         return self._registry.open(id_, name, settings, partial(LiveKeeper, file=self._file, password=password))
 
     async def store(self, owner_id: str, name: str, settings: RoomSettings, password: str | None) -> StoredRoom:
-        """Keep a new room of an account, with nobody in it. Raises NameTaken."""
-        self._registry.check_name(name, "room")
+        """Keep a new room of an account, with nobody in it."""
+        name = await self.check_free(name, "", "room")
         now = unix_ms()
         row = StoredRoom(
             id=self._registry.new_id(),
@@ -106,16 +123,17 @@ class Catalogue:
             updated=now,
             password_hash=None if password is None else await self._side.hasher.hash(password),
         )
-        with translated():
+        with translated("room"):
             await self._store.rooms.create(row, self._most)
         return row
 
     async def change(
-        self, room_id: str, *, name: str, settings: RoomSettings, password: str | UnsetType | None
+        self, room: StoredRoom, *, name: str, settings: RoomSettings, password: str | UnsetType | None
     ) -> StoredRoom:
         """Change a stored room; if it is live, it follows. `password` UNSET stays, None is taken away."""
-        await self.check_free(name, room_id)
-        row = await self._side.update(room_id, name, settings, password)
+        if name != room.name:  # an older one may break a rule that came later
+            name = await self.check_free(name, room.id, "settings.name")
+        row = await self._side.update(room.id, name, settings, password)
         self._follow(row)
         return row
 
@@ -125,21 +143,30 @@ class Catalogue:
         if room is not None and isinstance(room.keeper, StoreKeeper):
             room.keeper.follow(row)
 
-    async def check_free(self, name: str, room_id: str) -> None:
-        """Raise Refused unless no other room than this one, live or only stored, is found under `name`."""
-        self._registry.check_free(name, room_id)
-        taken = await self.find(name)
+    async def check_free(self, name: str, room_id: str, field: str) -> str:
+        """The name, tidied, if no other room than this one, live or only stored, looks like it. Raises Refused."""
+        name = self._registry.fit_name(name, field)
+        self._registry.check_free(name, room_id, field)
+        with translated():
+            taken = await self.find(name) or await self._store.rooms.by_look(name)
         if taken is not None and taken.id != room_id:
-            raise NameTaken("settings.name")
-        self._registry.check_free(name, room_id)  # one may have been made meanwhile
+            raise NameTaken(field)
+        self._registry.check_free(name, room_id, field)  # one may have been made meanwhile
+        return name
 
     async def delete(self, room_id: str) -> bool:
-        """Forget a stored room and its chat; whether there was one. Its members stay, in a room that is only live."""
+        """Forget a stored room and its chat; whether there was one.
+
+        Its members stay, in a room that is only live and ends with the last of them. Reserved seats are given up.
+        """
         with translated():
             deleted = await self._store.rooms.delete(room_id)
         room = self._registry.by_id(room_id)
         if room is not None:
             room.keeper = LiveKeeper(room, self._file)
+            room.vacancy.is_deleted = True
+            room.seats.clear()
             room.changed()
             room.pass_ownership()
+            self._registry.free(room)
         return deleted

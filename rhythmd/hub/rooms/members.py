@@ -7,7 +7,7 @@ from msgspec import structs
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Status, User
-from rhythmd.addresses import is_loopback
+from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
@@ -15,18 +15,23 @@ from rhythmd.hub.rooms.quota import NoteQuota
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.midi.state import NoteState
+from rhythmd.names.looks import look
 
 __all__ = ["Member", "Occupant", "Player", "Roster"]
 
 FIRST_SLOT: Final = 1  # 0 is the server's own
 LAST_SLOT: Final = 0xFFFF
+SLOT_DIGITS: Final = 5
+MOST_CHOICES: Final = 10  # that an error names
 MODERATORS: Final = frozenset({"moderator", "admin"})
 
 
 class Player:
     """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in."""
 
-    __slots__ = ("address", "bot", "colour", "guest", "id", "muted_until", "name", "roles", "status", "status_text")
+    __slots__ = (
+        "_name", "address", "bot", "colour", "guest", "id", "look", "muted_until", "roles", "status", "status_text",
+    )  # fmt: skip
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
         self.id = id_
@@ -52,6 +57,15 @@ class Player:
         )
 
     @property
+    def name(self) -> str:
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+        self.look = look(name)  # of thousands in a lobby, when one of them is asked for by name
+
+    @property
     def chat_muted(self) -> bool:
         return self.muted_until > time.time()
 
@@ -60,12 +74,12 @@ class Player:
         return not MODERATORS.isdisjoint(self.roles)
 
     def ban_keys(self) -> tuple[str, ...]:
-        """What a ban applies to: the id and, since a guest gets a new one at will, a guest's address.
+        """What a ban applies to: the id and, since a guest gets a new one at will, the network of a guest's address.
 
-        Not loopback: a whole machine, or everybody behind a proxy, shares it.
+        Not loopback: a whole machine, or everybody behind a proxy that is not trusted, shares it.
         """
         if self.guest and not is_loopback(self.address):
-            return (self.id, self.address)
+            return (self.id, customer_network(self.address))
         return (self.id,)
 
 
@@ -147,6 +161,13 @@ class Member:
         self.delivery.send(ControlMessage(type_, data))
 
 
+def _which_of(reference: str, members: list[Member]) -> str:
+    """What to say instead of a name that several have."""
+    choices = ", ".join(f"#{member.slot} ({member.player.id})" for member in members[:MOST_CHOICES])
+    more = f" and {len(members) - MOST_CHOICES} more" if len(members) > MOST_CHOICES else ""
+    return f"{len(members)} here could be called {reference}: say which by number or id, {choices}{more}"
+
+
 class Roster(dict[int, Member]):
     """The members of a room by slot, the longest present first.
 
@@ -168,16 +189,22 @@ class Roster(dict[int, Member]):
         return next((member for member in self.values() if member.player.id == user_id), None)
 
     def find(self, reference: str) -> Member:
-        """The member with this id or, if only one has it, this name in any case. Raises Refused."""
-        member = self.of_user(reference)
+        """The member with this id, slot (`#3`) or name, if no other member's name looks like it. Raises Refused."""
+        member = self.of_user(reference) or self._of_slot(reference)
         if member is not None:
             return member
-        folded = reference.casefold()
-        named = [member for member in self.values() if member.player.name.casefold() == folded]
-        if len(named) != 1:
-            problem = "nobody here is" if not named else "several here are"
-            raise Refused(ErrorCode.USER_NOT_FOUND, f"{problem} called {reference}", "user")
+        wanted = look(reference)
+        named = [member for member in self.values() if member.player.look == wanted]
+        if not named:
+            raise Refused(ErrorCode.USER_NOT_FOUND, f"nobody here is called {reference}", "user")
+        if len(named) > 1:
+            raise Refused(ErrorCode.AMBIGUOUS_USER, _which_of(reference, named), "user")
         return named[0]
+
+    def _of_slot(self, reference: str) -> Member | None:
+        number = reference.removeprefix("#")
+        is_slot = number != reference and number.isascii() and number.isdigit() and len(number) <= SLOT_DIGITS
+        return self.get(int(number)) if is_slot else None
 
     def free_slot(self) -> int:
         """The next number that nobody has. Not the lowest: a late note must not pass to a newcomer."""

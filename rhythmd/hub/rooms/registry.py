@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Final
 
 from rhythm_protocol.errors import ErrorCode
@@ -10,20 +11,23 @@ from rhythm_protocol.messages import RoomSettings, RoomType
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.rooms.keeper import Keeper
+from rhythmd.hub.rooms.lingering import Lingering
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sending.pacer import Pacer
+from rhythmd.names.looks import look
+from rhythmd.names.rule import fit_name
 from rhythmd.rows import fold
 
 __all__ = ["LOBBY", "MakeKeeper", "Registry"]
 
 LOBBY: Final = "lobby"
-LOBBY_NAME: Final = re.compile(r"\s*lobby([ -]\d+)?\s*")
+LOBBY_LOOK: Final = re.compile(r"lobby([ -]?[\dlo]+)?")  # a look has `l` and `o` for 1 and 0
 
 MakeKeeper = Callable[[Room], Keeper]
 
 
 class Registry:
-    """The live rooms. They come with their first member and go with their last; the first lobby stays.
+    """The live rooms. They come with their first member and go with their last, or linger; the first lobby stays.
 
     Args:
         config: of rooms.
@@ -39,8 +43,10 @@ class Registry:
         self._pacer = pacer
         self._lobby_keeper = lobby_keeper
         self._rooms: dict[str, Room] = {}
-        self._names: dict[str, str] = {}  # by room id, folded
-        self._ids_by_name: dict[str, str] = {}
+        self._names: dict[str, str] = {}  # by room id
+        self._ids_by_name: dict[str, str] = {}  # folded
+        self._ids_by_look: dict[str, str] = {}
+        self._lingering = Lingering()
         self.version = 0
         self._open_lobby(1)
 
@@ -54,8 +60,12 @@ class Registry:
         """The room with this id or, in any case and with any space around it, this name."""
         room = self.by_id(reference)
         if room is None:
-            room = self._rooms.get(self._ids_by_name.get(fold(reference.strip()), ""))
+            room = self._rooms.get(self._ids_by_name.get(_key(reference), ""))
         return room
+
+    def similar(self, name: str) -> Room | None:
+        """The room whose name looks like this one, or is this one."""
+        return self.get(name) or self._rooms.get(self._ids_by_look.get(look(name), ""))
 
     def by_id(self, room_id: str) -> Room | None:
         """The room with this id. A name, which anybody may choose, never stands for it."""
@@ -74,8 +84,8 @@ class Registry:
             number += 1
 
     def open(self, id_: str, name: str, settings: RoomSettings, make_keeper: MakeKeeper) -> Room:
-        """Make a room live that is not yet. Raises Refused when there are too many already."""
-        if len(self._rooms) >= self._config.rooms.limit:
+        """Make a room live that is not yet; an empty one gives way. Raises Refused when there are too many already."""
+        if len(self._rooms) >= self._config.rooms.limit and not self._give_way(self._lingering.oldest()):
             raise Refused(ErrorCode.ROOM_LIMIT, "this server has as many rooms as it may")
         room = Room(id_, name, settings, self._config, self._pacer, make_keeper, self._room_changed)
         self._rooms[id_] = room
@@ -89,28 +99,57 @@ class Registry:
         return secrets.token_urlsafe(9)
 
     @staticmethod
-    def check_name(name: str, field: str) -> None:
-        """Raise Refused, naming `field`, when only the server itself may use `name`."""
-        if LOBBY_NAME.fullmatch(fold(name)):
+    def fit_name(name: str, field: str) -> str:
+        """A name of a room, tidied. Raises Refused, naming `field`, when it is none, or looks like a lobby's."""
+        name = fit_name(name, field)
+        if LOBBY_LOOK.fullmatch(look(name)):
             raise Refused(ErrorCode.INVALID_FIELD, "the lobbies' names are the server's own", field)
+        return name
 
-    def check_free(self, name: str, room_id: str) -> None:
+    def check_free(self, name: str, room_id: str, field: str) -> None:
         """Raise Refused unless the room with this id, live or not, may be called `name`."""
-        self.check_name(name, "settings.name")
-        taken = self.get(name)
+        taken = self.similar(name)
         if taken is not None and taken.id != room_id:
-            raise Refused(ErrorCode.TAKEN, "another room has this name", "settings.name")
+            raise Refused(ErrorCode.TAKEN, "another room has this name, or one that looks like it", field)
 
     def free(self, room: Room) -> None:
-        """Forget `room` if nobody is left in it."""
-        if not room.members and not room.seats and room.id != LOBBY:
-            del self._rooms[room.id]
-            self._forget_name(room)
+        """Forget `room` if nobody is left in it and it does not linger."""
+        if not room.members and not room.seats and room.id != LOBBY and not self._lingers(room):
+            self._forget(room)
+
+    def _lingers(self, room: Room) -> bool:
+        """Whether an empty room stays for those who come back: one of a guest, which no store has."""
+        vacancy, seconds = room.vacancy, self._config.rooms.linger_s
+        is_guests = room.keeper.passes_ownership and room.settings.type is not RoomType.LOBBY
+        if not is_guests or vacancy.is_deleted or vacancy.owner is None or seconds == 0:
+            return False
+        is_new = room.id not in self._lingering
+        until = vacancy.begin(seconds)
+        if is_new:
+            room.keeper.room_changed()
             self.version += 1
-            room.close()
+            self._give_way(self._lingering.add(room.id, until, vacancy.owner_key))
+        return until > monotonic() and room.id in self._rooms
+
+    def _give_way(self, room_id: str | None) -> bool:
+        """Forget an empty room; whether there is one."""
+        if room_id is None:
+            return False
+        self._forget(self._rooms[room_id])
+        return True
+
+    def _forget(self, room: Room) -> None:
+        self._lingering.discard(room.id)
+        del self._rooms[room.id]
+        self._forget_name(room)
+        self.version += 1
+        room.close()
 
     def sweep(self) -> None:
-        """Free the rooms whose reserved seats nobody took."""
+        """Free the rooms whose reserved seats nobody took; end the mutes whose time is over."""
+        for room in self._rooms.values():
+            if room.sanctions.forget_ended():
+                room.sanctions.refresh(room.members.values(), room.member_changed)
         for room in [room for room in self._rooms.values() if not room.members]:
             self.free(room)
 
@@ -121,19 +160,29 @@ class Registry:
 
     def _room_changed(self, room: Room) -> None:
         self.version += 1
-        if self._names[room.id] != fold(room.name):
+        if room.vacancy.empty_until is None:
+            self._lingering.discard(room.id)
+        if self._names[room.id] != room.name:
             self._forget_name(room)
             self._learn_name(room)
 
     def _learn_name(self, room: Room) -> None:
-        self._names[room.id] = fold(room.name)
-        self._ids_by_name.setdefault(fold(room.name), room.id)
+        self._names[room.id] = room.name
+        self._ids_by_name.setdefault(_key(room.name), room.id)
+        self._ids_by_look.setdefault(look(room.name), room.id)
 
     def _forget_name(self, room: Room) -> None:
         """A stored room may have a name that a room of guests took while the store was asked."""
         name = self._names.pop(room.id)
-        if self._ids_by_name.get(name) == room.id:
-            del self._ids_by_name[name]
+        if self._ids_by_name.get(_key(name)) == room.id:
+            del self._ids_by_name[_key(name)]
+        if self._ids_by_look.get(look(name)) == room.id:
+            del self._ids_by_look[look(name)]
+
+
+def _key(name: str) -> str:
+    """What a room is found by: its name in any case, with any space around and between its words."""
+    return fold(" ".join(name.split()))
 
 
 def _lobby_id(number: int) -> str:

@@ -48,10 +48,12 @@ class Session:
         place: the room and the member that it is there; None while it is in no room.
         waiting: messages behind one whose handler waits.
         last_id: of the last message with an id that was handled.
+        login_error: why the login that its browser showed does not count; None if it did, or showed none.
     """
 
     __slots__ = (
-        "_idle", "_refusals", "bucket", "delivery", "identity", "key", "last_id", "peer", "place", "player", "waiting",
+        "_idle", "_refusals", "bucket", "delivery", "identity", "key", "last_id", "login_error", "peer", "place",
+        "player", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +75,7 @@ class Session:
         self.waiting: deque[Envelope] | None = None
         self.bucket = TokenBucket(limits.messages_per_s, limits.messages_burst, monotonic())
         self.last_id: int | None = None
+        self.login_error: ErrorCode | None = None
         self.place: Place | None = None
         self._refusals = refusals
         self._idle: asyncio.Future[None] | None = None

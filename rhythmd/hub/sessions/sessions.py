@@ -10,7 +10,7 @@ from typing import Final
 from rhythm_protocol.close import SLOW, Close
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomLeft
-from rhythmd.addresses import is_loopback
+from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity, Peer
@@ -37,7 +37,7 @@ class Away:
     They are bounded, in all and for each address but loopback: beyond that the longest away gives way.
 
     Args:
-        seconds: for which a session may be away.
+        seconds: for which a session may be away at most.
     """
 
     def __init__(self, seconds: float, limit: int, limit_per_address: int) -> None:
@@ -45,29 +45,30 @@ class Away:
         self._limit = limit
         self._limit_per_address = limit_per_address
         self._since: dict[Session, float] = {}  # the longest away first
-        self._per_address: Counter[str] = Counter()
+        self._networks: dict[Session, str] = {}  # when they went: who comes back may do so from elsewhere
+        self._per_network: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._since)
 
-    def add(self, session: Session) -> Session | None:
-        """`session` is away from now on; one that has to give way for it."""
-        self._since[session] = monotonic()
-        self._per_address[session.player.address] += 1
-        if (
-            not is_loopback(session.player.address)
-            and self._per_address[session.player.address] > self._limit_per_address
-        ):
-            return next(other for other in self._since if other.player.address == session.player.address)
+    def add(self, session: Session, seconds: float | None = None) -> Session | None:
+        """`session` is away from now on, for fewer `seconds` if given; one that has to give way for it."""
+        shorter = 0.0 if seconds is None else max(self._seconds - seconds, 0.0)
+        self._since[session] = monotonic() - shorter
+        network = self._networks[session] = customer_network(session.player.address)
+        self._per_network[network] += 1
+        if not is_loopback(session.player.address) and self._per_network[network] > self._limit_per_address:
+            return next(other for other in self._since if self._networks[other] == network)
         return next(iter(self._since)) if len(self._since) > self._limit else None
 
     def discard(self, session: Session) -> None:
         """`session` is back, or ended."""
         if self._since.pop(session, None) is None:
             return
-        self._per_address[session.player.address] -= 1
-        if not self._per_address[session.player.address]:
-            del self._per_address[session.player.address]
+        network = self._networks.pop(session)
+        self._per_network[network] -= 1
+        if not self._per_network[network]:
+            del self._per_network[network]
 
     def overdue(self) -> list[Session]:
         """Those who did not come back in time."""
@@ -179,9 +180,13 @@ class Sessions:
         if session.peer is not None:
             self._pacer.soon(partial(session.peer.close, SLOW))
 
-    def wait_for(self, session: Session) -> None:
-        """The client of `session` is away and may come back; if too many are, another one may not any more."""
-        gives_way = self.away.add(session)
+    def wait_for(self, session: Session, seconds: float | None = None) -> None:
+        """The client of `session` is away and may come back; if too many are, another one may not any more.
+
+        Args:
+            seconds: for which it may, if they are fewer than usual.
+        """
+        gives_way = self.away.add(session, seconds)
         if gives_way is not None:
             self.end(gives_way, "lost")
 

@@ -1,6 +1,7 @@
 """What requests bring, with the bounds of every field."""
 
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -87,9 +88,10 @@ class Register(Input, frozen=True):
 
 
 class Credentials(Input, frozen=True):
-    """A user and a password; `user` is a usertag or an e-mail address."""
+    """A user and a password. `usertag` may also be an e-mail address; its old name, `user`, is deprecated."""
 
-    user: Identifier
+    aliases: ClassVar[Mapping[str, str]] = {"user": "usertag"}
+    usertag: Identifier
     password: Secret
     cookies: bool = False
 

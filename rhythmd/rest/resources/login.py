@@ -10,7 +10,7 @@ from rhythmd.auth.values import Login
 from rhythmd.rest.resources.inputs import Credentials, GuestLogin, NewPassword, PageQuery, Refresh, Register
 from rhythmd.rest.resources.views import SessionList, login_view, session_view
 from rhythmd.rest.serving.call import Call, Nothing, as_json
-from rhythmd.rest.serving.cookies import clear_login, refresh_cookie, set_guest, set_login
+from rhythmd.rest.serving.cookies import CookieScope, clear_login, refresh_cookie, set_guest, set_login
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.source import PublicUrls
 
@@ -44,13 +44,13 @@ class LoginResource:
         """Make an account and log in to it."""
         given = call.input
         login = await self._auth.accounts.register(given.usertag, given.password, given.email, call.client)
-        return _logged_in(login, cookies=given.cookies, secure=call.secure, status=201)
+        return _logged_in(login, cookies=given.cookies, scope=call.cookie_scope, status=201)
 
     async def login(self, call: Call[Credentials]) -> web.Response:
         """Log in. An unknown user and a wrong password get the same answer."""
         given = call.input
-        login = await self._auth.accounts.login(given.user, given.password, call.client)
-        return _logged_in(login, cookies=given.cookies, secure=call.secure)
+        login = await self._auth.accounts.login(given.usertag, given.password, call.client)
+        return _logged_in(login, cookies=given.cookies, scope=call.cookie_scope)
 
     async def logout(self, call: Call[Nothing]) -> web.Response:
         """End the session, if there is one, and take the cookies back."""
@@ -58,17 +58,17 @@ class LoginResource:
         if principal is not None and not principal.is_guest:
             await self._auth.sessions.logout(principal.user_id, principal.session_id, call.client)
         response = web.Response(status=204)
-        clear_login(response, secure=call.secure)
+        clear_login(response, call.cookie_scope)
         return response
 
     async def refresh(self, call: Call[Refresh]) -> web.Response:
         """Exchange a refresh token for new tokens. It works once; a second time ends the session."""
         token = call.input.refresh_token
-        cookie = None if token else refresh_cookie(call.request, secure=call.secure)
+        cookie = None if token else refresh_cookie(call.request, call.cookie_scope)
         if not token and not cookie:
             raise ApiError(ErrorCode.INVALID_REFRESH_TOKEN, "there is no refresh token, log in", "refresh_token")
         login = await self._auth.sessions.refresh(token or cookie or "", call.client)
-        return _logged_in(login, cookies=cookie is not None, secure=call.secure)
+        return _logged_in(login, cookies=cookie is not None, scope=call.cookie_scope)
 
     async def guest(self, call: Call[GuestLogin]) -> web.Response:
         """Become a guest, or stay the one that the request's token says."""
@@ -77,7 +77,7 @@ class LoginResource:
         token = None if cookies else guest.access_token
         response = as_json(GuestView(id=guest.id, access_token=token, access_expires=guest.access_expires))
         if cookies:
-            set_guest(response, guest, secure=call.secure)
+            set_guest(response, guest, call.cookie_scope)
         return response
 
     async def sessions(self, call: Call[PageQuery]) -> SessionList:
@@ -102,8 +102,8 @@ class LoginResource:
         return TicketView(ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
 
 
-def _logged_in(login: Login, *, cookies: bool, secure: bool, status: int = 200) -> web.Response:
+def _logged_in(login: Login, *, cookies: bool, scope: CookieScope, status: int = 200) -> web.Response:
     response = as_json(login_view(login, tokens=not cookies), status)
     if cookies:
-        set_login(response, login.grant, secure=secure)
+        set_login(response, login.grant, scope)
     return response

@@ -65,19 +65,19 @@ class OAuthResource:
                 raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first", headers={"WWW-Authenticate": "Bearer"})
             linker = call.principal
         provider = call.path("provider")
-        secret = browser_secret(call.request, secure=call.secure) or new_secret()
+        secret = browser_secret(call.request, call.cookie_scope) or new_secret()
         url = await self._external.begin(provider, secret, self._urls.callback(provider), linker)
         response = _redirect(url)
-        set_browser_secret(response, secret, secure=call.secure)
+        set_browser_secret(response, secret, call.cookie_scope)
         return response
 
     async def callback(self, call: Call[Callback]) -> web.Response:
         """Where the other site sends the browser back to: it is logged in, with cookies, and on its way to the page."""
-        secret = browser_secret(call.request, secure=call.secure)
+        secret = browser_secret(call.request, call.cookie_scope)
         result = await self._external.finish(call.path("provider"), secret, call.input, call.client)
-        response = _redirect("/")
+        response = _redirect(f"{self._urls.prefix}/")
         if isinstance(result, Login):
-            set_login(response, result.grant, secure=call.secure)
+            set_login(response, result.grant, call.cookie_scope)
         return response
 
     async def identities(self, call: Call[Nothing]) -> IdentityList:

@@ -11,7 +11,7 @@ from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
-from rhythmd.hub.handlers.rooms import check_settings, merge_settings
+from rhythmd.hub.handlers.rooms import check_admission, check_settings, merge_settings
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
@@ -62,11 +62,9 @@ class RoomChangesResource:
     async def create(self, call: Call[CreateRoom]) -> RoomInfo:
         """Make a room that is kept, also when nobody is in it."""
         given = call.input
-        if self._registry.get(given.name) or await self._catalogue.find(given.name):
-            raise ApiError(ErrorCode.TAKEN, "another room has this name", "name")
         with _fields_of({"room": "name"}):
             check_settings(given.settings, self._most_players, has_password=given.password is not None)
-            stored = await self._catalogue.store(call.known.user_id, given.name.strip(), given.settings, given.password)
+            stored = await self._catalogue.store(call.known.user_id, given.name, given.settings, given.password)
         self._record(CREATED, call, stored)
         return info_of(stored)
 
@@ -78,16 +76,20 @@ class RoomChangesResource:
         name = stored.name if given.name is UNSET else given.name.strip()
         with _fields_of({f"settings.{field}": field for field in RoomChange.__struct_fields__}):
             check_settings(settings, self._most_players, has_password=has_password)
-            stored = await self._catalogue.change(stored.id, name=name, settings=settings, password=given.password)
+            stored = await self._catalogue.change(stored, name=name, settings=settings, password=given.password)
         self._record(CHANGED, call, stored)
         live = self._registry.by_id(stored.id)
         return live.info() if live else info_of(stored)
 
     async def delete(self, call: Call[Nothing]) -> None:
-        """Delete a room of yours, with its chat."""
+        """Delete a room of yours, with its chat. Those who are in it may stay; nobody comes back to it."""
         stored = await self._own(call)
         if not await self._catalogue.delete(stored.id):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        room = self._registry.by_id(stored.id)
+        if room is not None and all(member.reconnecting for member in room.members.values()):
+            for member in list(room.members.values()):
+                self._sessions.leave(self._sessions.of_member(member), "left")
         self._record(DELETED, call, stored)
 
     async def join(self, call: Call[JoinRoom]) -> SeatView:
@@ -99,7 +101,7 @@ class RoomChangesResource:
             if isinstance(knows_password, Coroutine):
                 knows_password = await knows_password
             # From here to the seat nothing waits, so that two can never have the last one.
-            room.check_admission(_player(call), knows_password=knows_password)
+            check_admission(room, _player(call), knows_password=knows_password)
             room.seats.reserve(user_id)
         ticket = await self._auth.tickets.issue(call.known)
         return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(call.request, ticket))

@@ -1,6 +1,7 @@
 """What is served beside the API: the page and its files, the API's document, and how the server is doing."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,6 +17,7 @@ from rhythmd.rest.serving.call import Route
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.openapi import document
 from rhythmd.rest.serving.paths import VARIABLES
+from rhythmd.rest.serving.static import ASK_AGAIN, FOR_EVER, StaticFile
 
 __all__ = ["DocsResource", "HealthResource", "PageResource"]
 
@@ -27,23 +29,34 @@ TYPES: Final = {
 }
 PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
-    "Cache-Control": "no-cache",
 }
 DOCS_FOLDER: Final = "api"
 
 
 class PageResource:
-    """The page at `/` and the few files that it loads, from memory."""
+    """The page at `/` and the few files that it loads, from memory.
+
+    The page asks for them below a folder named after what is in them all, so that a browser keeps them for ever.
+    """
 
     def __init__(self) -> None:
-        self._files = dict(_load(files("rhythmd") / "web"))
-        self._files |= {name: body for name, body in _load(files("rhythm_protocol")) if name.endswith(".js")}
+        known = dict(_load(files("rhythmd") / "web"))
+        known |= {name: file for name, file in _load(files("rhythm_protocol")) if name.endswith(".js")}
+        self._files = known
+        self._version = hashlib.sha256("".join(known[name].digest for name in sorted(known)).encode()).hexdigest()[:16]
+        index = known["index.html"].body.replace(b'"static/', f'"static/{self._version}/'.encode())
+        self._index = StaticFile(TYPES["html"], index, PAGE_HEADERS)
 
-    async def index(self, _request: web.BaseRequest) -> web.Response:
-        return _file(self._files, "index.html")
+    async def index(self, request: web.BaseRequest) -> web.Response:
+        return self._index.answer(request)
 
     async def static(self, request: web.BaseRequest) -> web.Response:
-        return _file(self._files, request[VARIABLES]["name"])
+        return _file(self._files, request).answer(request)
+
+    async def versioned(self, request: web.BaseRequest) -> web.Response:
+        """A page that an earlier version of the server gave out gets the files of this one, until it is loaded anew."""
+        is_ours = request[VARIABLES]["version"] == self._version
+        return _file(self._files, request).answer(request, FOR_EVER if is_ours else ASK_AGAIN)
 
 
 class DocsResource:
@@ -51,20 +64,20 @@ class DocsResource:
 
     def __init__(self, table: Sequence[Route[Any]]) -> None:
         self._table = table
-        self._document = b""
+        self._document: StaticFile | None = None
         self._files = dict(_load(files("rhythmd") / "web" / DOCS_FOLDER))
 
-    async def openapi(self, _request: web.BaseRequest) -> web.Response:
-        if not self._document:
+    async def openapi(self, request: web.BaseRequest) -> web.Response:
+        if self._document is None:
             # Off the loop: it takes as long as some hundred notes.
-            self._document = await asyncio.to_thread(_encoded, self._table)
-        return web.Response(body=self._document, content_type="application/json")
+            self._document = await asyncio.to_thread(_document, self._table)
+        return self._document.answer(request)
 
-    async def page(self, _request: web.BaseRequest) -> web.Response:
-        return _file(self._files, "docs.html")
+    async def page(self, request: web.BaseRequest) -> web.Response:
+        return self._files["docs.html"].answer(request)
 
     async def file(self, request: web.BaseRequest) -> web.Response:
-        return _file(self._files, request[VARIABLES]["name"])
+        return _file(self._files, request).answer(request)
 
 
 class HealthResource:
@@ -88,19 +101,24 @@ class HealthResource:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _encoded(table: Sequence[Route[Any]]) -> bytes:
-    return orjson.dumps(document(table))
+def _document(table: Sequence[Route[Any]]) -> StaticFile:
+    made = StaticFile("application/json", orjson.dumps(document(table)))
+    _ = made.packed  # so that nobody waits for it on the loop
+    return made
 
 
-def _load(folder: Traversable) -> Iterator[tuple[str, bytes]]:
-    return ((file.name, file.read_bytes()) for file in folder.iterdir() if _extension(file.name) in TYPES)
+def _load(folder: Traversable) -> Iterator[tuple[str, StaticFile]]:
+    for file in folder.iterdir():
+        kind = TYPES.get(_extension(file.name))
+        if kind is not None:
+            yield file.name, StaticFile(kind, file.read_bytes(), PAGE_HEADERS)
 
 
-def _file(known: Mapping[str, bytes], name: str) -> web.Response:
-    body = known.get(name)
-    if body is None:
+def _file(known: Mapping[str, StaticFile], request: web.BaseRequest) -> StaticFile:
+    file = known.get(request[VARIABLES]["name"])
+    if file is None:
         raise ApiError(ErrorCode.NOT_FOUND, "there is no such file")
-    return web.Response(body=body, headers={**PAGE_HEADERS, "Content-Type": TYPES[_extension(name)]})
+    return file
 
 
 def _extension(name: str) -> str:

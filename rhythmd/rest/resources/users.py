@@ -1,12 +1,15 @@
 """`users/…`: one's own account, others' profiles, and what moderators and admins do to them."""
 
-from msgspec import UNSET, structs
+from collections.abc import Callable
+
+from msgspec import UNSET, UnsetType, structs
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.names import is_usertag
 from rhythmd.auth.service import Auth
 from rhythmd.avatars.service import Avatars
 from rhythmd.clock import unix_ms
+from rhythmd.names.rule import fit_line, fit_name
 from rhythmd.ports import Store
 from rhythmd.rest.resources.inputs import AuditQuery, Ban, Mute, PreferencesChange, ProfileChange, Roles
 from rhythmd.rest.resources.views import AuditPage, Me, Person, audit_view, me, person
@@ -30,6 +33,11 @@ def _given(change: Input, fields: tuple[str, ...]) -> dict[str, object]:
     return {name: value for name in fields if (value := getattr(change, name)) is not UNSET}
 
 
+def _fit(rule: Callable[[str, str], str], given: str | UnsetType, field: str) -> str | UnsetType:
+    """What is given, as the rule for it makes it. Raises Refused."""
+    return UNSET if given is UNSET else rule(given, field)
+
+
 class UsersResource:
     """One's own account, and others as they show themselves."""
 
@@ -44,14 +52,17 @@ class UsersResource:
     async def change_profile(self, call: Call[ProfileChange]) -> Me:
         """Change how others see you."""
         given = call.input
+        username = _fit(fit_name, given.username, "username")
+        nickname = _fit(fit_name, given.nickname, "nickname")
+        status_text = _fit(fit_line, given.status_text, "status_text")
 
         def edit(account: Account) -> AccountChanges:
             return AccountChanges(
                 updated=unix_ms(),
-                username=given.username,
-                nickname=given.nickname,
+                username=username,
+                nickname=nickname,
                 colour=given.colour,
-                status_text=given.status_text,
+                status_text=status_text,
                 profile=structs.replace(account.profile, **_given(given, Profile.__struct_fields__)),
             )
 

@@ -1,5 +1,6 @@
 """Answers that are bytes before anybody asks, or that the client has already; and the headers that all answers have."""
 
+import re
 from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
@@ -11,9 +12,11 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
-__all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "client_has"]
+__all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "LastResponse", "client_has", "whole_answer"]
 
 POLICY: Final = "Content-Security-Policy"
+ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+"""Without the mark of a weak one, which does not matter here (RFC 9110, 8.8.3)."""
 NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 """The policy of answers that are no pages."""
 
@@ -57,6 +60,29 @@ class CachedBody:
         self.body = body
 
 
+def whole_answer(status: int, headers: Iterable[Header], body: bytes) -> bytes:
+    """An answer as bytes, for a connection that aiohttp has no part in."""
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    length = (hdrs.CONTENT_LENGTH, str(len(body)))
+    return b"".join((line, _lines([*headers, *SECURITY.items(), length]), _date(int(time())), b"\r\n", body))
+
+
+class LastResponse(web.StreamResponse):
+    """An answer of bytes to which nothing is added. The connection ends with it."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._content = content
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        await request.writer.write_eof(self._content)
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
+
+
 class CachedResponse(web.StreamResponse):
     """One answer with these bytes, and with `more` headers, which must be safe to be sent.
 
@@ -90,7 +116,9 @@ class CachedResponse(web.StreamResponse):
 
 
 def client_has(request: web.BaseRequest, etag: str) -> bool:
-    """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2)."""
-    if "If-None-Match" not in request.headers:
+    """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2). Several lines are one list."""
+    values = request.headers.getall(hdrs.IF_NONE_MATCH, None)
+    if values is None:
         return False
-    return any(tag.value == "*" or f'"{tag.value}"' == etag for tag in request.if_none_match or ())
+    tags = ",".join(values)
+    return tags.strip() == "*" or etag in ENTITY_TAG.findall(tags)

@@ -1,16 +1,16 @@
 """What a row of the table of routes says, and what a handler gets and gives."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from http import HTTPStatus
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from aiohttp import web
 from msgspec import Struct, json
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.values import Client, Principal
-from rhythmd.rest.serving.cookies import access_token
+from rhythmd.rest.serving.cookies import CookieScope, access_token
 from rhythmd.rest.serving.paths import VARIABLES
 from rhythmd.rest.serving.rates import Rate
 from rhythmd.rest.serving.source import RequestSource
@@ -38,7 +38,12 @@ class Who(IntEnum):
 
 
 class Input(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of what a request brings: the query of a GET, the JSON body of all others."""
+    """Base of what a request brings: the query of a GET, the JSON body of all others.
+
+    `aliases` are names that fields had before; what has one of them is read as if it had the new one.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {}
 
 
 class Nothing(Input, frozen=True):
@@ -93,14 +98,14 @@ class Call(Generic[InputT]):
         return self._source.network(self.request)
 
     @property
-    def secure(self) -> bool:
-        """Whether cookies need TLS."""
-        return self._source.wants_secure_cookies(self.request)
+    def cookie_scope(self) -> CookieScope:
+        """Where the sender's cookies are good."""
+        return self._source.cookie_scope(self.request)
 
     @property
     def access_token(self) -> str | None:
         """Of anybody, good or not."""
-        return access_token(self.request, self._source.wants_secure_cookies)
+        return access_token(self.request, self.cookie_scope)
 
     def path(self, name: str) -> str:
         """A variable part of the path."""

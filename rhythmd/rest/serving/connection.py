@@ -1,11 +1,31 @@
 """The connection in front of aiohttp's protocol."""
 
 import asyncio
-from collections.abc import Callable
+from typing import Any, Protocol, cast
 
 from aiohttp.web_protocol import RequestHandler
 
-__all__ = ["HttpConnection"]
+from rhythmd.rest.serving.source import Peer
+
+__all__ = ["Accepted", "HttpConnection"]
+
+
+class Accepted(Protocol):
+    """An accepted connection, as its listener knows it."""
+
+    @property
+    def address(self) -> str:
+        """Of who connected, or whom a PROXY header names."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a PROXY header says so of the client's own connection."""
+
+    def claim(self, address: str) -> bool:
+        """Count it with those of an address's network, if it is not yet; False if these are too many."""
+
+    def gone(self) -> None:
+        """It is lost."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -15,29 +35,33 @@ class HttpConnection(asyncio.Protocol):
 
     Args:
         protocol: aiohttp's.
-        on_gone: called when the connection is lost.
-        head_s: seconds from the first byte of a request in which its head must be here.
+        accepted: the connection.
+        head_s: seconds in which the head of a request must be here, from its first byte, or from the connection's
+            beginning.
+
+    Attributes:
+        peer: who connected.
     """
 
-    def __init__(self, protocol: RequestHandler, on_gone: Callable[[], None], head_s: float) -> None:
+    def __init__(self, protocol: RequestHandler, accepted: Accepted, head_s: float) -> None:
         self._protocol = protocol
-        self._on_gone = on_gone
+        self.accepted = accepted
+        self.peer = Peer(accepted.address, accepted.is_encrypted)
         self._head_s = head_s
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: asyncio.Transport | None = None
         self._answering = False
         self._head_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
+        self._wait_for_head()
         self._protocol.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         if self._head_since is None and not self._answering:
-            self._head_since = self._loop.time()
-            if self._timer is None:
-                self._timer = self._loop.call_later(self._head_s, self._look)
+            self._wait_for_head()
         self._protocol.data_received(data)
 
     def eof_received(self) -> None:
@@ -53,7 +77,7 @@ class HttpConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._protocol.connection_lost(exc)
-        self._on_gone()
+        self.accepted.gone()
 
     def request_began(self) -> None:
         """The head of a request is here."""
@@ -63,6 +87,26 @@ class HttpConnection(asyncio.Protocol):
     def request_ended(self) -> None:
         """Its answer is on its way."""
         self._answering = False
+
+    def release(self) -> tuple[asyncio.Transport, bytes]:
+        """Take the connection away from aiohttp, in the middle of a request that asks for another protocol.
+
+        The transport, and the bytes that came behind the request. What the handler returns is sent nowhere.
+        """
+        assert self._transport is not None, "there is a request, so there is a connection"  # noqa: S101
+        if self._timer is not None:
+            self._timer.cancel()
+        behind = _Behind()
+        reader: Any = behind  # aiohttp knows readers of WebSocket frames only, and asks no more of them
+        self._protocol.set_parser(reader)
+        self._protocol.transport = None  # so that it does not close what is not its own any more
+        self._protocol.connection_lost(None)
+        return self._transport, bytes(behind.data)
+
+    def _wait_for_head(self) -> None:
+        self._head_since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._head_s, self._look)
 
     def _look(self) -> None:
         """Close the connection if it has been sending a head for too long.
@@ -77,3 +121,17 @@ class HttpConnection(asyncio.Protocol):
             self._timer = self._loop.call_later(left_s, self._look)
         else:
             self._transport.close()
+
+
+class _Behind:
+    """Keeps what aiohttp has read behind an upgrade request."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """It ends here."""

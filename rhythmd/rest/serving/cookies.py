@@ -1,7 +1,6 @@
 """The cookies of browsers, and the bearer tokens of everybody else."""
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
@@ -9,7 +8,9 @@ from rhythmd.auth.values import Grant, Guest
 from rhythmd.clock import unix_ms
 
 __all__ = [
+    "CookieScope",
     "access_token",
+    "bearer_token",
     "browser_secret",
     "clear_login",
     "has_cookies",
@@ -22,14 +23,47 @@ __all__ = [
 ACCESS: Final = "rhythm_access"
 REFRESH: Final = "rhythm_refresh"
 BROWSER: Final = "rhythm_oauth"
-# RFC 6265bis, 4.1.3: a name with such a prefix cannot be set from plain HTTP or by another host.
-ACCESS_SECURE: Final = f"__Host-{ACCESS}"
-REFRESH_SECURE: Final = f"__Secure-{REFRESH}"
-BROWSER_SECURE: Final = f"__Secure-{BROWSER}"
+# RFC 6265bis, 4.1.3: a name with such a prefix cannot be set from plain HTTP, and with the first not by another host.
+HOST: Final = "__Host-"
+SECURE: Final = "__Secure-"
 AUTH_PATH: Final = "/api/v1/auth"
 OAUTH_PATH: Final = "/api/v1/auth/oauth"
 OAUTH_S: Final = 600
-OURS: Final = (ACCESS, ACCESS_SECURE, REFRESH, REFRESH_SECURE)
+OURS: Final = (ACCESS, f"{HOST}{ACCESS}", f"{SECURE}{ACCESS}", REFRESH, f"{SECURE}{REFRESH}")
+
+
+class CookieScope(NamedTuple):
+    """Where a visitor's cookies are good. Only a cookie whose name says so is believed.
+
+    Args:
+        secure: whether they need TLS.
+        prefix: the path under which the server is; "" for the root.
+    """
+
+    secure: bool
+    prefix: str
+
+    @property
+    def access(self) -> str:
+        """The name of the cookie with the access token."""
+        if not self.secure:
+            return ACCESS
+        return f"{SECURE}{ACCESS}" if self.prefix else f"{HOST}{ACCESS}"  # `__Host-` is only for the path `/`
+
+    @property
+    def refresh(self) -> str:
+        """The name of the cookie with the refresh token."""
+        return f"{SECURE}{REFRESH}" if self.secure else REFRESH
+
+    @property
+    def browser(self) -> str:
+        """The name of the cookie that tells a browser from others while it logs in at another site."""
+        return f"{SECURE}{BROWSER}" if self.secure else BROWSER
+
+    def set(self, response: web.Response, name: str, value: str, path: str, seconds: int) -> None:
+        """Set a cookie for paths below `path`, or take it back in 0 seconds."""
+        where = f"{self.prefix}{path}" or "/"
+        response.set_cookie(name, value, max_age=seconds, path=where, secure=self.secure, httponly=True, samesite="Lax")
 
 
 def has_cookies(request: web.BaseRequest) -> bool:
@@ -37,52 +71,41 @@ def has_cookies(request: web.BaseRequest) -> bool:
     return any(name in request.cookies for name in OURS)
 
 
-def access_token(request: web.BaseRequest, is_secure: Callable[[web.BaseRequest], bool]) -> str | None:
-    """The access token of a request, from the header before the cookie.
+def access_token(request: web.BaseRequest, scope: CookieScope) -> str | None:
+    """The access token of a request, from the header before the cookie."""
+    return bearer_token(request) or request.cookies.get(scope.access) or None
 
-    Args:
-        request: of anybody.
-        is_secure: whether the browser came through TLS: then only the cookie that needs it counts.
-    """
+
+def bearer_token(request: web.BaseRequest) -> str | None:
+    """The access token in a request's header (RFC 6750, 2.1)."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip() or None
-    if "Cookie" not in request.headers:
-        return None
-    return request.cookies.get(ACCESS_SECURE if is_secure(request) else ACCESS) or None
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def refresh_cookie(request: web.BaseRequest, *, secure: bool) -> str | None:
-    return request.cookies.get(REFRESH_SECURE if secure else REFRESH) or None
+def refresh_cookie(request: web.BaseRequest, scope: CookieScope) -> str | None:
+    return request.cookies.get(scope.refresh) or None
 
 
-def browser_secret(request: web.BaseRequest, *, secure: bool) -> str:
+def browser_secret(request: web.BaseRequest, scope: CookieScope) -> str:
     """What tells this browser from others while it logs in at another site; nothing when it was never set."""
-    return request.cookies.get(BROWSER_SECURE if secure else BROWSER, "")
+    return request.cookies.get(scope.browser, "")
 
 
-def set_browser_secret(response: web.Response, secret: str, *, secure: bool) -> None:
-    _set(response, BROWSER_SECURE if secure else BROWSER, secret, OAUTH_PATH, OAUTH_S, secure=secure)
+def set_browser_secret(response: web.Response, secret: str, scope: CookieScope) -> None:
+    scope.set(response, scope.browser, secret, OAUTH_PATH, OAUTH_S)
 
 
-def set_login(response: web.Response, grant: Grant, *, secure: bool) -> None:
+def set_login(response: web.Response, grant: Grant, scope: CookieScope) -> None:
     """Give a browser its tokens. Only `/api/v1/auth` gets to see the refresh token."""
     now = unix_ms()
-    access_s, refresh_s = (grant.access_expires - now) // 1_000, (grant.refresh_expires - now) // 1_000
-    _set(response, ACCESS_SECURE if secure else ACCESS, grant.access_token, "/", access_s, secure=secure)
-    name = REFRESH_SECURE if secure else REFRESH
-    _set(response, name, grant.refresh_token, AUTH_PATH, refresh_s, secure=secure)
+    scope.set(response, scope.access, grant.access_token, "", (grant.access_expires - now) // 1_000)
+    scope.set(response, scope.refresh, grant.refresh_token, AUTH_PATH, (grant.refresh_expires - now) // 1_000)
 
 
-def set_guest(response: web.Response, guest: Guest, *, secure: bool) -> None:
-    seconds = (guest.access_expires - unix_ms()) // 1_000
-    _set(response, ACCESS_SECURE if secure else ACCESS, guest.access_token, "/", seconds, secure=secure)
+def set_guest(response: web.Response, guest: Guest, scope: CookieScope) -> None:
+    scope.set(response, scope.access, guest.access_token, "", (guest.access_expires - unix_ms()) // 1_000)
 
 
-def clear_login(response: web.Response, *, secure: bool) -> None:
-    _set(response, ACCESS_SECURE if secure else ACCESS, "", "/", 0, secure=secure)
-    _set(response, REFRESH_SECURE if secure else REFRESH, "", AUTH_PATH, 0, secure=secure)
-
-
-def _set(response: web.Response, name: str, value: str, path: str, seconds: int, *, secure: bool) -> None:
-    response.set_cookie(name, value, max_age=seconds, path=path, secure=secure, httponly=True, samesite="Lax")
+def clear_login(response: web.Response, scope: CookieScope) -> None:
+    scope.set(response, scope.access, "", "", 0)
+    scope.set(response, scope.refresh, "", AUTH_PATH, 0)

@@ -1,28 +1,31 @@
 """What happens to every request: it gets an id, its handler, the headers of its answer; whatever fails ends here."""
 
+import asyncio
+import re
 import secrets
 from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from rhythm_protocol.errors import ErrorCode
-from rhythmd.rest.serving.cached import SECURITY, CachedResponse
+from rhythmd.rest.serving.cached import SECURITY, CachedResponse, LastResponse, whole_answer
 from rhythmd.rest.serving.connection import HttpConnection
-from rhythmd.rest.serving.envelope import translate
+from rhythmd.rest.serving.envelope import ApiError, translate
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.paths import PathMatcher
 from rhythmd.rest.serving.rates import ALLOWANCE
 from rhythmd.rest.serving.reports import Reports
-from rhythmd.rest.serving.source import RequestSource
+from rhythmd.rest.serving.source import PEER, RequestSource
 from rhythmd.telemetry import request_id, rest_log
 
 __all__ = ["Dispatcher"]
 
 HSTS: Final = "max-age=31536000"
-CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+# RFC 9110, 7.2, and RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 address in brackets.
+HOST: Final = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
 
 
 class Dispatcher:
@@ -41,12 +44,16 @@ class Dispatcher:
         self._source = source
         self._reports = reports
         self._ids = _ids()
+        self.loop = asyncio.get_running_loop()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.version.major != 1:
+            return LastResponse(self.refusal(ApiError(ErrorCode.HTTP_VERSION, "this server speaks HTTP/1.1")))
         id_ = next(self._ids)
         request_id.set(id_)  # for this request alone: aiohttp gives each one a task, and so a context
         connection = _connection(request)
         if connection is not None:
+            request[PEER] = connection.peer
             connection.request_began()
         try:
             response = await self._handle(request)
@@ -63,15 +70,21 @@ class Dispatcher:
             _secure(response.headers)
         return response
 
+    def refusal(self, error: ApiError) -> bytes:
+        """The whole answer to a connection whose requests nobody reads."""
+        id_ = next(self._ids)
+        headers = (("X-Request-Id", id_), (hdrs.CONNECTION, "close"), *error.all_headers.items())
+        return whole_answer(error.code.status, headers, error.body(id_))
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        hosts = request.headers.getall(hdrs.HOST, [])
+        if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)):
+            raise ApiError(ErrorCode.BAD_REQUEST, "Host is not a name and perhaps a port")
         if request.method == hdrs.METH_OPTIONS:
             preflight = self._origins.preflight(request)
             if preflight is not None:
                 return preflight
-        handler = self._paths.handler(request)
-        if hdrs.EXPECT in request.headers:
-            await _continue(request)
-        return await handler(request)
+        return await self._paths.handler(request)(request)
 
     def _headers(self, request: web.BaseRequest, id_: str) -> list[tuple[str, str]]:
         headers = [("X-Request-Id", id_), *self._origins.headers(request)]
@@ -107,9 +120,3 @@ def _connection(request: web.BaseRequest) -> HttpConnection | None:
 def _secure(headers: CIMultiDict[str]) -> None:
     for name, value in SECURITY.items():
         headers.setdefault(name, value)
-
-
-async def _continue(request: web.BaseRequest) -> None:
-    """Let a client send its body that waits to be asked for it (RFC 9110, 10.1.1)."""
-    if request.version >= HttpVersion11 and request.headers[hdrs.EXPECT].lower() == "100-continue":
-        await request.writer.write(CONTINUE)

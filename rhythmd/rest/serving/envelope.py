@@ -52,12 +52,19 @@ class ApiError(RhythmdError):
         self.headers = headers or {}
 
     def response(self, request_id: str) -> web.Response:
-        envelope = ErrorEnvelope(ErrorDetails(self.code, self.message, self.field, request_id))
-        return web.Response(
-            body=json.encode(envelope),
-            status=self.code.status,
-            headers={"Content-Type": "application/json", "Cache-Control": "no-store", **self.headers},
-        )
+        return web.Response(body=self.body(request_id), status=self.code.status, headers=self.all_headers)
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """Of the answer, with those of its body."""
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+        if self.code.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        return headers | self.headers
+
+    def body(self, request_id: str) -> bytes:
+        """Of the answer."""
+        return json.encode(ErrorEnvelope(ErrorDetails(self.code, self.message, self.field, request_id)))
 
 
 def translate(error: Exception) -> ApiError:

@@ -2,32 +2,32 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from msgspec import Struct
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.explain import explain
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
-from rhythmd.auth.errors import InvalidToken
+from rhythmd.auth.errors import Banned, InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
-from rhythmd.rest.serving.call import Call, InputT, Route, Who, as_json
-from rhythmd.rest.serving.cookies import access_token
+from rhythmd.rest.serving.call import Call, Input, InputT, Route, Who, as_json
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
 from rhythmd.rest.serving.source import RequestSource
-from rhythmd.rest.serving.uploads import Upload, UploadReader, form_values
+from rhythmd.rest.serving.uploads import Upload, UploadReader, form_values, invite_body
 from rhythmd.rows import Role
 
 __all__ = ["Endpoint", "RequestGuard"]
 
 JSON: Final = "application/json"
+IDENTITY: Final = "identity"
 QUERIED: Final = frozenset({"GET", "HEAD"})
 RIGHTS: Final = {
     Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
@@ -77,6 +77,7 @@ class RequestGuard:
             self._count(request, route.rate, None)
         else:
             principal = await self._identify(route, request)
+        _check_encoding(request)
         if route.upload is not None and self._uploads.is_for(route.upload, request):
             return await self._with_file(route, route.upload, request, principal)
         given = self._query(route, request) if request.method in QUERIED else await self._body(route, request)
@@ -97,12 +98,12 @@ class RequestGuard:
 
     async def _identify(self, route: Route[InputT], request: web.BaseRequest) -> Principal | None:
         """The caller. The request is counted, whoever it is."""
-        token = access_token(request, self._source.wants_secure_cookies)
+        token = self._source.access_token(request)
         principal = None
         try:
             principal = await self._authenticator.by_token(token) if token else None
-        except InvalidToken:
-            if route.who is not Who.VISITOR:
+        except (InvalidToken, Banned):
+            if route.who is not Who.VISITOR:  # which a logout is: a banned account may take its cookies back
                 raise
         finally:
             self._count(request, route.rate, principal)
@@ -121,10 +122,14 @@ class RequestGuard:
         if route.may_be_empty and not request.body_exists:
             return self._convert({}, route.input)
         if request.content_type != JSON:
-            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}")
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}", headers={"Accept": JSON})
         return self._convert(await self._json(request), route.input)
 
     async def _json(self, request: web.BaseRequest) -> object:
+        if (request.content_length or 0) > self._limits.body_bytes:
+            message = f"the body may have at most {self._limits.body_bytes} bytes"
+            raise ApiError(ErrorCode.TOO_LARGE, message, headers={"Connection": "close"})
+        await invite_body(request)
         try:
             async with asyncio.timeout(self._limits.body_s):
                 body = await request.read()
@@ -145,6 +150,8 @@ class RequestGuard:
         return self._convert(dict(query), route.input, strict=False)
 
     def _convert(self, value: object, wanted: type[InputT], *, strict: bool = True) -> InputT:
+        if isinstance(value, dict):
+            value = _renamed(value, wanted)
         try:
             return msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
@@ -152,6 +159,13 @@ class RequestGuard:
             allowed = _allowed_values(wanted, field)
             message = f"Expected one of: {', '.join(allowed)}" if allowed else message
             raise ApiError(ErrorCode.INVALID_FIELD, message, field) from None
+
+
+def _renamed(given: dict[Any, Any], wanted: type[Struct]) -> dict[Any, Any]:
+    """What was given, old names of fields replaced. A new name that is there, too, leaves the old one unknown."""
+    aliases = wanted.aliases if issubclass(wanted, Input) else {}
+    stale = [old for old, new in aliases.items() if old in given and new not in given]
+    return {aliases[key] if key in stale else key: value for key, value in given.items()} if stale else given
 
 
 def _allowed_values(wanted: type[Struct], name: str | None) -> list[str]:
@@ -186,6 +200,13 @@ class Endpoint:
         if isinstance(answer, Struct):
             return as_json(answer, route.status)
         return web.Response(status=204) if answer is None else answer
+
+
+def _check_encoding(request: web.BaseRequest) -> None:
+    """Refuse a compressed body (RFC 9110, 15.5.16): what a few bytes become is only known when it is too late."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, IDENTITY).lower() != IDENTITY:
+        headers = {"Accept-Encoding": IDENTITY}
+        raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "bodies are not compressed here", headers=headers)
 
 
 def _check_rights(who: Who, principal: Principal | None) -> None:

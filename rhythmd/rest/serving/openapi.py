@@ -213,6 +213,7 @@ def _errors(codes: Iterable[ErrorCode]) -> Document:
 def _codes(route: Route[Any]) -> list[ErrorCode]:
     """What can go wrong: what the row says, and what follows from it."""
     codes = [ErrorCode.BAD_REQUEST, ErrorCode.INVALID_FIELD, ErrorCode.RATE_LIMITED]
+    codes += [ErrorCode.URI_TOO_LONG, ErrorCode.HEADERS_TOO_LARGE]
     if route.method != "GET":
         codes += [ErrorCode.CROSS_SITE, ErrorCode.UNSUPPORTED_MEDIA_TYPE]
         codes += [ErrorCode.TOO_LARGE, ErrorCode.TOO_SLOW]

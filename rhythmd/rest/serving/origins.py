@@ -1,14 +1,15 @@
 """Requests that another site's page makes in a visitor's browser: who may read answers, and who may change things."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from rhythm_protocol.errors import ErrorCode
-from rhythmd.addresses import is_allowed_origin
+from rhythmd.addresses import is_allowed_origin, url_origin
+from rhythmd.config import ServerConfig
 from rhythmd.rest.serving.cookies import has_cookies
 from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.source import RequestSource
 
 __all__ = ["Origins"]
 
@@ -21,17 +22,24 @@ EXPOSED: Final = (
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
 )
 PREFLIGHT_S: Final = 600
+NO_PAGE: Final = (
+    "a login in a cookie counts only with the page that asks: a program sends its token as `Authorization: Bearer`"
+    " in place of the cookie, or the server's own address as `Origin`"
+)
 
 
 class Origins:
     """Tells which pages may read answers, and which may change things.
 
     Args:
-        allowed: origins besides our own whose pages may use the API with the visitor's cookies.
+        server: names the origins besides our own whose pages may use the API with the visitor's cookies.
+        source: knows under which names visitors reach us.
     """
 
-    def __init__(self, allowed: Sequence[str]) -> None:
-        self._allowed = frozenset(allowed)
+    def __init__(self, server: ServerConfig, source: RequestSource) -> None:
+        self._allowed = frozenset(server.allowed_origins)
+        self._own = frozenset(filter(None, [url_origin(server.public_url)]))
+        self._source = source
 
     def check(self, request: web.BaseRequest) -> None:
         """Raise ApiError (`cross-site`) if a page of another site may have made this request to change something.
@@ -43,13 +51,25 @@ class Origins:
             return
         origin, fetch_site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
         if origin is not None:
-            fine = is_allowed_origin(origin, request.headers.getall(hdrs.HOST, ()), self._allowed)
+            fine = self.is_friendly(request, origin)
         elif fetch_site is not None:
             fine = fetch_site in OURS
+        elif hdrs.AUTHORIZATION in request.headers or not has_cookies(request):
+            return
         else:
-            fine = hdrs.AUTHORIZATION in request.headers or not has_cookies(request)
+            raise ApiError(ErrorCode.CROSS_SITE, NO_PAGE)
         if not fine:
             raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
+
+    def is_friendly(self, request: web.BaseRequest, origin: str) -> bool:
+        """Whether pages of this origin are ours, or are allowed to be in our stead."""
+        return origin in self._allowed or is_allowed_origin(origin, self._source.hosts(request), self._own)
+
+    def check_socket(self, request: web.BaseRequest) -> None:
+        """Raise ApiError (`cross-site`) if another site's page opens a socket. What is no browser says nothing."""
+        origins = request.headers.getall(hdrs.ORIGIN, ())
+        if len(origins) > 1 or not all(self.is_friendly(request, origin) for origin in origins):
+            raise ApiError(ErrorCode.CROSS_SITE, "pages of this origin may not connect")
 
     def headers(self, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
         """The headers that let a page of an allowed origin read the answer."""

@@ -29,9 +29,11 @@ class PathMatcher:
 
     Args:
         rows: of two that fit a path the first one counts.
+        prefix: a path under which all of it is once more, such as `/piano`, for a proxy that does not take it away.
     """
 
-    def __init__(self, rows: Iterable[PathRow]) -> None:
+    def __init__(self, rows: Iterable[PathRow], prefix: str = "") -> None:
+        self._prefix = prefix
         self._fixed: dict[str, Methods] = {}
         self._variable: dict[str, Methods] = {}
         for method, path, handler in rows:
@@ -39,6 +41,8 @@ class PathMatcher:
             methods[method] = handler
             if method == hdrs.METH_GET:
                 methods[hdrs.METH_HEAD] = handler
+        if prefix:
+            self._fixed[prefix] = {hdrs.METH_GET: self._to_folder, hdrs.METH_HEAD: self._to_folder}
         self._patterns = [(_pattern(path), methods) for path, methods in self._variable.items()]
 
     def handler(self, request: web.BaseRequest) -> Handler:
@@ -53,6 +57,8 @@ class PathMatcher:
     def _methods(self, request: web.BaseRequest) -> Methods:
         # Decoded, but for an encoded slash and percent sign: these are no part of the path's form.
         path = request.rel_url.path_safe
+        if self._prefix:
+            path = self._without_prefix(path)
         if path in self._fixed:
             return self._fixed[path]
         for pattern, methods in self._patterns:
@@ -61,6 +67,14 @@ class PathMatcher:
                 request[VARIABLES] = {name: unquote(value) for name, value in found.groupdict().items()}
                 return methods
         raise ApiError(ErrorCode.NOT_FOUND, "there is nothing here")
+
+    async def _to_folder(self, request: web.BaseRequest) -> web.Response:
+        """With the slash, the page's own links lead below the prefix."""
+        where = request.rel_url.raw_query_string
+        return web.Response(status=308, headers={hdrs.LOCATION: f"{self._prefix}/{'?' if where else ''}{where}"})
+
+    def _without_prefix(self, path: str) -> str:
+        return path.removeprefix(self._prefix) if path.startswith(f"{self._prefix}/") else path
 
 
 def _pattern(path: str) -> re.Pattern[str]:

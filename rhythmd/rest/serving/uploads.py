@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.multipart import FormError, FormParser, Part, boundary_of
 from rhythmd.workers.scratch import ScratchFolder, append
 
-__all__ = ["FILE_FIELD", "FORM", "Received", "Upload", "UploadReader", "UploadedFile", "form_values"]
+__all__ = ["FILE_FIELD", "FORM", "Received", "Upload", "UploadReader", "UploadedFile", "form_values", "invite_body"]
 
 FORM: Final = "multipart/form-data"
 FILE_FIELD: Final = "file"
@@ -31,6 +31,7 @@ MOST_PARTS: Final = 100
 FORM_BYTES: Final = 16_384
 """What a form needs around its parts: boundaries and heads."""
 CLOSE: Final = {"Connection": "close"}
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Upload(Struct, frozen=True, kw_only=True):
@@ -197,7 +198,9 @@ class UploadReader:
         if kind == FORM or kind in upload.media_types:
             return True
         if upload.is_required:
-            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {', '.join((FORM, *upload.media_types))}")
+            accepted = ", ".join((FORM, *upload.media_types))
+            headers = {"Accept": accepted}
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {accepted}", headers=headers)
         return False
 
     async def read(self, upload: Upload, request: web.BaseRequest) -> Received:
@@ -223,6 +226,7 @@ class UploadReader:
         most = upload.limit + (FORM_BYTES + self._limits.body_bytes if is_form else 0)
         if (request.content_length or 0) > most:
             raise _too_large(upload.limit)
+        await invite_body(request)
         try:
             if not is_form:
                 return await self._read_alone(request, form)
@@ -282,6 +286,13 @@ def _list_fields(wanted: type[Struct]) -> set[str]:
 def _may_be_list(kind: msgspec.inspect.Type) -> bool:
     kinds = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
     return any(isinstance(each, msgspec.inspect.CollectionType) for each in kinds)
+
+
+async def invite_body(request: web.BaseRequest) -> None:
+    """Let a client send its body that waits to be asked for it (RFC 9110, 10.1.1): nothing but the body is in doubt."""
+    expected = request.headers.get("Expect", "").lower()
+    if expected == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(CONTINUE)
 
 
 async def _body(request: web.BaseRequest) -> AsyncIterator[bytes]:

@@ -7,19 +7,21 @@ import msgspec
 
 from rhythmd.ports import Conflict, LastIdentity, NotFound
 from rhythmd.rows import Account, AccountChanges, ExternalIdentity, Page, fold
-from rhythmd.store.documents.mapping import add_keys, equal, find_page, from_document, to_document
+from rhythmd.store.documents.mapping import add_keys, add_looks, equal, find_page, from_document, to_document
 from rhythmd.store.mongo import Collection, Document, Index
 
 __all__ = ["ACCOUNT_INDEXES", "MongoAccounts", "MongoExternalIdentities"]
 
 ACCOUNT_INDEXES: Final = (
     Index(("usertag_key",), unique=True),
+    Index(("usertag_look",), unique=True, optional=True),
     Index(("email_key",), unique=True, optional=True),
     Index(("created", "_id")),
     Index(("profile.avatar",), optional=True),
     Index(("identities.provider", "identities.subject"), unique=True, optional=True),
 )
 _FOLDED: Final = ("usertag", "email")
+_LOOKED: Final = ("usertag",)
 _OTHER_LOGINS: Final = ({"password_hash": {"$ne": None}}, {"identities.1": {"$exists": True}})
 """Either leaves a way to log in when an identity is taken away."""
 
@@ -41,12 +43,14 @@ def _identities(account: Document) -> list[ExternalIdentity]:
 class MongoAccounts:
     """`rhythmd.ports.AccountStore` on MongoDB."""
 
-    def __init__(self, accounts: Collection) -> None:
+    def __init__(self, accounts: Collection, sessions: Collection) -> None:
         self._accounts = accounts
+        self._sessions = sessions
 
     async def create(self, account: Account, identity: ExternalIdentity | None = None) -> None:
         identities = [] if identity is None else [_identity_document(identity)]
-        await self._accounts.insert({**to_document(account, _FOLDED), "identities": identities})
+        document = add_looks(to_document(account, _FOLDED), _LOOKED)
+        await self._accounts.insert({**document, "identities": identities})
 
     async def get(self, user_id: str) -> Account | None:
         return await self._find(equal(_id=user_id))
@@ -58,11 +62,15 @@ class MongoAccounts:
         return await self._find(equal(email_key=fold(email)))
 
     async def update(self, user_id: str, changes: AccountChanges) -> Account:
-        fields = add_keys(msgspec.to_builtins(changes, order="deterministic"), _FOLDED)
+        fields = add_keys(add_looks(msgspec.to_builtins(changes, order="deterministic"), _LOOKED), _FOLDED)
         document = await self._accounts.change(equal(_id=user_id), {"$set": fields})
         if document is None:
             raise NotFound("no such account")
         return _account(document)
+
+    async def delete(self, user_id: str) -> bool:
+        await self._sessions.delete(equal(user_id=user_id))
+        return await self._accounts.delete(equal(_id=user_id)) > 0
 
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         return await find_page(self._accounts, _account, {}, limit, cursor)

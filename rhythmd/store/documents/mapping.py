@@ -6,16 +6,20 @@ Beside a row's fields a document may have `…_key`, a folded form, and `purge_a
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from rhythmd.names.looks import look
+from rhythmd.ports import Conflict
 from rhythmd.rows import FOREVER, Page, fold
 from rhythmd.store.mongo import Collection, Document
 from rhythmd.store.paging import decode_cursor, make_page
 
-__all__ = ["add_keys", "equal", "find_page", "from_document", "purge_date", "to_document"]
+__all__ = ["add_keys", "add_looks", "equal", "fill_looks", "find_page", "from_document", "purge_date", "to_document"]
+
+BATCH: Final = 500
 
 RowT = TypeVar("RowT", bound=Struct)
 
@@ -33,6 +37,23 @@ def add_keys(document: Document, folded: Sequence[str]) -> Document:
             value = document[field]
             document[f"{field}_key"] = None if value is None else fold(value)
     return document
+
+
+def add_looks(document: Document, looked: Sequence[str]) -> Document:
+    """The document with what those fields look like that it has."""
+    return document | {f"{field}_look": look(document[field]) for field in looked if field in document}
+
+
+async def fill_looks(collection: Collection, field: str) -> None:
+    """Give older documents what `field` looks like; of those that look alike only one has it."""
+    key = f"{field}_look"
+    while documents := await collection.find({key: {"$exists": False}}, [("created", 1)], limit=BATCH):
+        for document in documents:
+            where = equal(_id=document["_id"])
+            try:
+                await collection.change(where, {"$set": {key: look(document[field])}})
+            except Conflict:
+                await collection.change(where, {"$set": {key: None}})
 
 
 def from_document(document: Document, row: type[RowT]) -> RowT:

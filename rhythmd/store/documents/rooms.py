@@ -3,11 +3,14 @@
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
+from rhythmd.names.looks import look
 from rhythmd.ports import NotFound, TooMany
 from rhythmd.rows import Sanction, SanctionKind, StoredRoom, StoredRoomChanges, fold
 from rhythmd.store.documents.mapping import (
     add_keys,
+    add_looks,
     equal,
     from_document,
     purge_date,
@@ -17,7 +20,11 @@ from rhythmd.store.mongo import Collection, Document, Index
 
 __all__ = ["ROOM_INDEXES", "SANCTION_INDEXES", "MongoRooms"]
 
-ROOM_INDEXES: Final = (Index(("name_key",), unique=True), Index(("owner_id", "created", "_id")))
+ROOM_INDEXES: Final = (
+    Index(("name_key",), unique=True),
+    Index(("name_look",), unique=True, optional=True),
+    Index(("owner_id", "created", "_id")),
+)
 SANCTION_INDEXES: Final = (Index(("room_id", "created", "subject", "kind")), Index(("purge_at",), ttl=True))
 _FOLDED: Final = ("name",)
 
@@ -39,7 +46,7 @@ class MongoRooms:
         self._chat = chat
 
     async def create(self, room: StoredRoom, most: int | None = None) -> None:
-        await self._rooms.insert(to_document(room, _FOLDED))
+        await self._rooms.insert(add_looks(to_document(room, _FOLDED), _FOLDED))
         if most is None or room.owner_id is None:
             return
         # Counted afterwards: of two at once each finds the other's.
@@ -53,8 +60,15 @@ class MongoRooms:
     async def by_name(self, name: str) -> StoredRoom | None:
         return await self._find(equal(name_key=fold(name)))
 
+    async def by_look(self, name: str) -> StoredRoom | None:
+        return await self._find(equal(name_look=look(name)))
+
     async def update(self, room_id: str, changes: StoredRoomChanges) -> StoredRoom:
         fields = add_keys(msgspec.to_builtins(changes), _FOLDED)
+        if changes.name is not UNSET:
+            former = await self.get(room_id)
+            if former is not None and former.name != changes.name:  # one that always looked like another one may stay
+                fields = add_looks(fields, _FOLDED)
         document = await self._rooms.change(equal(_id=room_id), {"$set": fields})
         if document is None:
             raise NotFound("no such room")

@@ -76,8 +76,9 @@ class MongoSessions:
         return ids
 
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
-        where = {"_id": {"$in": list(session_ids)}, "revoked": {"$ne": None}}
-        return [str(session["_id"]) for session in await self._sessions.find(where, [("_id", 1)])]
+        where = {"_id": {"$in": list(session_ids)}, "revoked": None}
+        alive = {session["_id"] for session in await self._sessions.find(where, [("_id", 1)])}
+        return [session_id for session_id in session_ids if session_id not in alive]
 
     async def _exchange(self, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Document | None:
         """The session after its token was exchanged; None if the token is not that of a live session."""

@@ -6,6 +6,7 @@ from typing import Final
 from rhythmd.store.documents.accounts import ACCOUNT_INDEXES, MongoAccounts, MongoExternalIdentities
 from rhythmd.store.documents.audit import AUDIT_INDEXES, MongoAudit
 from rhythmd.store.documents.chat import CHAT_INDEXES, MongoChat
+from rhythmd.store.documents.mapping import fill_looks
 from rhythmd.store.documents.recordings import RECORDING_INDEXES, MongoRecordings
 from rhythmd.store.documents.rooms import ROOM_INDEXES, SANCTION_INDEXES, MongoRooms
 from rhythmd.store.documents.sessions import SESSION_INDEXES, SPENT_TOKEN_INDEXES, MongoSessions
@@ -55,10 +56,10 @@ class MongoStore:
     ) -> None:
         self._database = Database(url, database, driver, find_s=find_s, timeout_s=timeout_s, high_mark=high_mark)
         accounts = self._collection("accounts")
-        chat = self._collection("chat")
-        self.accounts = MongoAccounts(accounts)
+        chat, sessions = self._collection("chat"), self._collection("sessions")
+        self.accounts = MongoAccounts(accounts, sessions)
         self.identities = MongoExternalIdentities(accounts)
-        self.sessions = MongoSessions(accounts, self._collection("sessions"), self._collection("spent_tokens"))
+        self.sessions = MongoSessions(accounts, sessions, self._collection("spent_tokens"))
         self.rooms = MongoRooms(self._collection("rooms"), self._collection("sanctions"), chat)
         self.chat = MongoChat(chat, self._collection("counters"))
         self.recordings = MongoRecordings(self._collection("recordings"))
@@ -77,6 +78,8 @@ class MongoStore:
         await self._database.open()
         for name, indexes in _INDEXES.items():
             await self._collection(name).index(indexes)
+        await fill_looks(self._collection("accounts"), "usertag")
+        await fill_looks(self._collection("rooms"), "name")
         # The role was called so while it gave no rights.
         await self._collection("accounts").change_all({"roles": "sheet-editor"}, {"$set": {"roles.$": "editor"}})
 

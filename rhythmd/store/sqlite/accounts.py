@@ -20,6 +20,7 @@ ACCOUNTS: Final = Table(
     json=("roles", "profile", "settings"),
     flags=("email_verified",),
     folded=("usertag", "email"),
+    looked=("usertag",),
 )
 _IDENTITIES: Final = Table("identities", ExternalIdentity)
 
@@ -37,6 +38,10 @@ def _update(connection: sqlite3.Connection, user_id: str, changes: AccountChange
     account = structs.replace(account, **changed_fields(changes))
     ACCOUNTS.replace(connection, account)
     return account
+
+
+def _delete(connection: sqlite3.Connection, user_id: str) -> bool:
+    return connection.execute("DELETE FROM accounts WHERE id = ?", (user_id,)).rowcount > 0
 
 
 def _link(connection: sqlite3.Connection, identity: ExternalIdentity) -> None:
@@ -86,6 +91,9 @@ class SqliteAccounts:
 
     async def update(self, user_id: str, changes: AccountChanges) -> Account:
         return await self._engine.write(_update, user_id, changes)
+
+    async def delete(self, user_id: str) -> bool:
+        return await self._engine.write(_delete, user_id)
 
     async def page(self, limit: int, cursor: str | None = None) -> Page[Account]:
         return await self._engine.read(ACCOUNTS.page, limit, cursor, {})

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import structs
 
+from rhythmd.names.looks import look
 from rhythmd.ports import NotFound, TooMany
 from rhythmd.rows import Sanction, SanctionKind, StoredRoom, StoredRoomChanges, changed_fields, fold
 from rhythmd.store.sqlite.engine import Engine
@@ -12,11 +13,12 @@ from rhythmd.store.sqlite.table import Table
 
 __all__ = ["SqliteRooms"]
 
-_ROOMS: Final = Table("rooms", StoredRoom, json=("settings",), folded=("name",))
+_ROOMS: Final = Table("rooms", StoredRoom, json=("settings",), folded=("name",), looked=("name",))
 _SANCTIONS: Final = Table("sanctions", Sanction)
 _IN_PLACE: Final = """
     ON CONFLICT (room_id, subject, kind) DO UPDATE
-    SET until = excluded.until, created = excluded.created, reason = excluded.reason, by = excluded.by
+    SET until = excluded.until, created = excluded.created, reason = excluded.reason, by = excluded.by,
+        name = excluded.name
 """
 
 
@@ -60,6 +62,9 @@ class SqliteRooms:
 
     async def by_name(self, name: str) -> StoredRoom | None:
         return await self._engine.read(_ROOMS.find, "name_key = ?", fold(name))
+
+    async def by_look(self, name: str) -> StoredRoom | None:
+        return await self._engine.read(_ROOMS.find, "name_look = ?", look(name))
 
     async def update(self, room_id: str, changes: StoredRoomChanges) -> StoredRoom:
         return await self._engine.write(_update, room_id, changes)

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from rhythmd.names.looks import look
 from rhythmd.ports import SchemaTooNew
 
 __all__ = ["MIGRATIONS", "Migration", "migrate"]
@@ -248,7 +249,23 @@ _AVATARS: Final[Migration] = (
     """,
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS)
+# Of older names that look alike the first one has its look, the others have none: all stay as they are.
+_PEOPLE: Final[Migration] = (
+    "ALTER TABLE accounts ADD COLUMN usertag_look TEXT",
+    "UPDATE accounts SET usertag_look = look(usertag)",
+    """
+    UPDATE accounts SET usertag_look = NULL
+    WHERE rowid NOT IN (SELECT min(rowid) FROM accounts GROUP BY usertag_look)
+    """,
+    "CREATE UNIQUE INDEX accounts_by_look ON accounts (usertag_look)",
+    "ALTER TABLE rooms ADD COLUMN name_look TEXT",
+    "UPDATE rooms SET name_look = look(name)",
+    "UPDATE rooms SET name_look = NULL WHERE rowid NOT IN (SELECT min(rowid) FROM rooms GROUP BY name_look)",
+    "CREATE UNIQUE INDEX rooms_by_look ON rooms (name_look)",
+    "ALTER TABLE sanctions ADD COLUMN name TEXT NOT NULL DEFAULT ''",
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE)
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -269,6 +286,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
     Raises:
         SchemaTooNew: the file's version is above that of the last migration.
     """
+    connection.create_function("look", 1, look, deterministic=True)
     version = _version(connection)
     while version < len(migrations):
         connection.execute("BEGIN IMMEDIATE")

@@ -28,8 +28,8 @@ _REVOKE_ALL: Final = """
     WHERE user_id = ? AND id IS NOT ? AND revoked IS NULL AND expires > ?
     RETURNING id
 """
-_FIND_REVOKED: Final = """
-    SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?)) AND revoked IS NOT NULL
+_FIND_UNREVOKED: Final = """
+    SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?)) AND revoked IS NULL
 """
 
 
@@ -64,8 +64,9 @@ def _revoke_all(connection: sqlite3.Connection, user_id: str, now: int, keep: st
     return [session_id for (session_id,) in connection.execute(_REVOKE_ALL, (now, user_id, keep, now))]
 
 
-def _revoked(connection: sqlite3.Connection, session_ids: str) -> list[str]:
-    return [session_id for (session_id,) in connection.execute(_FIND_REVOKED, (session_ids,))]
+def _revoked(connection: sqlite3.Connection, session_ids: Sequence[str]) -> list[str]:
+    alive = {session_id for (session_id,) in connection.execute(_FIND_UNREVOKED, (orjson.dumps(session_ids).decode(),))}
+    return [session_id for session_id in session_ids if session_id not in alive]
 
 
 class SqliteSessions:
@@ -97,4 +98,4 @@ class SqliteSessions:
         return await self._engine.write(_revoke_all, user_id, now, keep)
 
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
-        return await self._engine.read(_revoked, orjson.dumps(session_ids).decode())
+        return await self._engine.read(_revoked, session_ids)

@@ -9,6 +9,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
+from rhythmd.names.looks import look
 from rhythmd.rows import Page, fold
 from rhythmd.store.paging import decode_cursor, make_page
 
@@ -27,6 +28,8 @@ class Table(Generic[RowT]):
         json: fields kept as JSON text.
         flags: fields that are true or false; SQLite has integers.
         folded: fields of which a second column, `…_key`, has the folded form.
+        looked: fields of which another column, `…_look`, has what looks like it. It is set anew with its field only:
+            of two rows that looked alike before there was such a column, one has none.
         time: the field that lists are ordered by.
     """
 
@@ -38,19 +41,27 @@ class Table(Generic[RowT]):
         json: Sequence[str] = (),
         flags: Sequence[str] = (),
         folded: Sequence[str] = (),
+        looked: Sequence[str] = (),
         time: str = "created",
     ) -> None:
         self._row = row
         self._json = json
         self._flags = flags
         self._folded = folded
+        self._looked = looked
         self._time = time
         self._position = attrgetter(time, "id")
         self._fields = row.__struct_fields__
         fields = self._columns = ", ".join(self._fields)
         columns = (*self._fields, *(f"{field}_key" for field in folded))
-        names, places = ", ".join(columns), ", ".join(f":{column}" for column in columns)
-        changes = ", ".join(f"{column} = :{column}" for column in columns)
+        looks = [f"{field}_look" for field in looked]
+        names, places = ", ".join((*columns, *looks)), ", ".join(f":{column}" for column in (*columns, *looks))
+        changes = ", ".join(
+            (
+                *(f"{column} = :{column}" for column in columns),
+                *(f"{f}_look = CASE WHEN {f} = :{f} THEN {f}_look ELSE :{f}_look END" for f in looked),
+            )
+        )
         self._insert = " ".join(("INSERT INTO", name, "(", names, ") VALUES (", places, ")"))
         self._update = " ".join(("UPDATE", name, "SET", changes, "WHERE id = :id"))
         self._select = " ".join(("SELECT", fields, "FROM", name))
@@ -112,6 +123,8 @@ class Table(Generic[RowT]):
         values: dict[str, Any] = msgspec.to_builtins(row, builtin_types=(bytes,), order="deterministic")
         for field in self._folded:
             values[f"{field}_key"] = None if values[field] is None else fold(values[field])
+        for field in self._looked:
+            values[f"{field}_look"] = look(values[field])
         for field in self._json:
             values[field] = orjson.dumps(values[field]).decode()
         return values

@@ -80,7 +80,7 @@ def _explain(error: sqlite3.IntegrityError) -> Exception:
     if error.sqlite_errorname == "SQLITE_CONSTRAINT_FOREIGNKEY":
         return NotFound("what the row refers to is not there")
     if error.sqlite_errorname in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
-        return Conflict(str(error).rpartition(".")[2].removesuffix("_key"))
+        return Conflict(str(error).rpartition(".")[2].removesuffix("_key").removesuffix("_look"))
     return error
 
 

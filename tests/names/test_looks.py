@@ -1,0 +1,44 @@
+"""Which names look alike, and which do not."""
+
+from importlib.resources import files
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rhythmd.names.looks import look
+
+ALIKE: Final = (
+    ("Clara", "clara"), ("Clara", "Сlаrа"), ("Clara", "CIara"), ("Clara", "C1ara"), ("Clara", "Cla\u200bra"),
+    ("Clara", "C\u2060lara\u3164"), ("Clara", "Ｃｌａｒａ"), ("Clara", "𝓒𝓵𝓪𝓻𝓪"), ("lobby", "Iobby"), ("lobby", "L0bby"),
+    ("lobby", "lobbу"), ("lobby", "ℓobby"), ("Mira", "rnira"), ("Salon  1", "salon l"), ("カ", "力"),
+    ("Zoë", "Zoe\u0308"), ("scope", "ѕсоре"), ("ΑΒΓ", "ABΓ"), ("straße", "STRASSE"), ("می\u200cخواهم", "میخواهم"),
+)  # fmt: skip
+DIFFERENT: Final = (
+    ("Clara", "Ciara"), ("Clara", "Klara"), ("Salon 1", "Salon 2"), ("Zoë", "Zoe"), ("ソナタ", "ソナチネ"),
+    ("🎹", "🎸"), ("Clara", "Clara 2"), ("Mail", "Mall"), ("محمد", "محمود"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE, ids=ascii)
+def test_look_of_names_that_look_alike_is_the_same(one: str, other: str) -> None:
+    assert look(one) == look(other)
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=ascii)
+def test_look_of_names_that_can_be_told_apart_differs(one: str, other: str) -> None:
+    assert look(one) != look(other)
+
+
+@given(st.text(max_size=12))
+def test_look_of_a_look_is_itself(text: str) -> None:
+    assert look(look(text)) == look(text)
+
+
+def test_prototypes_are_no_lookalikes_themselves() -> None:
+    text = files("rhythmd.names").joinpath("lookalikes.tsv").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines() if not line.startswith("# ") and line != "#"]
+    lookalikes = "".join(characters for _, characters in rows)
+    assert len(set(lookalikes)) == len(lookalikes)
+    assert not set(lookalikes) & set("".join(prototype for prototype, _ in rows))
