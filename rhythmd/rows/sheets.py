@@ -38,7 +38,8 @@ class ScoreFacts(Struct, frozen=True, kw_only=True):
 
     `tempo` is the first one, in quarter notes a minute. `key` is a tonic and a mode ("E-flat minor"), `time_signature`
     the first one ("6/8"). `duration_ms` ends with the last release, and `notes` counts sounded notes, both with repeats
-    played. `parts` is how many hands, voices or tracks have notes. `remarks` name what of the file its MIDI leaves out.
+    played. `parts` is how many hands, voices or tracks have notes. `remarks` name what of the file its MIDI leaves
+    out, and what was wrong with a MIDI file and was forgiven.
     """
 
     category: SheetCategory
