@@ -167,7 +167,8 @@ async def test_member_who_is_away_is_shown_grey(
         await expect(row).to_have_css("filter", "grayscale(1)")
         await brought_back(other)
         await expect(row).not_to_contain_text("reconnecting")
-    await expect(page.locator(".person")).to_have_count(1)
+        await other.goto("about:blank")  # a browser that is closed may not find the time to close its socket
+        await expect(page.locator(".person")).to_have_count(1)
 
 
 async def test_kick_while_away_is_shown_on_return(away: Page, proxy: Proxy, clara: Client) -> None:
