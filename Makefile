@@ -8,7 +8,7 @@ TEST_OPTIONS ?=
 TEST_PROCESSES ?= 2
 
 # Debian packages that only the tests need.
-TEST_PACKAGES := chromium-headless-shell fonts-dejavu-core libcurl4
+TEST_PACKAGES := caddy chromium-headless-shell fonts-dejavu-core haproxy libcurl4 nginx-light
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 MAY_INSTALL := $(shell command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; } && echo yes)

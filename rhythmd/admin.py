@@ -405,18 +405,17 @@ async def _all_accounts(store: Store) -> AsyncIterator[AccountRow]:
             return
 
 
-async def print_list(items: AsyncIterator[T], line: Callable[[T], str], form: Format) -> int:
-    """Print items as they come, as lines or as one array of JSON; how many there were."""
-    count = 0
+async def print_list(items: AsyncIterator[T], line: Callable[[T], str], form: Format) -> None:
+    """Print items as they come, as lines or as one array of JSON."""
+    before = "["
     async for item in items:
         if form is Format.JSON:
-            print("[" if count == 0 else ",", json.encode(item).decode(), sep="" if count == 0 else "\n", end="")
+            print(before, json.encode(item).decode(), sep="", end="")
+            before = ",\n"
         else:
             print(line(item), flush=True)
-        count += 1
     if form is Format.JSON:
-        print("]" if count else "[]")
-    return count
+        print("[]" if before == "[" else "]")
 
 
 # Keys and the database

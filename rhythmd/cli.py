@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
@@ -13,7 +14,7 @@ from rhythmd.admin import Shared, add_admin_commands, announce_data
 from rhythmd.app import Server
 from rhythmd.client.commands import add_client_commands
 from rhythmd.client.errors import ClientError
-from rhythmd.config import Config, lacking, load_config, read_config, with_sources
+from rhythmd.config import Config, Loaded, lacking, read_config, with_sources
 from rhythmd.errors import ConfigError
 from rhythmd.ports import StoreError
 from rhythmd.sheet_admin.commands import add_sheet_commands
@@ -25,7 +26,7 @@ __all__ = ["main"]
 DEFAULT_CONFIG = Path("config.toml")
 EXIT_CONFIG = 2
 EXIT_FAILED = 1
-SHORT = {"port": "server.port", "data": "server.data_dir", "workers": "workers.processes"}
+SHORT: Final = {"port": "server.port", "data": "server.data_dir", "workers": "workers.processes"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,22 +96,25 @@ def _add_serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="folder for what is kept (server.data_dir)")
 
 
-def _sources(options: argparse.Namespace) -> tuple[Path | None, list[str]]:
-    """The configuration file and the settings of the command line, those of short options last."""
+def _read(options: argparse.Namespace) -> Loaded:
+    """The configuration file, the environment and, over both, the command line."""
     path: Path | None = options.config
     if path is None and DEFAULT_CONFIG.exists():
         path = DEFAULT_CONFIG
-    given = [f"{key}={value}" for name, key in SHORT.items() if (value := getattr(options, name, None)) is not None]
+    given = {
+        f"--{name}": f"{key}={value}"
+        for name, key in SHORT.items()
+        if (value := getattr(options, name, None)) is not None
+    }
     hosts: list[str] | None = getattr(options, "host", None)
     if hosts:
-        given.append(f"server.host={json.dumps(hosts, ensure_ascii=False) if len(hosts) > 1 else hosts[0]}")
-    return path, [*options.settings, *given]
+        given["--host"] = f"server.host={json.dumps(hosts, ensure_ascii=False) if len(hosts) > 1 else hosts[0]}"
+    return read_config(path, settings=options.settings, options=given)
 
 
 def _load(options: argparse.Namespace) -> Config:
     """The configuration, if this machine can do what it says. Raises ConfigError with all that is wrong."""
-    path, settings = _sources(options)
-    loaded = read_config(path, settings=settings)
+    loaded = _read(options)
     missing = lacking(loaded.config, loaded.doubtful)
     problems = loaded.problems + [with_sources(text, keys, loaded.sources) for keys, text in missing]
     if problems:
@@ -120,8 +124,10 @@ def _load(options: argparse.Namespace) -> Config:
 
 def _load_for_client(options: argparse.Namespace) -> Config:
     """The configuration of a server, which may be another machine's. Raises ConfigError."""
-    path, settings = _sources(options)
-    return load_config(path, settings=settings)
+    loaded = _read(options)
+    if loaded.problems:
+        raise ConfigError("\n".join(loaded.problems))
+    return loaded.config
 
 
 def _serve(options: argparse.Namespace) -> int:

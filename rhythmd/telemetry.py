@@ -14,6 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from rhythmd.terminal import printable
+
 __all__ = [
     "Histogram",
     "OutageLog",
@@ -49,10 +51,20 @@ def _add_request_id(record: logging.LogRecord) -> bool:
     return True
 
 
+class _Lines(logging.Formatter):
+    """Writes messages of which no line looks like another message, whatever strangers put into it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = "\n    ".join(map(printable, record.message.split("\n")))
+        return super().formatMessage(record)
+
+
 def setup_logging(level: str) -> None:
     """Log to standard error at `level` (a name of the logging module), each line with its request's id."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s")
+    form = "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
+    logging.basicConfig(level=level, format=form)
     for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Lines(form))
         handler.addFilter(_add_request_id)
     # Its per-connection lines repeat ours.
     logging.getLogger("websockets").setLevel(logging.WARNING)

@@ -136,6 +136,10 @@ class RawClient:
         """The head of the next HTTP answer, to a request of which the answer has no body."""
         return await within(self._reader.readuntil(b"\r\n\r\n"))
 
+    async def body(self, size: int) -> bytes:
+        """So many bytes of an answer's body."""
+        return await within(self._reader.readexactly(size))
+
     async def response(self) -> Response:
         """The next HTTP answer, with its body by Content-Length."""
         head = await within(self._reader.readuntil(b"\r\n\r\n"))

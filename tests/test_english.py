@@ -17,7 +17,10 @@ LONGEST: Final = 500  # lines of a file
 BARE_WHO: Final = re.compile(r"(?:^|(?<=[.:!?]\s)|(?<=\n\n))Who(?:ever)?\b[^.?!]*(?:[.?!]|$)")
 
 MODULES: Final = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-PAGES: Final = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("protocol/*.md"), *ROOT.glob("bench/**/*.md")))
+PAGES: Final = sorted(
+    path
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("protocol/*.md"), *ROOT.glob("bench/**/*.md"))
+)
 
 
 def name_of(path: Path) -> str:

@@ -42,6 +42,7 @@ __all__ = [
     "JoinRoom",
     "Kick",
     "LeaveRoom",
+    "ListSanctions",
     "MetronomeUpdate",
     "MidiInput",
     "Mute",
@@ -213,11 +214,20 @@ class Unban(Message, frozen=True):
 
 
 class Mute(Message, frozen=True):
-    """A change of whether a member's `notes` and lines of `chat` are refused. What is left out stays."""
+    """A change of whether a person's `notes` and lines of `chat` are refused in the room. What is left out stays.
+
+    What is muted stays so for `seconds`, or without them until it is taken back. `user` may be the id of a person who
+    is muted and not there.
+    """
 
     user: str
     notes: bool | UnsetType = UNSET
     chat: bool | UnsetType = UNSET
+    seconds: Seconds | None = None
+
+
+class ListSanctions(Message, frozen=True):
+    """A question for the bans and mutes in the room."""
 
 
 class ClearChat(Message, frozen=True):

@@ -59,8 +59,7 @@ class ErrorCode(StrEnum):
         "bad-request",
     )  # fmt: skip
     BAD_REQUEST = (
-        "bad-request", 400, Side.REST, "the request is no HTTP, its body no JSON, or a parameter is there twice",
-        "malformed-message",
+        "bad-request", 400, Side.REST, "the body is not JSON, or a parameter is there twice", "malformed-message",
     )  # fmt: skip
     UNKNOWN_TYPE = "unknown-type", 400, Side.SOCKET, "the `type` is none of a client's"
     INVALID_FIELD = (
@@ -78,10 +77,6 @@ class ErrorCode(StrEnum):
         "the body is of a media type that is not taken here",
     )
     TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
-    URI_TOO_LONG = "uri-too-long", 414, Side.REST, "the path with its query is longer than 8,190 bytes"
-    HEADERS_TOO_LARGE = (
-        "headers-too-large", 431, Side.REST, "there are more than 128 headers, or one is longer than 8,190 bytes",
-    )  # fmt: skip
     TOO_SLOW = "too-slow", 408, Side.REST, "the body did not arrive in time"
     RANGE_NOT_SATISFIABLE = "range-not-satisfiable", 416, Side.REST, "the file ends before the range that was asked for"
     INVALID_FILE = (
@@ -92,7 +87,12 @@ class ErrorCode(StrEnum):
     )  # fmt: skip
     NOT_FOUND = "not-found", 404, Side.BOTH, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
-    NOT_IMPLEMENTED = "not-implemented", 501, Side.REST, "no path has this method"
+    NOT_IMPLEMENTED = "not-implemented", 501, Side.REST, "the server knows no such method, at no path"
+    HTTP_VERSION = "http-version-not-supported", 505, Side.REST, "the server speaks HTTP/1.1"
+    URI_TOO_LONG = "uri-too-long", 414, Side.REST, "the path and query have more than 8,190 bytes"
+    HEADERS_TOO_LARGE = (
+        "headers-too-large", 431, Side.REST, "a header has more than 8,190 bytes, or there are more than 128",
+    )  # fmt: skip
     UPGRADE_REQUIRED = (
         "upgrade-required", 426, Side.REST, "this path is a WebSocket's; `Sec-WebSocket-Version` says of which version",
     )  # fmt: skip
@@ -184,6 +184,7 @@ class ErrorCode(StrEnum):
         "several in the room have names that look like this one; `message` has their numbers and ids: name one of them",
     )  # fmt: skip
     BAN_LIMIT = "ban-limit", 409, Side.SOCKET, "ban: the room has as many bans as it may; end one first"
+    MUTE_LIMIT = "mute-limit", 409, Side.SOCKET, "mute: the room has as many mutes as it may; end one first"
     UNKNOWN_COMMAND = "unknown-command", 400, Side.SOCKET, "chat: no such command; `/help` lists them"
     SESSION_NOT_FOUND = (
         "session-not-found", 404, Side.SOCKET,

@@ -13,6 +13,7 @@ from rhythm_protocol.values import (
     Metronome,
     QuotaState,
     RoomInfo,
+    SanctionInfo,
     SlotState,
     User,
     check_u64,
@@ -36,6 +37,7 @@ __all__ = [
     "ResumeAck",
     "RoomLeft",
     "RoomUpdated",
+    "SanctionsAck",
     "Stopping",
     "UserJoined",
     "UserLeft",
@@ -91,6 +93,12 @@ class ResumeAck(Message, frozen=True):
     missed: int
     join: JoinAck | None = None
     last_id: int | None = None
+
+
+class SanctionsAck(Message, frozen=True):
+    """The bans and mutes in the room."""
+
+    sanctions: list[SanctionInfo]
 
 
 class Notes(Message, frozen=True):

@@ -31,6 +31,7 @@ __all__ = [
     "RoomName",
     "RoomSettings",
     "RoomType",
+    "SanctionInfo",
     "Seats",
     "Seconds",
     "SheetId",
@@ -216,6 +217,18 @@ class ChatLine(Message, frozen=True):
     name: str | None = None
     colour: str | None = None
     to: str | None = None
+
+
+class SanctionInfo(Message, frozen=True):
+    """What is imposed on a user in a room: `kind` is ban, notes or chat.
+
+    `name` is what they were called then, `seconds` how long it still applies, None for as long as the room lives.
+    """
+
+    user: str
+    name: str
+    kind: str
+    seconds: float | None = None
 
 
 class SlotState(Message, frozen=True):

@@ -1,15 +1,14 @@
 """Standard MIDI Files as music to be played: channel messages, each with the second at which it is due."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from mido import KeySignatureError, MidiFile
-
 from rhythmd.client.errors import FileError
+from rhythmd.midi.parser import parse
+from rhythmd.midi.reader import NotReadable, in_time
 from rhythmd.midi.state import ChannelMessage
 
-__all__ = ["ScoreEvent", "read_score"]
+__all__ = ["Score", "ScoreEvent", "read_score"]
 
 
 class ScoreEvent(NamedTuple):
@@ -19,41 +18,34 @@ class ScoreEvent(NamedTuple):
     message: ChannelMessage
 
 
-def read_score(path: Path) -> list[ScoreEvent]:
-    """All channel messages of all tracks in the order in which they are due; tempo changes are followed.
+class Score(NamedTuple):
+    """A file as music.
+
+    Args:
+        events: all channel messages of all tracks in the order in which they are due; tempo changes are followed.
+        warnings: what is wrong with the file and was forgiven, a sentence each.
+    """
+
+    events: list[ScoreEvent]
+    warnings: tuple[str, ...]
+
+
+def read_score(path: Path) -> Score:
+    """The music in a file. Its data 2 is 0 where MIDI has one data byte.
 
     Raises:
-        FileError: the file cannot be read, is no Standard MIDI File with a common time for its tracks, or is empty.
+        FileError: the file cannot be read, is no Standard MIDI File, or is empty.
     """
-    file = _parse(path)
-    if file.type == 2 or file.ticks_per_beat <= 0:
-        raise FileError(f"{path}: MIDI files of format 2 or with SMPTE time are not supported")
-    events: list[ScoreEvent] = []
-    due_s = 0.0
-    for message in file:
-        due_s += message.time
-        if not message.is_meta and message.type != "sysex":
-            events.append(ScoreEvent(due_s, _three_bytes(message.bytes())))
-    if not events:
-        raise FileError(f"{path} holds no music")
-    return events
-
-
-def _parse(path: Path) -> MidiFile:
     try:
-        content = path.read_bytes()
+        file = parse(path.read_bytes())
+        events = [
+            ScoreEvent(timed.seconds, (timed.message >> 16, timed.message >> 8 & 0x7F, timed.message & 0x7F))
+            for timed in in_time(file, with_drums=True)
+        ]
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        return MidiFile(file=BytesIO(content))
-    except EOFError:
-        raise FileError(f"{path} is no MIDI file, or only a part of one") from None
-    except (OSError, ValueError, LookupError, TypeError, KeySignatureError) as error:
-        # mido has no errors of its own for broken files: these are what its readers raise.
+    except NotReadable as error:
         raise FileError(f"{path} is no MIDI file: {error}") from None
-
-
-def _three_bytes(message: list[int]) -> ChannelMessage:
-    """The message in the wire's form, whose data 2 is 0 where MIDI has one data byte."""
-    status, data1, *rest = message
-    return status, data1, rest[0] if rest else 0
+    if not events:
+        raise FileError(f"{path} holds no music")
+    return Score(events, file.warnings)

@@ -37,7 +37,9 @@ def _address(options: argparse.Namespace) -> RoomAddress:
 def run_play(options: argparse.Namespace) -> int:
     """Play a file; the exit status. Raises ClientError."""
     score = read_score(options.file)
-    played = uvloop.run(_until_signal(_play_with_bar(_address(options), score, options.speed)))
+    for warning in score.warnings:
+        complain(f"{options.file}: {warning}")
+    played = uvloop.run(_until_signal(_play_with_bar(_address(options), score.events, options.speed)))
     if played is None:
         complain("interrupted: everything is released")
         return INTERRUPTED

@@ -1,6 +1,6 @@
 """The configuration: its sections, and how it is put together and checked at the start."""
 
-from rhythmd.config.loading import load_config, read_config, with_sources
+from rhythmd.config.loading import Loaded, load_config, read_config, with_sources
 from rhythmd.config.machine import check_packages, lacking, load_tls
 from rhythmd.config.sections import (
     AuthConfig,
@@ -25,6 +25,7 @@ __all__ = [
     "ErrorsConfig",
     "HubConfig",
     "LimitsConfig",
+    "Loaded",
     "QuotaConfig",
     "RecordingConfig",
     "RoomsConfig",

@@ -110,12 +110,12 @@ def _read_environment(environment: Mapping[str, str], layers: _Layers) -> None:
             layers.put(section, key, _Text(text), name)
 
 
-def _read_settings(settings: Iterable[str], layers: _Layers) -> None:
-    for setting in settings:
+def _read_settings(settings: Iterable[str], options: Mapping[str, str], layers: _Layers) -> None:
+    for source, setting in (*(("--set", setting) for setting in settings), *options.items()):
         path, separator, text = setting.partition("=")
         section, dot, key = path.strip().partition(".")
         if separator and dot and key:
-            layers.put(section, key, _Text(text.strip()), f"--set {path.strip()}")
+            layers.put(section, key, _Text(text.strip()), f"--set {path.strip()}" if source == "--set" else source)
         else:
             layers.problems.append(f"--set {setting}: the form is section.key=value")
 
@@ -172,13 +172,22 @@ def _problem(struct: type[Struct], key: str, value: object) -> str | None:
     return None
 
 
-def read_config(path: Path | None, environment: Mapping[str, str] = os.environ, settings: Iterable[str] = ()) -> Loaded:
-    """Read everything, and find all that is wrong. The arguments are those of `load_config`."""
+def read_config(
+    path: Path | None,
+    environment: Mapping[str, str] = os.environ,
+    settings: Iterable[str] = (),
+    options: Mapping[str, str] = {},
+) -> Loaded:
+    """Read everything, and find all that is wrong.
+
+    The arguments are those of `load_config`, and `options`: by the name of an option (`--port`) what it sets, as
+    `section.key=value`.
+    """
     layers = _Layers()
     if path is not None:
         _read_file(path, layers)
     _read_environment(environment, layers)
-    _read_settings(settings, layers)
+    _read_settings(settings, options, layers)
     doubtful: set[str] = set()
     config = Config(**{section: _convert(section, layers, doubtful) for section in Config.__struct_fields__})
     if not layers.is_complete:

@@ -91,6 +91,7 @@ class RoomsConfig(Section, frozen=True):
     lobby_players: Annotated[int, Meta(ge=1, le=65_000)] = 16
     chat_history: Annotated[int, Meta(ge=0, le=10_000)] = 100
     kept_per_account: Positive = 20
+    linger_s: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
 
 
 class QuotaConfig(Section, frozen=True):

@@ -150,6 +150,7 @@ class Hub:
             "ban": moderation.ban,
             "unban": moderation.unban,
             "mute": moderation.mute,
+            "sanctions": moderation.sanctions,
             "clear-chat": moderation.clear_chat,
             "record": recording.record,
             "record-last": recording.record_last,
@@ -167,7 +168,8 @@ class Hub:
 
     async def restore(self) -> None:
         """Put back who was where when the process before ended."""
-        await Restoration(self._file, self.registry, self.catalogue, self.sessions).run()
+        linger_s = self._config.rooms.linger_s
+        await Restoration(self._file, self.registry, self.catalogue, self.sessions, linger_s).run()
 
     def start(self) -> None:
         self.pacer.start()

@@ -1,15 +1,16 @@
-"""Standard MIDI Files: what a room played, a track for each player (RP-001, format 1).
+"""Standard MIDI Files of what a room played: a track for each player.
 
 Written here and not with a library: a long recording has hundreds of thousands of events, and a tenth of the work for
 each is a tenth of the time that a server's other threads wait for the interpreter.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from struct import Struct
+from itertools import chain
 from typing import Final
 
-from rhythm_protocol.midi import CHANNEL_PRESSURE, PROGRAM_CHANGE
+from rhythm_protocol.midi import PITCH_BEND, PROGRAM_CHANGE
 from rhythmd.midi.tempo import FREE_QUARTER_US, Grid, Tempo
+from rhythmd.midi.writer import SET_TEMPO, TIME_SIGNATURE, TRACK_NAME, file_head, meta_event, track_chunk
 
 __all__ = ["ChannelMessage", "Event", "encode"]
 
@@ -24,17 +25,8 @@ Event = tuple[int, ChannelMessage]
 TICKS_PER_QUARTER: Final = 480
 FINE_TICKS_PER_QUARTER: Final = 30_720
 
-FORMAT: Final = 1
-TRACK_NAME: Final = 0x03
-SET_TEMPO: Final = 0x51
-TIME_SIGNATURE: Final = 0x58
 CLOCKS_PER_WHOLE: Final = 96
 THIRTY_SECONDS_PER_QUARTER: Final = 8
-END_OF_TRACK: Final = b"\x00\xff\x2f\x00"
-
-_CHUNK: Final = Struct(">4sI")
-_HEAD: Final = Struct(">HHH")
-_ONE_DATA_BYTE: Final = range(PROGRAM_CHANGE, CHANNEL_PRESSURE + 0x10)
 
 
 def encode(
@@ -50,50 +42,28 @@ def encode(
     """
     ticks = FINE_TICKS_PER_QUARTER if tempos else TICKS_PER_QUARTER
     grid = Grid(ticks, origin_ms, tempos)
-    head = _meta(TRACK_NAME, title.encode()) + b"".join(_tempo_changes(grid))
-    chunks = [_track(head)]
-    chunks += (_track(_meta(TRACK_NAME, name.encode()), _messages(events, grid)) for name, events in tracks)
-    return _chunk(b"MThd", _HEAD.pack(FORMAT, len(chunks), ticks)) + b"".join(chunks)
+    common = [*_named(title), *_tempo_changes(grid)]
+    chunks = [track_chunk(common)]
+    chunks += (track_chunk(chain(_named(name), _messages(events, grid))) for name, events in tracks)
+    return file_head(len(chunks), ticks) + b"".join(chunks)
 
 
-def _tempo_changes(grid: Grid) -> Iterator[bytes]:
+def _named(name: str) -> list[tuple[int, bytes]]:
+    return [(0, meta_event(TRACK_NAME, name.encode()))]
+
+
+def _tempo_changes(grid: Grid) -> Iterator[tuple[int, bytes]]:
     """All tempos and metres; where the piece does not begin with one, first the tempo of no metronome."""
     if not grid.tempos or grid.tempos[0][0]:
-        yield _meta(SET_TEMPO, FREE_QUARTER_US.to_bytes(3, "big"))
-    before = 0
+        yield 0, meta_event(SET_TEMPO, FREE_QUARTER_US.to_bytes(3, "big"))
     for tick, tempo in grid.tempos:
         unit = tempo.unit.bit_length() - 1  # as a power of two
         metre = bytes((tempo.beats, unit, CLOCKS_PER_WHOLE // tempo.unit, THIRTY_SECONDS_PER_QUARTER))
-        yield _meta(SET_TEMPO, tempo.quarter_us.to_bytes(3, "big"), tick - before) + _meta(TIME_SIGNATURE, metre)
-        before = tick
+        yield tick, meta_event(SET_TEMPO, tempo.quarter_us.to_bytes(3, "big"))
+        yield tick, meta_event(TIME_SIGNATURE, metre)
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return _CHUNK.pack(kind, len(content)) + content
-
-
-def _track(head: bytes, messages: Iterable[bytes] = ()) -> bytes:
-    return _chunk(b"MTrk", b"".join((head, *messages, END_OF_TRACK)))
-
-
-def _meta(kind: int, content: bytes, ticks: int = 0) -> bytes:
-    return b"".join((_quantity(ticks), bytes((0xFF, kind)), _quantity(len(content)), content))
-
-
-def _messages(events: Iterable[Event], grid: Grid) -> Iterator[bytes]:
-    before = 0
+def _messages(events: Iterable[Event], grid: Grid) -> Iterator[tuple[int, bytes]]:
     for at_ms, (status, data1, data2) in events:
-        tick = grid.tick(at_ms)
-        yield _quantity(tick - before)
-        yield bytes((status, data1)) if status in _ONE_DATA_BYTE else bytes((status, data1, data2))
-        before = tick
-
-
-def _quantity(number: int) -> bytes:
-    """A number in the file's form: seven bits a byte, the highest first, the top bit set on all but the last."""
-    if number < 0x80:
-        return bytes((number,))
-    digits = [number & 0x7F]
-    while number := number >> 7:
-        digits.append(number & 0x7F | 0x80)
-    return bytes(reversed(digits))
+        is_short = PROGRAM_CHANGE <= status < PITCH_BEND
+        yield grid.tick(at_ms), bytes((status, data1)) if is_short else bytes((status, data1, data2))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_ON, PITCH_BEND, PROGRAM_CHANGE
-from rhythmd.midi.state import ChannelMessage, NoteState
+from rhythmd.midi.parameters import PARAMETER_CONTROLLERS
+from rhythmd.midi.state import BANK, ChannelMessage, NoteState
 
 __all__ = ["MESSAGE_SIZE", "Score", "way_to"]
 
@@ -23,7 +24,6 @@ AT_FIRST: Final = {
     10: 64,
     11: 127,
     **dict.fromkeys(range(70, 80), 64),
-    **dict.fromkeys(range(98, 102), 127),
 }
 
 
@@ -106,8 +106,21 @@ def way_to(settings: Sequence[ChannelMessage], state: NoteState) -> list[Channel
     What is set now and not there goes back to where it was at first. All that is set there is said, also what is the
     same: a program comes from the bank in force, which may be another one.
     """
+    goal = NoteState()
+    goal.apply(_packed(settings), 0)
     there = {_subject(message) for message in settings}
-    return [*(_at_first(message) for message in _settings(state) if _subject(message) not in there), *settings]
+    back = (_at_first(message) for message in _settings(state) if _goes_back(message, there))
+    return [*dict.fromkeys(back), *state.way_back(goal), *settings]
+
+
+def _goes_back(message: ChannelMessage, there: set[tuple[int, int]]) -> bool:
+    """Whether a setting is taken back. A bank is where a program is set: that may have been chosen before any bank."""
+    status, data1, _ = message
+    is_control = status & 0xF0 == CONTROL_CHANGE
+    if is_control and data1 in PARAMETER_CONTROLLERS:
+        return False
+    has_program = (PROGRAM_CHANGE | status & 0x0F, 0) in there
+    return (is_control and data1 in BANK and has_program) or _subject(message) not in there
 
 
 def _settings(state: NoteState) -> list[ChannelMessage]:

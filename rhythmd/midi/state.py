@@ -1,4 +1,4 @@
-"""What one player holds: keys, pedals and the other controllers, program, bend and pressure, per channel.
+"""What one player holds: keys, pedals and the other controllers, parameters, program, bend and pressure, per channel.
 
 A lost note-on is a blemish, a lost note-off is forever (RFC 6295, appendix A). So the server keeps this state from the
 events themselves, lets go what a player who is gone still holds, and gives it to whoever comes later.
@@ -18,8 +18,9 @@ from rhythm_protocol.midi import (
     PROGRAM_CHANGE,
 )
 from rhythmd.clock import server_ms
+from rhythmd.midi.parameters import PARAMETER_CONTROLLERS, Parameters
 
-__all__ = ["ALL_NOTES_OFF", "FIRST_MODE_MESSAGE", "ChannelMessage", "HeldNotes", "NoteState", "as_blocks"]
+__all__ = ["ALL_NOTES_OFF", "BANK", "FIRST_MODE_MESSAGE", "ChannelMessage", "HeldNotes", "NoteState", "as_blocks"]
 
 ChannelMessage = tuple[int, int, int]
 """Status, data 1, data 2."""
@@ -27,8 +28,15 @@ ChannelMessage = tuple[int, int, int]
 UNSET: Final = 0xFF  # no data byte has this value
 BEND_CENTRE: Final = (0x00, 0x40)
 BANK: Final = (0, 32)
-OTHER_CONTROLLERS: Final = tuple(number for number in range(128) if number not in BANK)
-PEDALS: Final = (64, 66, 67)  # sustain, sostenuto, soft
+PLAIN_CONTROLLERS: Final = tuple(
+    number for number in range(120) if number not in BANK and number not in PARAMETER_CONTROLLERS
+)
+LOWER: Final = 32
+"""A controller below this has a lower half so much above it, if it has one: together they have 14 bits (MIDI 1.0)."""
+
+FIRST_SINGLE: Final = 64  # from here to `LAST_SINGLE` they have seven bits, pedals among them
+LAST_SINGLE: Final = 95
+PEDALS: Final = (64, 66, 67, 69)  # sustain, sostenuto, soft, hold 2
 PEDAL_DOWN: Final = 64  # from this value on
 
 ALL_SOUND_OFF: Final = 120
@@ -51,26 +59,52 @@ def as_blocks(slot: bytes, messages: Sequence[ChannelMessage], at_ms: int | None
 class _Channel:
     """One MIDI channel. The arrays are indexed by key and by controller number."""
 
-    __slots__ = ("bend", "controllers", "pressure", "program", "velocities")
+    __slots__ = ("bank", "bend", "controllers", "is_lower_first", "parameters", "pressure", "program", "velocities")
 
     def __init__(self) -> None:
         self.velocities = bytearray(128)
         self.controllers = bytearray([UNSET]) * 128
+        # Where an upper half came after its lower half, which it clears (MIDI 1.0), though not in all instruments.
+        self.is_lower_first = bytearray(LOWER)
+        self.parameters: Parameters | None = None
         self.program = UNSET
+        self.bank: list[tuple[int, int]] = []  # in which the program was chosen, as controllers and their values
         self.pressure = 0
         self.bend = BEND_CENTRE
 
     def control(self, number: int, value: int) -> None:
-        if number < FIRST_MODE_MESSAGE:
+        if FIRST_SINGLE <= number <= LAST_SINGLE:
             self.controllers[number] = value
+        elif number in PARAMETER_CONTROLLERS:
+            if self.parameters is None:
+                self.parameters = Parameters()
+            self.parameters.control(number, value)
+        elif number < FIRST_MODE_MESSAGE:
+            self.controllers[number] = value
+            if number < 2 * LOWER:
+                self.is_lower_first[number % LOWER] = number < LOWER
         elif number == RESET_ALL_CONTROLLERS:
-            for controller in range(FIRST_MODE_MESSAGE):
-                if controller not in KEPT_BY_RESET:
-                    self.controllers[controller] = UNSET
-            self.pressure = 0
-            self.bend = BEND_CENTRE
+            self._reset()
         elif number in ALL_NOTES_OFF:
             self.velocities = bytearray(128)
+
+    def _reset(self) -> None:
+        for controller in range(FIRST_MODE_MESSAGE):
+            if controller not in KEPT_BY_RESET:
+                self.controllers[controller] = UNSET
+        if self.parameters is not None:
+            self.parameters.deselect()
+        self.pressure = 0
+        self.bend = BEND_CENTRE
+
+    def choose(self, program: int) -> None:
+        """A program change: it takes the program from the bank in force (MIDI 1.0)."""
+        self.program = program
+        self.bank = self._bank()
+
+    def _bank(self) -> list[tuple[int, int]]:
+        order = reversed(BANK) if self.is_lower_first[BANK[0]] else BANK
+        return [(number, self.controllers[number]) for number in order if self.controllers[number] != UNSET]
 
     def held(self) -> list[int]:
         return [key for key, velocity in enumerate(self.velocities) if velocity]
@@ -78,11 +112,10 @@ class _Channel:
     def messages(self, channel: int) -> list[ChannelMessage]:
         """What brings a fresh channel here: settings first, notes last, so that they sound with them."""
         messages: list[ChannelMessage] = []
-        # The bank first: a program change takes the program from the bank in force (MIDI 1.0).
-        messages += self._settings(channel, BANK)
-        if self.program != UNSET:
-            messages.append((PROGRAM_CHANGE | channel, self.program, 0))
-        messages += self._settings(channel, OTHER_CONTROLLERS)
+        messages += self._programs(channel)
+        messages += self._settings(channel, PLAIN_CONTROLLERS)
+        if self.parameters is not None:
+            messages += self.parameters.messages(channel)
         if self.bend != BEND_CENTRE:
             messages.append((PITCH_BEND | channel, *self.bend))
         if self.pressure:
@@ -90,10 +123,24 @@ class _Channel:
         messages += [(NOTE_ON | channel, key, self.velocities[key]) for key in self.held()]
         return messages
 
+    def _programs(self, channel: int) -> Iterator[ChannelMessage]:
+        """The bank of the program, the program, then the bank of the next one."""
+        bank = self._bank()
+        if self.program != UNSET:
+            yield from ((CONTROL_CHANGE | channel, *each) for each in self.bank)
+            yield PROGRAM_CHANGE | channel, self.program, 0
+        if self.program == UNSET or bank != self.bank:
+            yield from ((CONTROL_CHANGE | channel, *each) for each in bank)
+
     def _settings(self, channel: int, numbers: Iterable[int]) -> Iterator[ChannelMessage]:
         for number in numbers:
-            if self.controllers[number] != UNSET:
-                yield (CONTROL_CHANGE | channel, number, self.controllers[number])
+            value = self.controllers[number]
+            if value == UNSET:
+                continue
+            if number < LOWER and self.is_lower_first[number] and self.controllers[number + LOWER] != UNSET:
+                yield CONTROL_CHANGE | channel, number + LOWER, self.controllers[number + LOWER]
+            if not (LOWER <= number < 2 * LOWER and self.is_lower_first[number - LOWER]):
+                yield CONTROL_CHANGE | channel, number, value
 
     def ends(self, kind: int, data1: int, data2: int) -> bool:
         if kind == NOTE_OFF or (kind == NOTE_ON and not data2):
@@ -151,7 +198,7 @@ class NoteState:
             elif kind == PITCH_BEND:
                 channel.bend = (payload[at + 1], payload[at + 2])
             elif kind == PROGRAM_CHANGE:
-                channel.program = payload[at + 1]
+                channel.choose(payload[at + 1])
             elif kind == CHANNEL_PRESSURE:
                 channel.pressure = payload[at + 1]
 
@@ -169,6 +216,15 @@ class NoteState:
         status, data1, data2 = message
         channel = self._channels[status & 0x0F]
         return channel is not None and channel.ends(status & 0xF0, data1, data2)
+
+    def way_back(self, there: "NoteState") -> list[ChannelMessage]:
+        """What takes back the parameters that are entered or selected here, as far as `there` has not the same."""
+        return [
+            message
+            for number, (channel, other) in enumerate(zip(self._channels, there._channels, strict=True))
+            if channel is not None and channel.parameters is not None
+            for message in channel.parameters.taken_back(number, None if other is None else other.parameters)
+        ]
 
     def release(self) -> list[ChannelMessage]:
         """The messages that end every held note, lift the pedals and centre the bend; the state follows."""
@@ -207,7 +263,33 @@ class HeldNotes:
         return [message for message in self._state.snapshot() if message[0] & 0xF0 != NOTE_ON]
 
     def changes_to(self, state: Sequence[ChannelMessage]) -> tuple[list[ChannelMessage], list[ChannelMessage]]:
-        """What leads from here to `state`, the server's word: the messages that end something, and what begins."""
+        """What leads from here to `state`, the server's word: the messages that end something, and what begins.
+
+        Of messages whose order has meaning all are said again if one of them is another.
+        """
         here = self._state.snapshot()
         over = HeldNotes(message for message in here if message not in state)
-        return over.release(), [message for message in state if message not in here]
+        known, wanted = _by_subject(here), _by_subject(state)
+        return over.release(), [
+            message for message in state if known.get(_subject(message)) != wanted[_subject(message)]
+        ]
+
+
+def _by_subject(messages: Iterable[ChannelMessage]) -> dict[tuple[int, int], list[ChannelMessage]]:
+    subjects: dict[tuple[int, int], list[ChannelMessage]] = {}
+    for message in messages:
+        subjects.setdefault(_subject(message), []).append(message)
+    return subjects
+
+
+def _subject(message: ChannelMessage) -> tuple[int, int]:
+    """What a message is about: messages about the same thing have an order."""
+    status, data1, _ = message
+    kind = status & 0xF0
+    if kind == PROGRAM_CHANGE:
+        return CONTROL_CHANGE | status & 0x0F, BANK[0]
+    if kind != CONTROL_CHANGE:
+        return status, data1 if kind == NOTE_ON else 0
+    if data1 in PARAMETER_CONTROLLERS:
+        return status, min(PARAMETER_CONTROLLERS)
+    return status, data1 % LOWER if data1 < 2 * LOWER else data1

@@ -1,13 +1,11 @@
 """Builds the HTTP side and hands its protocol to the listener."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 
 from rhythm_protocol.errors import ErrorCode
@@ -25,34 +23,19 @@ from rhythmd.rest.serving.dispatcher import Dispatcher
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.guard import Endpoint, RequestGuard
 from rhythmd.rest.serving.origins import Origins
-from rhythmd.rest.serving.parsing import HttpServer
 from rhythmd.rest.serving.paths import PathMatcher, PathRow
+from rhythmd.rest.serving.protocol import HttpProtocol
 from rhythmd.rest.serving.rates import Rates
 from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PublicUrls, RequestSource
 from rhythmd.rest.serving.uploads import UploadReader
 from rhythmd.rest.table import Table, route_table
 from rhythmd.sheets.library import SheetLibrary
-from rhythmd.telemetry import rest_log
 from rhythmd.workers.scratch import ScratchFolder
 
 __all__ = ["RestSide"]
 
-KEEPALIVE_S: Final = 75.0
 RETRY_S: Final = "10"
-LINGER_S: Final = 2.0
-"""For which a body that was refused is still read and thrown away, so that its sender sees the answer."""
-READ_BYTES: Final = 65_536
-"""Of a body, for each connection, before the client has to wait; at twice as many it does. aiohttp has 256 KiB."""
-
-
-def _is_our_mistake(record: logging.LogRecord) -> bool:
-    """False for aiohttp's traceback about a request that is no HTTP: it was answered with 400, the peer erred."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
-
-
-http_log: Final = rest_log.getChild("http")
-http_log.addFilter(_is_our_mistake)
 
 
 class RestSide:
@@ -100,15 +83,9 @@ class RestSide:
         paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
         self._dispatcher = Dispatcher(paths, origins, source, self._reports)
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
-        self._server = HttpServer(
+        self._server = web.Server(
             self._dispatcher.answer,
-            self._dispatcher.refusal,
             request_factory=partial(web.BaseRequest, loop=loop, client_max_size=config.limits.body_bytes),
-            access_log=None,
-            logger=http_log,
-            keepalive_timeout=KEEPALIVE_S,
-            lingering_time=LINGER_S,
-            read_bufsize=READ_BYTES,
         )
 
     def start(self) -> None:
@@ -122,7 +99,7 @@ class RestSide:
 
     def protocol(self, accepted: Accepted) -> asyncio.Protocol:
         """aiohttp's protocol for one accepted connection."""
-        return HttpConnection(self._server(), accepted, self._head_s)
+        return HttpConnection(HttpProtocol(self._server, self._dispatcher), accepted, self._head_s)
 
     def refusal(self) -> bytes:
         """The answer to a connection that is one too many."""
@@ -141,6 +118,7 @@ def _site(table: Table, health: HealthResource, socket: SocketResource) -> tuple
         ("GET", "/ws", socket.open),
         ("GET", "/", page.index),
         ("GET", "/static/{name}", page.static),
+        ("GET", "/static/{version}/{name}", page.versioned),
         ("GET", "/api/v1/openapi.json", docs.openapi),
         ("GET", "/api/v1/docs", docs.page),
         ("GET", "/api/v1/docs/{name}", docs.file),

@@ -6,7 +6,9 @@ not called unknown: what is older than any upload can be, or, where no server ru
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from rhythmd.ports import NotFound, SheetStore
 from rhythmd.rows import Sheet, SheetFile
@@ -26,7 +28,7 @@ class Remedy(StrEnum):
     NONE = "lost, unless somebody uploads the file again"
 
 
-class Problem(NamedTuple):
+class Problem(Struct, frozen=True):
     """What is wrong, for people."""
 
     text: str

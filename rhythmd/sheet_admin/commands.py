@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from rhythmd.admin import Commands, Shared
+from rhythmd.admin import Commands, Shared, add_format
 from rhythmd.config import Config
 from rhythmd.options import choice, text
 from rhythmd.rows import SheetPrivacy
@@ -65,6 +65,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--repair", action="store_true", help="remove what nothing knows or uses, and mend the words")
     parser.add_argument("--deep", action="store_true", help="read every file, and compare it with its hash")
+    add_format(parser)
 
 
 def _folder(given: str) -> Path:

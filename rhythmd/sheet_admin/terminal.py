@@ -16,14 +16,14 @@ import orjson
 from msgspec import Struct, to_builtins
 from tqdm import tqdm
 
-from rhythmd.admin import OPERATOR, open_auth, opened
+from rhythmd.admin import OPERATOR, Format, open_auth, opened, print_list
 from rhythmd.app import open_blobs, open_scratch
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config
 from rhythmd.errors import ConfigError
 from rhythmd.ports import Store, StoreError
 from rhythmd.rows import Account, Approval
-from rhythmd.sheet_admin.checking import Checker, Remedy
+from rhythmd.sheet_admin.checking import Checker, Problem, Remedy
 from rhythmd.sheet_admin.exporting import Exported, Exporter, Fate
 from rhythmd.sheet_admin.importing import Handled, Importer, Outcome, Terms, find_files
 from rhythmd.sheet_admin.manifest import read_manifest
@@ -224,10 +224,15 @@ async def run_check(config: Config, options: argparse.Namespace) -> int:
             repairs=options.repair,
             is_deep=options.deep,
         )
-        async for problem in checker.problems():
-            counts[problem.remedy] += 1
-            print(printable(f"{problem.text}: {problem.remedy}"), flush=True)
-        if not shelf.is_alone:
-            print("a server may be running: what is younger than an hour was passed over")
-    print(", ".join(f"{count} {remedy}" for remedy, count in counts.items()) or "nothing is wrong")
+
+        async def counted() -> AsyncIterator[Problem]:
+            async for problem in checker.problems():
+                counts[problem.remedy] += 1
+                yield problem
+
+        await print_list(counted(), lambda problem: printable(f"{problem.text}: {problem.remedy}"), options.format)
+        told = [] if shelf.is_alone else ["a server may be running: what is younger than an hour was passed over"]
+    told.append(", ".join(f"{count} {remedy}" for remedy, count in counts.items()) or "nothing is wrong")
+    if options.format is Format.TEXT:
+        print("\n".join(told))
     return FAILED if counts[Remedy.REPAIR] or counts[Remedy.NONE] else 0

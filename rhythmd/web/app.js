@@ -5,6 +5,7 @@ import { Chat } from "./chat.js";
 import { Clicks } from "./clicks.js";
 import { Conductor } from "./conductor.js";
 import { Connection } from "./connection.js";
+import { Login } from "./login.js";
 import { Metronome } from "./metronome.js";
 import { Music } from "./music.js";
 import { People } from "./people.js";
@@ -14,13 +15,19 @@ import { Recorder, describe } from "./recorder.js";
 import { ServerClock } from "./clock.js";
 import { Synth } from "./synth.js";
 import { Trails } from "./trails.js";
+import { LOBBY, linkTo, roomOf } from "./links.js";
 import { encodeClockRequest, encodeMidi } from "./rhythm-protocol.js";
+import { followFocus } from "./focus.js";
+import { leaveSeat, takeSeat } from "./seat.js";
 
-const LOBBY = "lobby";
 const COMMAND = "/";
 const SILENT_REFUSALS = new Set(["lost", "answer-lost", "already-in-room"]); // of a join
+// After these the same room may be had later, or by another word. After all others the lobby is the way on.
+const PASSING_REFUSALS = new Set(["wrong-password", "room-full", "unavailable", "rate-limited", "stopping"]);
+const REMOVALS = { replaced: "You have joined this room elsewhere", deleted: "This room was deleted" };
 const REPORT_EVERY_MS = 2000;
 const BRIEFLY_MS = 4000;
+const LONG_ENOUGH_MS = 10_000; // to read a sentence
 
 const $ = (id) => document.getElementById(id);
 const people = new People($("people"), $("count"));
@@ -35,14 +42,17 @@ const clicks = new Clicks(synth);
 const beats = new Agenda();
 const metronome = new Metronome(clock, beat, cancelBeats);
 const conductor = new Conductor($("metronome"), (data) => ask("metronome", data));
+const login = new Login((ticket) => connection.request("authenticate", { ticket }), (text) => (farewell = text));
 const recorder = new Recorder($("recording"), $("recorder"), ask);
 
 let me = null; // our user
 let mySlot = null;
 let room = null; // as the server describes it
 let resumeSeconds = null;
+let farewell = null; // to a login, to be told in the next room
+let seat = takeSeat(); // that of this tab before the page was loaded again
 
-const address = new URL("/ws", location.href);
+const address = new URL("ws", document.baseURI); // the server may be anywhere below its host
 address.protocol = address.protocol.replace("http", "ws");
 const connection = new Connection(address, {
   state: showState,
@@ -52,7 +62,10 @@ const connection = new Connection(address, {
   welcome: (data) => {
     resumeSeconds = data.limits.resume_s;
     clock.start(data.server_time);
+    login.begin(data.login_s);
   },
+  lapsed: (data) => login.lapsed(data),
+  turnedAway: () => login.turnedAway(),
   begin,
   resumed,
   error: ({ message }) => chat.note(message),
@@ -65,12 +78,13 @@ const connection = new Connection(address, {
   "user-updated": ({ user }) => people.put(user),
   "user-left": ({ slot }) => {
     playout.release(slot);
+    music.forget(slot);
     people.remove(slot);
   },
   "room-updated": ({ room: info }) => showRoom(info),
   "room-left": ({ reason, message }) => {
     leave();
-    showNotice(`You were ${reason}${message ? `: ${message}` : ""}`);
+    showNotice(`${REMOVALS[reason] ?? `You were ${reason}`}${message ? `: ${message}` : ""}`);
   },
   "chat-message": (line) => chat.add(line),
   "chat-cleared": () => chat.clear(),
@@ -89,23 +103,36 @@ function lost(returns) {
 function begin({ user }) {
   if (mySlot !== null) showBriefly("connected: joined anew");
   me = user;
+  seat = null;
   leave();
-  return join(wantedRoom());
+  return joinWanted().then(sayFarewell);
 }
 
-function resumed({ user, recovered, join: ack }) {
+function sayFarewell() {
+  if (farewell !== null) explain(farewell);
+  farewell = null;
+}
+
+async function resumed({ user, recovered, join: ack }) {
   me = user;
   showNotice("");
-  if (!recovered && ack === null) return join(wantedRoom());
-  if (!recovered) enter(ack);
+  if (!recovered && ack !== null) enter(ack);
+  const isElsewhere = seat !== null && seat.link !== location.hash; // the tab was sent to another room
+  seat = null;
+  if (isElsewhere || (!recovered && ack === null)) await joinWanted();
+  sayFarewell();
   showBriefly("connected: back in your seat");
-  return null;
 }
 
 // Rooms
 
-function wantedRoom() {
-  return decodeURIComponent(location.hash.slice(1)).trim() || LOBBY;
+/** Join the room of the link. Who is in a room stays there when the link names none. */
+async function joinWanted() {
+  const { name, odd } = roomOf(location.hash);
+  if (odd === null || room === null) await join(name);
+  if (odd === null) return;
+  showLink();
+  explain(odd);
 }
 
 async function join(name, password = null) {
@@ -117,9 +144,40 @@ async function join(name, password = null) {
 }
 
 async function refused(name, { code, message }) {
-  const password = code === "wrong-password" ? prompt(`Password of ${name}`) : null;
-  if (password) await join(name, password);
-  else if (!SILENT_REFUSALS.has(code)) showNotice(`${name}: ${message}`);
+  if (SILENT_REFUSALS.has(code)) return;
+  const password = code === "wrong-password" ? askPassword(name) : null;
+  if (password) {
+    await join(name, password);
+    return;
+  }
+  const isCurrent = roomOf(location.hash).name === name; // or the user has gone on to another link
+  if (room === null && name !== LOBBY && !PASSING_REFUSALS.has(code)) await join(LOBBY);
+  if (!isCurrent) return;
+  showLink();
+  explain(`${name}: ${message}`);
+}
+
+function askPassword(name) {
+  piano.releaseAll(); // whoever opens a dialog gets the ends of the keys
+  return prompt(`Password of ${name}`);
+}
+
+/** Say why things are not as the user wanted them. Who is in a room is not told for ever. */
+function explain(text) {
+  showNotice(text);
+  if (room !== null) setTimeout(() => $("notice").textContent === text && showNotice(""), LONG_ENOUGH_MS);
+}
+
+/** Let the page's address name the room that the user is in. */
+function showLink() {
+  if (room === null) return;
+  const { pathname, search } = location;
+  history.replaceState(null, "", pathname + search + linkTo(room));
+}
+
+function toLobby() {
+  history.replaceState(null, "", location.pathname + location.search);
+  return join(LOBBY);
 }
 
 function enter({ slot, room: info, members, notes, chat: history }) {
@@ -210,9 +268,11 @@ function showBriefly(text) {
   setTimeout(() => $("state").textContent === text && showState("connected", "on"), BRIEFLY_MS);
 }
 
+/** Say something, or with "" nothing more. Who is in no room is told the ways on. */
 function showNotice(text) {
   $("notice").textContent = text;
   $("notice").hidden = !text;
+  $("ways").hidden = !text || room !== null || !connection.ready;
 }
 
 function showListen() {
@@ -255,8 +315,18 @@ $("form").addEventListener("submit", say);
 $("listen").addEventListener("click", () => synth.start());
 $("again").addEventListener("click", () => connection.connect());
 synth.context.addEventListener("statechange", showListen);
-addEventListener("hashchange", () => join(wantedRoom()));
+$("lobby").addEventListener("click", toLobby);
+$("retry").addEventListener("click", joinWanted);
+addEventListener("hashchange", joinWanted);
 addEventListener("online", () => connection.hurry());
+addEventListener("pagehide", () => leaveSeat(connection.session, location.hash));
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  takeSeat(); // this page has it still
+  connection.awake();
+});
 setInterval(reportTiming, REPORT_EVERY_MS);
+followFocus();
 showListen();
+if (seat !== null) connection.goOnWith(seat.session);
 connection.connect();

@@ -13,6 +13,8 @@ const DECODERS = {
 };
 
 const SILENT = 4000;
+const LOGIN_EXPIRED = 4003;
+const MORE_THAN_CAME = Number.MAX_SAFE_INTEGER;
 const WELCOME_WITHIN_MS = 10_000;
 
 // Why a session cannot be resumed now, but may be later.
@@ -37,6 +39,9 @@ export class Connection {
    *   - `state(text, kind)` with a kind of "wait", "on" or "off"
    *   - `lost(returns)`: the socket is gone; if another follows, what is asked for now waits for it
    *   - `welcome(data)`: a new socket; whose session it will carry is not known yet
+   *   - `lapsed(data)`: asked before that: a promise of whether the user's login was renewed, and is good on the next
+   *     socket; null when there is nothing to renew
+   *   - `turnedAway()`: the server did not open a socket
    *   - `begin(data)`: the session of this welcome begins, no earlier one goes on
    *   - `resumed(data)`: the session goes on, with the `data` of the resume's ack
    *   The last two may return a promise that resolves when a room has been entered.
@@ -48,6 +53,7 @@ export class Connection {
     this.announcedDelay = null;
     this.counter = new SessionCounter();
     this.ready = false; // whether the socket carries our session
+    this.isRenewed = false; // whether the login was renewed since one was good
     this.goal = null; // at this count all has come that was missed
     this.lastId = 0;
     this.resumeId = null;
@@ -56,6 +62,16 @@ export class Connection {
 
   // Coming and going
 
+  /** The token that our session can be resumed with; null when there is none. */
+  get session() {
+    return this.counter.resume?.session ?? this.counter.session;
+  }
+
+  /** Go on with a session that an earlier page had. Of its room this page knows nothing, and gets all of it. */
+  goOnWith(session) {
+    this.counter.resume = { session, received: MORE_THAN_CAME };
+  }
+
   connect() {
     clearTimeout(this.retry);
     this.retry = null;
@@ -63,7 +79,9 @@ export class Connection {
     this.socket = new WebSocket(this.url, SUBPROTOCOL_BINARY);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => this.receive(new Uint8Array(data));
+    this.socket.onopen = () => (this.isOpen = true);
     this.socket.onclose = ({ code }) => this.closed(code);
+    this.isOpen = false;
     this.deadline = setTimeout(() => this.abandon(), WELCOME_WITHIN_MS);
   }
 
@@ -72,8 +90,16 @@ export class Connection {
     if (this.retry !== null) this.connect();
   }
 
+  /** The page was asleep, and its socket with it. */
+  awake() {
+    if (this.session === null) return;
+    this.abandon();
+    this.hurry();
+  }
+
   /** Give up a socket that has gone silent; its goodbye would take as long. */
   abandon() {
+    clearTimeout(this.retry);
     this.socket.onmessage = this.socket.onclose = null;
     this.socket.close(SILENT);
     this.closed(SILENT);
@@ -85,7 +111,8 @@ export class Connection {
     this.goal = this.resumeId = null;
     const announced = this.announcedDelay;
     this.announcedDelay = null;
-    const delay = announced ?? reconnectDelay(code, this.attempt);
+    if (!this.isOpen) this.handlers.turnedAway?.();
+    const delay = code === LOGIN_EXPIRED ? 0 : announced ?? reconnectDelay(code, this.attempt);
     this.handlers.lost(delay !== null);
     if (delay === null) {
       this.counter.forget();
@@ -93,7 +120,7 @@ export class Connection {
       return;
     }
     this.attempt += 1;
-    const reason = announced === null ? "connection lost" : "the server restarts";
+    const reason = code === LOGIN_EXPIRED ? "login ran out" : announced === null ? "connection lost" : "the server restarts";
     this.handlers.state(`${reason}, reconnecting in ${Math.ceil(delay / 1000)} s`, "wait");
     this.retry = setTimeout(() => this.connect(), delay);
   }
@@ -102,7 +129,30 @@ export class Connection {
 
   welcomed(welcome) {
     clearTimeout(this.deadline);
+    const renewal = this.isRenewed ? null : this.handlers.lapsed?.(welcome) ?? null;
+    if (renewal === null) this.take(welcome);
+    else this.renew(welcome, renewal);
+  }
+
+  /** Begin on a new socket with the login renewed, or go on without one. Only once, or it would have no end. */
+  async renew(welcome, renewal) {
+    const { socket } = this;
+    const isGood = await renewal;
+    if (this.socket !== socket || socket.readyState !== WebSocket.OPEN) return;
+    this.isRenewed = true;
+    if (!isGood) {
+      this.take(welcome);
+      return;
+    }
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+    this.connect();
+  }
+
+  /** Begin, or go on, with the session on this socket. */
+  take(welcome) {
     this.attempt = 0;
+    this.isRenewed = false;
     this.counter.welcomed(welcome.session);
     const resume = this.counter.resume;
     if (resume !== null) {

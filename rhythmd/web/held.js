@@ -5,7 +5,7 @@ const NOTE_ON = 0x90;
 const CONTROL_CHANGE = 0xb0;
 const PITCH_BEND = 0xe0;
 
-const PEDALS = new Set([64, 66, 67]); // sustain, sostenuto, soft
+const PEDALS = new Set([64, 66, 67, 69]); // sustain, sostenuto, soft, hold 2
 const ALL_SOUND_OFF = 120;
 const RESET_CONTROLLERS = 121;
 const ALL_NOTES_OFF = 123; // the modes after it imply it

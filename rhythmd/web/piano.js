@@ -1,5 +1,7 @@
 /** The keys on the screen: lit for whoever holds them, and played by pointer or computer keyboard. */
 
+import { isMusic, takesText } from "./focus.js";
+
 const LOWEST = 36;
 const HIGHEST = 96;
 const BLACK = new Set([1, 3, 6, 8, 10]);
@@ -13,6 +15,12 @@ const KEY_OF_CODE = new Map([
   ...UPPER_ROW.map((code, index) => [code, 60 + index]),
 ]);
 const PEDAL_CODE = "Space";
+const PEDAL_DOWN = [0xb0, 64, 127];
+const PEDAL_UP = [0xb0, 64, 0];
+const MAIN_BUTTON = 0;
+
+// While one of these is down, systems keep the ends of other keys to themselves: Meta on macOS, Alt+Tab elsewhere.
+const SYSTEM_KEYS = new Set(["Meta", "Alt", "Control", "OS"]);
 
 export const isBlack = (key) => BLACK.has(key % 12);
 
@@ -27,9 +35,11 @@ export class Piano {
     this.keys = new Map();
     this.lights = new Map();
     this.pressed = new Map();
+    this.pedal = false;
     this.build();
     this.listenToPointer();
     this.listenToKeyboard();
+    this.listenToFocus();
   }
 
   build() {
@@ -91,8 +101,16 @@ export class Piano {
     if (![...this.pressed.values()].includes(key)) this.play([0x80, key, 0]);
   }
 
+  setPedal(down) {
+    if (this.pedal === down) return;
+    this.pedal = down;
+    this.play(down ? PEDAL_DOWN : PEDAL_UP);
+  }
+
+  /** Let go of every key and of the pedal. */
   releaseAll() {
     [...this.pressed.keys()].forEach((source) => this.release(source));
+    this.setPedal(false);
   }
 
   listenToPointer() {
@@ -106,31 +124,47 @@ export class Piano {
     };
     this.element.addEventListener("pointerdown", (event) => {
       event.preventDefault();
-      event.target.releasePointerCapture?.(event.pointerId);
+      document.activeElement?.blur(); // who touches the keys has done with the chat
+      if (event.button !== MAIN_BUTTON) return;
+      if (event.target.hasPointerCapture(event.pointerId)) event.target.releasePointerCapture(event.pointerId);
       touch(event);
     });
-    addEventListener("pointermove", (event) => this.pressed.has(event.pointerId) && touch(event));
+    addEventListener("pointermove", (event) => {
+      if (!this.pressed.has(event.pointerId)) return;
+      if (event.buttons === 0) this.release(event.pointerId); // it was let go where nobody saw it
+      else touch(event);
+    });
     for (const end of ["pointerup", "pointercancel"]) {
       addEventListener(end, ({ pointerId }) => this.release(pointerId));
     }
   }
 
   listenToKeyboard() {
-    const isMusic = ({ target, ctrlKey, metaKey, altKey }) =>
-      !(ctrlKey || metaKey || altKey) && !target.closest?.("input, select, button, a");
     addEventListener("keydown", (event) => {
+      if (SYSTEM_KEYS.has(event.key)) this.releaseAll();
       const key = KEY_OF_CODE.get(event.code);
       if (!isMusic(event) || (key === undefined && event.code !== PEDAL_CODE)) return;
       event.preventDefault();
       if (event.repeat) return;
-      if (key === undefined) this.play([0xb0, 64, 127]);
+      if (key === undefined) this.setPedal(true);
       else this.press(event.code, key, VELOCITY);
     });
     addEventListener("keyup", (event) => {
-      if (KEY_OF_CODE.has(event.code)) this.release(event.code);
-      else if (event.code === PEDAL_CODE && isMusic(event)) this.play([0xb0, 64, 0]);
+      if (event.code !== PEDAL_CODE) {
+        this.release(event.code);
+        return;
+      }
+      if (isMusic(event)) event.preventDefault(); // Firefox presses a button when Space is let go
+      this.setPedal(false);
     });
-    addEventListener("blur", () => this.releaseAll());
+  }
+
+  /** Nothing that is pressed outlives the focus: whoever has it gets the end of the press, and this page does not. */
+  listenToFocus() {
+    const release = () => this.releaseAll();
+    for (const end of ["blur", "pagehide", "contextmenu", "dragstart", "compositionstart"]) addEventListener(end, release);
+    for (const end of ["visibilitychange", "freeze"]) document.addEventListener(end, release);
+    document.addEventListener("focusin", ({ target }) => takesText(target) && release());
   }
 }
 

@@ -39,5 +39,10 @@ export function describe({ name, duration_ms: duration, players, url }) {
   const seconds = Math.round(duration / 1000);
   const length = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   const content = `The recording “${name}” is ready: ${length}, ${players} ${players === 1 ? "player" : "players"}.`;
-  return [content, { href: url, text: "Download" }];
+  return [content, { href: here(url), text: "Download" }];
+}
+
+/** A path of the server's API as it is reached from this page, which may be anywhere below its host. */
+function here(path) {
+  return new URL(path.replace(/^.*?\/(?=api\/v1\/)/, ""), document.baseURI).href;
 }

@@ -1,9 +1,11 @@
 /**
- * A soft electric piano in WebAudio. Voices belong to a player's slot, a channel and a key. Messages are taken in the
+ * A soft electric piano, and on channel 10 drums, in WebAudio. Voices belong to a player's slot, a channel and a key. Messages are taken in the
  * order in which they are played, some time before they are due; within, times are seconds of the context.
  */
 
 import { AudioClock } from "./audioclock.js";
+import { Channel } from "./channel.js";
+import { DRUMS, Drums, isSameHat } from "./drums.js";
 
 const HARMONICS = [0, 1, 0.5, 0.16, 0.1, 0.03, 0.02];
 const ATTACK_S = 0.004;
@@ -11,12 +13,15 @@ const DECAY_S = 1.6; // time constant in the middle of the keyboard
 const RELEASE_S = 0.09; // time constant after the key and the pedal are up
 const SILENT_AFTER = 6; // time constants
 const MAX_VOICES = 96;
-const BEND_CENTS = 200;
+const SOFT = 0.6; // of the velocity, while the soft pedal is down
 
-const PEDAL = 64;
+const DAMPER = 64;
+const SOSTENUTO = 66;
+const SOFT_PEDAL = 67;
+const HOLD_2 = 69;
 const ALL_SOUND_OFF = 120;
 const RESET_CONTROLLERS = 121;
-const ALL_NOTES_OFF = 123;
+const ALL_NOTES_OFF = 123; // the modes after it imply it
 
 export class Synth {
   constructor() {
@@ -26,6 +31,7 @@ export class Synth {
     this.input = this.context.createGain();
     this.input.gain.value = 0.22;
     this.connectOutput();
+    this.drums = new Drums(this.context);
     this.channels = new Map();
     this.voices = [];
     this.context.addEventListener("statechange", () => this.changed());
@@ -68,7 +74,7 @@ export class Synth {
     this.clock.restart();
     const now = this.context.currentTime;
     for (const channel of this.channels.values()) {
-      for (const [key, held] of channel.held) held.voice ??= this.strike(channel, key, held.velocity, now);
+      for (const [key, held] of channel.held) held.voice ??= this.voice(channel, key, held.velocity, now);
     }
   }
 
@@ -80,7 +86,19 @@ export class Synth {
     if (kind === 0x90 && data2 > 0) this.noteOn(channel, data1, data2, at);
     else if (kind === 0x80 || kind === 0x90) this.noteOff(channel, data1, at);
     else if (kind === 0xb0) this.control(channel, data1, data2, at);
-    else if (kind === 0xe0) this.bend(channel, ((data2 << 7) + data1 - 0x2000) / 0x2000, at);
+    else if (kind === 0xe0) {
+      channel.state.bend = ((data2 << 7) + data1 - 0x2000) / 0x2000;
+      this.tune(channel, at);
+    }
+  }
+
+  /** A player is gone, whose slot may be another's later. */
+  forget(slot) {
+    for (const [id, channel] of this.channels) {
+      if (id >> 4 !== slot) continue;
+      for (const voice of this.voices) if (voice.channel === channel) this.damp(voice, this.context.currentTime);
+      this.channels.delete(id);
+    }
   }
 
   /** End all that sounds or was to sound. */
@@ -88,62 +106,118 @@ export class Synth {
     const now = this.context.currentTime;
     this.channels.clear();
     for (const voice of this.voices) {
-      if (voice.startsAt > now) voice.source.stop();
+      if (voice.startsAt > now) voice.sources.forEach((source) => source.stop());
       else this.damp(voice, now);
     }
   }
 
   channel(slot, number) {
     const id = slot * 16 + number;
-    if (!this.channels.has(id)) this.channels.set(id, { held: new Map(), ringing: [], pedal: false, bend: 0 });
+    if (!this.channels.has(id)) this.channels.set(id, this.open(number));
     return this.channels.get(id);
   }
 
+  /** A channel: its keys that are down, the voices that a pedal keeps, and what its controllers say. */
+  open(number) {
+    const output = new GainNode(this.context);
+    output.connect(this.input);
+    const state = new Channel();
+    return { isDrums: number === DRUMS, state, output, held: new Map(), ringing: new Set(), pedals: new Map() };
+  }
+
   noteOn(channel, key, velocity, at) {
+    if (channel.isDrums) {
+      this.hit(channel, key, velocity, at);
+      return;
+    }
     this.noteOff(channel, key, at);
-    channel.held.set(key, { velocity, voice: this.running ? this.strike(channel, key, velocity, at) : null });
+    channel.held.set(key, { velocity, voice: this.voice(channel, key, velocity, at) });
+  }
+
+  /** Drums end by themselves. */
+  hit(channel, key, velocity, at) {
+    if (!this.running) return;
+    for (const voice of this.voices) {
+      if (voice.channel === channel && isSameHat(voice.key, key) && voice.startsAt <= at) this.damp(voice, at);
+    }
+    const voice = this.drums.strike(key, velocity, at);
+    voice.gain.connect(channel.output);
+    this.keep({ ...voice, channel, key });
   }
 
   noteOff(channel, key, at) {
     const voice = channel.held.get(key)?.voice;
     channel.held.delete(key);
     if (!voice) return;
-    if (channel.pedal) channel.ringing.push(voice);
+    if (this.isSustained(channel) || voice.isHeldBySostenuto) channel.ringing.add(voice);
     else this.damp(voice, at);
   }
 
   control(channel, controller, value, at) {
-    if (controller === PEDAL) this.pedal(channel, value >= 64, at);
-    else if (controller === RESET_CONTROLLERS) {
-      this.pedal(channel, false, at);
-      this.bend(channel, 0, at);
-    } else if (controller === ALL_SOUND_OFF) this.releaseAll(channel, at);
+    if ([DAMPER, SOSTENUTO, SOFT_PEDAL, HOLD_2].includes(controller)) this.pedal(channel, controller, value >= 64, at);
+    else if (controller === RESET_CONTROLLERS) this.reset(channel, at);
+    else if (controller === ALL_SOUND_OFF) this.silence(channel, at);
     else if (controller >= ALL_NOTES_OFF) [...channel.held.keys()].forEach((key) => this.noteOff(channel, key, at));
-  }
-
-  pedal(channel, down, at) {
-    channel.pedal = down;
-    if (!down) channel.ringing.splice(0).forEach((voice) => this.damp(voice, at));
-  }
-
-  bend(channel, amount, at) {
-    channel.bend = amount * BEND_CENTS;
-    const held = [...channel.held.values()].map(({ voice }) => voice);
-    for (const voice of [...held, ...channel.ringing]) {
-      voice?.source.detune.setValueAtTime(channel.bend, at);
+    else {
+      channel.state.control(controller, value);
+      channel.output.gain.setTargetAtTime(channel.state.loudness, at, ATTACK_S);
+      this.tune(channel, at);
     }
   }
 
-  releaseAll(channel, at) {
-    this.pedal(channel, false, at);
-    [...channel.held.keys()].forEach((key) => this.noteOff(channel, key, at));
+  reset(channel, at) {
+    channel.state.reset();
+    channel.output.gain.setTargetAtTime(channel.state.loudness, at, ATTACK_S);
+    this.tune(channel, at);
+    for (const pedal of [...channel.pedals.keys()]) this.pedal(channel, pedal, false, at);
+  }
+
+  isSustained({ pedals }) {
+    return Boolean(pedals.get(DAMPER) || pedals.get(HOLD_2));
+  }
+
+  /** Sostenuto keeps what is down when it goes down, the damper and hold 2 whatever is let go, soft makes no sound. */
+  pedal(channel, pedal, down, at) {
+    const wasDown = channel.pedals.get(pedal) ?? false;
+    channel.pedals.set(pedal, down);
+    if (pedal === SOSTENUTO && down !== wasDown) {
+      for (const { voice } of channel.held.values()) if (voice) voice.isHeldBySostenuto = down;
+      for (const voice of channel.ringing) voice.isHeldBySostenuto &&= down;
+    }
+    if (this.isSustained(channel)) return;
+    for (const voice of channel.ringing) if (!voice.isHeldBySostenuto) this.end(channel, voice, at);
+  }
+
+  end(channel, voice, at) {
+    channel.ringing.delete(voice);
+    this.damp(voice, at);
+  }
+
+  /** Bend all that sounds. */
+  tune(channel, at) {
+    const { bendCents } = channel.state;
+    const voices = [...[...channel.held.values()].map(({ voice }) => voice), ...channel.ringing];
+    for (const voice of voices) voice?.sources[0].detune.setValueAtTime(bendCents, at);
+  }
+
+  /** End all voices at once; the pedals stay where they are. */
+  silence(channel, at) {
+    channel.held.clear();
+    channel.ringing.clear();
+    for (const voice of this.voices) if (voice.channel === channel) this.damp(voice, at);
+  }
+
+  /** A voice of the piano; null while nothing may sound. */
+  voice(channel, key, velocity, at) {
+    if (!this.running) return null;
+    return this.strike(channel, key, channel.pedals.get(SOFT_PEDAL) ? velocity * SOFT : velocity, at);
   }
 
   /** Start one voice: a tone whose brightness and loudness fade, faster the higher it is. */
   strike(channel, key, velocity, at) {
     const frequency = 440 * 2 ** ((key - 69) / 12);
     const decay = DECAY_S * 2 ** ((60 - key) / 24);
-    const source = new OscillatorNode(this.context, { frequency, detune: channel.bend });
+    const source = new OscillatorNode(this.context, { frequency, detune: channel.state.bendCents });
     source.setPeriodicWave(this.wave);
     const filter = new BiquadFilterNode(this.context, { type: "lowpass", Q: 0.4 });
     filter.frequency.setValueAtTime(Math.min(16000, frequency * (3 + velocity / 16)), at);
@@ -152,16 +226,17 @@ export class Synth {
     gain.gain.setValueAtTime(0, at);
     gain.gain.linearRampToValueAtTime((velocity / 127) ** 1.6, at + ATTACK_S);
     gain.gain.setTargetAtTime(0, at + ATTACK_S, decay);
-    source.connect(filter).connect(gain).connect(this.input);
+    source.connect(filter).connect(gain).connect(channel.output);
     source.start(at);
     source.stop(at + SILENT_AFTER * decay);
-    return this.keep({ source, gain, startsAt: at });
+    return this.keep({ sources: [source], gain, startsAt: at, channel, key, isHeldBySostenuto: false });
   }
 
   /** Count a voice in until it ends; the oldest makes room when there are too many. */
   keep(voice) {
     this.voices.push(voice);
-    voice.source.onended = () => {
+    voice.sources[0].onended = () => {
+      voice.channel.ringing.delete(voice);
       this.voices = this.voices.filter((other) => other !== voice);
       voice.gain.disconnect();
     };
@@ -169,10 +244,10 @@ export class Synth {
     return voice;
   }
 
-  damp({ source, gain, startsAt }, at) {
+  damp({ sources, gain, startsAt }, at) {
     const end = Math.max(at, startsAt + 2 * ATTACK_S);
     gain.gain.cancelScheduledValues(end);
     gain.gain.setTargetAtTime(0, end, RELEASE_S);
-    source.stop(end + SILENT_AFTER * RELEASE_S);
+    for (const source of sources) source.stop(end + SILENT_AFTER * RELEASE_S);
   }
 }

@@ -145,7 +145,9 @@ def recording_file(tree: Tree) -> None:
     path = "rhythmd/midi/file.py"
     tree.replace(path, "= ()\n) -> bytes:", '= (), text: str = ""\n) -> bytes:')
     tree.replace(
-        path, "    chunks = [_track(head)", "    head += _meta(0x01, text.encode())\n    chunks = [_track(head)"
+        path,
+        "    chunks = [track_chunk(",
+        "    common.insert(1, (0, meta_event(0x01, text.encode())))\n    chunks = [track_chunk(",
     )
     tree.replace("rhythmd/hub/recording/transcript.py", "origin_ms, tempos)", 'origin_ms, tempos, "in tune")')
     tree.check("""

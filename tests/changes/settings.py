@@ -46,12 +46,12 @@ def room_setting(tree: Tree) -> None:
     tree.after(
         CLIENT, "    playout_ms: PlayoutMs | UnsetType | None = UNSET\n", "    needs_tuner: bool | UnsetType = UNSET\n"
     )
-    rule = """        if settings.needs_tuner and player.name != "Tuner":
-            raise Refused(ErrorCode.BANNED, "the piano is out of tune")
+    rule = """        if self.settings.needs_tuner and member.player.name != "Tuner":
+            return ErrorCode.NOTES_MUTED
 """
-    tree.before("rhythmd/hub/rooms/room.py", "        if player.bot and not settings.allow_bots", rule)
+    tree.before("rhythmd/hub/rooms/room.py", "        if self.settings.only_owner_can_play", rule)
     known = "null: as it is measured |\n"
-    tree.after(PAGE, known, "| `needs_tuner` | boolean | false | only `Tuner` may come in |\n")
+    tree.after(PAGE, known, "| `needs_tuner` | boolean | false | only `Tuner` may play |\n")
     for direction in ("client", "server"):
         add_to_vectors(tree, f"{VECTORS}/control-{direction}.json")
     tree.check(HOLD_PROTOCOL, """
@@ -62,10 +62,11 @@ def room_setting(tree: Tree) -> None:
         owner, guest = manual.connect(), manual.connect()
         ask(owner, "join-room", {"room": "Salon", "create": True})
         ask(owner, "room-update", {"settings": {"needs_tuner": True}})
-        guest.say("join-room", {"room": "Salon"}, 7)
-        assert guest.take()[-1].error.message == "the piano is out of tune"
-        guest.say("user-update", {"name": "Tuner"})
         assert ask(guest, "join-room", {"room": "Salon"})["room"]["settings"]["needs_tuner"] is True
+        room, member = guest.session.place
+        assert room.may_play(member) == "notes-muted"
+        guest.say("user-update", {"name": "Tuner"})
+        assert room.may_play(member) is None
         assert "needs_tuner" in RoomChange.__struct_fields__
     """)  # fmt: skip
 

@@ -39,7 +39,7 @@ class Listening:
         with pytest.raises(asyncio.CancelledError):
             await within(self.task)
         await asyncio.to_thread(self.recording.save, path)
-        return await asyncio.to_thread(read_score, path)
+        return (await asyncio.to_thread(read_score, path)).events
 
 
 @asynccontextmanager

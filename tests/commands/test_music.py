@@ -141,4 +141,4 @@ def test_lateness_of_a_sheet_does_not_count(ear: Ear) -> None:
     ear.play(9, now_ms() + 80, *[ON] * 100)
     late_ms = ear.music.report_lateness()
     assert late_ms is not None
-    assert late_ms >= 70
+    assert late_ms >= 68  # three roundings to whole milliseconds lie between

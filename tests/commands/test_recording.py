@@ -17,7 +17,7 @@ def written(recording: Recording, folder: Path) -> tuple[MidiFile, list[ScoreEve
     path = folder / "out.mid"
     recording.save(path)
     assert [entry.name for entry in folder.iterdir()] == ["out.mid"]
-    return MidiFile(path, charset="utf-8"), read_score(path)
+    return MidiFile(path, charset="utf-8"), read_score(path).events
 
 
 def test_save_writes_a_track_for_each_player(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from rhythmd.ports import Conflict, LastIdentity, NotFound, Store
 from rhythmd.rows import FOREVER, Account, AccountChanges, Preferences, Privacy, Profile, Role
-from tests.contracts.rows import NOW, make_account, make_identity
+from tests.contracts.rows import NOW, make_account, make_identity, make_session
 from tests.contracts.texts import AWKWARD_TEXTS
 
 
@@ -41,6 +41,25 @@ async def test_get_unknown_is_none(store: Store) -> None:
     assert await store.accounts.get("nobody") is None
     assert await store.accounts.by_usertag("nobody") is None
     assert await store.accounts.by_email("nobody@example.org") is None
+
+
+async def test_delete_takes_identities_and_sessions_with_it(store: Store) -> None:
+    account, other = make_account("Clara"), make_account("Robert")
+    identity = make_identity(account)
+    await store.accounts.create(account, identity)
+    await store.accounts.create(other)
+    sessions = make_session(account, "hers"), make_session(other, "his")
+    for session in sessions:
+        await store.sessions.create(session)
+    assert await store.accounts.delete(account.id)
+    assert not await store.accounts.delete(account.id)
+    assert await store.accounts.get(account.id) is None
+    assert await store.identities.find(identity.provider, identity.subject) is None
+    assert await store.sessions.get(sessions[0].id, NOW) is None
+    assert await store.sessions.revoked([each.id for each in sessions]) == [sessions[0].id]
+    assert await store.sessions.get(sessions[1].id, NOW) == sessions[1]
+    again = make_account("Clara")
+    await store.accounts.create(again, make_identity(again, identity.provider, identity.subject))
 
 
 async def test_by_usertag_in_any_case_finds_shown_form(store: Store) -> None:

@@ -14,7 +14,11 @@ __all__ = ["HERE", "expect_sound", "new_page", "open_room", "running_browser"]
 HERE: Final = Path(__file__).parent
 BROWSERS: Final = ("chromium-headless-shell", "chromium", "google-chrome")
 PATIENCE_MS: Final = 20_000  # generous: the machine may be busy
-LOST: Final = "WebSocket connection to "  # how the browser's complaint about a lost connection begins
+EXPECTED: Final = (  # how the browser's complaints begin about what the page lives with
+    "WebSocket connection to ",  # a lost connection
+    "Failed to load resource: the server responded with a status of 401",  # a login that is over
+    "Failed to load resource: the server responded with a status of 403",  # and that of a banned account
+)
 
 
 @asynccontextmanager
@@ -31,7 +35,7 @@ async def running_browser(*arguments: str) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def new_page(browser: Browser) -> AsyncIterator[Page]:
-    """A page in a profile of its own; what it complains of on its console, but for lost connections, fails the test."""
+    """A page in a profile of its own; what it complains of on its console, but for `EXPECTED`, fails the test."""
     async with await browser.new_context() as context:
         page = await context.new_page()
         complaints: list[str] = []
@@ -39,7 +43,7 @@ async def new_page(browser: Browser) -> AsyncIterator[Page]:
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         await page.add_init_script(path=HERE / "meter.js")
         yield page
-    assert [text for text in complaints if not text.startswith(LOST)] == []
+    assert [text for text in complaints if not text.startswith(EXPECTED)] == []
 
 
 async def open_room(page: Page, url: str, room: str) -> None:

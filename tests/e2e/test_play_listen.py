@@ -5,7 +5,7 @@ import contextlib
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -40,7 +40,7 @@ class Command:
     async def wrote(self, text: str) -> None:
         """Wait for a line of its output with `text` in it."""
         assert self._process.stdout is not None
-        while text not in (line := (await within(self._process.stdout.readline())).decode()):
+        while text not in (line := (await within(self._process.stdout.readline())).decode(errors="replace")):
             assert line, f"it ended without {text!r}"
 
     async def ended(self) -> tuple[int, str]:
@@ -54,11 +54,14 @@ class Command:
 
 
 @contextlib.asynccontextmanager
-async def running(server: ServerProcess | Proxy, command: str, *arguments: str) -> AsyncIterator[Command]:
+async def running(
+    server: ServerProcess | Proxy, command: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Command]:
     """`rhythmd COMMAND` in the room Salon of `server`. Killed at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "rhythmd", command, *arguments, "--room", "Salon", "--url", f"ws://127.0.0.1:{server.port}",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=server_environment(),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**server_environment(), **(environment or {})},
     )  # fmt: skip
     try:
         yield Command(process)
@@ -69,7 +72,7 @@ async def running(server: ServerProcess | Proxy, command: str, *arguments: str) 
 
 
 async def score_of(path: Path) -> list[ScoreEvent]:
-    return await asyncio.to_thread(read_score, path)
+    return (await asyncio.to_thread(read_score, path)).events
 
 
 def times_by_key(score: list[ScoreEvent], speed: float = 1.0) -> dict[Key, list[float]]:
@@ -175,6 +178,19 @@ async def test_listen_interrupted_writes_a_whole_file(number: signal.Signals, sp
         status, told = await listener.ended()
     assert (status, told) == (0, f"rhythmd: 1 notes written to {record}\n")
     assert [event.message for event in await score_of(record)] == [(0x90, 60, 100), (0x80, 60, 0)]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+async def test_listen_shows_every_name_on_every_terminal(encoding: str, spawn: Spawn, tmp_path: Path) -> None:
+    server = await spawn()
+    async with (
+        running(server, "listen", environment={"PYTHONIOENCODING": encoding}) as listener,
+        running(server, "play", str(await held_note(tmp_path)), "--name", "Zoë 🎹"),
+    ):
+        await listener.wrote("\\U0001f3b9")
+        await listener.wrote("note on   C4")
+        listener.signal(signal.SIGINT)
+        assert await listener.ended() == (0, "")
 
 
 async def test_play_without_the_file_ends_with_an_error(spawn: Spawn, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ async def test_record_while_the_database_is_away_is_refused(
 ) -> None:
     """The room plays on, and is recorded when the database is back."""
     server = await serve(
-        "store.backend=mongo", f"mongo.url={mongod.url}", "mongo.database=recording", "store.timeout_s=0.5"
+        "store.backend=mongo", f"mongo.url={mongod.url}", "mongo.database=recording", "store.timeout_s=1"
     )
     clara, robert = [await connect(server) for _ in range(2)]
     for client in (clara, robert):

@@ -143,3 +143,28 @@ async def test_no_acknowledged_line_is_lost_and_none_is_doubled(tmp_path: Path, 
                 assert isinstance(end, Exception)
                 client.welcome = client.welcome if lost is None else lost.welcome
                 lost = client
+
+
+@SIGNALS
+async def test_empty_room_its_owner_and_its_mutes_survive(tmp_path: Path, number: signal.Signals) -> None:
+    async with running_victims(tmp_path, []) as victims:
+        await victims.start()
+        async with clients(victims, 2) as (owner, muted):
+            await owner.join("Salon", settings={"stage": "church"})
+            await muted.join("Salon")
+            await owner.ask("mute", {"user": muted.welcome.user.id, "notes": True, "seconds": 600})
+            for client in (muted, owner):
+                await client.ask("leave-room")
+                await client.join("lobby")
+            await victims.end(number)
+        await victims.start()
+        async with clients(victims, 2) as (first, second):
+            for client, lost in ((first, muted), (second, owner)):
+                await resume(client, lost)
+            ack = await first.join("Salon")
+            assert (ack.room.settings.stage, ack.room.owner) == ("church", muted.welcome.user.id)
+            assert [user.notes_muted for user in ack.members] == [True]
+            assert (await second.join("Salon")).room.owner == owner.welcome.user.id
+            (listed,) = (await second.ask("sanctions"))["sanctions"]
+            assert (listed["user"], listed["kind"]) == (muted.welcome.user.id, "notes")
+            assert 500 < listed["seconds"] <= 600

@@ -237,7 +237,7 @@ async def socket_status(server: ServerProcess, path: str, token: str | None = No
 
 
 async def test_valkey_killed_refuses_tickets_and_nothing_else(spawn: Spawn, connect: Connect, valkey: Valkey) -> None:
-    server = await spawn(*UNLIMITED, f"redis.url={valkey.url}", "redis.timeout_s=0.3")
+    server = await spawn(*UNLIMITED, f"redis.url={valkey.url}", "redis.timeout_s=2")
     async with open_api(server) as api, duet(*await pair(connect, server, "lobby")):
         member = await api.register("member")
         path = await api.socket_path(member.access_token)

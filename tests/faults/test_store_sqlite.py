@@ -248,9 +248,9 @@ async def test_loop_goes_on_while_a_query_is_slow(tmp_path: Path) -> None:
 
 
 async def test_slow_query_times_out_and_the_next_call_works(tmp_path: Path) -> None:
-    async with running_engine(tmp_path / "store.sqlite", timeout_s=0.1) as engine:
+    async with running_engine(tmp_path / "store.sqlite", timeout_s=0.5) as engine:
         blocker = Blocker()
-        with pytest.raises(StoreUnavailable, match=r"within 0\.1 s"):
+        with pytest.raises(StoreUnavailable, match=r"within 0\.5 s"):
             await engine.read(blocker)
         blocker.release.set()
         await within(insert_as_soon_as_possible(engine, 1))
@@ -275,7 +275,7 @@ async def test_full_queue_refuses_until_half_of_it_is_done(tmp_path: Path) -> No
 async def test_locked_file_refuses_writes_lets_read_and_heals(tmp_path: Path, errors_logged: ErrorLog) -> None:
     path = tmp_path / "store.sqlite"
     account = make_account()
-    async with running_store(path, timeout_s=0.2) as store:
+    async with running_store(path, timeout_s=1.0) as store:
         await store.accounts.create(account)
         with locked(path):
             with pytest.raises(StoreUnavailable):

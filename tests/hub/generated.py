@@ -9,7 +9,10 @@ __all__ = ["batches", "channel_messages"]
 
 ChannelMessages = st.SearchStrategy[tuple[int, int, int]]
 
-_CONTROLLERS = st.sampled_from([0, 7, 10, 32, 39, 42, 70, 79, 91, 95, *RESET_TO, 120, 121, 122, 123, 124, 127])
+_PARAMETERS = [6, 38, *range(96, 102)]
+_CONTROLLERS = st.sampled_from(
+    [0, 7, 10, 32, 39, 42, 70, 79, 91, 95, *RESET_TO, *_PARAMETERS, *_PARAMETERS, 120, 121, 122, 123, 124, 127]
+)
 _DATA = st.integers(0, 127)
 _KEYS = st.integers(60, 64)  # few, so that presses and releases meet
 _CHANNELS = st.sampled_from([0, 1, 9, 15])
@@ -25,6 +28,7 @@ channel_messages: ChannelMessages = st.one_of(
     _kind(0x80, _KEYS, _DATA),
     _kind(0xA0, _KEYS, _DATA),
     _kind(0xB0, _CONTROLLERS, _DATA),
+    _kind(0xB0, st.sampled_from(_PARAMETERS), st.sampled_from([0, 1, 2, 127])),  # few, so that some are met again
     _kind(0xC0, _DATA, st.just(0)),
     _kind(0xD0, _DATA, st.just(0)),
     _kind(0xE0, _DATA, _DATA),

@@ -7,16 +7,27 @@ from rhythm_protocol.midi import MidiEvent
 __all__ = ["Synthesizer"]
 
 CENTRE = 0x2000
-PEDALS = {("controller", 64), ("controller", 66), ("controller", 67)}
-# What Reset All Controllers sets, and to what (MIDI RP-015): modulation, expression, pedals, null parameter numbers.
-RESET_TO = {1: 0, 11: 127, 64: 0, 65: 0, 66: 0, 67: 0, 98: 127, 99: 127, 100: 127, 101: 127}
+PEDALS = {("controller", 64), ("controller", 66), ("controller", 67), ("controller", 69)}
+# What Reset All Controllers sets besides the parameter numbers, and to what (MIDI RP-015).
+RESET_TO = {1: 0, 11: 127, 33: 0, 43: 127, 64: 0, 65: 0, 66: 0, 67: 0, 69: 0}
+SELECTORS = (98, 99, 100, 101)
+NULL = (127, 127)
+# Registered parameters as they are at first: bend range, tunings, tuning program and bank, modulation depth.
+PARAMETERS = {0: 2 << 7, 1: 64 << 7, 2: 64 << 7, 3: 0, 4: 0, 5: 64}
 
 
 class Synthesizer:
-    """`state` holds what is not as in a fresh synthesizer: (what, channel, number) -> value."""
+    """`state` holds what is not as in a fresh synthesizer: (what, channel, number) -> value.
 
-    def __init__(self) -> None:
+    A program is (bank, bank's lower half, program). A parameter is 1 << 14 | its number if it is unregistered.
+
+    Args:
+        clears_lower: whether the upper half of a controller of 14 bits clears the lower one, as MIDI 1.0 has it.
+    """
+
+    def __init__(self, *, clears_lower: bool = True) -> None:
         self.state: dict[tuple[str, int, int], int] = {}
+        self._clears_lower = clears_lower
 
     def play(self, messages: Iterable[tuple[int, int, int]]) -> None:
         for status, data1, data2 in messages:
@@ -38,14 +49,58 @@ class Synthesizer:
                 self._set("key", channel, data1, 0, 0)
             case 0xB0 if data1 >= 120:
                 self._change_mode(channel, data1)
+            case 0xB0 if data1 in SELECTORS:
+                self._set("selector", channel, data1, data2, 127)
+                is_null = not any(("selector", channel, number) in self.state for number in SELECTORS)
+                self._set("unregistered", channel, 0, int(data1 < 100 and not is_null), 0)
+            case 0xB0 if data1 in (6, 38, 96, 97):
+                self._enter(channel, data1, data2)
             case 0xB0:
-                self._set("controller", channel, data1, data2, RESET_TO.get(data1, -1))
+                self._control(channel, data1, data2)
             case 0xC0:
-                self._set("program", channel, 0, data1, 0)
+                bank = self.state.get(("controller", channel, 0), 0) << 7 | self.state.get(
+                    ("controller", channel, 32), 0
+                )
+                self._set("program", channel, 0, bank << 7 | data1, 0)
             case 0xD0:
                 self._set("pressure", channel, 0, data1, 0)
             case 0xE0:
                 self._set("bend", channel, 0, data1 | data2 << 7, CENTRE)
+
+    def _control(self, channel: int, number: int, value: int) -> None:
+        if number in (0, 32):
+            self._set("controller", channel, number, value, 0)
+        else:
+            self._set("controller", channel, number, value, RESET_TO.get(number, -1))
+        if number < 32 and self._clears_lower:
+            self.state.pop(("controller", channel, number + 32), None)
+
+    def _enter(self, channel: int, number: int, value: int) -> None:
+        kind = self.state.get(("unregistered", channel, 0), 0)
+        pair = (99, 98) if kind else (101, 100)
+        upper, lower = (self.state.get(("selector", channel, selector), 127) for selector in pair)
+        if (upper, lower) == NULL:
+            return
+        parameter = kind << 14 | upper << 7 | lower
+        first = PARAMETERS.get(parameter, 0)
+        before = self.state.get(("parameter", channel, parameter), first)
+        if number == 6:
+            after = value << 7 | (0 if self._clears_lower else before & 0x7F)
+        elif number == 38:
+            after = before & ~0x7F | value
+        else:
+            after = self._step(parameter, before, 1 if number == 96 else -1)
+        self._set("parameter", channel, parameter, after, first)
+
+    @staticmethod
+    def _step(parameter: int, value: int, by: int) -> int:
+        """MIDI RP-018: semitones for coarse tuning and tables, cents of bend range, else the lower half."""
+        if parameter in (2, 3, 4):
+            return value + (by << 7) if 0 <= (value >> 7) + by <= 127 else value
+        if parameter == 0 and value & 0x7F < 100:
+            cents = min(max((value >> 7) * 100 + (value & 0x7F) + by, 0), 12_799)
+            return cents // 100 << 7 | cents % 100
+        return min(max(value + by, 0), 0x3FFF)
 
     def _set(self, what: str, channel: int, number: int, value: int, default: int) -> None:
         if value == default:
@@ -57,6 +112,9 @@ class Synthesizer:
         if number == 121:
             for controller, value in RESET_TO.items():
                 self._set("controller", channel, controller, value, value)
+            for selector in SELECTORS:
+                self._set("selector", channel, selector, 127, 127)
+            self._set("unregistered", channel, 0, 0, 0)
             self._set("pressure", channel, 0, 0, 0)
             self._set("bend", channel, 0, CENTRE, CENTRE)
         elif number != 122:  # local control

@@ -143,8 +143,9 @@ async def test_clear_chat_empties_the_history(server: Server, connect: Connect, 
     assert (await (await connect(server)).join("Salon")).chat == []
 
 
-async def test_history_goes_with_its_room(server: Server, connect: Connect, people: list[Client]) -> None:
-    await people[0].ask("chat-message", {"content": "one"})
-    for client in people:
-        await client.ask("leave-room")
-    assert (await people[0].join("Salon")).chat == []
+async def test_history_goes_with_its_room(serve: Serve, connect: Connect, subprotocol: str) -> None:
+    client = await connect(await serve("rooms.linger_s=0"), subprotocol)
+    await client.join("Salon")
+    await client.ask("chat-message", {"content": "one"})
+    await client.ask("leave-room")
+    assert (await client.join("Salon")).chat == []

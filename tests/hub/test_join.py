@@ -148,7 +148,10 @@ async def test_join_room_tells_the_others_and_not_the_newcomer(visitor: Client, 
     assert await host.received() == []
 
 
-async def test_leave_room_frees_an_empty_room(visitor: Client, host: Client) -> None:
+async def test_leave_room_frees_an_empty_room(serve: Serve, connect: Connect) -> None:
+    server = await serve("rooms.linger_s=0")
+    host, visitor = await connect(server), await connect(server)
+    await visitor.join("Home")
     await visitor.ask("leave-room")
     assert (await host.refused("join-room", {"room": "Home"})).code == "room-not-found"
     assert (await visitor.refused("leave-room")).code == "not-in-room"

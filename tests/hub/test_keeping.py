@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rhythm_protocol.messages import Ban, RoomSettings
+from rhythm_protocol.messages import RoomSettings
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.keeping.live_file import SavedRoom
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.room import Room
+from rhythmd.rows import SanctionKind
 from rhythmd.store.live import MappedLiveState
 from tests.hub.manual import bare_hub
 from tests.server import make_config
@@ -44,15 +45,15 @@ def saved(live: MappedLiveState, room: Room) -> SavedRoom | None:
 
 async def test_ban_of_a_guests_room_is_written_by_the_keeper_itself(hub: Hub, live: MappedLiveState) -> None:
     room = await new_room(hub)
-    room.bans.add(Player("robert", "Robert", "#ffffff", "203.0.113.7", guest=True, bot=False), None)
-    assert room.keeper.ban(Ban("robert"), "clara") is None
+    room.sanctions.bans.add(Player("robert", "Robert", "#ffffff", "203.0.113.7", guest=True, bot=False), None)
+    assert room.keeper.sanction(SanctionKind.BAN, "robert", "clara") is None
     record = saved(live, room)
     assert record is not None
-    assert record.bans == [(("robert", "203.0.113.7"), inf)]
-    room.keeper.pardon("robert")
+    assert record.sanctions == {SanctionKind.BAN: [(("robert", "203.0.113.7"), inf, "Robert")]}
+    room.keeper.pardon(SanctionKind.BAN, "robert")
     record = saved(live, room)
     assert record is not None
-    assert record.bans == []
+    assert record.sanctions == {}
 
 
 async def test_room_that_is_gone_writes_nothing_any_more(hub: Hub, live: MappedLiveState) -> None:

@@ -9,6 +9,7 @@ from rhythm_protocol.messages import Error, RoomLeft, UserLeft, UserUpdated
 from rhythmd.app import Server
 from tests.client import Client, Connect, Music, note_off, note_on
 from tests.deadline import within
+from tests.server import Serve
 
 
 @pytest.fixture
@@ -57,11 +58,13 @@ async def test_unban_lets_in_again(people: list[Client]) -> None:
     assert (error.code, error.field) == ("user-not-found", "user")
 
 
-async def test_ban_ends_with_its_room(people: list[Client]) -> None:
-    owner, member, third = people
+async def test_ban_ends_with_its_room(serve: Serve, connect: Connect) -> None:
+    server = await serve("rooms.linger_s=0")
+    owner, member = [await connect(server) for _ in range(2)]
+    for client in (owner, member):
+        await client.join("Salon")
     await owner.ask("ban", {"user": member.welcome.user.id})
-    for client in (owner, third):
-        await client.ask("leave-room")
+    await owner.ask("leave-room")
     assert (await member.join("Salon")).room.owner == member.welcome.user.id
 
 

@@ -203,7 +203,7 @@ async def test_record_one_too_many_is_refused(serve: Serve, connect: Connect, bo
 async def test_record_is_kept_though_the_store_was_away_for_a_moment(
     serve: Serve, connect: Connect, database: Path, errors_logged: ErrorLog
 ) -> None:
-    server = await serve("store.timeout_s=0.3")
+    server = await serve("store.timeout_s=1")
     [clara] = await enter(connect, server, "Clara")
     await clara.ask("record", {"on": True})
     await clara.play([note_on(), note_off()])

@@ -12,6 +12,7 @@ import pytest
 from rhythm_protocol.messages import ChatLine, JoinAck, ResumeAck
 from rhythmd.app import LIVE_FOLDER, Server
 from rhythmd.hub.keeping.live_file import SavedRoom
+from rhythmd.rows import SanctionKind
 from rhythmd.store.live import MappedLiveState
 from tests.client import Client, open_client
 from tests.conftest import ErrorLog
@@ -113,8 +114,8 @@ async def test_ban_that_is_given_another_end_stays_so(tmp_path: Path, clients: C
         await owner.ask("ban", ban | {"seconds": 3_600})
     async with left(tmp_path) as state:
         ((_, value),) = state.items("room/")
-    ((_, until),) = msgspec.msgpack.decode(value, type=SavedRoom).bans
-    assert until > monotonic() + 1_800
+    (imposed,) = msgspec.msgpack.decode(value, type=SavedRoom).sanctions[SanctionKind.BAN]
+    assert imposed.until > monotonic() + 1_800
 
 
 async def test_line_after_a_cleared_chat_has_a_new_id(tmp_path: Path, clients: Clients) -> None:

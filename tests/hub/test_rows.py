@@ -28,6 +28,7 @@ DATA: Final[dict[str, dict[str, Any]]] = {
     "ban": NOBODY,
     "unban": NOBODY,
     "mute": NOBODY,
+    "sanctions": {},
     "clear-chat": {},
     "midi-event": {"time": 0, "events": [[0, 144, 60, 100]]},
     "clock": {"value": 1},

@@ -87,5 +87,5 @@ def _ringing(synthesizer: Synthesizer) -> set[tuple[str, int, int]]:
     return {
         (what, channel, number)
         for (what, channel, number), value in synthesizer.state.items()
-        if what in ("key", "bend") or (what == "controller" and number in (64, 66, 67) and value >= 64)
+        if what in ("key", "bend") or (what == "controller" and number in (64, 66, 67, 69) and value >= 64)
     }

@@ -124,7 +124,7 @@ async def test_slow_handshake_is_ended(serve: Serve, connect_raw: ConnectRaw, be
 
 
 async def test_fast_handshake_is_not_ended(serve: Serve, connect_raw: ConnectRaw) -> None:
-    server = await serve("limits.handshake_s=0.5")
+    server = await serve("limits.handshake_s=1")
     early = await connect_raw(server)
     await early.upgrade()
     await early.frame()

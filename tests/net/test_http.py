@@ -1,5 +1,6 @@
 """HTTP on the same port as the WebSocket."""
 
+import gzip
 import json
 
 import pytest
@@ -137,21 +138,87 @@ async def test_large_body_is_refused_in_the_envelope(server: Server, connect_raw
     assert json.loads(response.body)["error"]["code"] in ("method-not-allowed", "too-large")
 
 
-async def test_expect_continue_is_answered(server: Server, connect_raw: ConnectRaw) -> None:
+EXPECTING = "Host: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 2\r\n"
+
+
+async def test_body_is_asked_for_when_all_else_is_right(server: Server, connect_raw: ConnectRaw) -> None:
     client = await connect_raw(server)
-    client.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-    response = await client.response()
-    if response.status == 100:
-        client.write(b"hello")
-        response = await client.response()
-    assert response.status == 200
+    for expectation in ("100-continue", "100-Continue"):
+        client.write(
+            f"POST /api/v1/auth/guest HTTP/1.1\r\n{EXPECTING}\r\n".replace("100-continue", expectation).encode()
+        )
+        assert (await client.response()).status == 100
+        client.write(b"{}")
+        assert (await client.response()).status == 200
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"\x16\x03\x01\x02\x00\x01\x00", b"\x00" * 64, b"NONSENSE\r\n\r\n", b"GET / HTTP/9\r\n\r\n"]
+    ("line", "replaced", "by", "status"),
+    [
+        ("POST /none", "", "", 404),
+        ("DELETE /api/v1/auth/guest", "", "", 405),
+        ("POST /api/v1/auth/ticket", "", "", 401),
+        ("POST /api/v1/auth/guest", "application/json", "text/plain", 415),
+        ("POST /api/v1/auth/guest", "Content-Length: 2", "Content-Length: 100000", 413),
+        ("POST /api/v1/auth/guest", "Host:", "Origin: https://evil.example\r\nHost:", 403),
+        ("POST /api/v1/sheet_music/upload", "Content-Length: 2", "Content-Length: 9999999999", 401),
+    ],
 )
-async def test_garbage_is_answered_with_400_and_closed(server: Server, connect_raw: ConnectRaw, garbage: bytes) -> None:
+async def test_body_that_would_be_refused_is_not_asked_for(
+    server: Server, connect_raw: ConnectRaw, line: str, replaced: str, by: str, status: int
+) -> None:
     client = await connect_raw(server)
-    client.write(garbage + b"\r\n\r\n")
+    client.write(f"{line} HTTP/1.1\r\n{EXPECTING.replace(replaced, by) if replaced else EXPECTING}\r\n".encode())
+    assert (await client.response()).status == status
+
+
+# What the parser refuses is told in the envelope, by HTTP/1.1, and holds nothing of what was sent.
+REFUSED: list[tuple[bytes, int, str]] = [
+    (b"\x16\x03\x01\x02\x00\x01\x00", 400, "bad-request"),
+    (b"\x00" * 64, 400, "bad-request"),
+    (b"NONSENSE", 400, "bad-request"),
+    (b"get / HTTP/1.1\r\nHost: echo", 400, "bad-request"),
+    (b"GET / HTTP/9", 400, "bad-request"),
+    (b"GET / HTTP/1.1\r\nHost: echo\r\nBad Name: echo", 400, "bad-request"),
+    (b"GET / HTTP/1.1\r\nHost: echo\r\nX: a\r\n b", 400, "bad-request"),
+    (b"GET / HTTP/1.1\r\nHost: echo\r\nContent-Length: echo", 400, "bad-request"),
+    (b"GET / HTTP/1.1\r\nHost: echo\r\nTransfer-Encoding: chunked\r\nContent-Length: 3", 400, "bad-request"),
+    (b"GET / HTTP/1.1\r\nHost: echo\r\nTransfer-Encoding: echo", 400, "bad-request"),
+    (b"PRI * HTTP/2.0\r\n\r\nSM", 400, "bad-request"),
+    (b"GET http:///echo HTTP/1.1\r\nHost: echo", 400, "bad-request"),
+    (b"BREW /echo HTTP/1.1\r\nHost: echo", 501, "not-implemented"),
+    (b"PROPFIND / HTTP/1.1\r\nHost: echo", 405, "method-not-allowed"),
+    (b"TRACE / HTTP/1.1\r\nHost: echo", 405, "method-not-allowed"),
+    (b"GET / HTTP/2.0\r\nHost: echo", 505, "http-version-not-supported"),
+    (b"GET /" + b"echo" * 2_100 + b" HTTP/1.1\r\nHost: echo", 414, "uri-too-long"),
+    (b"GET / HTTP/1.1\r\nHost: echo\r\nX: /" + b"echo" * 2_100, 431, "headers-too-large"),
+    (b"GET / HTTP/1.1\r\nHost: echo" + b"".join(b"\r\nX%d: echo" % n for n in range(200)), 431, "headers-too-large"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_", "status", "code"), REFUSED)
+async def test_refusal_of_the_parser_is_like_every_other(
+    server: Server, connect_raw: ConnectRaw, request_: bytes, status: int, code: str
+) -> None:
+    client = await connect_raw(server)
+    client.write(request_ + b"\r\n\r\n")
+    line, _, rest = (await client.head()).partition(b"\r\n")
+    assert line.startswith(b"HTTP/1.1 %d " % status)
+    headers = {
+        name.lower(): value.strip() for name, _, value in (row.partition(":") for row in rest.decode().split("\r\n"))
+    }
+    body = (await client.body(int(headers["content-length"]))).decode()
+    error = json.loads(body)["error"]
+    assert (error["code"], error["request_id"]) == (code, headers["x-request-id"])
+    assert {"date", "content-security-policy", "x-content-type-options", "referrer-policy"} <= headers.keys()
+    assert "echo" not in rest.decode() + body
+
+
+async def test_body_in_another_encoding_is_refused(server: Server, connect_raw: ConnectRaw) -> None:
+    client = await connect_raw(server)
+    bomb = gzip.compress(bytes(1_000_000))
+    head = f"Host: a\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}"
+    client.write(f"POST /api/v1/auth/guest HTTP/1.1\r\n{head}\r\n\r\n".encode() + bomb)
     response = await client.response()
-    assert response.status == 400
+    assert (response.status, json.loads(response.body)["error"]["code"]) == (415, "unsupported-media-type")
+    assert response.headers["accept-encoding"] == "identity"

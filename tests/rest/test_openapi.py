@@ -79,13 +79,8 @@ async def test_document_has_every_route_with_the_shape_of_errors(document: dict[
 async def test_document_says_who_may(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert "security" not in paths["/api/v1/rooms/active"]["get"]
-    assert paths["/api/v1/users/{usertag}"]["get"]["security"] == [
-        {},
-        {"bearer": []},
-        {"cookie": []},
-        {"local_cookie": []},
-    ]
-    assert paths["/api/v1/users/profile"]["get"]["security"] == [{"bearer": []}, {"cookie": []}, {"local_cookie": []}]
+    assert paths["/api/v1/users/{usertag}"]["get"]["security"] == [{}, {"bearer": []}, {"cookie": []}]
+    assert paths["/api/v1/users/profile"]["get"]["security"] == [{"bearer": []}, {"cookie": []}]
 
 
 async def test_document_refers_only_to_what_it_has(document: dict[str, Any]) -> None:
@@ -104,10 +99,11 @@ async def test_page_to_try_it_loads_only_what_is_here(api: Api) -> None:
 
 
 async def test_document_says_of_every_code_what_the_table_says(document: dict[str, Any]) -> None:
-    # The answers to what the document does not have: other methods, and the socket.
-    named: set[ErrorCode] = {
+    # The answers to what the document does not have: other methods and versions, and the socket.
+    named = {
         ErrorCode.METHOD_NOT_ALLOWED,
         ErrorCode.NOT_IMPLEMENTED,
+        ErrorCode.HTTP_VERSION,
         ErrorCode.UPGRADE_REQUIRED,
     }
     for methods in document["paths"].values():

@@ -147,37 +147,6 @@ async def test_delete_takes_the_room_away(api: Api, clara: User) -> None:
     assert (await api.call("GET", f"/rooms/{room_id}")).status == 404
 
 
-@pytest.mark.parametrize("password", [None, "secret"])
-async def test_delete_takes_reserved_seats_away(
-    api: Api, clara: User, robert: User, patient: Server, connect: Connect, password: str | None
-) -> None:
-    room_id = await create(api, clara, name="Salon", password=password)
-    body = {} if password is None else {"password": password}
-    for token in (clara.access_token, robert.access_token, await api.guest()):
-        assert (await api.call("POST", f"/rooms/{room_id}/join", body, token=token)).status == 200
-    assert (await api.call("DELETE", f"/rooms/{room_id}", token=clara.access_token)).status == 204
-    assert (await api.call("GET", f"/rooms/{room_id}")).status == 404
-    assert (await api.call("POST", f"/rooms/{room_id}/join", body, token=robert.access_token)).status == 404
-    listed = (await api.call("GET", "/rooms/active")).body["rooms"]
-    assert [room["name"] for room in listed if room["id"] == room_id] == []
-    ack = await (await connect(patient)).join("Salon")  # the name is free again
-    assert ack.room.owner is not None
-
-
-async def test_deleted_room_ends_with_its_last_member_whatever_was_reserved(
-    api: Api, clara: User, robert: User, patient: Server, connect: Connect
-) -> None:
-    room_id = await create(api, clara, name="Salon")
-    guest = await connect(patient)
-    await guest.join(room_id)
-    assert (await api.call("POST", f"/rooms/{room_id}/join", {}, token=robert.access_token)).status == 200
-    assert (await api.call("DELETE", f"/rooms/{room_id}", token=clara.access_token)).status == 204
-    room = (await api.call("GET", f"/rooms/{room_id}")).body
-    assert room["owner"] == guest.welcome.user.id
-    await guest.ask("leave-room")
-    assert (await api.call("GET", f"/rooms/{room_id}")).status == 404
-
-
 async def test_join_reserves_a_seat_and_opens_the_socket(
     api: Api, clara: User, patient: Server, connect: Connect
 ) -> None:

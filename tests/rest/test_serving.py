@@ -189,6 +189,20 @@ async def test_log_lines_have_the_id_of_their_request(
     monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
 
 
+def test_message_of_the_log_cannot_be_forged(
+    monkeypatch: pytest.MonkeyPatch, errors_logged: ErrorLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers = logging.getLogger().handlers[:]
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    setup_logging("INFO")
+    logging.getLogger("rhythmd.rest").warning("GET %s failed", "/\x1b[2J\r\n2026-01-01 INFO all is well")
+    monkeypatch.setattr(logging.getLogger(), "handlers", handlers)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("GET /\\x1b[2J\\r")
+    assert second == "    2026-01-01 INFO all is well failed"
+    assert not errors_logged.records
+
+
 # Reports
 
 

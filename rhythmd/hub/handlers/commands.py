@@ -7,7 +7,19 @@ from typing import Final, NamedTuple
 import msgspec
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Ban, ChatKind, ChatMessage, ClearChat, Kick, Mute, Right, Unban, UserUpdate
+from rhythm_protocol.messages import (
+    Ban,
+    ChatKind,
+    ChatMessage,
+    ClearChat,
+    Kick,
+    ListSanctions,
+    Mute,
+    Right,
+    SanctionInfo,
+    Unban,
+    UserUpdate,
+)
 from rhythmd.errors import Refused
 from rhythmd.hub.handlers.chat import notice, say, whisper
 from rhythmd.hub.handlers.moderation import Moderation
@@ -17,7 +29,8 @@ from rhythmd.hub.sessions.session import Session, require_right
 __all__ = ["COMMANDS", "ChatMessages", "Command"]
 
 
-MAX_BAN_S: Final = 365 * 86_400
+MAX_SANCTION_S: Final = 365 * 86_400
+MOST_LISTED: Final = 50  # in one line of chat; the message has them all
 
 
 class Command(NamedTuple):
@@ -121,38 +134,60 @@ def _kick(moderation: Moderation, session: Session, text: str) -> None:
 
 
 def _ban(moderation: Moderation, session: Session, text: str) -> object:
-    usage = "/ban USER [SECONDS] [REASON]"
-    user, rest = _split(text, usage)
-    first, _, reason = rest.partition(" ")
+    user, rest = _split(text, "/ban USER [SECONDS] [REASON]")
+    seconds, reason = _seconds_first(rest)
+    return moderation.ban(session, Ban(user, seconds, reason[:128]))
+
+
+def _seconds_first(text: str) -> tuple[int | None, str]:
+    """The number that `text` begins with, None if it begins with something else, and the rest. Raises Refused."""
+    first, _, rest = text.partition(" ")
     if not (first.isascii() and first.isdigit()):
-        return moderation.ban(session, Ban(user, None, rest[:128]))
-    if not 0 < len(first) < 9 or not 0 < int(first) <= MAX_BAN_S:
-        raise Refused(ErrorCode.INVALID_FIELD, f"a ban lasts 1 to {MAX_BAN_S} seconds", "content")
-    return moderation.ban(session, Ban(user, int(first), reason[:128]))
+        return None, text
+    if not 0 < len(first) < 9 or not 0 < int(first) <= MAX_SANCTION_S:
+        raise Refused(ErrorCode.INVALID_FIELD, f"expected 1 to {MAX_SANCTION_S} seconds", "content")
+    return int(first), rest.strip()
 
 
 def _unban(moderation: Moderation, session: Session, text: str) -> object:
     return moderation.unban(session, Unban(_split(text, "/unban ID")[0]))
 
 
-def _mute(moderation: Moderation, session: Session, text: str) -> None:
-    user, what = _split(text, "/mute USER [notes|chat]")
-    moderation.mute(session, _muting(user, what, on=True))
+def _mute(moderation: Moderation, session: Session, text: str) -> object:
+    user, rest = _split(text, "/mute USER [notes|chat] [SECONDS]")
+    what, _, after = rest.partition(" ")
+    if what.isdigit():
+        what, after = "", rest
+    seconds, surplus = _seconds_first(after.strip())
+    if surplus:
+        raise Refused(ErrorCode.INVALID_FIELD, "the form is /mute USER [notes|chat] [SECONDS]", "content")
+    return moderation.mute(session, _muting(user, what, on=True, seconds=seconds))
 
 
-def _unmute(moderation: Moderation, session: Session, text: str) -> None:
+def _unmute(moderation: Moderation, session: Session, text: str) -> object:
     user, what = _split(text, "/unmute USER [notes|chat]")
-    moderation.mute(session, _muting(user, what, on=False))
+    return moderation.mute(session, _muting(user, what, on=False))
 
 
-def _muting(user: str, what: str, *, on: bool) -> Mute:
+def _muting(user: str, what: str, *, on: bool, seconds: int | None = None) -> Mute:
     if what not in ("", "notes", "chat"):
         raise Refused(ErrorCode.INVALID_FIELD, "expected notes, chat or nothing for both", "content")
     return Mute(
         user,
         notes=msgspec.UNSET if what == "chat" else on,
         chat=msgspec.UNSET if what == "notes" else on,
+        seconds=seconds,
     )
+
+
+def _sanctions(moderation: Moderation, session: Session, _text: str) -> None:
+    listed = moderation.sanctions(session, ListSanctions()).sanctions
+    notice(session, "\n".join(map(_sanction_line, listed[:MOST_LISTED])) or "nobody is banned or muted")
+
+
+def _sanction_line(sanction: SanctionInfo) -> str:
+    how_long = "for good" if sanction.seconds is None else f"for {round(sanction.seconds)} s"
+    return f"{sanction.kind} {sanction.user} ({sanction.name or '?'}) {how_long}"
 
 
 def _clear_chat(moderation: Moderation, session: Session, _text: str) -> object:
@@ -171,7 +206,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "kick": Command("/kick USER [REASON]", "put a member out", _kick, Right.MODERATOR),
     "ban": Command("/ban USER [SECONDS] [REASON]", "put a member out and keep them out", _ban, Right.MODERATOR),
     "unban": Command("/unban ID", "end a ban", _unban, Right.MODERATOR),
-    "mute": Command("/mute USER [notes|chat]", "silence a member", _mute, Right.MODERATOR),
+    "mute": Command("/mute USER [notes|chat] [SECONDS]", "silence a member", _mute, Right.MODERATOR),
     "unmute": Command("/unmute USER [notes|chat]", "let a member be heard again", _unmute, Right.MODERATOR),
+    "sanctions": Command("/sanctions", "list who is banned or muted", _sanctions, Right.MODERATOR),
     "clear_chat": Command("/clear_chat", "forget the chat", _clear_chat, Right.MODERATOR),
 }

@@ -22,13 +22,13 @@ from rhythm_protocol.messages import (
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.keeper import Later
-from rhythmd.hub.rooms.members import Member
+from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
 
-__all__ = ["RoomMessages", "check_settings", "full_state", "merge_settings", "transfer_owner"]
+__all__ = ["RoomMessages", "check_admission", "check_settings", "full_state", "merge_settings", "transfer_owner"]
 
 
 class RoomMessages:
@@ -111,7 +111,7 @@ class RoomMessages:
         other = room.members.of_user(player.id)
         owns = as_owner or _owns(room, player.id)
         if other is None and not as_owner:
-            room.check_admission(player, knows_password=knows_password)
+            check_admission(room, player, knows_password=knows_password)
         elif other is not None:
             room.seats.reserve(player.id)  # so that the room stays, if nobody else is in it
             self._sessions.expel(room, other, "replaced", "you joined from somewhere else")
@@ -149,6 +149,23 @@ class RoomMessages:
         if update.name is UNSET or update.name.strip() == room.name:  # an older one may break a rule that came later
             return room.name, settings
         return self._registry.fit_name(update.name, "settings.name"), settings
+
+
+def check_admission(room: Room, player: Player, *, knows_password: bool) -> None:
+    """Raise Refused, with the first reason that applies, unless `player` may take a seat in `room` now."""
+    settings = room.settings
+    if room.sanctions.bans.applies_to(player):
+        raise Refused(ErrorCode.BANNED, "you are banned from this room")
+    if player.guest and not settings.allow_guests:
+        raise Refused(ErrorCode.GUESTS_NOT_ALLOWED, "this room is for members with an account")
+    if player.bot and not settings.allow_bots:
+        raise Refused(ErrorCode.BOTS_NOT_ALLOWED, "this room does not allow bots")
+    if player.id in room.seats:
+        return
+    if not knows_password:
+        raise Refused(ErrorCode.WRONG_PASSWORD, "this room's password is another one", "password")
+    if len(room.members) + len(room.seats) >= settings.max_players:
+        raise Refused(ErrorCode.ROOM_FULL, f"all {settings.max_players} seats are taken")
 
 
 def check_settings(settings: RoomSettings, most_players: int, *, has_password: bool) -> None:
@@ -197,7 +214,7 @@ def transfer_owner(session: Session, message: TransferOwner) -> None:
 
 
 def _owns(room: Room, user_id: str) -> bool:
-    """Whether this user owns `room` once they are in it: it is their account's, or their older socket's."""
+    """Whether this user owns `room` once they are in it: their account, or their older socket, or they did before."""
     if room.keeper.passes_ownership:
-        return room.owner is not None and room.owner.player.id == user_id
+        return room.vacancy.is_claimed_by(user_id) or (room.owner is not None and room.owner.player.id == user_id)
     return room.keeper.owner_id == user_id

@@ -5,11 +5,13 @@ What is in the store is true; a live room follows it. Nearly everything here wai
 
 from functools import partial
 from itertools import groupby
+from math import inf
 
 from msgspec import UnsetType
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomSettings
+from rhythmd.addresses import parse_address
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.keepers import LiveKeeper, NameTaken, PasswordDigest, StoredSide, StoreKeeper, translated
@@ -17,16 +19,24 @@ from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
 from rhythmd.hub.ports import Identity
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.rows import Sanction, StoredRoom
+from rhythmd.rows import FOREVER, Sanction, StoredRoom
 
 __all__ = ["Catalogue"]
 
 
-def _restore_bans(room: Room, sanctions: list[Sanction]) -> None:
-    """Put stored bans back in force. What one ban stands under was stored with one time and author."""
-    for _, group in groupby(sanctions, key=lambda ban: (ban.created, ban.by, ban.until)):
+def _restore_sanctions(room: Room, sanctions: list[Sanction]) -> None:
+    """Put stored sanctions back in force. What one of them stands under was stored with one time and author."""
+    ordered = sorted(sanctions, key=lambda one: (one.kind, one.created))
+    for (kind, *_), group in groupby(ordered, key=lambda one: (one.kind, one.created, one.by, one.until, one.name)):
         parts = list(group)
-        room.bans.restore(tuple(ban.subject for ban in parts), (parts[0].until - unix_ms()) / 1000)
+        left = inf if parts[0].until >= FOREVER else (parts[0].until - unix_ms()) / 1000
+        room.sanctions[kind].restore(_user_first(parts), left, parts[0].name)
+
+
+def _user_first(parts: list[Sanction]) -> tuple[str, ...]:
+    """What one sanction stands under: the user's id, which is no address, comes first."""
+    subjects = (one.subject for one in parts)
+    return tuple(sorted(subjects, key=lambda subject: parse_address(subject.partition("/")[0]) is not None))
 
 
 class Catalogue:
@@ -71,7 +81,7 @@ class Catalogue:
             keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row, on_stored=self._follow)
             room = self._registry.open(row.id, row.name, row.settings, keeper)
             room.chat.restore(lines)
-            _restore_bans(room, sanctions)
+            _restore_sanctions(room, sanctions)
         return room
 
     def restore(self, saved: SavedRoom) -> Room:
@@ -147,13 +157,14 @@ class Catalogue:
     async def delete(self, room_id: str) -> bool:
         """Forget a stored room and its chat; whether there was one.
 
-        Its members stay, in a room that is only live. Seats that nobody has taken yet would be in a room of nobody's.
+        Its members stay, in a room that is only live and ends with the last of them. Reserved seats are given up.
         """
         with translated():
             deleted = await self._store.rooms.delete(room_id)
         room = self._registry.by_id(room_id)
         if room is not None:
             room.keeper = LiveKeeper(room, self._file)
+            room.vacancy.is_deleted = True
             room.seats.clear()
             room.changed()
             room.pass_ownership()

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from msgspec import UNSET, UnsetType
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Ban, ChatKind, RoomSettings
+from rhythm_protocol.messages import ChatKind, RoomSettings
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
@@ -136,12 +136,12 @@ class LiveKeeper(_SeatKeeper):
         self._file.clear_chat(self.saved())
         return None
 
-    def ban(self, _ban: Ban, _by: str) -> Later:
+    def sanction(self, _kind: SanctionKind, _user_id: str, _by: str, _reason: str = "") -> Later:
         self.room_changed()
         return None
 
-    def pardon(self, user_id: str) -> Later:
-        self._room.bans.lift(user_id)
+    def pardon(self, kind: SanctionKind, user_id: str) -> Later:
+        self._room.sanctions[kind].lift(user_id)
         self.room_changed()
         return None
 
@@ -229,27 +229,32 @@ class StoreKeeper(_SeatKeeper):
             await self._side.store.chat.clear(self._room.id)
         self._room.clear_chat()
 
-    async def ban(self, ban: Ban, by: str) -> None:
+    async def sanction(self, kind: SanctionKind, user_id: str, by: str, reason: str = "") -> None:
         now = unix_ms()
+        imposed = self._room.sanctions[kind].of(user_id)
+        if imposed is None:
+            return
+        left = imposed.seconds_left
         with translated():
-            for subject in self._room.bans.keys_of(ban.user):
+            for subject in imposed.keys:
                 await self._side.store.rooms.sanction(
                     Sanction(
                         room_id=self._room.id,
                         subject=subject,
-                        kind=SanctionKind.BAN,
-                        until=FOREVER if ban.seconds is None else now + ban.seconds * 1000,
+                        kind=kind,
+                        until=FOREVER if left is None else now + round(left * 1000),
                         created=now,
-                        reason=ban.reason,
+                        reason=reason,
                         by=by,
+                        name=imposed.name,
                     )
                 )
 
-    async def pardon(self, user_id: str) -> None:
+    async def pardon(self, kind: SanctionKind, user_id: str) -> None:
         with translated():
-            for subject in self._room.bans.keys_of(user_id):
-                await self._side.store.rooms.pardon(self._room.id, subject, SanctionKind.BAN)
-        self._room.bans.lift(user_id)
+            for subject in self._room.sanctions[kind].keys_of(user_id):
+                await self._side.store.rooms.pardon(self._room.id, subject, kind)
+        self._room.sanctions[kind].lift(user_id)
 
     async def change(self, name: str, settings: RoomSettings, password: str | UnsetType | None) -> None:
         self._on_stored(await self._side.update(self._room.id, name, settings, password))

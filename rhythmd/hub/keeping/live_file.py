@@ -13,10 +13,13 @@ import msgspec
 from rhythm_protocol.messages import ChatLine, Metronome, RoomSettings, Status
 from rhythmd.clock import server_us
 from rhythmd.hub.ports import Identity
+from rhythmd.hub.rooms.lingering import Vacancy
 from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.rooms.sanctions import Imposed
 from rhythmd.names.rule import presentable
 from rhythmd.ports import LiveState
+from rhythmd.rows import SanctionKind
 from rhythmd.telemetry import hub_log
 
 __all__ = ["LiveFile", "Remains", "SavedRoom", "SavedSeat"]
@@ -33,7 +36,8 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         is_stored: whether the store has the rest.
         password: salt and digest.
-        bans: (what a ban applies to, `monotonic` end in s) each.
+        bans: (what a ban applies to, `monotonic` end in s) each, as an earlier version wrote them.
+        sanctions: bans and mutes by kind.
         last_line: id of a line of chat; later ones have higher ids, also when none is left.
     """
 
@@ -44,8 +48,10 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     owner_slot: int | None = None
     password: tuple[bytes, bytes] | None = None
     bans: list[tuple[tuple[str, ...], float]] = []
+    sanctions: dict[SanctionKind, list[Imposed]] = {}
     metronome: Metronome | None = None
     last_line: int = 0
+    vacancy: Vacancy = msgspec.field(default_factory=Vacancy)
 
     @classmethod
     def of(cls, room: Room, *, is_stored: bool, password: tuple[bytes, bytes] | None = None) -> "SavedRoom":
@@ -56,14 +62,24 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             is_stored=is_stored,
             owner_slot=None if room.owner is None else room.owner.slot,
             password=password,
-            bans=[] if is_stored else room.bans.all(),
+            sanctions={} if is_stored else room.sanctions.all(),
             metronome=room.metronome.state,
             last_line=room.chat.last_id,
+            vacancy=room.vacancy,
         )
+
+    def imposed(self) -> list[tuple[SanctionKind, list[Imposed]]]:
+        """Bans and mutes, also of an earlier version."""
+        before = [Imposed(keys, until) for keys, until in self.bans]
+        return [(SanctionKind.BAN, before), *self.sanctions.items()]
 
 
 class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A member's place, the user in it, and who they proved to be."""
+    """A member's place, the user in it, and who they proved to be.
+
+    Attributes:
+        notes_muted, chat_muted: as an earlier version wrote them; now the room has its mutes.
+    """
 
     room_id: str
     slot: int
@@ -80,8 +96,8 @@ class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Status = Status.ONLINE
     status_text: str = ""
     announced: bool = False
-    notes_muted: bool = False
     self_muted: bool = False
+    notes_muted: bool = False
     chat_muted: bool = False
 
     @classmethod
@@ -103,9 +119,7 @@ class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             status=player.status,
             status_text=player.status_text,
             announced=member.announced,
-            notes_muted=member.notes_muted,
             self_muted=member.self_muted,
-            chat_muted=member.chat_muted,
         )
 
     def player(self) -> Player:
@@ -122,9 +136,7 @@ class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Make `member`, who is new in this seat, what they were before."""
         member.joined_us = self.joined_us
         member.announced = self.announced
-        member.notes_muted = self.notes_muted
         member.self_muted = self.self_muted
-        member.chat_muted = self.chat_muted
 
 
 class Remains(msgspec.Struct, frozen=True):

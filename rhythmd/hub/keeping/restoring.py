@@ -6,6 +6,7 @@ from rhythmd.hub.keeping.live_file import LiveFile, Remains, SavedRoom, SavedSea
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.sessions import Sessions
+from rhythmd.rows import SanctionKind
 from rhythmd.telemetry import hub_log
 
 __all__ = ["Restoration"]
@@ -14,7 +15,10 @@ __all__ = ["Restoration"]
 class Restoration:
     """Reads the live file once. Everybody who was in a room is away, and may resume; the rest is forgotten."""
 
-    def __init__(self, file: LiveFile, registry: Registry, catalogue: Catalogue, sessions: Sessions) -> None:
+    def __init__(
+        self, file: LiveFile, registry: Registry, catalogue: Catalogue, sessions: Sessions, linger_s: float
+    ) -> None:
+        self._linger_s = linger_s
         self._file = file
         self._registry = registry
         self._catalogue = catalogue
@@ -45,8 +49,11 @@ class Restoration:
             return
         if not saved.is_stored:
             room.chat.restore(remains.chat.get(saved.id, []), saved.last_line)
-            room.bans.restore_all(saved.bans)
+            for kind, imposed in saved.imposed():
+                room.sanctions[kind].restore_all(imposed)
         room.metronome.restore(saved.metronome)
+        room.vacancy = saved.vacancy
+        room.vacancy.begin_anew(self._linger_s)
 
     async def _open(self, saved: SavedRoom) -> Room | None:
         if saved.is_stored:
@@ -59,6 +66,9 @@ class Restoration:
             return
         session = self._sessions.restore(key, seat.player(), seat.identity)
         session.last_id = remains.last_ids.get(key)
+        for kind, is_muted in ((SanctionKind.NOTES, seat.notes_muted), (SanctionKind.CHAT, seat.chat_muted)):
+            if is_muted:
+                room.sanctions[kind].add(session.player, None)
         member = room.restore(session, seat.slot)
         seat.describe(member)
         session.sit(room, member)

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from msgspec import UnsetType
 
-from rhythm_protocol.messages import Ban, ChatKind, RoomSettings
+from rhythm_protocol.messages import ChatKind, RoomSettings
 from rhythmd.hub.rooms.members import Member
+from rhythmd.rows import SanctionKind
 
 __all__ = ["Keeper", "Later"]
 
@@ -57,12 +58,12 @@ class Keeper(Protocol):
         """Forget the chat, here and on every screen."""
         ...
 
-    def ban(self, ban: Ban, by: str) -> Later:
-        """Write down a ban that is in force: `ban.user` is the id of the banned user, `by` that of their judge."""
+    def sanction(self, kind: SanctionKind, user_id: str, by: str, reason: str = "") -> Later:
+        """Write down what is in force for a user's id; `by` is the id of their judge."""
         ...
 
-    def pardon(self, user_id: str) -> Later:
-        """End the ban of a user's id; one that cannot be forgotten now stays, so that it can be ended later."""
+    def pardon(self, kind: SanctionKind, user_id: str) -> Later:
+        """End what is in force for a user's id; what cannot be forgotten now stays, so that it can be ended later."""
         ...
 
     def change(self, name: str, settings: RoomSettings, password: str | UnsetType | None) -> Later:

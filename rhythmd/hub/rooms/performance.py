@@ -76,8 +76,8 @@ class _Hands:
     def begin(self, position_ms: int, speed: float, now_ms: int) -> None:
         """Be at `position_ms` as soon as can be, and go on from there. Nothing may be held.
 
-        To tune takes up to 120 messages for each channel, whatever the score's density. So after one tuning the next
-        one waits for `AHEAD_MS`, and of the places that are begun at meanwhile only the last one is tuned for.
+        To tune takes up to some 200 messages for each channel, whatever the score's density. So after one tuning the
+        next one waits for `AHEAD_MS`, and of the places that are begun at meanwhile only the last one is tuned for.
         """
         self.start_ms = start_ms = max(now_ms, self._tunes_ms) + AHEAD_MS
         self._is_tuned = False

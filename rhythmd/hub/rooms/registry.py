@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Final
 
 from rhythm_protocol.errors import ErrorCode
@@ -10,6 +11,7 @@ from rhythm_protocol.messages import RoomSettings, RoomType
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.rooms.keeper import Keeper
+from rhythmd.hub.rooms.lingering import Lingering
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.names.looks import look
@@ -25,7 +27,7 @@ MakeKeeper = Callable[[Room], Keeper]
 
 
 class Registry:
-    """The live rooms. They come with their first member and go with their last; the first lobby stays.
+    """The live rooms. They come with their first member and go with their last, or linger; the first lobby stays.
 
     Args:
         config: of rooms.
@@ -44,6 +46,7 @@ class Registry:
         self._names: dict[str, str] = {}  # by room id
         self._ids_by_name: dict[str, str] = {}  # folded
         self._ids_by_look: dict[str, str] = {}
+        self._lingering = Lingering()
         self.version = 0
         self._open_lobby(1)
 
@@ -81,8 +84,8 @@ class Registry:
             number += 1
 
     def open(self, id_: str, name: str, settings: RoomSettings, make_keeper: MakeKeeper) -> Room:
-        """Make a room live that is not yet. Raises Refused when there are too many already."""
-        if len(self._rooms) >= self._config.rooms.limit:
+        """Make a room live that is not yet; an empty one gives way. Raises Refused when there are too many already."""
+        if len(self._rooms) >= self._config.rooms.limit and not self._give_way(self._lingering.oldest()):
             raise Refused(ErrorCode.ROOM_LIMIT, "this server has as many rooms as it may")
         room = Room(id_, name, settings, self._config, self._pacer, make_keeper, self._room_changed)
         self._rooms[id_] = room
@@ -110,15 +113,43 @@ class Registry:
             raise Refused(ErrorCode.TAKEN, "another room has this name, or one that looks like it", field)
 
     def free(self, room: Room) -> None:
-        """Forget `room` if nobody is left in it."""
-        if not room.members and not room.seats and room.id != LOBBY:
-            del self._rooms[room.id]
-            self._forget_name(room)
+        """Forget `room` if nobody is left in it and it does not linger."""
+        if not room.members and not room.seats and room.id != LOBBY and not self._lingers(room):
+            self._forget(room)
+
+    def _lingers(self, room: Room) -> bool:
+        """Whether an empty room stays for those who come back: one of a guest, which no store has."""
+        vacancy, seconds = room.vacancy, self._config.rooms.linger_s
+        is_guests = room.keeper.passes_ownership and room.settings.type is not RoomType.LOBBY
+        if not is_guests or vacancy.is_deleted or vacancy.owner is None or seconds == 0:
+            return False
+        is_new = room.id not in self._lingering
+        until = vacancy.begin(seconds)
+        if is_new:
+            room.keeper.room_changed()
             self.version += 1
-            room.close()
+            self._give_way(self._lingering.add(room.id, until, vacancy.owner_key))
+        return until > monotonic() and room.id in self._rooms
+
+    def _give_way(self, room_id: str | None) -> bool:
+        """Forget an empty room; whether there is one."""
+        if room_id is None:
+            return False
+        self._forget(self._rooms[room_id])
+        return True
+
+    def _forget(self, room: Room) -> None:
+        self._lingering.discard(room.id)
+        del self._rooms[room.id]
+        self._forget_name(room)
+        self.version += 1
+        room.close()
 
     def sweep(self) -> None:
-        """Free the rooms whose reserved seats nobody took."""
+        """Free the rooms whose reserved seats nobody took; end the mutes whose time is over."""
+        for room in self._rooms.values():
+            if room.sanctions.forget_ended():
+                room.sanctions.refresh(room.members.values(), room.member_changed)
         for room in [room for room in self._rooms.values() if not room.members]:
             self.free(room)
 
@@ -129,6 +160,8 @@ class Registry:
 
     def _room_changed(self, room: Room) -> None:
         self.version += 1
+        if room.vacancy.empty_until is None:
+            self._lingering.discard(room.id)
         if self._names[room.id] != room.name:
             self._forget_name(room)
             self._learn_name(room)

@@ -17,14 +17,15 @@ from rhythm_protocol.messages import (
 )
 from rhythmd.clock import server_ms
 from rhythmd.config import Config
-from rhythmd.errors import Refused
-from rhythmd.hub.rooms.admission import BanList, Reservations
+from rhythmd.hub.rooms.admission import Reservations
 from rhythmd.hub.rooms.chat import ChatLog
 from rhythmd.hub.rooms.cursors import CursorBoard
 from rhythmd.hub.rooms.keeper import Keeper
-from rhythmd.hub.rooms.members import Member, Occupant, Player, Roster
+from rhythmd.hub.rooms.lingering import Vacancy
+from rhythmd.hub.rooms.members import Member, Occupant, Roster
 from rhythmd.hub.rooms.performance import RoomPerformance
-from rhythmd.hub.rooms.quota import NoteQuota, Rates, note_rates
+from rhythmd.hub.rooms.quota import NoteQuota, note_rates
+from rhythmd.hub.rooms.sanctions import Sanctions
 from rhythmd.hub.rooms.tape import Deck
 from rhythmd.hub.rooms.timing import PlayoutDelay, RoomMetronome
 from rhythmd.hub.sending.delivery import Delivery
@@ -60,8 +61,9 @@ class Room:
         self.settings = settings
         self.seats = Reservations()
         self.owner: Member | None = None
+        self.vacancy = Vacancy()
         self.members = Roster()
-        self.bans = BanList()
+        self.sanctions = Sanctions()
         self.chat = ChatLog(config.rooms.chat_history)
         self.fanout = Fanout(pacer, self, config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
@@ -83,25 +85,34 @@ class Room:
 
     def add(self, occupant: Occupant, *, as_owner: bool = False) -> Member:
         """Give `occupant` a slot. The room is told, after it has heard what was played before."""
-        member = Member(occupant, self.members.free_slot(), self.new_quota(is_owner=as_owner))
+        member = self._new_member(occupant, self.members.free_slot(), is_owner=as_owner)
         if as_owner or len(self.members) < self._presence_limit:
             self.announce(member)
         self.members[member.slot] = member
         self.seats.release(member.player.id)
+        self.vacancy.empty_until = None
         if as_owner:
-            self.owner = member
+            former, self.owner = self.owner, member
+            self.vacancy.claimant = None
+            if former is not None:
+                self._apply_rules(former)
             self.changed()
         self.fanout.add(member.delivery)
-        self.deck.seat(member)
         self._note_change()
         self.keeper.seat_taken(member)
+        self._find_owner()
         return member
 
     def restore(self, occupant: Occupant, slot: int) -> Member:
         """Put a member back where they were before the server's start; they are away."""
-        member = self.members[slot] = Member(occupant, slot, self.new_quota())
+        member = self.members[slot] = self._new_member(occupant, slot)
         member.reconnecting = True
         self.fanout.add(member.delivery)
+        return member
+
+    def _new_member(self, occupant: Occupant, slot: int, *, is_owner: bool = False) -> Member:
+        member = Member(occupant, slot, self.new_quota(is_owner=is_owner))
+        self.sanctions.mark(member)
         self.deck.seat(member)
         return member
 
@@ -119,6 +130,7 @@ class Room:
             self.broadcast("user-left", UserLeft(member.slot, member.player.id, reason))
         if self.owner is member:
             self.owner = None
+            self.vacancy.left_by(member.player.id, member.player.ban_keys()[-1])
             # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
             self._pacer.soon(self.pass_ownership)
         self._note_change()
@@ -135,13 +147,22 @@ class Room:
         if member.reconnecting is not reconnecting:
             member.reconnecting = reconnecting
             self.member_changed(member)
+            self._find_owner()
+
+    def _find_owner(self) -> None:
+        """A room has no owner while all in it are away: the first who is there becomes it."""
+        if self.owner is None and self.keeper.passes_ownership:
+            self.pass_ownership()
 
     def pass_ownership(self) -> None:
-        """Make the longest present the owner, if there is none; but an account's room waits for its own."""
+        """Make the longest present of those who are there the owner, if there is none.
+
+        But an account's room waits for its own, and a room in which all are away for the first to come back.
+        """
         if self.owner is not None or not self.members or self.settings.type is RoomType.LOBBY:
             return
         if self.keeper.passes_ownership:
-            self.set_owner(next(iter(self.members.values()), None))
+            self.set_owner(next((member for member in self.members.values() if not member.reconnecting), None))
         else:
             self.changed()
 
@@ -197,22 +218,6 @@ class Room:
 
     # Its rules
 
-    def check_admission(self, player: Player, *, knows_password: bool) -> None:
-        """Raise Refused, with the first reason that applies, unless `player` may take a seat now."""
-        settings = self.settings
-        if self.bans.applies_to(player):
-            raise Refused(ErrorCode.BANNED, "you are banned from this room")
-        if player.guest and not settings.allow_guests:
-            raise Refused(ErrorCode.GUESTS_NOT_ALLOWED, "this room is for members with an account")
-        if player.bot and not settings.allow_bots:
-            raise Refused(ErrorCode.BOTS_NOT_ALLOWED, "this room does not allow bots")
-        if player.id in self.seats:
-            return
-        if not knows_password:
-            raise Refused(ErrorCode.WRONG_PASSWORD, "this room's password is another one", "password")
-        if len(self.members) + len(self.seats) >= settings.max_players:
-            raise Refused(ErrorCode.ROOM_FULL, f"all {settings.max_players} seats are taken")
-
     def may_play(self, member: Member) -> ErrorCode | None:
         """None, or why this member's notes stay silent."""
         if member.notes_muted or member.self_muted:
@@ -265,17 +270,14 @@ class Room:
 
     def refresh_quota(self, member: Member) -> None:
         """Give `member` the note quota of the room and their role, and tell them when it changed."""
-        rates = self._rates(is_owner=member is self.owner)
+        rates = note_rates(self._quota_config, self.settings, is_owner=member is self.owner)
         if rates != (member.quota.allowance, member.quota.maximum):
             member.quota.set_rates(*rates)
             member.send("quota", member.quota.state())
 
     def new_quota(self, *, is_owner: bool = False) -> NoteQuota:
         """The note quota of one who has not played yet."""
-        return NoteQuota(*self._rates(is_owner=is_owner), self.period())
-
-    def _rates(self, *, is_owner: bool) -> Rates:
-        return note_rates(self._quota_config, self.settings, is_owner=is_owner)
+        return NoteQuota(*note_rates(self._quota_config, self.settings, is_owner=is_owner), self.period())
 
     @property
     def playout_ms(self) -> int:

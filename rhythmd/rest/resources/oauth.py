@@ -62,7 +62,7 @@ class OAuthResource:
             if call.request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
                 raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
             if call.principal is None or call.principal.is_guest:
-                raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first")
+                raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first", headers={"WWW-Authenticate": "Bearer"})
             linker = call.principal
         provider = call.path("provider")
         secret = browser_secret(call.request, call.cookie_scope) or new_secret()

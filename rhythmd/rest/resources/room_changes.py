@@ -11,7 +11,7 @@ from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
-from rhythmd.hub.handlers.rooms import check_settings, merge_settings
+from rhythmd.hub.handlers.rooms import check_admission, check_settings, merge_settings
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
@@ -82,10 +82,14 @@ class RoomChangesResource:
         return live.info() if live else info_of(stored)
 
     async def delete(self, call: Call[Nothing]) -> None:
-        """Delete a room of yours, with its chat."""
+        """Delete a room of yours, with its chat. Those who are in it may stay; nobody comes back to it."""
         stored = await self._own(call)
         if not await self._catalogue.delete(stored.id):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        room = self._registry.by_id(stored.id)
+        if room is not None and all(member.reconnecting for member in room.members.values()):
+            for member in list(room.members.values()):
+                self._sessions.leave(self._sessions.of_member(member), "left")
         self._record(DELETED, call, stored)
 
     async def join(self, call: Call[JoinRoom]) -> SeatView:
@@ -93,14 +97,11 @@ class RoomChangesResource:
         room = await self._find(call.path("id"))
         user_id = call.known.user_id
         if room.members.of_user(user_id) is None:
-            keeper = room.keeper
-            knows_password = keeper.check_password(call.input.password)
+            knows_password = room.keeper.check_password(call.input.password)
             if isinstance(knows_password, Coroutine):
                 knows_password = await knows_password
-                if self._registry.by_id(room.id) is not room or room.keeper is not keeper:
-                    return await self.join(call)  # deleted, freed or changed meanwhile
             # From here to the seat nothing waits, so that two can never have the last one.
-            room.check_admission(_player(call), knows_password=knows_password)
+            check_admission(room, _player(call), knows_password=knows_password)
             room.seats.reserve(user_id)
         ticket = await self._auth.tickets.issue(call.known)
         return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(call.request, ticket))

@@ -103,6 +103,8 @@ class RoomsResource:
 
 
 def _matches(room: Room, kind: str | None, text: str) -> bool:
+    if room.vacancy.empty_until is not None:  # it is there for those who come back, not to be found
+        return False
     if room.settings.type not in LISTED or (kind is not None and room.settings.type != kind):
         return False
     return text in room.name.casefold()

@@ -1,6 +1,7 @@
 """What is served beside the API: the page and its files, the API's document, and how the server is doing."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,7 +17,7 @@ from rhythmd.rest.serving.call import Route
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.openapi import document
 from rhythmd.rest.serving.paths import VARIABLES
-from rhythmd.rest.serving.static import StaticFile
+from rhythmd.rest.serving.static import ASK_AGAIN, FOR_EVER, StaticFile
 
 __all__ = ["DocsResource", "HealthResource", "PageResource"]
 
@@ -33,18 +34,29 @@ DOCS_FOLDER: Final = "api"
 
 
 class PageResource:
-    """The page at `/` and the few files that it loads, from memory."""
+    """The page at `/` and the few files that it loads, from memory.
+
+    The page asks for them below a folder named after what is in them all, so that a browser keeps them for ever.
+    """
 
     def __init__(self) -> None:
-        bodies = dict(_load(files("rhythmd") / "web"))
-        bodies |= {name: body for name, body in _load(files("rhythm_protocol")) if name.endswith(".js")}
-        self._files = _Files(bodies)
+        known = dict(_load(files("rhythmd") / "web"))
+        known |= {name: file for name, file in _load(files("rhythm_protocol")) if name.endswith(".js")}
+        self._files = known
+        self._version = hashlib.sha256("".join(known[name].digest for name in sorted(known)).encode()).hexdigest()[:16]
+        index = known["index.html"].body.replace(b'"static/', f'"static/{self._version}/'.encode())
+        self._index = StaticFile(TYPES["html"], index, PAGE_HEADERS)
 
     async def index(self, request: web.BaseRequest) -> web.Response:
-        return await self._files.response(request, "index.html")
+        return self._index.answer(request)
 
     async def static(self, request: web.BaseRequest) -> web.Response:
-        return await self._files.response(request, request[VARIABLES]["name"])
+        return _file(self._files, request).answer(request)
+
+    async def versioned(self, request: web.BaseRequest) -> web.Response:
+        """A page that an earlier version of the server gave out gets the files of this one, until it is loaded anew."""
+        is_ours = request[VARIABLES]["version"] == self._version
+        return _file(self._files, request).answer(request, FOR_EVER if is_ours else ASK_AGAIN)
 
 
 class DocsResource:
@@ -53,19 +65,19 @@ class DocsResource:
     def __init__(self, table: Sequence[Route[Any]]) -> None:
         self._table = table
         self._document: StaticFile | None = None
-        self._files = _Files(dict(_load(files("rhythmd") / "web" / DOCS_FOLDER)))
+        self._files = dict(_load(files("rhythmd") / "web" / DOCS_FOLDER))
 
     async def openapi(self, request: web.BaseRequest) -> web.Response:
         if self._document is None:
             # Off the loop: it takes as long as some hundred notes.
-            self._document = await asyncio.to_thread(_encoded, self._table)
-        return self._document.response(request)
+            self._document = await asyncio.to_thread(_document, self._table)
+        return self._document.answer(request)
 
     async def page(self, request: web.BaseRequest) -> web.Response:
-        return await self._files.response(request, "docs.html")
+        return self._files["docs.html"].answer(request)
 
     async def file(self, request: web.BaseRequest) -> web.Response:
-        return await self._files.response(request, request[VARIABLES]["name"])
+        return _file(self._files, request).answer(request)
 
 
 class HealthResource:
@@ -89,30 +101,24 @@ class HealthResource:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _encoded(table: Sequence[Route[Any]]) -> StaticFile:
-    return StaticFile(orjson.dumps(document(table)), {"Content-Type": "application/json"})
+def _document(table: Sequence[Route[Any]]) -> StaticFile:
+    made = StaticFile("application/json", orjson.dumps(document(table)))
+    _ = made.packed  # so that nobody waits for it on the loop
+    return made
 
 
-class _Files:
-    """Files by name; each is compressed when it is first asked for, off the loop."""
-
-    def __init__(self, bodies: Mapping[str, bytes]) -> None:
-        self._bodies = bodies
-        self._made: dict[str, StaticFile] = {}
-
-    async def response(self, request: web.BaseRequest, name: str) -> web.Response:
-        """Raises ApiError (`not-found`)."""
-        body, made = self._bodies.get(name), self._made.get(name)
-        if body is None:
-            raise ApiError(ErrorCode.NOT_FOUND, "there is no such file")
-        if made is None:
-            headers = {**PAGE_HEADERS, "Content-Type": TYPES[_extension(name)]}
-            made = self._made[name] = await asyncio.to_thread(StaticFile, body, headers)
-        return made.response(request)
+def _load(folder: Traversable) -> Iterator[tuple[str, StaticFile]]:
+    for file in folder.iterdir():
+        kind = TYPES.get(_extension(file.name))
+        if kind is not None:
+            yield file.name, StaticFile(kind, file.read_bytes(), PAGE_HEADERS)
 
 
-def _load(folder: Traversable) -> Iterator[tuple[str, bytes]]:
-    return ((file.name, file.read_bytes()) for file in folder.iterdir() if _extension(file.name) in TYPES)
+def _file(known: Mapping[str, StaticFile], request: web.BaseRequest) -> StaticFile:
+    file = known.get(request[VARIABLES]["name"])
+    if file is None:
+        raise ApiError(ErrorCode.NOT_FOUND, "there is no such file")
+    return file
 
 
 def _extension(name: str) -> str:

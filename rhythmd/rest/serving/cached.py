@@ -12,9 +12,11 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
-__all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "client_has", "whole_answer"]
+__all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "LastResponse", "client_has", "whole_answer"]
 
 POLICY: Final = "Content-Security-Policy"
+ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+"""Without the mark of a weak one, which does not matter here (RFC 9110, 8.8.3)."""
 NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 """The policy of answers that are no pages."""
 
@@ -29,9 +31,6 @@ SECURITY: Final = CIMultiDict(
 )
 """On every answer; one that has a header of these names keeps its own."""
 
-
-_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\uffff]*")')
-"""An ETag in a list. Whether it is weak does not count here (RFC 9110, 8.8.3.2 and 13.1.2)."""
 
 Header = tuple[str, str]
 
@@ -68,6 +67,22 @@ def whole_answer(status: int, headers: Iterable[Header], body: bytes) -> bytes:
     return b"".join((line, _lines([*headers, *SECURITY.items(), length]), _date(int(time())), b"\r\n", body))
 
 
+class LastResponse(web.StreamResponse):
+    """An answer of bytes to which nothing is added. The connection ends with it."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._content = content
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
+        await request.writer.write_eof(self._content)
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
+
+
 class CachedResponse(web.StreamResponse):
     """One answer with these bytes, and with `more` headers, which must be safe to be sent.
 
@@ -101,7 +116,9 @@ class CachedResponse(web.StreamResponse):
 
 
 def client_has(request: web.BaseRequest, etag: str) -> bool:
-    """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2)."""
-    lines = request.headers.getall(hdrs.IF_NONE_MATCH, ())
-    given = ",".join(lines).strip()
-    return given == "*" or etag in _TAG.findall(given)
+    """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2). Several lines are one list."""
+    values = request.headers.getall(hdrs.IF_NONE_MATCH, None)
+    if values is None:
+        return False
+    tags = ",".join(values)
+    return tags.strip() == "*" or etag in ENTITY_TAG.findall(tags)

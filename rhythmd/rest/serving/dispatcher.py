@@ -1,5 +1,6 @@
 """What happens to every request: it gets an id, its handler, the headers of its answer; whatever fails ends here."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from rhythm_protocol.errors import ErrorCode
-from rhythmd.rest.serving.cached import SECURITY, CachedResponse, whole_answer
+from rhythmd.rest.serving.cached import SECURITY, CachedResponse, LastResponse, whole_answer
 from rhythmd.rest.serving.connection import HttpConnection
 from rhythmd.rest.serving.envelope import ApiError, translate
 from rhythmd.rest.serving.origins import Origins
@@ -43,8 +44,11 @@ class Dispatcher:
         self._source = source
         self._reports = reports
         self._ids = _ids()
+        self.loop = asyncio.get_running_loop()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.version.major != 1:
+            return LastResponse(self.refusal(ApiError(ErrorCode.HTTP_VERSION, "this server speaks HTTP/1.1")))
         id_ = next(self._ids)
         request_id.set(id_)  # for this request alone: aiohttp gives each one a task, and so a context
         connection = _connection(request)

@@ -15,8 +15,6 @@ from rhythmd.ports import Conflict, InvalidCursor, NotFound, StoreUnavailable, T
 __all__ = ["ApiError", "ErrorEnvelope", "translate"]
 
 RETRY_SOON_S: Final = 2
-CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
-"""On every answer with status 401 (RFC 9110, 15.5.2)."""
 
 
 class ErrorDetails(Struct, frozen=True):
@@ -59,8 +57,10 @@ class ApiError(RhythmdError):
     @property
     def all_headers(self) -> dict[str, str]:
         """Of the answer, with those of its body."""
-        asked = CHALLENGE if self.code.status == HTTPStatus.UNAUTHORIZED else {}
-        return {"Content-Type": "application/json", "Cache-Control": "no-store", **asked, **self.headers}
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+        if self.code.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        return headers | self.headers
 
     def body(self, request_id: str) -> bytes:
         """Of the answer."""

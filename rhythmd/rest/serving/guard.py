@@ -1,7 +1,6 @@
 """The checks before every handler: the row of the table says how far each request gets."""
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,25 +11,23 @@ from msgspec import Struct
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.explain import explain
-from rhythm_protocol.numbers import whole_numbers
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
-from rhythmd.auth.errors import InvalidToken
+from rhythmd.auth.errors import Banned, InvalidToken
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.serving.call import Call, Input, InputT, Route, Who, as_json
 from rhythmd.rest.serving.envelope import ApiError
-from rhythmd.rest.serving.invitation import check_length, invite_body
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
 from rhythmd.rest.serving.source import RequestSource
-from rhythmd.rest.serving.uploads import FORM, Upload, UploadReader, form_values
+from rhythmd.rest.serving.uploads import Upload, UploadReader, form_values, invite_body
 from rhythmd.rows import Role
 
 __all__ = ["Endpoint", "RequestGuard"]
 
 JSON: Final = "application/json"
-_DECIMAL: Final = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?([eE][+-]?\d{1,3})?", re.ASCII)
+IDENTITY: Final = "identity"
 QUERIED: Final = frozenset({"GET", "HEAD"})
 RIGHTS: Final = {
     Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
@@ -80,15 +77,11 @@ class RequestGuard:
             self._count(request, route.rate, None)
         else:
             principal = await self._identify(route, request)
+        _check_encoding(request)
         if route.upload is not None and self._uploads.is_for(route.upload, request):
             return await self._with_file(route, route.upload, request, principal)
         given = self._query(route, request) if request.method in QUERIED else await self._body(route, request)
         return Call(request, given, principal, self._source)
-
-    async def _invite(self, request: web.BaseRequest) -> None:
-        """Everything but the body has been looked at: a client that waits to be asked for it may send it."""
-        check_length(request, self._limits.body_bytes)
-        await invite_body(request)
 
     async def _with_file(
         self, route: Route[InputT], upload: Upload, request: web.BaseRequest, principal: Principal | None
@@ -109,8 +102,8 @@ class RequestGuard:
         principal = None
         try:
             principal = await self._authenticator.by_token(token) if token else None
-        except InvalidToken:
-            if route.who is not Who.VISITOR:
+        except (InvalidToken, Banned):
+            if route.who is not Who.VISITOR:  # which a logout is: a banned account may take its cookies back
                 raise
         finally:
             self._count(request, route.rate, principal)
@@ -129,12 +122,14 @@ class RequestGuard:
         if route.may_be_empty and not request.body_exists:
             return self._convert({}, route.input)
         if request.content_type != JSON:
-            allowed = f"{FORM}, {JSON}" if route.upload is not None else JSON
-            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {allowed}", headers={hdrs.ACCEPT: allowed})
-        await self._invite(request)
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {JSON}", headers={"Accept": JSON})
         return self._convert(await self._json(request), route.input)
 
     async def _json(self, request: web.BaseRequest) -> object:
+        if (request.content_length or 0) > self._limits.body_bytes:
+            message = f"the body may have at most {self._limits.body_bytes} bytes"
+            raise ApiError(ErrorCode.TOO_LARGE, message, headers={"Connection": "close"})
+        await invite_body(request)
         try:
             async with asyncio.timeout(self._limits.body_s):
                 body = await request.read()
@@ -160,28 +155,10 @@ class RequestGuard:
         try:
             return msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
-            patient = _with_whole_numbers(value, error, strict=strict)
-            if patient is not value:
-                return self._convert(patient, wanted, strict=strict)
             message, field = explain(error, self._forms)
             allowed = _allowed_values(wanted, field)
             message = f"Expected one of: {', '.join(allowed)}" if allowed else message
             raise ApiError(ErrorCode.INVALID_FIELD, message, field) from None
-
-
-def _with_whole_numbers(value: object, error: msgspec.ValidationError, *, strict: bool) -> object:
-    """`value` with 2.0 as the integer 2 where an integer was asked for; itself if that changes nothing."""
-    if not str(error).startswith("Expected `int"):
-        return value
-    if strict:
-        whole = whole_numbers(value)
-        return value if repr(whole) == repr(value) else whole
-    _, field = explain(error, {})
-    text = value.get(field) if isinstance(value, dict) else None
-    if isinstance(value, dict) and isinstance(text, str) and _DECIMAL.fullmatch(text):
-        number = whole_numbers(float(text))
-        return {**value, field: number} if isinstance(number, int) else value
-    return value
 
 
 def _renamed(given: dict[Any, Any], wanted: type[Struct]) -> dict[Any, Any]:
@@ -225,11 +202,19 @@ class Endpoint:
         return web.Response(status=204) if answer is None else answer
 
 
+def _check_encoding(request: web.BaseRequest) -> None:
+    """Refuse a compressed body (RFC 9110, 15.5.16): what a few bytes become is only known when it is too late."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, IDENTITY).lower() != IDENTITY:
+        headers = {"Accept-Encoding": IDENTITY}
+        raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "bodies are not compressed here", headers=headers)
+
+
 def _check_rights(who: Who, principal: Principal | None) -> None:
     if who is Who.VISITOR:
         return
     if principal is None:
-        raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first")
+        headers = {"WWW-Authenticate": "Bearer"}
+        raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first", headers=headers)
     if who >= Who.MEMBER and principal.is_guest:
         raise ApiError(ErrorCode.NOT_PERMITTED, "this needs an account")
     if who in RIGHTS and RIGHTS[who].isdisjoint(principal.roles):

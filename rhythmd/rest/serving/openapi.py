@@ -18,13 +18,6 @@ from rhythmd.rest.serving.uploads import FILE_FIELD, FORM, Upload
 __all__ = ["document"]
 
 JSON: Final = "application/json"
-SERVER: Final = "../../"
-"""Relative to the document's own address, and so right behind every path prefix (OpenAPI 3.1, 4.8.5)."""
-INTRODUCTION: Final = """Play the piano together.
-
-A request that changes something and carries a session's cookie must say which page it comes from, in `Origin`; a
-program sends this server's own address there, or `Authorization: Bearer` with an access token instead of the cookie.
-A path with its query has at most 8,190 bytes (`uri-too-long`)."""
 REFERENCE: Final = "#/components/schemas/{name}"
 FILE: Final = {"type": "string", "format": "binary"}
 """What generators of clients take as a file; OpenAPI 3.1 itself would have it without a type."""
@@ -49,25 +42,13 @@ def document(table: Sequence[Route[Any]]) -> Document:
     made: Document = _portable(
         {
             "openapi": "3.1.0",
-            "info": {"title": "rhythmd", "version": version("rhythmd"), "description": INTRODUCTION},
-            "servers": [{"url": SERVER, "description": "The server that this document comes from."}],
+            "info": {"title": "rhythmd", "version": version("rhythmd"), "description": "Play the piano together."},
             "paths": paths,
             "components": {
                 "schemas": components,
                 "securitySchemes": {
                     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                    "cookie": {
-                        "type": "apiKey",
-                        "in": "cookie",
-                        "name": "__Host-rhythm_access",
-                        "description": "Through TLS; below a path prefix it is `__Secure-rhythm_access`.",
-                    },
-                    "local_cookie": {
-                        "type": "apiKey",
-                        "in": "cookie",
-                        "name": "rhythm_access",
-                        "description": "On this very machine, without TLS.",
-                    },
+                    "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-rhythm_access"},
                 },
             },
         }
@@ -119,7 +100,7 @@ def _operation(route: Route[Any], components: Document) -> Document:
         operation["requestBody"] = {"required": not route.may_be_empty, "content": content}
     if route.who is not Who.ANYONE:
         nobody: list[Document] = [{}] if route.who is Who.VISITOR else []
-        operation["security"] = [*nobody, {"bearer": []}, {"cookie": []}, {"local_cookie": []}]
+        operation["security"] = [*nobody, {"bearer": []}, {"cookie": []}]
     return operation
 
 

@@ -21,11 +21,11 @@ EXPOSED: Final = (
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
 )
-NO_ORIGIN: Final = (
-    "a request with a session's cookie says which page it comes from: send `Origin` with this server's own address,"
-    " or `Authorization: Bearer` with an access token instead of the cookie"
-)
 PREFLIGHT_S: Final = 600
+NO_PAGE: Final = (
+    "a login in a cookie counts only with the page that asks: a program sends its token as `Authorization: Bearer`"
+    " in place of the cookie, or the server's own address as `Origin`"
+)
 
 
 class Origins:
@@ -54,10 +54,10 @@ class Origins:
             fine = self.is_friendly(request, origin)
         elif fetch_site is not None:
             fine = fetch_site in OURS
+        elif hdrs.AUTHORIZATION in request.headers or not has_cookies(request):
+            return
         else:
-            fine = hdrs.AUTHORIZATION in request.headers or not has_cookies(request)
-            if not fine:
-                raise ApiError(ErrorCode.CROSS_SITE, NO_ORIGIN)
+            raise ApiError(ErrorCode.CROSS_SITE, NO_PAGE)
         if not fine:
             raise ApiError(ErrorCode.CROSS_SITE, "a page of another site may not ask for this")
 

@@ -14,8 +14,6 @@ __all__ = ["VARIABLES", "Handler", "PathMatcher", "PathRow"]
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Methods = dict[str, Handler]
-METHODS: Final = hdrs.METH_ALL - {"*"}
-"""Of RFC 9110 and 5789. A method that is not among them is unknown (RFC 9110, 15.6.2)."""
 PathRow = tuple[str, str, Handler]
 """A method of HTTP, a path with variable parts in braces, and who answers."""
 
@@ -48,9 +46,7 @@ class PathMatcher:
         self._patterns = [(_pattern(path), methods) for path, methods in self._variable.items()]
 
     def handler(self, request: web.BaseRequest) -> Handler:
-        """Raises ApiError: `not-found`, `method-not-allowed`, `not-implemented`."""
-        if request.method not in METHODS:
-            raise ApiError(ErrorCode.NOT_IMPLEMENTED, "there is no such method here")
+        """Raises ApiError: `not-found`, `method-not-allowed`."""
         methods = self._fixed.get(request.raw_path) or self._methods(request)
         handler = methods.get(request.method)
         if handler is None:

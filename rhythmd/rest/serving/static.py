@@ -1,76 +1,75 @@
-"""Files that are bytes before anybody asks: each with its ETag, and compressed once."""
+"""Files that do not change while the server runs: each with its version, and compressed for who takes it so."""
 
 import gzip
+import hashlib
 from collections.abc import Mapping
-from hashlib import blake2b
-from http import HTTPStatus
+from functools import cached_property
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from rhythmd.rest.serving.cached import client_has
 
-__all__ = ["StaticFile", "accepts_gzip"]
+__all__ = ["ASK_AGAIN", "FOR_EVER", "StaticFile"]
 
-LEVEL: Final = 9
-LEAST_GAIN: Final = 64
-"""Bytes that compressing must save to be worth its header."""
-_IDENTITY: Final = "identity"
-_GZIP: Final = frozenset({"gzip", "x-gzip"})
+ASK_AGAIN: Final = "no-cache"
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+"""For what is under a name that no other content will ever have (RFC 8246)."""
+GZIP: Final = "gzip"
+LEAST: Final = 512  # bytes; below, the headers of the compression outweigh it
+DIGEST: Final = 16  # hexadecimal digits
 
 
 class StaticFile:
-    """A file in the forms in which it is sent. To make one takes a moment: not on the loop.
+    """One file in memory.
 
     Args:
-        body: in full.
-        headers: of every answer with it.
+        content_type: with its charset.
+        body: of the file.
+        headers: of its own, on every answer.
     """
 
-    def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
-        self._headers = {"Cache-Control": "no-cache", **headers, hdrs.VARY: hdrs.ACCEPT_ENCODING}
-        self._body = body
-        self._etag = _etag(body)
-        small = gzip.compress(body, LEVEL, mtime=0)
-        self._gzip = small if len(small) + LEAST_GAIN < len(body) else None
-        self._gzip_etag = f'{self._etag[:-1]}-gzip"'  # a strong ETag is of bytes (RFC 9110, 8.8.3.3)
+    def __init__(self, content_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self._content_type = content_type
+        self._headers = dict(headers or {})
+        self.body = body
+        self.digest = hashlib.sha256(body).hexdigest()[:DIGEST]
 
-    def response(self, request: web.BaseRequest) -> web.Response:
-        """What a GET or HEAD of the file is answered with."""
-        body, etag, headers = self._body, self._etag, dict(self._headers)
-        if self._gzip is not None and accepts_gzip(",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))):
-            body, etag = self._gzip, self._gzip_etag
-            headers[hdrs.CONTENT_ENCODING] = "gzip"
-        headers[hdrs.ETAG] = etag
+    @cached_property
+    def packed(self) -> bytes | None:
+        """The body compressed, which is done once; None if nothing is gained by it."""
+        if len(self.body) < LEAST:
+            return None
+        packed = gzip.compress(self.body, mtime=0)
+        return packed if len(packed) < len(self.body) else None
+
+    def answer(self, request: web.BaseRequest, cache_control: str = ASK_AGAIN) -> web.Response:
+        """The file as this client takes it, or 304 if it has it."""
+        packed = self.packed if _takes_gzip(request) else None
+        etag = f'"{self.digest}{"" if packed is None else "-gzip"}"'
+        headers = {**self._headers, "ETag": etag, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
         if client_has(request, etag):
-            del headers[hdrs.CONTENT_TYPE]
-            headers.pop(hdrs.CONTENT_ENCODING, None)
-            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return web.Response(body=body, headers=headers)
+            return web.Response(status=304, headers=headers)
+        if packed is not None:
+            headers["Content-Encoding"] = GZIP
+        headers["Content-Type"] = self._content_type
+        return web.Response(body=self.body if packed is None else packed, headers=headers)
 
 
-def accepts_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding (RFC 9110, 12.5.3) has gzip, and likes it no less than the plain form."""
+def _takes_gzip(request: web.BaseRequest) -> bool:
+    """Whether the client takes gzip, and not rather nothing of the kind (RFC 9110, 12.5.3)."""
     weights: dict[str, float] = {}
-    for part in accepted.lower().split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        weights["gzip" if name in _GZIP else name] = _weight(parameters)
-    gzip_weight = weights.get("gzip", weights.get("*", 0.0))
-    return gzip_weight > 0 and gzip_weight >= weights.get(_IDENTITY, 0.0)
+    for part in ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, [])).split(","):
+        coding, _, parameter = part.partition(";")
+        weights[coding.strip().lower()] = _weight(parameter)
+    others = weights.get("*", 0.0)
+    wanted = weights.get(GZIP, weights.get("x-gzip", others))
+    return wanted > 0 and wanted >= weights.get("identity", 0.0)
 
 
-def _weight(parameters: list[str]) -> float:
-    """What `q` says; 1 without it, 0 if it is no number from 0 to 1."""
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                weight = float(value)
-            except ValueError:
-                return 0.0
-            return weight if 0 <= weight <= 1 else 0.0
-    return 1.0
-
-
-def _etag(body: bytes) -> str:
-    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.partition("=")
+    try:
+        return float(value) if name.strip().lower() == "q" else 1.0
+    except ValueError:
+        return 0.0

@@ -7,18 +7,17 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 import orjson
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.config import LimitsConfig
 from rhythmd.rest.serving.envelope import ApiError
-from rhythmd.rest.serving.invitation import invite_body
 from rhythmd.rest.serving.multipart import FormError, FormParser, Part, boundary_of
 from rhythmd.workers.scratch import ScratchFolder, append
 
-__all__ = ["FILE_FIELD", "FORM", "Received", "Upload", "UploadReader", "UploadedFile", "form_values"]
+__all__ = ["FILE_FIELD", "FORM", "Received", "Upload", "UploadReader", "UploadedFile", "form_values", "invite_body"]
 
 FORM: Final = "multipart/form-data"
 FILE_FIELD: Final = "file"
@@ -32,6 +31,7 @@ MOST_PARTS: Final = 100
 FORM_BYTES: Final = 16_384
 """What a form needs around its parts: boundaries and heads."""
 CLOSE: Final = {"Connection": "close"}
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Upload(Struct, frozen=True, kw_only=True):
@@ -198,8 +198,9 @@ class UploadReader:
         if kind == FORM or kind in upload.media_types:
             return True
         if upload.is_required:
-            allowed = ", ".join((FORM, *upload.media_types))
-            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {allowed}", headers={hdrs.ACCEPT: allowed})
+            accepted = ", ".join((FORM, *upload.media_types))
+            headers = {"Accept": accepted}
+            raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, f"expected {accepted}", headers=headers)
         return False
 
     async def read(self, upload: Upload, request: web.BaseRequest) -> Received:
@@ -285,6 +286,13 @@ def _list_fields(wanted: type[Struct]) -> set[str]:
 def _may_be_list(kind: msgspec.inspect.Type) -> bool:
     kinds = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
     return any(isinstance(each, msgspec.inspect.CollectionType) for each in kinds)
+
+
+async def invite_body(request: web.BaseRequest) -> None:
+    """Let a client send its body that waits to be asked for it (RFC 9110, 10.1.1): nothing but the body is in doubt."""
+    expected = request.headers.get("Expect", "").lower()
+    if expected == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(CONTINUE)
 
 
 async def _body(request: web.BaseRequest) -> AsyncIterator[bytes]:

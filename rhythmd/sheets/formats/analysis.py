@@ -8,6 +8,7 @@ import codecs
 import re
 from typing import BinaryIO, Final
 
+from rhythmd.midi.parser import find_midi
 from rhythmd.rows import ScoreFacts, SheetCategory
 from rhythmd.sheets.formats.abc_notation.tune import read_tune
 from rhythmd.sheets.formats.bounds import MAX_BYTES, RefusedFile, at_byte
@@ -17,7 +18,7 @@ from rhythmd.sheets.formats.musicxml.document import read_document
 from rhythmd.sheets.formats.performance import Performance, write
 from rhythmd.sheets.formats.playing import perform
 from rhythmd.sheets.formats.score import Score
-from rhythmd.sheets.formats.standard_midi import read_midi, unwrap_riff
+from rhythmd.sheets.formats.standard_midi import read_midi
 from rhythmd.sheets.formats.virtual_piano import read_virtual_piano
 
 __all__ = ["analyse"]
@@ -39,7 +40,7 @@ def analyse(source: BinaryIO, midi: BinaryIO) -> ScoreFacts:
 
     Args:
         source: the file, at its beginning, at most `MAX_BYTES` long.
-        midi: gets the Standard MIDI File; of one, the same bytes, but for what is neither header nor track.
+        midi: gets the Standard MIDI File; of one without faults, the bytes of its header and its tracks.
 
     Raises:
         RefusedFile: the file does not parse, or is beyond a bound; `midi` may have got something before.
@@ -49,9 +50,7 @@ def analyse(source: BinaryIO, midi: BinaryIO) -> ScoreFacts:
         raise RefusedFile(f"it has more than {MAX_BYTES:,} bytes")
     if not content:
         raise RefusedFile("it is empty")
-    if content[:4] == b"RIFF" and content[8:12] == b"RMID":
-        content = unwrap_riff(content)
-    if content.startswith(b"MThd"):
+    if find_midi(content) >= 0:
         facts, kept = read_midi(content)
         midi.write(kept)
         return facts

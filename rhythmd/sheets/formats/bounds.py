@@ -7,7 +7,7 @@ second wall, for what nobody thought of.
 from typing import Final
 
 from rhythmd.errors import RefusedFile
-from rhythmd.midi.reader import MOST_EVENTS
+from rhythmd.midi.track import MOST_EVENTS
 
 __all__ = [
     "MAX_BYTES",

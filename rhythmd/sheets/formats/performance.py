@@ -4,11 +4,12 @@ The first track has tempo, metre and key; each other one is a hand, a voice or a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from struct import Struct as Layout
 from typing import BinaryIO, Final, NamedTuple
 
 from msgspec import Struct, field
 
+from rhythmd.midi.parser import TEMPO_US as DEFAULT_TEMPO_US
+from rhythmd.midi.writer import KEY_SIGNATURE, SET_TEMPO, TIME_SIGNATURE, TRACK_NAME, file_head, meta_event, track_chunk
 from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, checked_events, checked_notes
 
 __all__ = ["DEFAULT_TEMPO_US", "TICKS_PER_QUARTER", "Performance", "Sounding", "Track", "milliseconds", "write"]
@@ -16,22 +17,12 @@ __all__ = ["DEFAULT_TEMPO_US", "TICKS_PER_QUARTER", "Performance", "Sounding", "
 TICKS_PER_QUARTER: Final = 960
 """Triplets, quintuplets and 256th notes are whole numbers; a septuplet is wrong by half of a tick at most."""
 
-DEFAULT_TEMPO_US: Final = 500_000
-"""Microseconds a quarter where a file says nothing: 120 a minute, as in Standard MIDI Files."""
-
 _SLOWEST_TEMPO_US: Final = 0xFF_FF_FF
-_TRACK_NAME: Final = 0x03
-_SET_TEMPO: Final = 0x51
-_TIME_SIGNATURE: Final = 0x58
-_KEY_SIGNATURE: Final = 0x59
 _NOTE_OFF: Final = 0x80
 _NOTE_ON: Final = 0x90
 _CONTROL: Final = 0xB0
 _PROGRAM: Final = 0xC0
 _SUSTAIN: Final = 64
-_END_OF_TRACK: Final = b"\x00\xff\x2f\x00"
-_CHUNK: Final = Layout(">4sI")
-_HEAD: Final = Layout(">HHH")
 
 # Of what is due at one tick, this comes first: a key is released before it is pressed again.
 _RELEASE, _CHANGE, _PRESS = range(3)
@@ -168,32 +159,20 @@ def _one_at_a_time(notes: Iterable[tuple[int, Sounding]]) -> list[tuple[int, Sou
 
 def write(performance: Performance, file: BinaryIO) -> None:
     """Write the Standard MIDI File of it, one track in memory at a time."""
-    tracks = [track for track in performance.tracks if track.notes]
-    file.write(_CHUNK.pack(b"MThd", _HEAD.size))
-    file.write(_HEAD.pack(1, len(tracks) + 1, performance.ticks_per_quarter))
-    _write_track(file, _common(performance))
-    for track in tracks:
-        _write_track(file, _events(track))
-
-
-def _write_track(file: BinaryIO, events: list[tuple[int, bytes]]) -> None:
-    content = bytearray()
-    now = 0
-    for tick, event in events:
-        content += _quantity(tick - now)
-        content += event
-        now = tick
-    content += _END_OF_TRACK
-    file.write(_CHUNK.pack(b"MTrk", len(content)))
-    file.write(content)
+    parts = [part for part in performance.tracks if part.notes]
+    file.write(file_head(len(parts) + 1, performance.ticks_per_quarter))
+    file.write(track_chunk(_common(performance)))
+    for part in parts:
+        file.write(track_chunk(_events(part)))
 
 
 def _common(performance: Performance) -> list[tuple[int, bytes]]:
-    events = [(0, _text(_TRACK_NAME, performance.title))] if performance.title else []
-    events += [(tick, _meta(_SET_TEMPO, _tempo(tempo))) for tick, tempo in performance.tempos]
-    events += [(tick, _meta(_TIME_SIGNATURE, _metre(beats, type_))) for tick, beats, type_ in performance.metres]
+    events = [(0, meta_event(TRACK_NAME, performance.title.encode()))] if performance.title else []
+    events += [(tick, meta_event(SET_TEMPO, _tempo(tempo))) for tick, tempo in performance.tempos]
+    events += [(tick, meta_event(TIME_SIGNATURE, _metre(beats, type_))) for tick, beats, type_ in performance.metres]
     events += [
-        (tick, _meta(_KEY_SIGNATURE, bytes((sharps & 0xFF, is_minor)))) for tick, sharps, is_minor in performance.keys
+        (tick, meta_event(KEY_SIGNATURE, bytes((sharps & 0xFF, is_minor))))
+        for tick, sharps, is_minor in performance.keys
     ]
     events.sort(key=lambda event: event[0])
     return events
@@ -207,36 +186,18 @@ def _metre(beats: int, beat_type: int) -> bytes:
     return bytes((min(beats, 255), beat_type.bit_length() - 1, 24, 8))
 
 
-def _events(track: Track) -> list[tuple[int, bytes]]:
-    head = [(0, _text(_TRACK_NAME, track.name))]
-    if track.program is not None:
-        head.append((0, bytes((_PROGRAM | track.channel, track.program))))
-    played = sorted(_messages(track))
-    return head + [(tick, message) for tick, _, message in played]
+def _events(part: Track) -> list[tuple[int, bytes]]:
+    events = [(0, meta_event(TRACK_NAME, part.name.encode()))]
+    if part.program is not None:
+        events.append((0, bytes((_PROGRAM | part.channel, part.program))))
+    played = sorted(_messages(part))
+    return events + [(tick, message) for tick, _, message in played]
 
 
-def _messages(track: Track) -> Iterator[tuple[int, int, bytes]]:
-    channel = track.channel
-    for start, end, key, velocity in track.notes:
+def _messages(part: Track) -> Iterator[tuple[int, int, bytes]]:
+    channel = part.channel
+    for start, end, key, velocity in part.notes:
         yield start, _PRESS, bytes((_NOTE_ON | channel, key, velocity))
         yield end, _RELEASE, bytes((_NOTE_OFF | channel, key, 0))
-    for tick, value in track.pedal:
+    for tick, value in part.pedal:
         yield tick, _CHANGE, bytes((_CONTROL | channel, _SUSTAIN, value))
-
-
-def _text(kind: int, text: str) -> bytes:
-    return _meta(kind, text.encode())
-
-
-def _meta(kind: int, content: bytes) -> bytes:
-    return b"".join((bytes((0xFF, kind)), _quantity(len(content)), content))
-
-
-def _quantity(number: int) -> bytes:
-    """A number in the file's form: seven bits a byte, the highest first, the top bit set on all but the last."""
-    if number < 0x80:
-        return bytes((number,))
-    digits = [number & 0x7F]
-    while number := number >> 7:
-        digits.append(number & 0x7F | 0x80)
-    return bytes(reversed(digits))

@@ -1,6 +1,7 @@
 // Shows every operation of openapi.json with a form to try it.
 
 const token = document.getElementById("token");
+const ROOT = new URL("../../", document.baseURI); // where this server begins on its host
 
 /** A new element with properties and children. */
 function element(name, properties = {}, ...children) {
@@ -34,8 +35,10 @@ async function send(method, path, inputs, body, output) {
   const headers = {};
   if (token.value) headers.Authorization = `Bearer ${token.value}`;
   if (body) headers["Content-Type"] = "application/json";
+  url = new URL(url.slice(1), ROOT);
+  url.search = query;
   const options = { method: method.toUpperCase(), headers, body: body?.value, redirect: "manual" };
-  const answer = await fetch(query.size ? `${url}?${query}` : url, options);
+  const answer = await fetch(url, options);
   const text = await answer.text();
   const limits = ["limit", "remaining", "reset"].map((name) => answer.headers.get(`x-ratelimit-${name}`));
   const head = `${answer.status} ${answer.statusText}  (requests left: ${limits[1] ?? "?"} of ${limits[0] ?? "?"})`;
@@ -51,6 +54,30 @@ function pretty(text) {
   }
 }
 
+/** Ask for a request's body in `form`: its content type, null for a form's, and how to `read` it. */
+function bodyOf(content, form, schemas) {
+  const [type, { schema }] = Object.entries(content)[0];
+  if (type === "multipart/form-data") return fieldsOf(schema, form);
+  const area = element("textarea", { value: JSON.stringify(example(schema, schemas), null, 2), spellcheck: false });
+  form.append(element("label", {}, "body", area));
+  return { type, read: () => area.value };
+}
+
+function fieldsOf({ properties, required = [] }, form) {
+  const fields = Object.entries(properties).map(([name, { format }]) => {
+    const kind = format === "binary" ? "file" : "text";
+    const input = element("input", { type: kind, required: required.includes(name), autocomplete: "off" });
+    form.append(element("label", {}, `${name} (form)`, input));
+    return [name, input];
+  });
+  const read = () => {
+    const data = new FormData();
+    for (const [name, { files, value }] of fields) if (value !== "") data.append(name, files?.[0] ?? value);
+    return data;
+  };
+  return { type: null, read };
+}
+
 /** One operation: what it does, its form, and what may come back. */
 function operation(method, path, details, schemas) {
   const form = element("form", { className: "operation" }, element("p", { textContent: details.description }));
@@ -60,11 +87,7 @@ function operation(method, path, details, schemas) {
     return [parameter, input];
   });
   let body = null;
-  if (details.requestBody) {
-    const schema = details.requestBody.content["application/json"].schema;
-    body = element("textarea", { value: JSON.stringify(example(schema, schemas), null, 2), spellcheck: false });
-    form.append(element("label", {}, "body", body));
-  }
+  if (details.requestBody) body = bodyOf(details.requestBody.content, form, schemas);
   const output = element("pre", { hidden: true });
   form.append(element("button", { textContent: "Send" }), output, answers(details.responses));
   form.addEventListener("submit", (event) => {
@@ -88,7 +111,7 @@ function answers(responses) {
   return element("table", {}, ...rows);
 }
 
-const description = await (await fetch("/api/v1/openapi.json")).json();
+const description = await (await fetch("openapi.json")).json();
 const main = document.getElementById("operations");
 const sections = new Map();
 for (const [path, methods] of Object.entries(description.paths)) {

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from rhythmd.midi import reader
+from rhythmd.midi import track as limits
 from rhythmd.midi.reader import read_performance
 from rhythmd.sheets.formats import bounds
 from rhythmd.sheets.formats.analysis import analyse
@@ -228,7 +228,7 @@ def test_more_events_than_a_room_plays_are_refused(
     monkeypatch: pytest.MonkeyPatch, content: bytes | str, many: bool
 ) -> None:
     monkeypatch.setattr(bounds, "MAX_EVENTS", 1_000)  # a thousandth of what takes seconds
-    monkeypatch.setattr(reader, "MOST_EVENTS", 1_000)
+    monkeypatch.setattr(limits, "MOST_EVENTS", 1_000)
     out = io.BytesIO()
     source = io.BytesIO(content.encode() if isinstance(content, str) else content)
     if many:

@@ -1,0 +1,208 @@
+"""A mute is of the person in the room: what ends it, and what does not. Over real sockets."""
+
+from pathlib import Path
+
+import pytest
+
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import Error, UserUpdated
+from rhythmd.app import Server
+from rhythmd.errors import Refused
+from rhythmd.hub.rooms.members import Player
+from rhythmd.hub.rooms.sanctions import SANCTIONS_LIMIT, SanctionList
+from tests.client import Client, Connect, note_on
+from tests.deadline import until
+from tests.hub.people import Register, socket_path
+from tests.server import Serve
+
+
+async def open_guest(server: Server, connect: Connect, token: str) -> Client:
+    """A socket of a guest who was here before."""
+    principal = await server.auth.authenticator.by_token(token)
+    return await connect(server, path=await socket_path(server, principal))
+
+
+async def assert_muted(client: Client) -> None:
+    await client.play([note_on()])
+    assert (await client.expect(Error)).code == "notes-muted"
+    assert (await client.refused("chat-message", {"content": "hello"})).code == "chat-muted"
+
+
+async def assert_heard(client: Client) -> None:
+    await client.received()
+    await client.play([note_on()])
+    await client.ask("chat-message", {"content": "hello"})
+    assert not [message for message in await client.received() if isinstance(message, Error)]
+
+
+async def mute(owner: Client, member: Client, *, on: bool = True, **rest: object) -> None:
+    await owner.ask("mute", {"user": member.welcome.user.id, "notes": on, "chat": on, **rest})
+
+
+@pytest.fixture
+async def owner(server: Server, connect: Connect, subprotocol: str) -> Client:
+    client = await connect(server, subprotocol)
+    await client.join("Salon")
+    return client
+
+
+async def test_who_leaves_and_joins_again_stays_muted(server: Server, connect: Connect, owner: Client) -> None:
+    member = await connect(server)
+    await member.join("Salon")
+    await mute(owner, member)
+    await assert_muted(member)
+    await member.ask("leave-room")
+    members = (await member.join("Salon")).members
+    assert [(user.notes_muted, user.chat_muted) for user in members] == [(False, False), (True, True)]
+    await assert_muted(member)
+    await member.join("Attic")
+    await assert_heard(member)  # it is of this room
+    await member.join("Salon")
+    await mute(owner, member, on=False)
+    await assert_heard(member)
+    await member.ask("leave-room")
+    await member.join("Salon")
+    await assert_heard(member)
+
+
+async def test_guest_who_comes_on_another_socket_stays_muted(server: Server, connect: Connect, owner: Client) -> None:
+    token = server.auth.sessions.guest().access_token
+    first = await open_guest(server, connect, token)
+    await first.join("Salon")
+    await mute(owner, first)
+    second = await open_guest(server, connect, token)
+    await second.join("Salon")  # the first socket is put out
+    await assert_muted(second)
+    await second.close()
+    third = await open_guest(server, connect, token)
+    await third.join("Salon")
+    await assert_muted(third)
+
+
+async def test_who_resumes_stays_muted(server: Server, connect: Connect, owner: Client) -> None:
+    member = await connect(server)
+    await member.join("Salon")
+    await mute(owner, member)
+    member.abort()
+    while not (await owner.expect(UserUpdated)).user.reconnecting:
+        pass
+    again = await connect(server)
+    await again.ask("resume", {"session": member.welcome.session, "received": 0})
+    await assert_muted(again)
+
+
+async def test_mute_ends_with_its_seconds_also_for_who_was_away(
+    server: Server, connect: Connect, owner: Client
+) -> None:
+    member = await connect(server)
+    await member.join("Salon")
+    await mute(owner, member, seconds=1)
+    await assert_muted(member)
+    await member.ask("leave-room")
+    await member.join("Salon")
+    while (user := (await owner.expect(UserUpdated)).user).notes_muted or user.chat_muted:
+        pass
+    await assert_heard(member)
+
+
+async def test_who_is_muted_and_gone_can_be_given_the_voice_back_by_the_id(
+    server: Server, connect: Connect, owner: Client
+) -> None:
+    member = await connect(server)
+    await member.join("Salon")
+    await owner.ask("mute", {"user": member.welcome.user.id, "notes": True})
+    await member.ask("leave-room")
+    await owner.ask("mute", {"user": member.welcome.user.id, "chat": True})
+    listed = (await owner.ask("sanctions"))["sanctions"]
+    one = {"user": member.welcome.user.id, "name": member.welcome.user.name, "seconds": None}
+    assert listed == [{**one, "kind": "notes"}, {**one, "kind": "chat"}]
+    await mute(owner, member, on=False)
+    assert (await owner.ask("sanctions"))["sanctions"] == []
+    await member.join("Salon")
+    await assert_heard(member)
+    await member.ask("leave-room")
+    error = await owner.refused("mute", {"user": member.welcome.user.id, "chat": False})
+    assert error.code == "user-not-found"
+
+
+async def test_bans_and_mutes_are_listed_for_who_may_impose_them(
+    server: Server, connect: Connect, owner: Client
+) -> None:
+    banned, muted = [await connect(server) for _ in range(2)]
+    for client in (banned, muted):
+        await client.join("Salon")
+    await owner.ask("ban", {"user": banned.welcome.user.id, "seconds": 600})
+    await owner.ask("chat-message", {"content": f"/mute #{muted.slot} chat 300"})
+    kinds = {one["kind"]: one for one in (await owner.ask("sanctions"))["sanctions"]}
+    assert {kind: one["user"] for kind, one in kinds.items()} == {
+        "ban": banned.welcome.user.id,
+        "chat": muted.welcome.user.id,
+    }
+    assert 590 < kinds["ban"]["seconds"] <= 600
+    assert 290 < kinds["chat"]["seconds"] <= 300
+    assert (await muted.refused("sanctions")).code == "not-owner"
+    assert (await muted.refused("chat-message", {"content": "/sanctions"})).code == "not-owner"
+    for command in ("/mute #2 chat 0", "/mute #2 both", "/mute #2 notes 5 more"):
+        assert (await owner.refused("chat-message", {"content": command})).code == "invalid-field"
+
+
+async def test_mute_in_a_kept_room_is_stored(
+    serve: Serve, connect: Connect, register: Register, tmp_path: Path
+) -> None:
+    server = await serve()
+    clara, robert = await register(server, "clara"), await register(server, "robert")
+    owner, member = await clara.open(), await robert.open()
+    for client in (owner, member):
+        await client.join("Salon")
+    await mute(owner, member)
+    await owner.ask("mute", {"user": robert.id, "notes": False})
+    for client in (member, owner):
+        await client.ask("leave-room")
+    await until(lambda: server.hub.registry.get("Salon") is None, "the room sleeps")
+    await member.join("Salon")
+    assert (await member.refused("chat-message", {"content": "hello"})).code == "chat-muted"
+    await owner.join("Salon")
+    (listed,) = (await owner.ask("sanctions"))["sanctions"]
+    assert (listed["user"], listed["name"], listed["kind"], listed["seconds"]) == (robert.id, "robert", "chat", None)
+    await mute(owner, member, on=False)
+    await assert_heard(member)
+    await owner.ask("leave-room")
+    await member.ask("leave-room")
+    await member.join("Salon")
+    await assert_heard(member)
+
+
+async def test_owner_who_inherits_a_mute_may_take_it_back(server: Server, connect: Connect, owner: Client) -> None:
+    heir = await connect(server)
+    await heir.join("Salon")
+    await mute(owner, heir)
+    await owner.ask("transfer-owner", {"user": heir.welcome.user.id})
+    assert (await heir.refused("mute", {"user": heir.welcome.user.id, "notes": True})).code == "invalid-field"
+    await mute(heir, heir, on=False)
+    await assert_heard(heir)
+
+
+def test_mute_of_a_guest_applies_to_the_address_but_loopback() -> None:
+    mutes = SanctionList(ErrorCode.MUTE_LIMIT)
+    for id_, address in (("a", "203.0.113.7"), ("b", "127.0.0.1")):
+        mutes.add(Player(id_, "Guest", "#ffffff", address, guest=True, bot=False), None)
+    assert mutes.applies_to(Player("c", "Guest", "#ffffff", "203.0.113.7", guest=True, bot=False))
+    assert not mutes.applies_to(Player("d", "Guest", "#ffffff", "127.0.0.1", guest=True, bot=False))
+
+
+def test_mute_again_from_another_address_is_lifted_whole() -> None:
+    mutes = SanctionList(ErrorCode.MUTE_LIMIT)
+    for address in ("203.0.113.7", "203.0.113.8"):
+        mutes.add(Player("a", "Guest", "#ffffff", address, guest=True, bot=False), None)
+    assert mutes.lift("a")
+    assert mutes.all() == []
+
+
+def test_mutes_are_bounded() -> None:
+    mutes = SanctionList(ErrorCode.MUTE_LIMIT)
+    for number in range(SANCTIONS_LIMIT):
+        mutes.add(Player(str(number), "Guest", "#ffffff", "127.0.0.1", guest=True, bot=False), None)
+    mutes.add(Player("0", "Guest", "#ffffff", "127.0.0.1", guest=True, bot=False), 60)
+    with pytest.raises(Refused) as caught:
+        mutes.add(Player("more", "Guest", "#ffffff", "127.0.0.1", guest=True, bot=False), None)
+    assert caught.value.code is ErrorCode.MUTE_LIMIT
