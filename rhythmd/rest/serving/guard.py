@@ -1,6 +1,7 @@
 """The checks before every handler: the row of the table says how far each request gets."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.explain import explain
+from rhythm_protocol.numbers import whole_numbers
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import Banned, InvalidToken
@@ -28,6 +30,7 @@ __all__ = ["Endpoint", "RequestGuard"]
 
 JSON: Final = "application/json"
 IDENTITY: Final = "identity"
+_DECIMAL: Final = re.compile(r"[+-]?\d{1,20}\.\d{0,20}", re.ASCII)
 QUERIED: Final = frozenset({"GET", "HEAD"})
 RIGHTS: Final = {
     Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
@@ -155,10 +158,31 @@ class RequestGuard:
         try:
             return msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
+            patient = _with_whole_numbers(value, error, strict=strict)
+            if patient is not value:
+                return self._convert(patient, wanted, strict=strict)
             message, field = explain(error, self._forms)
             allowed = _allowed_values(wanted, field)
             message = f"Expected one of: {', '.join(allowed)}" if allowed else message
             raise ApiError(ErrorCode.INVALID_FIELD, message, field) from None
+
+
+def _with_whole_numbers(value: object, error: msgspec.ValidationError, *, strict: bool) -> object:
+    """`value` with 2.0 as the integer 2 where an integer was asked for; itself if that changes nothing."""
+    if not str(error).startswith("Expected `int"):
+        return value
+    if strict:
+        try:
+            whole = whole_numbers(value)
+            return value if repr(whole) == repr(value) else whole
+        except RecursionError:  # nested deeper than any input is
+            return value
+    _, field = explain(error, {})
+    text = value.get(field) if isinstance(value, dict) else None
+    if isinstance(value, dict) and isinstance(text, str) and "." in text and _DECIMAL.fullmatch(text):
+        number = whole_numbers(float(text))
+        return {**value, field: number} if isinstance(number, int) else value
+    return value
 
 
 def _renamed(given: dict[Any, Any], wanted: type[Struct]) -> dict[Any, Any]:
