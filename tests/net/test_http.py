@@ -177,7 +177,7 @@ REFUSED: list[tuple[bytes, int, str]] = [
     (b"\x16\x03\x01\x02\x00\x01\x00", 400, "bad-request"),
     (b"\x00" * 64, 400, "bad-request"),
     (b"NONSENSE", 400, "bad-request"),
-    (b"get / HTTP/1.1\r\nHost: echo", 400, "bad-request"),
+    (b"get / HTTP/1.1\r\nHost: echo", 501, "not-implemented"),
     (b"GET / HTTP/9", 400, "bad-request"),
     (b"GET / HTTP/1.1\r\nHost: echo\r\nBad Name: echo", 400, "bad-request"),
     (b"GET / HTTP/1.1\r\nHost: echo\r\nX: a\r\n b", 400, "bad-request"),

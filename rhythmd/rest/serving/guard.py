@@ -31,7 +31,7 @@ __all__ = ["Endpoint", "RequestGuard"]
 
 JSON: Final = "application/json"
 IDENTITY: Final = "identity"
-_DECIMAL: Final = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?([eE][+-]?\d{1,3})?", re.ASCII)
+_DECIMAL: Final = re.compile(r"[+-]?\d{1,20}\.\d{0,20}", re.ASCII)
 QUERIED: Final = frozenset({"GET", "HEAD"})
 RIGHTS: Final = {
     Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
@@ -176,11 +176,14 @@ def _with_whole_numbers(value: object, error: msgspec.ValidationError, *, strict
     if not str(error).startswith("Expected `int"):
         return value
     if strict:
-        whole = whole_numbers(value)
-        return value if repr(whole) == repr(value) else whole
+        try:
+            whole = whole_numbers(value)
+            return value if repr(whole) == repr(value) else whole
+        except RecursionError:  # nested deeper than any input is
+            return value
     _, field = explain(error, {})
     text = value.get(field) if isinstance(value, dict) else None
-    if isinstance(value, dict) and isinstance(text, str) and _DECIMAL.fullmatch(text):
+    if isinstance(value, dict) and isinstance(text, str) and "." in text and _DECIMAL.fullmatch(text):
         number = whole_numbers(float(text))
         return {**value, field: number} if isinstance(number, int) else value
     return value

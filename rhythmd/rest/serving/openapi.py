@@ -18,8 +18,6 @@ from rhythmd.rest.serving.uploads import FILE_FIELD, FORM, Upload
 __all__ = ["document"]
 
 JSON: Final = "application/json"
-SERVER: Final = "../../"
-"""Relative to the document's own address, and so right behind every path prefix (OpenAPI 3.1, 4.8.5)."""
 INTRODUCTION: Final = """Play the piano together.
 
 A request that changes something and carries a session's cookie must say which page it comes from, in `Origin`; a
@@ -37,8 +35,8 @@ _VARIABLE: Final = re.compile(r"{(\w+)}")
 Document = dict[str, Any]
 
 
-def document(table: Sequence[Route[Any]]) -> Document:
-    """The whole document as it is sent."""
+def document(table: Sequence[Route[Any]], server: str = "/") -> Document:
+    """The whole document as it is sent; `server` is the address before all paths."""
     types = {kind: None for route in table for kind in (route.answer, route.input) if isinstance(kind, type)}
     _, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=REFERENCE)
     components[ErrorCode.__name__] = _codes_of_this_side()
@@ -50,7 +48,7 @@ def document(table: Sequence[Route[Any]]) -> Document:
         {
             "openapi": "3.1.0",
             "info": {"title": "rhythmd", "version": version("rhythmd"), "description": INTRODUCTION},
-            "servers": [{"url": SERVER, "description": "The server that this document comes from."}],
+            "servers": [{"url": server, "description": "The server that this document comes from."}],
             "paths": paths,
             "components": {
                 "schemas": components,

@@ -14,7 +14,7 @@ __all__ = ["VARIABLES", "Handler", "PathMatcher", "PathRow"]
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Methods = dict[str, Handler]
-METHODS: Final = hdrs.METH_ALL - {"*"}
+METHODS: Final = (hdrs.METH_ALL - {"*"}) | {"QUERY"}
 """Of RFC 9110 and 5789. A method that is not among them is unknown (RFC 9110, 15.6.2)."""
 PathRow = tuple[str, str, Handler]
 """A method of HTTP, a path with variable parts in braces, and who answers."""

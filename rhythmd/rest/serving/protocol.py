@@ -34,7 +34,7 @@ OPTIONS: Final[dict[str, Any]] = {
 }
 TOO_MANY: Final = "Too many headers"
 # aiohttp's message shows the line that it could not read: RFC 9110, 9.1, has a method be a token.
-OTHER_METHOD: Final = re.compile(r"b'[A-Z][\w!#$%&*+.^`|~-]* \S+ HTTP/1\.[01]'", re.ASCII)
+OTHER_METHOD: Final = re.compile(r"b'[\w!#$%&*+.^`|~-]+ \S+ HTTP/1\.[01]'", re.ASCII)
 
 
 class HttpProtocol(RequestHandler):

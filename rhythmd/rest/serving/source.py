@@ -212,6 +212,8 @@ class PublicUrls:
         self._source = source
         self.prefix = urlsplit(self._public).path
         """The path under which everything is, such as `/piano`; "" if that is the root."""
+        self.base = self._public or "/"
+        """What stands before every path, for who only has a document of ours."""
 
     def socket(self, request: web.BaseRequest, ticket: str) -> str:
         """Where a socket opens with `ticket`, as the one who asks reaches it."""
