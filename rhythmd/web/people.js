@@ -26,6 +26,7 @@ export class People {
     this.me = slot;
     this.rows.clear();
     this.list.replaceChildren();
+    this.count.textContent = 0;
     users.forEach((user) => this.put(user));
   }
 
