@@ -79,7 +79,9 @@ class RestSide:
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
         socket = SocketResource(opener, login_verifier, source, origins, limits.handshake_s)
-        site = _site(DocsResource(table, urls.base), HealthResource(why_not_ready, metrics), socket)
+        site = _site(
+            DocsResource(table, urls.base, config.rooms.max_players), HealthResource(why_not_ready, metrics), socket
+        )
         paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
         self._dispatcher = Dispatcher(paths, origins, source, self._reports)
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()

@@ -1,6 +1,7 @@
 """The API's document: it says what is there, and all that is there is as it says."""
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +13,9 @@ from rhythm_protocol.errors import ErrorCode, Side
 from rhythmd.app import Server
 from rhythmd.rows import Role
 from tests.deadline import within
-from tests.rest.api import Api
+from tests.rest.api import PASSWORD, UNLIMITED, Api, open_api
 from tests.rest.conftest import Promote
+from tests.server import Serve
 
 CHECKS: Final = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
@@ -129,3 +131,52 @@ def explained(text: str) -> list[ErrorCode]:
     """The codes in a list of codes and meanings, each of which must be its row's."""
     rows = {f"- `{code}`: {code.meaning}": code for code in ErrorCode}
     return [rows[line] for line in text.splitlines()]
+
+
+async def test_document_is_as_strict_as_the_server(serve: Serve) -> None:
+    """Each value that the document does not allow is refused, and one that it allows is taken."""
+    server = await serve("rooms.max_players=20", *UNLIMITED)
+    async with open_api(server) as api:
+        schemas = (await api.call("GET", "/openapi.json")).body["components"]["schemas"]
+        register = schemas["Register"]["properties"]
+        assert re.fullmatch(register["usertag"]["pattern"], "Clara_1.-")
+        for usertag in ("", "ab", "a" * 25, "Clara Wieck", "Clär"):
+            answer = await api.call("POST", "/auth/register", {"usertag": usertag, "password": PASSWORD})
+            assert answer.status == 400
+            assert not re.fullmatch(register["usertag"]["pattern"], usertag)
+        assert (register["password"]["minLength"], register["password"]["maxLength"]) == (8, 128)
+        for password in ("", "a" * 7, "a" * 129):
+            assert (await api.call("POST", "/auth/register", {"usertag": "Clara", "password": password})).status == 400
+        token = (await api.register("Clara")).access_token
+        settings = schemas["NewRoomSettings"]["properties"]
+        assert schemas["CreateRoom"]["properties"]["settings"]["$ref"].endswith("/NewRoomSettings")
+        for properties in (settings, schemas["RoomChange"]["properties"]):
+            assert "lobby" not in properties["type"]["enum"]
+            assert properties["max_players"]["maximum"] == 20
+        assert "lobby" in schemas["RoomType"]["enum"], "in answers it is there"
+        for name, value, status in (("type", "lobby", 400), ("max_players", 21, 400), ("max_players", 20, 201)):
+            body = {"name": f"{name} {value}", "settings": {name: value}}
+            assert (await api.call("POST", "/rooms/create", body, token=token)).status == status
+        for query in ("type=null", "type=NULL", "type=", "size=null", "cursor=null"):
+            assert (await api.call("GET", f"/rooms/active?{query}")).status == 400, query
+        assert (await api.call("GET", "/rooms/active?text=null")).status == 200
+        assert (await api.call("GET", "/recordings?cursor=nobody-gave-it", token=token)).status == 400
+
+
+async def test_document_names_the_headers_of_answers(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/api/v1/users/profile"]["get"]["responses"]
+    assert "WWW-Authenticate" in responses["401"]["headers"]
+    assert "Retry-After" in responses["429"]["headers"]
+    assert "ETag" in document["paths"]["/api/v1/rooms/active"]["get"]["responses"]["200"]["headers"]
+    assert "Accept" in document["paths"]["/api/v1/auth/login"]["post"]["responses"]["415"]["headers"]
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                assert "X-Request-Id" in response["headers"]
+                assert all(link["$ref"].rpartition("/")[2] == name for name, link in response["headers"].items())
+    assert document["servers"][0]["url"] == "/"
+
+
+async def test_document_names_the_public_address(serve: Serve) -> None:
+    async with open_api(await serve("server.public_url=https://example.com/piano/")) as api:
+        assert (await api.call("GET", "/openapi.json")).body["servers"][0]["url"] == "https://example.com/piano"

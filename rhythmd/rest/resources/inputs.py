@@ -55,6 +55,9 @@ YEAR_S: Final = 365 * 86_400
 # Bounds against abuse only: what a password, a usertag or an address must be like, the services know.
 Secret = Annotated[str, Meta(max_length=1_024)]
 Identifier = Annotated[str, Meta(max_length=254)]
+# The API's document says it all: what the services refuse has a code and words of its own.
+NewUsertag = Annotated[str, Meta(max_length=254, extra_json_schema={"pattern": "^[A-Za-z0-9_.-]{3,24}$"})]
+NewSecret = Annotated[str, Meta(max_length=128, extra_json_schema={"minLength": 8})]
 Cursor = Annotated[str, Meta(max_length=512)]
 Duration = Annotated[int, Meta(ge=1, le=100 * YEAR_S)]
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
@@ -81,8 +84,8 @@ FORMS: Final = {
 class Register(Input, frozen=True):
     """A new account. With `cookies` the tokens go into cookies and not into the answer, for browsers."""
 
-    usertag: Identifier
-    password: Secret
+    usertag: NewUsertag
+    password: NewSecret
     email: Identifier | None = None
     cookies: bool = False
 
@@ -111,7 +114,7 @@ class GuestLogin(Input, frozen=True):
 class NewPassword(Input, frozen=True):
     """A change of password; `current` is None for an account that has none yet."""
 
-    new_password: Secret
+    new_password: NewSecret
     current: Secret | None = None
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
@@ -62,16 +63,15 @@ class PageResource:
 class DocsResource:
     """`/api/v1/openapi.json`, and `/api/v1/docs` to try it. The document is made once, when it is first asked for."""
 
-    def __init__(self, table: Sequence[Route[Any]], server: str) -> None:
-        self._table = table
-        self._server = server
+    def __init__(self, table: Sequence[Route[Any]], server: str, most_players: int) -> None:
+        self._make = partial(_document, table, server, most_players)
         self._document: StaticFile | None = None
         self._files = dict(_load(files("rhythmd") / "web" / DOCS_FOLDER))
 
     async def openapi(self, request: web.BaseRequest) -> web.Response:
         if self._document is None:
             # Off the loop: it takes as long as some hundred notes.
-            self._document = await asyncio.to_thread(_document, self._table, self._server)
+            self._document = await asyncio.to_thread(self._make)
         return self._document.answer(request)
 
     async def page(self, request: web.BaseRequest) -> web.Response:
@@ -102,8 +102,8 @@ class HealthResource:
         return web.Response(body=generate_latest(self._metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _document(table: Sequence[Route[Any]], server: str) -> StaticFile:
-    made = StaticFile("application/json", orjson.dumps(document(table, server)))
+def _document(table: Sequence[Route[Any]], server: str, most_players: int) -> StaticFile:
+    made = StaticFile("application/json", orjson.dumps(document(table, server, most_players)))
     _ = made.packed  # so that nobody waits for it on the loop
     return made
 

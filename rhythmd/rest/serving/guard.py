@@ -154,7 +154,12 @@ class RequestGuard:
         query = request.query
         if len(query) != len(set(query)):
             raise ApiError(ErrorCode.BAD_REQUEST, "a parameter is there twice")
-        return self._convert(dict(query), route.input, strict=False)
+        given = self._convert(dict(query), route.input, strict=False)
+        for name, value in query.items():
+            # What is lenient takes the word for nothing at all.
+            if value.lower() == "null" and getattr(given, name, value) is None:
+                raise ApiError(ErrorCode.INVALID_FIELD, "a parameter without a value is left out", name)
+        return given
 
     def _convert(self, value: object, wanted: type[InputT], *, strict: bool = True) -> InputT:
         if isinstance(value, dict):

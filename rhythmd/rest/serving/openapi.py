@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from rhythm_protocol.errors import ErrorCode, Side
+from rhythm_protocol.values import RoomType
 from rhythmd.rest.serving.call import Nothing, Route, Who
 from rhythmd.rest.serving.envelope import ErrorEnvelope
 from rhythmd.rest.serving.uploads import FILE_FIELD, FORM, Upload
@@ -29,18 +30,50 @@ FILE: Final = {"type": "string", "format": "binary"}
 ANY_FILE: Final = "application/octet-stream"
 """What a file is to generators that do not know its media type; without it some leave the answer out."""
 CONDITIONS: Final = {HTTPStatus.NOT_MODIFIED: "If-None-Match", HTTPStatus.PARTIAL_CONTENT: "Range"}
+NEW_SETTINGS: Final = "NewRoomSettings"
+MOST_PLAYERS: Final = 65_535
+HEADERS: Final[dict[str, str]] = {
+    "X-Request-Id": "The request's id, as the server's log has it.",
+    "X-RateLimit-Limit": "Requests of this kind in a minute.",
+    "X-RateLimit-Remaining": "How many of them are left.",
+    "X-RateLimit-Reset": "Seconds until all of them are.",
+    "Retry-After": "Seconds to wait before the next try.",
+    "WWW-Authenticate": "How to show a login.",
+    "Accept": "The media types that are taken.",
+    "Allow": "The methods of this path.",
+    "ETag": "Which version this is, for `If-None-Match`.",
+    "Content-Disposition": "The file's name.",
+    "Content-Range": "Which part of the file this is.",
+}
+"""Of answers. The first four are on each that was counted; which others a status has, `MORE_HEADERS` says."""
+ALWAYS: Final = tuple(HEADERS)[:4]
+MORE_HEADERS: Final = {
+    HTTPStatus.PARTIAL_CONTENT: ("Content-Range",),
+    HTTPStatus.NOT_MODIFIED: ("ETag",),
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("Accept",),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After",),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
+}
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _VARIABLE: Final = re.compile(r"{(\w+)}")
 
 Document = dict[str, Any]
 
 
-def document(table: Sequence[Route[Any]], server: str = "/") -> Document:
-    """The whole document as it is sent; `server` is the address before all paths."""
+def document(table: Sequence[Route[Any]], server: str = "/", most_players: int = MOST_PLAYERS) -> Document:
+    """The whole document as it is sent.
+
+    Args:
+        table: of all routes.
+        server: the address before all paths.
+        most_players: that a room may be for.
+    """
     types = {kind: None for route in table for kind in (route.answer, route.input) if isinstance(kind, type)}
     _, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=REFERENCE)
     components[ErrorCode.__name__] = _codes_of_this_side()
     _let_leave_out(table, components)
+    _narrow_settings(components, most_players)
     paths: dict[str, Document] = defaultdict(dict)
     for route in table:
         paths[route.path][route.method.lower()] = _operation(route, components)
@@ -52,6 +85,9 @@ def document(table: Sequence[Route[Any]], server: str = "/") -> Document:
             "paths": paths,
             "components": {
                 "schemas": components,
+                "headers": {
+                    name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()
+                },
                 "securitySchemes": {
                     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                     "cookie": {
@@ -84,6 +120,23 @@ def _let_leave_out(table: Sequence[Route[Any]], components: Document) -> None:
     for name in {body.__name__ for body in bodies} - answered.keys():
         properties = components[name]["properties"]
         components[name]["properties"] = {key: _in_words(schema) for key, schema in properties.items()}
+
+
+def _narrow_settings(components: Document, most_players: int) -> None:
+    """Say of a new or changed room what only this server knows: lobbies are its own, and seats have a limit."""
+    kinds = {"enum": [kind for kind in components["RoomType"]["enum"] if kind != RoomType.LOBBY]}
+    known = components["RoomSettings"]
+    made = {
+        **known,
+        "title": NEW_SETTINGS,
+        "properties": {key: _in_words(it) for key, it in known["properties"].items()},
+    }
+    components[NEW_SETTINGS] = made
+    settings = components["CreateRoom"]["properties"]["settings"]
+    settings["$ref"] = REFERENCE.format(name=NEW_SETTINGS)
+    for properties in (made["properties"], components["RoomChange"]["properties"]):
+        properties["type"] = kinds
+        properties["max_players"] = {**properties["max_players"], "maximum": most_players}
 
 
 def _in_words(schema: Document) -> Document:
@@ -195,7 +248,19 @@ def _responses(route: Route[Any]) -> Document:
         responses[str(int(route.status))] = {"description": route.status.phrase}
     else:
         responses[str(int(route.status))] = {"description": route.status.phrase, "content": _content(route.answer)}
-    return responses | _errors(_codes(route))
+    if HTTPStatus.NOT_MODIFIED in route.more:
+        responses[str(int(route.status))]["headers"] = _headers(("ETag",))
+    if isinstance(route.answer, tuple):
+        responses[str(int(route.status))]["headers"] = _headers(("ETag", "Content-Disposition"))
+    responses |= _errors(_codes(route))
+    for status, response in responses.items():
+        more = MORE_HEADERS.get(HTTPStatus(int(status)), ())
+        response["headers"] = {**_headers((*ALWAYS, *more)), **response.get("headers", {})}
+    return responses
+
+
+def _headers(names: Iterable[str]) -> Document:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _content(answer: Any) -> Document:
