@@ -9,6 +9,8 @@ TEST_PROCESSES ?= 2
 
 # Debian packages that only the tests need.
 TEST_PACKAGES := caddy chromium-headless-shell fonts-dejavu-core haproxy libcurl4 nginx-light
+# What Debian starts when these are installed. The tests start their own, and nobody has asked for others.
+SERVICES := caddy haproxy nginx
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 MAY_INSTALL := $(shell command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; } && echo yes)
@@ -20,7 +22,9 @@ define require_packages
 	done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$(MAY_INSTALL)" = yes ]; then \
-			$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
+			$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing || exit 1; \
+			for service in $(SERVICES); do case "$$missing" in *" $$service"*) \
+				$(SUDO) systemctl disable --now $$service >/dev/null 2>&1 || true;; esac; done; \
 		else \
 			echo "Please install these packages first: apt-get install$$missing" >&2; exit 1; \
 		fi; \
