@@ -93,7 +93,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not-found", 404, Side.BOTH, "there is nothing at this path, or nobody and nothing of this name"
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, Side.REST, "the path has other methods; `Allow` names them"
     NOT_IMPLEMENTED = "not-implemented", 501, Side.REST, "the server knows no such method, at no path"
-    HTTP_VERSION = "http-version-not-supported", 505, Side.REST, "the server speaks HTTP/1.1"
+    HTTP_VERSION_NOT_SUPPORTED = "http-version-not-supported", 505, Side.REST, "the server speaks HTTP/1.1"
     UPGRADE_REQUIRED = (
         "upgrade-required", 426, Side.REST, "this path is a WebSocket's; `Sec-WebSocket-Version` says of which version",
     )  # fmt: skip

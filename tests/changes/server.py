@@ -187,9 +187,12 @@ def page_module(tree: Tree) -> None:
     tree.check("""
         import asyncio
         from rhythmd.rest.resources.site import PageResource
+        from aiohttp.test_utils import make_mocked_request
         from rhythmd.rest.serving.paths import VARIABLES
         page = PageResource()
         for name in ("bow.js", "app.js"):
-            answer = asyncio.run(page.static({VARIABLES: {"name": name}}))
+            request = make_mocked_request("GET", "/")
+            request[VARIABLES] = {"name": name}
+            answer = asyncio.run(page.static(request))
             assert answer.status == 200 and b"bow" in answer.body, answer
     """)

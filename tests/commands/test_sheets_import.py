@@ -98,7 +98,7 @@ def test_import_refuses_each_file_with_its_reason(
     }  # fmt: skip
     assert "out of the folder" in lines["outside.mid"]["reason"]
     assert "No such file" in lines["gone.mid"]["reason"]
-    assert "byte" in lines["torn.mid"]["reason"]
+    assert "no notes" in lines["torn.mid"]["reason"]
     assert "more than" in lines["large.mid"]["reason"]
     assert "empty" in lines["empty\x1b[31m.abc"]["reason"]
     assert "regular" in lines["pipe"]["reason"]

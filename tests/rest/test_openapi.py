@@ -110,7 +110,7 @@ async def test_document_says_of_every_code_what_the_table_says(document: dict[st
     named = {
         ErrorCode.METHOD_NOT_ALLOWED,
         ErrorCode.NOT_IMPLEMENTED,
-        ErrorCode.HTTP_VERSION,
+        ErrorCode.HTTP_VERSION_NOT_SUPPORTED,
         ErrorCode.UPGRADE_REQUIRED,
     }
     for methods in document["paths"].values():

@@ -107,7 +107,7 @@ async def test_upload_needs_an_account(api: Api) -> None:
 
 
 async def test_what_is_no_sheet_music_is_refused_with_the_reason(api: Api, clara: User) -> None:
-    for content in (b"", b"\x89PNG\r\n\x1a\n" + bytes(100), midi()[:40], b"MThd" + bytes(10), b"<html></html>"):
+    for content in (b"", b"\x89PNG\r\n\x1a\n" + bytes(100), midi()[:24], b"MThd" + bytes(10), b"<html></html>"):
         answer = await upload(api, clara, content)
         assert (answer.status, answer.code) == (422, "invalid-file"), (content, answer.body)
         assert answer.body["error"]["message"]

@@ -48,7 +48,9 @@ class Dispatcher:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.version.major != 1:
-            return LastResponse(self.refusal(ApiError(ErrorCode.HTTP_VERSION, "this server speaks HTTP/1.1")))
+            return LastResponse(
+                self.refusal(ApiError(ErrorCode.HTTP_VERSION_NOT_SUPPORTED, "this server speaks HTTP/1.1"))
+            )
         id_ = next(self._ids)
         request_id.set(id_)  # for this request alone: aiohttp gives each one a task, and so a context
         connection = _connection(request)

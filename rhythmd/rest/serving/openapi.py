@@ -73,7 +73,8 @@ def document(table: Sequence[Route[Any]], server: str = "/", most_players: int =
     _, components = msgspec.json.schema_components([*types, ErrorEnvelope], ref_template=REFERENCE)
     components[ErrorCode.__name__] = _codes_of_this_side()
     _let_leave_out(table, components)
-    _narrow_settings(components, most_players)
+    if {"CreateRoom", "RoomChange"} <= components.keys():
+        _narrow_settings(components, most_players)
     paths: dict[str, Document] = defaultdict(dict)
     for route in table:
         paths[route.path][route.method.lower()] = _operation(route, components)
