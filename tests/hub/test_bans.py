@@ -96,7 +96,7 @@ def test_add_to_a_full_list_is_refused() -> None:
 def test_lift_by_id_ends_the_address_of_a_restored_ban_too() -> None:
     bans = SanctionList(ErrorCode.BAN_LIMIT)
     bans.restore(("a", "203.0.113.7"), 60.0)
-    assert bans.keys_of("a") == ("a", "203.0.113.7")
+    assert [one.keys for one in bans.all()] == [("a", "203.0.113.7")]
     assert bans.lift("a")
     assert not bans.applies_to(profile("b", "203.0.113.7"))
 
@@ -114,3 +114,20 @@ def test_restored_ban_of_an_address_is_one_of_its_network() -> None:
     assert bans.applies_to(profile("b", "2001:db8:0:1::8"))
     assert bans.lift("a")
     assert not bans.applies_to(profile("b", "2001:db8:0:1::8"))
+
+
+def test_sanctions_of_one_network_stand_beside_each_other() -> None:
+    """The longest one holds, and lifting one leaves the others."""
+    bans = SanctionList(ErrorCode.BAN_LIMIT)
+    bans.add(profile("a", "203.0.113.7"), None)
+    bans.add(profile("b", "203.0.113.7"), 60)
+    bans.change("b", 0)
+    newcomer = profile("c", "203.0.113.7")
+    assert bans.applies_to(newcomer)
+    bans.add(profile("b", "203.0.113.7"), None)
+    assert bans.lift("b")
+    assert bans.applies_to(newcomer)
+    assert [one.keys[0] for one in bans.over(newcomer)] == ["a"]
+    assert bans.lift("a")
+    assert not bans.applies_to(newcomer)
+    assert not bans.lift("a")

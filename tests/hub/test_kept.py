@@ -301,7 +301,7 @@ async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Pat
         woken = await catalogue.open("salon")
         assert woken is not None
         assert woken is not room
-        assert woken.sanctions.bans.keys_of("guest") == ("guest", "203.0.113.7")
+        assert [one.keys for one in woken.sanctions.bans.all()] == [("guest", "203.0.113.7")]
         await done(woken.keeper.pardon(SanctionKind.BAN, "guest"))
         assert await store.rooms.sanctions(room.id, 0) == []
 

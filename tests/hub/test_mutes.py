@@ -206,3 +206,16 @@ def test_mutes_are_bounded() -> None:
     with pytest.raises(Refused) as caught:
         mutes.add(Player("more", "Guest", "#ffffff", "127.0.0.1", guest=True, bot=False), None)
     assert caught.value.code is ErrorCode.MUTE_LIMIT
+
+
+async def test_guest_who_is_muted_by_the_network_of_another_one_can_be_unmuted(
+    server: Server, connect: Connect
+) -> None:
+    owner = await connect(server, headers={"X-Forwarded-For": "198.51.100.1"})
+    first, second = [await connect(server, headers={"X-Forwarded-For": "203.0.113.7"}) for _ in range(2)]
+    for client in (owner, first, second):
+        await client.join("Salon of one network")
+    await owner.ask("mute", {"user": first.welcome.user.id, "chat": True})
+    assert (await second.refused("chat-message", {"content": "hello"})).code == "chat-muted"
+    await owner.ask("mute", {"user": second.welcome.user.id, "chat": False})
+    await second.ask("chat-message", {"content": "hello"})

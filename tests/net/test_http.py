@@ -222,3 +222,15 @@ async def test_body_in_another_encoding_is_refused(server: Server, connect_raw: 
     response = await client.response()
     assert (response.status, json.loads(response.body)["error"]["code"]) == (415, "unsupported-media-type")
     assert response.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 40\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"])
+async def test_client_that_goes_away_in_its_body_is_no_failure_of_ours(
+    server: Server, connect_raw: ConnectRaw, body: bytes
+) -> None:
+    client = await connect_raw(server)
+    client.write(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + body)
+    await client.drain()
+    await until_connections(server, 1)
+    client.reset()
+    await until_connections(server, 0)

@@ -4,7 +4,6 @@ from collections.abc import Coroutine
 from math import inf
 from typing import Any
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from rhythm_protocol.errors import ErrorCode
@@ -48,7 +47,7 @@ class Moderation:
     def unban(self, session: Session, message: Unban) -> Later:
         """End a ban, by the user's id."""
         room, _ = session.require_place()
-        if not room.sanctions.bans.keys_of(message.user):
+        if not room.sanctions.bans.of(message.user):
             raise Refused(ErrorCode.USER_NOT_FOUND, "nobody with this id is banned", "user")
         return room.keeper.pardon(SanctionKind.BAN, message.user)
 
@@ -66,11 +65,12 @@ class Moderation:
             if is_on is True:
                 _impose(room, kind, target, message.seconds)
         keeper, by = room.keeper, session.player.id
-        laters = [
-            keeper.sanction(kind, user_id, by) if is_on else keeper.pardon(kind, user_id)
-            for kind, is_on in given
-            if is_on is not UNSET
-        ]
+        laters: list[Later] = []
+        for kind, is_on in given:
+            if is_on is True:
+                laters.append(keeper.sanction(kind, user_id, by))
+            elif is_on is False:
+                laters += [keeper.pardon(kind, pardoned) for pardoned in _pardoned(room, kind, target)]
         changed = room.sanctions.refresh(room.members.values(), room.member_changed)
         if not isinstance(target, str) and target not in changed:
             room.member_changed(target)
@@ -108,6 +108,13 @@ def _muted(room: Room, member: Member, message: Mute) -> Member | str:
     if target is member and (False not in (message.notes, message.chat) or True in (message.notes, message.chat)):
         raise Refused(ErrorCode.INVALID_FIELD, "expected somebody else than yourself", "user")
     return target
+
+
+def _pardoned(room: Room, kind: SanctionKind, target: Member | str) -> list[str]:
+    """The users whose mutes keep the target from being heard: a guest may be muted by the network of another one."""
+    if isinstance(target, str):
+        return [target]
+    return [one.keys[0] for one in room.sanctions[kind].over(target.player)]
 
 
 def _impose(room: Room, kind: SanctionKind, target: Member | str, seconds: int | None) -> None:

@@ -4,14 +4,11 @@ What is in the store is true; a live room follows it. Nearly everything here wai
 """
 
 from functools import partial
-from itertools import groupby
-from math import inf
 
 from msgspec import UnsetType
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomSettings
-from rhythmd.addresses import parse_address
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.keepers import LiveKeeper, NameTaken, PasswordDigest, StoredSide, StoreKeeper, translated
@@ -19,24 +16,9 @@ from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
 from rhythmd.hub.ports import Identity
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.rows import FOREVER, Sanction, StoredRoom
+from rhythmd.rows import StoredRoom
 
 __all__ = ["Catalogue"]
-
-
-def _restore_sanctions(room: Room, sanctions: list[Sanction]) -> None:
-    """Put stored sanctions back in force. What one of them stands under was stored with one time and author."""
-    ordered = sorted(sanctions, key=lambda one: (one.kind, one.created))
-    for (kind, *_), group in groupby(ordered, key=lambda one: (one.kind, one.created, one.by, one.until, one.name)):
-        parts = list(group)
-        left = inf if parts[0].until >= FOREVER else (parts[0].until - unix_ms()) / 1000
-        room.sanctions[kind].restore(_user_first(parts), left, parts[0].name)
-
-
-def _user_first(parts: list[Sanction]) -> tuple[str, ...]:
-    """What one sanction stands under: the user's id, which is no address, comes first."""
-    subjects = (one.subject for one in parts)
-    return tuple(sorted(subjects, key=lambda subject: parse_address(subject.partition("/")[0]) is not None))
 
 
 class Catalogue:
@@ -81,7 +63,7 @@ class Catalogue:
             keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row, on_stored=self._follow)
             room = self._registry.open(row.id, row.name, row.settings, keeper)
             room.chat.restore(lines)
-            _restore_sanctions(room, sanctions)
+            room.sanctions.restore_stored(sanctions)
         return room
 
     def restore(self, saved: SavedRoom) -> Room:

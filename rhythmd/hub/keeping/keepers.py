@@ -236,7 +236,7 @@ class StoreKeeper(_SeatKeeper):
             return
         left = imposed.seconds_left
         with translated():
-            for subject in imposed.keys:
+            for subject in imposed.subjects:
                 await self._side.store.rooms.sanction(
                     Sanction(
                         room_id=self._room.id,
@@ -251,9 +251,11 @@ class StoreKeeper(_SeatKeeper):
                 )
 
     async def pardon(self, kind: SanctionKind, user_id: str) -> None:
-        with translated():
-            for subject in self._room.sanctions[kind].keys_of(user_id):
-                await self._side.store.rooms.pardon(self._room.id, subject, kind)
+        imposed = self._room.sanctions[kind].of(user_id)
+        if imposed is not None:
+            with translated():
+                for subject in dict.fromkeys((*imposed.subjects, *imposed.keys)):  # of older servers, too
+                    await self._side.store.rooms.pardon(self._room.id, subject, kind)
         self._room.sanctions[kind].lift(user_id)
 
     async def change(self, name: str, settings: RoomSettings, password: str | UnsetType | None) -> None:

@@ -99,6 +99,9 @@ class Dispatcher:
 
     def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
         """What the visitor is told. What we did not expect is logged whole, and shown to nobody."""
+        if isinstance(error, ConnectionError) and request.transport is None:
+            rest_log.info("%s %s: its client went away", request.method, request.path)
+            return ApiError(ErrorCode.BAD_REQUEST, "the connection broke off").response(request_id.get())
         told = translate(error)
         if told.code is ErrorCode.INTERNAL_ERROR:
             rest_log.error("%s %s failed", request.method, request.path, exc_info=error)
