@@ -1,5 +1,6 @@
 """Chat messages, and the chat commands among them: one function and one row of `COMMANDS` each."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
@@ -142,9 +143,9 @@ def _ban(moderation: Moderation, session: Session, text: str) -> object:
 def _seconds_first(text: str) -> tuple[int | None, str]:
     """The number that `text` begins with, None if it begins with something else, and the rest. Raises Refused."""
     first, _, rest = text.partition(" ")
-    if not (first.isascii() and first.isdigit()):
+    if not re.match(r"[+-]?\d", first):
         return None, text
-    if not 0 < len(first) < 9 or not 0 < int(first) <= MAX_SANCTION_S:
+    if not (first.isascii() and first.isdigit()) or not 0 < len(first) < 9 or not 0 < int(first) <= MAX_SANCTION_S:
         raise Refused(ErrorCode.INVALID_FIELD, f"expected 1 to {MAX_SANCTION_S} seconds", "content")
     return int(first), rest.strip()
 
