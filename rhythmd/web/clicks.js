@@ -23,7 +23,9 @@ export class Clicks {
     const source = new OscillatorNode(this.context, { frequency: isAccent ? ACCENT_HZ : BEAT_HZ });
     const gain = new GainNode(this.context, { gain: 0 });
     gain.gain.setValueAtTime(0, at);
-    gain.gain.linearRampToValueAtTime(isAccent ? LOUDNESS : LOUDNESS / 2, at + ATTACK_S);
+    const loudness = isAccent ? LOUDNESS : LOUDNESS / 2;
+    gain.gain.linearRampToValueAtTime(loudness, at + ATTACK_S);
+    gain.gain.setValueAtTime(loudness, at + ATTACK_S); // where the ramp was left out, as in synth.js
     gain.gain.setTargetAtTime(0, at + ATTACK_S, DECAY_S);
     source.connect(gain).connect(this.output);
     source.start(at);

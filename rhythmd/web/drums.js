@@ -39,7 +39,9 @@ export class Drums {
     const { tone, noise, decay, level } = KIT.get(key) ?? OTHER;
     const gain = new GainNode(this.context, { gain: 0 });
     gain.gain.setValueAtTime(0, at);
-    gain.gain.linearRampToValueAtTime(level * (velocity / 127) ** 1.4, at + ATTACK_S);
+    const loudness = level * (velocity / 127) ** 1.4;
+    gain.gain.linearRampToValueAtTime(loudness, at + ATTACK_S);
+    gain.gain.setValueAtTime(loudness, at + ATTACK_S); // where the ramp was left out, as in synth.js
     gain.gain.setTargetAtTime(0, at + ATTACK_S, decay);
     const sources = [tone && this.tone(tone, decay, gain, at), noise && this.hiss(noise, gain)].filter(Boolean);
     for (const source of sources) {

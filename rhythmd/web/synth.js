@@ -224,7 +224,10 @@ export class Synth {
     filter.frequency.setTargetAtTime(frequency * 2, at, decay / 2);
     const gain = new GainNode(this.context, { gain: 0 });
     gain.gain.setValueAtTime(0, at);
-    gain.gain.linearRampToValueAtTime((velocity / 127) ** 1.6, at + ATTACK_S);
+    const loudness = (velocity / 127) ** 1.6;
+    gain.gain.linearRampToValueAtTime(loudness, at + ATTACK_S);
+    // Chromium leaves a ramp out that is past when it comes to it, and would go on from 0: the note would be silent.
+    gain.gain.setValueAtTime(loudness, at + ATTACK_S);
     gain.gain.setTargetAtTime(0, at + ATTACK_S, decay);
     source.connect(filter).connect(gain).connect(channel.output);
     source.start(at);

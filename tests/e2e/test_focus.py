@@ -112,7 +112,7 @@ async def test_modifier_between_press_and_release_changes_nothing(
     await page.keyboard.up("Shift")
     await page.keyboard.press("Control+q")
     await page.keyboard.press("w")
-    assert (await played(clara, 3))[:3] == [KEY, KEY_END, (NOTE_ON, 62, 84)]
+    assert (await played(clara, 4))[:3] == [KEY, KEY_END, (NOTE_ON, 62, 84)]
 
 
 @pytest.mark.parametrize("end", ["pointercancel", "pointermove"])
