@@ -1,6 +1,7 @@
 /**
- * A soft electric piano, and on channel 10 drums, in WebAudio. Voices belong to a player's slot, a channel and a key. Messages are taken in the
- * order in which they are played, some time before they are due; within, times are seconds of the context.
+ * A soft electric piano, and on channel 10 drums, in WebAudio. Voices belong to a player's slot, a channel and a key.
+ * Messages are taken in the order in which they are played, some time before they are due; within, times are seconds of
+ * the context.
  */
 
 import { AudioClock } from "./audioclock.js";

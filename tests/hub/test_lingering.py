@@ -113,7 +113,7 @@ async def test_kept_room_that_was_deleted_does_not_linger(serve: Serve, connect:
     assert server.hub.registry.by_id(room_id) is None
 
 
-# Who owns a room while others are away
+# The owner of a room while others are away
 
 
 async def test_owner_who_leaves_is_followed_by_the_longest_present_who_is_there(
