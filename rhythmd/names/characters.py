@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["SHAPERS", "problem_at"]
+__all__ = ["BLANKS", "FLAGS", "SHAPERS", "MarkCount", "is_ignorable", "is_noncharacter", "problem_at"]
 
 DEFAULT_IGNORABLE: Final = (
     (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
@@ -16,6 +16,9 @@ DEFAULT_IGNORABLE: Final = (
     (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
 )  # fmt: skip
 """Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt, 15.1): what fonts show as nothing."""
+IGNORABLE: Final = frozenset(
+    chr(code) for first, last in DEFAULT_IGNORABLE[:-1] for code in range(first, last + 1)
+)  # in a set, since long texts are read
 BLANKS: Final = frozenset("\u2800\ufffc\ufffd\U00016fe4\U0001d159")
 """Symbols by their category, and nothing to see, or nothing but that something is missing."""
 DESCRIPTIONS: Final = ((0x2FF0, 0x2FFF), (0x303E, 0x303E), (0x31EF, 0x31EF))
@@ -121,7 +124,7 @@ def is_mark(character: str) -> bool:
 
 def is_ignorable(character: str) -> bool:
     """Whether it shows nothing, whatever its category."""
-    return _is_in(character, DEFAULT_IGNORABLE)
+    return character in IGNORABLE or "\U000e0000" <= character <= "\U000e0fff"
 
 
 def is_noncharacter(character: str) -> bool:

@@ -4,8 +4,8 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatKind, Typing, UserTyping
 from rhythmd.errors import Refused
 from rhythmd.hub.rooms.keeper import Later
-from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.sessions.session import Session
+from rhythmd.names.texts import clean_lines, shows
 
 __all__ = ["notice", "say", "typing", "whisper"]
 
@@ -13,20 +13,21 @@ __all__ = ["notice", "say", "typing", "whisper"]
 def say(session: Session, kind: ChatKind, content: str) -> Later:
     """A line for everybody. Raises Refused when the member may not chat."""
     room, member = session.require_place()
-    _check_not_muted(member)
+    room.sanctions.require_voice(member)
     if room.settings.only_owner_can_chat and room.owner is not member:
         raise Refused(ErrorCode.ONLY_OWNER_CAN_CHAT, "only the owner may chat here")
+    said = _said(content)
     if not member.announced:
         room.announce(member)
-    return room.keeper.say(member, kind, content, session.last_id)
+    return room.keeper.say(member, kind, said, session.last_id)
 
 
 def whisper(session: Session, to: str, content: str) -> None:
     """A line for the member `to` (id or name) and its writer. Raises Refused."""
     room, member = session.require_place()
-    _check_not_muted(member)
+    room.sanctions.require_voice(member)
     reader = room.members.find(to)
-    line = room.chat.line(ChatKind.WHISPER, content, member.player, reader.player.id)
+    line = room.chat.line(ChatKind.WHISPER, _said(content), member.player, reader.player.id)
     for recipient in {reader, member}:
         recipient.send("chat-message", line)
 
@@ -37,13 +38,16 @@ def notice(session: Session, content: str) -> None:
     member.send("chat-message", room.chat.line(ChatKind.SYSTEM, content, None, member.player.id))
 
 
-def _check_not_muted(member: Member) -> None:
-    if member.chat_muted or member.player.chat_muted:
-        raise Refused(ErrorCode.CHAT_MUTED, "you are muted in this chat")
+def _said(content: str) -> str:
+    """A line as everybody may read it. Raises Refused when nothing is to be seen of it."""
+    said = clean_lines(content)
+    if not shows(said):
+        raise Refused(ErrorCode.INVALID_FIELD, "an empty line says nothing", "content")
+    return said
 
 
 def typing(session: Session, message: Typing) -> None:
-    """Show, or stop showing, that this member is writing."""
+    """Show, or stop showing, that this member is writing. Of one who may say nothing nothing is shown."""
     room, member = session.require_place()
-    if member.announced:
+    if member.announced and not room.sanctions.gags(member):
         room.broadcast("typing", UserTyping(member.slot, message.typing), skip=(member,))

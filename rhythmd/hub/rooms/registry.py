@@ -148,8 +148,7 @@ class Registry:
     def sweep(self) -> None:
         """Free the rooms whose reserved seats nobody took; end the mutes whose time is over."""
         for room in self._rooms.values():
-            if room.sanctions.forget_ended():
-                room.sanctions.refresh(room.members.values(), room.member_changed)
+            room.sanctions.end()
         for room in [room for room in self._rooms.values() if not room.members]:
             self.free(room)
 
