@@ -14,6 +14,7 @@ from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.session import Session
 from rhythmd.hub.sessions.sessions import Sessions
+from rhythmd.names.fields import cleaned
 from rhythmd.rows import SanctionKind
 
 __all__ = ["Moderation"]
@@ -28,13 +29,14 @@ class Moderation:
     def kick(self, session: Session, message: Kick) -> None:
         """Put a member out; they may come back."""
         room, member = session.require_place()
-        self._sessions.expel(room, _other(room, member, message.user), "kicked", message.reason)
+        self._sessions.expel(room, _other(room, member, message.user), "kicked", cleaned(message).reason)
 
     def ban(self, session: Session, message: Ban) -> Later:
         """Put a member out and keep them out, for some seconds or for good; or give a ban another end, by the id.
 
         A ban is in force at once. A moderator who is told that it could not be written down can say it again.
         """
+        message = cleaned(message)
         room, member = session.require_place()
         bans = room.sanctions.bans
         if not bans.change(message.user, message.seconds):
@@ -71,7 +73,7 @@ class Moderation:
                 laters.append(keeper.sanction(kind, user_id, by))
             elif is_on is False:
                 laters += [keeper.pardon(kind, pardoned) for pardoned in _pardoned(room, kind, target)]
-        changed = room.sanctions.refresh(room.members.values(), room.member_changed)
+        changed = room.sanctions.refresh()
         if not isinstance(target, str) and target not in changed:
             room.member_changed(target)
         waiting = [later for later in laters if later is not None]
@@ -134,4 +136,4 @@ async def _shown_after(laters: list[Coroutine[Any, Any, None]], room: Room) -> N
     finally:
         for later in laters:
             later.close()  # of one that was not waited for any more
-        room.sanctions.refresh(room.members.values(), room.member_changed)
+        room.sanctions.refresh()

@@ -15,7 +15,7 @@ from rhythmd.hub.rooms.quota import NoteQuota
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.midi.state import NoteState
-from rhythmd.names.looks import look
+from rhythmd.names.looks import gist, look
 
 __all__ = ["Member", "Occupant", "Player", "Roster"]
 
@@ -31,7 +31,7 @@ class Player:
     """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in."""
 
     __slots__ = (
-        "_name", "address", "bot", "colour", "guest", "id", "ignored", "look", "muted_until", "roles", "status",
+        "_name", "address", "bot", "colour", "gist", "guest", "id", "ignored", "look", "muted_until", "roles", "status",
         "status_text",
     )  # fmt: skip
 
@@ -67,6 +67,7 @@ class Player:
     def name(self, name: str) -> None:
         self._name = name
         self.look = look(name)  # of thousands in a lobby, when one of them is asked for by name
+        self.gist = gist(name)
 
     @property
     def chat_muted(self) -> bool:
@@ -187,6 +188,11 @@ class Member:
         self.delivery.send(ControlMessage(type_, data))
 
 
+def _hint(similar: list[Member]) -> str:
+    """What to add where one is there whose name is only similar: they are never taken for the one who is meant."""
+    return "".join(f"; #{member.slot} is {member.player.name}" for member in similar)
+
+
 def _which_of(reference: str, members: list[Member]) -> str:
     """What to say instead of a name that several have."""
     choices = ", ".join(f"#{member.slot} ({member.player.id})" for member in members[:MOST_CHOICES])
@@ -215,17 +221,20 @@ class Roster(dict[int, Member]):
         return next((member for member in self.values() if member.player.id == user_id), None)
 
     def find(self, reference: str) -> Member:
-        """The member with this id, slot (`#3`) or name, if no other member's name looks like it. Raises Refused."""
+        """The member with this id, slot (`#3`) or name, if no other member could be meant by it. Raises Refused.
+
+        Others could whose names look like it, or differ only in what is easily not noticed, such as a full stop.
+        """
         member = self.of_user(reference) or self._of_slot(reference)
         if member is not None:
             return member
-        wanted = look(reference)
-        named = [member for member in self.values() if member.player.look == wanted]
-        if not named:
-            raise Refused(ErrorCode.USER_NOT_FOUND, f"nobody here is called {reference}", "user")
-        if len(named) > 1:
-            raise Refused(ErrorCode.AMBIGUOUS_USER, _which_of(reference, named), "user")
-        return named[0]
+        wanted = gist(reference)
+        meant = [member for member in self.values() if member.player.gist == wanted]
+        if len(meant) > 1:
+            raise Refused(ErrorCode.AMBIGUOUS_USER, _which_of(reference, meant), "user")
+        if not meant or meant[0].player.look != look(reference):
+            raise Refused(ErrorCode.USER_NOT_FOUND, f"nobody here is called {reference}{_hint(meant)}", "user")
+        return meant[0]
 
     def _of_slot(self, reference: str) -> Member | None:
         number = reference.removeprefix("#")

@@ -67,7 +67,7 @@ class Room:
         self.owner: Member | None = None
         self.vacancy = Vacancy()
         self.members = Roster()
-        self.sanctions = Sanctions()
+        self.sanctions = Sanctions(self.members, self.member_changed)
         self.chat = ChatLog(config.rooms.chat_history)
         self.fanout = Fanout(pacer, self, config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
@@ -224,7 +224,7 @@ class Room:
 
     def may_play(self, member: Member) -> ErrorCode | None:
         """None, or why this member's notes stay silent."""
-        if member.notes_muted or member.self_muted:
+        if member.self_muted or (member.notes_muted and self.sanctions.silences(member)):
             return ErrorCode.NOTES_MUTED
         if self.settings.only_owner_can_play and self.owner is not member:
             return ErrorCode.ONLY_OWNER_CAN_PLAY
