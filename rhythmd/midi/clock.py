@@ -53,6 +53,13 @@ class Clock:
         """Milliseconds from the beginning to `tick`."""
         return (self._at(tick) + 500 * self._ticks) // (1_000 * self._ticks)
 
+    def tick(self, ms: int) -> int:
+        """The last tick that is not later than `ms`."""
+        limit = ms * 1_000 * self._ticks
+        while self._tempos and self._since + ((self._tempos[-1] >> 24) - self._since_tick) * self._tempo <= limit:
+            self._at(self._tempos[-1] >> 24)
+        return self._since_tick + (limit - self._since) // self._tempo
+
     def timed(self, event: int) -> Timed:
         """An event of a part with its time."""
         at = self._at(event >> 24)

@@ -6,8 +6,8 @@ One delta time with a wrong bit is a pause of a day or a week. What is before it
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, count
 from typing import Final, NamedTuple
 
 from rhythm_protocol.midi import NOTE_OFF, NOTE_ON
@@ -73,15 +73,17 @@ def _gaps(found: Findings, division: int) -> list[Gap]:
     """Those of all parts together that may be long: a tempo can only make them shorter than they are taken to be."""
     least = Clock(division, found.tempos).least_ticks(LONGEST_PAUSE_MS)
     gaps: list[Gap] = [(0, END_TICK)]
+    numbers = count(1)
     for part in found.parts:
-        gaps = _common(gaps, _gaps_of(part, least), least)
+        gaps = _common(gaps, _gaps_of(part, least, numbers), least)
     return gaps
 
 
-def _gaps_of(part: Part, least: int) -> list[Gap]:
+def _gaps_of(part: Part, least: int, numbers: Iterator[int]) -> list[Gap]:
+    """Those of one part; `numbers` counts the events of all."""
     gaps: list[Gap] = []
     before = 0
-    for number, event in enumerate(part.events):
+    for number, event in zip(numbers, part.events, strict=False):
         if not number % REST_EVERY:
             time.sleep(REST_S)
         tick = event >> 24
@@ -127,9 +129,11 @@ def _take_out(found: Findings, cuts: Sequence[_Cut]) -> None:
         start, end, left = cuts[place]
         return start - gone[place] + (tick - start) * left // (end - start) if tick < end else tick - gone[place + 1]
 
+    numbers = count(1)
+
     def all_moved(events: "array[int]") -> "array[int]":
         made = array("Q")
-        for number, event in enumerate(events):
+        for number, event in zip(numbers, events, strict=False):
             if not number % REST_EVERY:
                 time.sleep(REST_S)
             made.append(moved(event >> 24) << 24 | event & 0xFFFFFF)
@@ -143,17 +147,11 @@ def _take_out(found: Findings, cuts: Sequence[_Cut]) -> None:
 
 def _end(found: Findings, division: int, ends_ms: int) -> None:
     """Leave out what is later than `ends_ms`."""
-    first, last = 0, found.last_tick
-    while last - first > 1:
-        middle = (first + last) // 2
-        if Clock(division, found.tempos).ms(middle) <= ends_ms:
-            first = middle
-        else:
-            last = middle
+    last = Clock(division, found.tempos).tick(ends_ms)
     for part in found.parts:
-        del part.events[bisect_right(part.events, first << 24 | 0xFFFFFF) :]
+        del part.events[bisect_right(part.events, last << 24 | 0xFFFFFF) :]
     found.parts = [part for part in found.parts if part.events]
     found.tempos, found.signatures = (
-        array("Q", (each for each in events if each >> 24 <= first)) for events in (found.tempos, found.signatures)
+        array("Q", (each for each in events if each >> 24 <= last)) for events in (found.tempos, found.signatures)
     )
-    found.last_tick = first
+    found.last_tick = last

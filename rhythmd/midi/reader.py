@@ -103,7 +103,7 @@ def _in_turn(events: Iterable[tuple[int, int]], holders: defaultdict[int, set[in
         key, value = event >> 8 & 0x7F, event & 0x7F
         if kind == NOTE_ON and value:
             holding = holders[channel << 7 | key]
-            if holding - {track}:
+            if len(holding) > (track in holding):
                 yield event & ~0x7F  # a press without velocity is a release
             holding.add(track)
         elif kind in (NOTE_ON, NOTE_OFF):

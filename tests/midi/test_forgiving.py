@@ -292,6 +292,18 @@ def test_piece_of_more_than_a_day_plays_for_a_day() -> None:
     assert max(times) <= 86_400_000
 
 
+def test_tracks_that_all_press_one_key_cost_no_more_than_others() -> None:
+    """What each costs must not grow with how many hold the key."""
+    track = b"MTrk\0\0\0\x0c\0\x90\x3c\x64\x60\x80\x3c\0\0\xff\x2f\0"
+    sounds, _ = heard(bytes.fromhex("4d546864 00000006 0001 2710 01e0") + track * 10_000)
+    assert (len(sounds), sounds[0], sounds[-1]) == (20_000, (0, "903c64"), (100, "803c00"))
+
+
+def test_keys_that_are_never_released_last_as_long_in_the_file_that_others_get() -> None:
+    facts, kept = read_midi(whole("00903c64" + "8360ff2f00"))
+    assert (facts.duration_ms, read_midi(kept)[0].duration_ms) == (500, 500)
+
+
 EARLY: Final = "releases of a track's last notes that follow its end event are taken"
 
 

@@ -12,7 +12,16 @@ from rhythm_protocol.midi import PITCH_BEND, PROGRAM_CHANGE
 from rhythmd.midi.clock import SMPTE
 from rhythmd.midi.parser import MidiFile, parse
 from rhythmd.midi.reader import NotReadable, duration_ms
-from rhythmd.midi.writer import KEY_SIGNATURE, SET_TEMPO, TIME_SIGNATURE, TRACK_NAME, file_head, meta_event, track_chunk
+from rhythmd.midi.writer import (
+    KEY_SIGNATURE,
+    SET_TEMPO,
+    TEXT,
+    TIME_SIGNATURE,
+    TRACK_NAME,
+    file_head,
+    meta_event,
+    track_chunk,
+)
 from rhythmd.rows import ScoreFacts, SheetCategory
 from rhythmd.sheets.formats.bounds import RefusedFile, checked_notes, tidy
 from rhythmd.sheets.formats.keys import key_name
@@ -113,6 +122,8 @@ def _common(file: MidiFile) -> Iterator[tuple[int, bytes]]:
     )
     signatures = ((_tick(each), _signature(each)) for each in _in_order(found.signatures))
     yield from merge(tempos, signatures, key=lambda event: event[0])
+    if file.heard.hanging:  # keys that nobody lets go of last until the end of the piece
+        yield found.last_tick, meta_event(TEXT, b"")
 
 
 def _in_order(events: "array[int]") -> list[int]:
