@@ -126,11 +126,9 @@ async def test_play_says_what_is_wrong_with_a_file_and_plays_it(spawn: Spawn, tm
         status, told = await player.ended()
     lines = told.replace("\r", "\n").splitlines()
     assert status == 0
-    assert f"rhythmd: {file}: byte 24: a tempo of 0 is left out" in lines
-    assert (
-        f"rhythmd: {file}: byte 23: a system common or real-time message has no place in a file and is left out"
-        in lines
-    )
+    odd = "a system common or real-time message has no place in a file and is left out"
+    assert lines[0] == f"rhythmd: {file}: byte 23: {odd}"
+    assert lines[1] == f"rhythmd: {file}: byte 25: a tempo of 0 is left out"
     assert lines[-1] == "rhythmd: 1 notes played"
 
 
