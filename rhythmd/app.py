@@ -16,6 +16,7 @@ from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomPassword
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, check_packages, load_tls, local_url
 from rhythmd.errors import ConfigError
+from rhythmd.folders import warn_if_open
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import SheetSource
 from rhythmd.hub.sessions.session import Session
@@ -102,6 +103,7 @@ class Server:
         self._config = config
         loop = self._loop = asyncio.get_running_loop()
         stats = Stats()
+        warn_if_open(Path(config.server.data_dir))
         self._store = open_store(config)
         keys = load_keys(config.auth, Path(config.server.data_dir))
         self._cache = _open_cache(config)

@@ -101,7 +101,9 @@ class Accounts:
             Busy: try again later.
         """
         account = await self._find(identifier)
-        attempt = await self._begin(account.id if account else digest(fold(identifier)).hex(), client)
+        # What was typed is counted, not the account: else a lock would tell which usertag an e-mail address belongs to.
+        key = f"typed:{digest(fold(identifier)).hex()}"
+        attempt = await self._begin(key, account.id if account else None, client)
         account = await self._verify(account, password, attempt, client)
         try:
             return await self._sessions.open(account, client)
@@ -113,9 +115,10 @@ class Accounts:
             return await self._store.accounts.by_email(identifier)
         return await self._store.accounts.by_usertag(identifier) if is_usertag(identifier) else None
 
-    async def _begin(self, key: str, client: Client) -> Attempt:
+    async def _begin(self, key: str, user_id: str | None, client: Client) -> Attempt:
         """Raises LockedOut."""
-        trusted = self._lockout.is_under_attack(key) and await self._sessions.is_in_use_from(key, client.address)
+        is_under_attack = user_id is not None and self._lockout.is_under_attack(key)
+        trusted = is_under_attack and await self._sessions.is_in_use_from(user_id or "", client.address)
         return self._lockout.begin(key, client.address, trusted=trusted)
 
     async def _verify(self, account: Account | None, password: str, attempt: Attempt, client: Client) -> Account:
@@ -161,7 +164,7 @@ class Accounts:
         """
         check_password(new, "new_password")
         if account.password_hash is not None:
-            attempt = await self._begin(account.id, client)
+            attempt = await self._begin(f"account:{account.id}", account.id, client)
             account = await self._verify(account, current or "", attempt, client)
         return await self._set_password(account, new, session_id, account.id, client)
 

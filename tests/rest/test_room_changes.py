@@ -121,6 +121,28 @@ async def test_change_and_delete_by_others_is_refused(api: Api, clara: User) -> 
         assert (await api.call(method, "/rooms/nowhere", body, token=robert.access_token)).code == "room-not-found"
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_private_room_of_others_is_told_from_a_missing_one_by_nothing(
+    api: Api, clara: User, robert: User, patient: Server, connect: Connect, is_kept: bool
+) -> None:
+    """Live or only stored, whatever is asked but to join it, for which one needs to know its name and password."""
+    settings = {"type": "private"}
+    if is_kept:
+        room_id = await create(api, clara, name="Hidden", password="secret", settings=settings)
+    else:
+        ack = await (await connect(patient)).join("Hidden", password="secret", settings=settings)
+        room_id = ack.room.id
+    asked: list[tuple[str, str, object]] = [
+        ("GET", "", None), ("PATCH", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/leave", None),
+    ]  # fmt: skip
+    for method, path, body in asked:
+        for name in (room_id, "hidden"):
+            there = await api.call(method, f"/rooms/{name}{path}", body, token=robert.access_token)
+            missing = await api.call(method, f"/rooms/nowhere{path}", body, token=robert.access_token)
+            assert (there.status, there.body["error"]["code"]) == (404, "room-not-found"), (method, path)
+            assert there.body["error"]["message"] == missing.body["error"]["message"]
+
+
 async def test_room_that_is_not_kept_can_be_changed_by_nobody_from_here(
     api: Api, clara: User, patient: Server, connect: Connect
 ) -> None:

@@ -18,7 +18,7 @@ from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.rest.resources.inputs import CreateRoom, JoinRoom, RoomChange
-from rhythmd.rest.resources.rooms import info_of
+from rhythmd.rest.resources.rooms import info_of, is_hidden
 from rhythmd.rest.serving.call import Call, InputT, Nothing
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.source import PublicUrls
@@ -113,10 +113,11 @@ class RoomChangesResource:
         """Give the seat back, and leave the room if you are in it."""
         user_id = call.known.user_id
         room = self._registry.get(call.path("id"))
-        if room is None:
+        member = None if room is None else room.members.of_user(user_id)
+        is_here = room is not None and (member is not None or user_id in room.seats)
+        if room is None or (not is_here and is_hidden(room.settings, room.keeper.owner_id, user_id)):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
-        member = room.members.of_user(user_id)
-        if member is None and user_id not in room.seats:
+        if not is_here:
             raise ApiError(ErrorCode.NOT_IN_ROOM, "you are not in this room")
         room.seats.release(user_id)
         if member is not None:
@@ -130,14 +131,16 @@ class RoomChangesResource:
 
     async def _own(self, call: Call[InputT]) -> StoredRoom:
         """The kept room in the path, if it is the caller's. A caller who may not know of it learns nothing."""
-        stored = await self._catalogue.find(call.path("id"))
-        if stored is None:
-            if self._registry.get(call.path("id")) is None:
-                raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        stored, user_id = await self._catalogue.find(call.path("id")), call.known.user_id
+        if stored is not None and stored.owner_id == user_id:
+            return stored
+        live = self._registry.get(call.path("id")) if stored is None else None
+        found = stored or live
+        if found is None or is_hidden(found.settings, None if live is None else live.keeper.owner_id, user_id):
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        if live is not None:
             raise ApiError(ErrorCode.NOT_PERMITTED, "this room is not kept: it is changed by those in it")
-        if stored.owner_id != call.known.user_id:
-            raise ApiError(ErrorCode.NOT_OWNER, "only the room's owner may do this")
-        return stored
+        raise ApiError(ErrorCode.NOT_OWNER, "only the room's owner may do this")
 
     def _record(self, action: str, call: Call[InputT], room: StoredRoom) -> None:
         self._auth.auditor.record(action, actor=call.known.user_id, target=room.id, client=call.client, name=room.name)
