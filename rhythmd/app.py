@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
 from rhythmd.avatars.service import Avatars
-from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomPasswords, SocketLoginVerifier
+from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomAudit, RoomPasswords, SocketLoginVerifier
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, check_packages, load_tls, local_url
 from rhythmd.errors import ConfigError
@@ -117,7 +117,10 @@ class Server:
         files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch)
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         sheets = sheets or LibrarySheets(self._library)
-        self._hub = Hub(config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets)
+        audit = RoomAudit(auth.auditor)
+        self._hub = Hub(
+            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit
+        )
         watcher = AccountWatcher(self._hub)
         self._auth.notifier.add(watcher)
         self._recheck = Recheck(self._store, self._hub, watcher)

@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 from rhythm_protocol.close import USER_BANNED
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.midi import NOTE_ON
+from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import Banned, Busy, InvalidTicket, InvalidToken, TokenExpired
 from rhythmd.auth.passwords import Passwords
-from rhythmd.auth.values import Principal
+from rhythmd.auth.values import Client, Principal
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
@@ -22,8 +23,9 @@ from rhythmd.names.rule import presentable
 from rhythmd.ports import NotFound, Store, StoreUnavailable
 from rhythmd.rows import Account, SheetFile
 from rhythmd.sheets.library import SheetLibrary
+from rhythmd.telemetry import auth_log
 
-__all__ = ["AccountWatcher", "LibrarySheets", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
+__all__ = ["AccountWatcher", "LibrarySheets", "Recheck", "RoomAudit", "RoomPasswords", "SocketLoginVerifier"]
 
 CHUNK: Final = 500
 LAPSED: Final = frozenset({ErrorCode.LOGIN_EXPIRED, ErrorCode.LOGIN_INVALID})
@@ -80,7 +82,21 @@ def _identity(principal: Principal) -> Identity:
         status_text=presentable(account.status_text, ""),
         roles=frozenset(account.roles),
         muted_until=(account.muted_until or 0) / 1000,
+        made=account.created / 1000,
     )
+
+
+class RoomAudit:
+    """Implements `hub.ports.AuditTrail` with the audit of accounts."""
+
+    def __init__(self, auditor: Auditor) -> None:
+        self._auditor = auditor
+
+    def record(self, action: str, *, actor: str, target: str, address: str, **details: str) -> None:
+        try:
+            self._auditor.record(action, actor=actor, target=target, client=Client(address), **details)
+        except Busy:
+            auth_log.error("no audit entry: %s did %s to %s", actor, action, target)
 
 
 class _Player(NamedTuple):

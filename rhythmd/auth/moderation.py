@@ -1,26 +1,18 @@
 """Roles, bans and mutes of accounts: who may set them for whom, and that they count at once."""
 
-from typing import Final
-
 from msgspec import UNSET, UnsetType
 
 from rhythmd.auth.auditor import Auditor, AuthAction, Detail
 from rhythmd.auth.errors import NotPermitted, Unknown
 from rhythmd.auth.notices import ChangeNotifier
 from rhythmd.auth.public_accounts import PublicAccounts
+from rhythmd.auth.ranks import Act, Rank, may, rank_of
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.values import Client, Clock, Principal
 from rhythmd.ports import NotFound, Store
 from rhythmd.rows import FOREVER, Account, AccountChanges, Role
 
-__all__ = ["Moderation", "rank"]
-
-RANKS: Final = {Role.MODERATOR: 1, Role.ADMIN: 2}
-
-
-def rank(roles: frozenset[Role]) -> int:
-    """0 for players of all kinds, 1 for moderators, 2 for admins. A rank has power over those below."""
-    return max((RANKS.get(role, 0) for role in roles), default=0)
+__all__ = ["Moderation"]
 
 
 class Moderation:
@@ -86,12 +78,13 @@ class Moderation:
 
     async def below(self, by: Principal | None, usertag: str) -> Account:
         """The account, if `by` has power over it; for what this does not do itself."""
-        if by is not None and rank(by.roles) < RANKS[Role.MODERATOR]:
+        rank = Rank.OPERATOR if by is None else rank_of(by.roles)
+        if rank < Rank.MODERATOR:
             raise NotPermitted("only moderators may do that")
         account = await self._store.accounts.by_usertag(usertag)
         if account is None:
             raise Unknown("user")
-        if by is not None and rank(by.roles) <= rank(account.roles):
+        if not may(rank, Act.SANCTION, rank_of(account.roles)):
             raise NotPermitted("this user's roles are as high as yours")
         return account
 

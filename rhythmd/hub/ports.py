@@ -15,6 +15,8 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.midi.score import Score
 
 __all__ = [
+    "Arrival",
+    "AuditTrail",
     "Credentials",
     "Encoding",
     "Identity",
@@ -24,6 +26,7 @@ __all__ = [
     "Performance",
     "Receiver",
     "SheetSource",
+    "Stranger",
 ]
 
 
@@ -62,6 +65,8 @@ class Identity:
         login_id: the login that it belongs to.
         name, colour: None for a guest, who is given them.
         muted_until: Unix seconds; no chat before, anywhere.
+        made: Unix seconds of the account's making; 0 for a guest.
+        browser: what tells the browser of the socket from others; "" if it showed nothing.
     """
 
     user_id: str
@@ -73,6 +78,8 @@ class Identity:
     status_text: str = ""
     roles: frozenset[str] = frozenset()
     muted_until: float = 0.0
+    made: float = 0.0
+    browser: str = ""
 
     def seconds_left(self) -> float:
         """How long the proof is good for."""
@@ -84,6 +91,18 @@ class LapsedLogin:
     """The login of a cookie that is not good any more. Its browser's user is a guest, who is told `code`."""
 
     code: ErrorCode
+    browser: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A guest of whom nothing is known but their browser."""
+
+    browser: str
+
+
+Arrival = Identity | LapsedLogin | Stranger | None
+"""What is known of who opens a socket."""
 
 
 class LoginVerifier(Protocol):
@@ -94,6 +113,21 @@ class LoginVerifier(Protocol):
 
     async def admit(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
         """The same at a handshake, where a cookie whose login is over is no reason to keep its browser out."""
+
+
+class AuditTrail(Protocol):
+    """Keeps who did what with the power of their roles."""
+
+    def record(self, action: str, *, actor: str, target: str, address: str, **details: str) -> None:
+        """Take an entry: never raises, and never waits.
+
+        Args:
+            action: a word for it.
+            actor: the id of who did it.
+            target: the id of what it was done to.
+            address: where they were.
+            details: what else is worth knowing.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +192,7 @@ class Peer(Protocol[Session_contra]):
 class Receiver(Protocol[SessionT]):
     """Where a connection takes what happens to it. Every method is plain `def` and returns at once."""
 
-    def attach(self, peer: Peer[SessionT], identity: Identity | LapsedLogin | None) -> SessionT:
+    def attach(self, peer: Peer[SessionT], identity: Arrival) -> SessionT:
         """A new client: a user with an account, or a guest."""
         ...
 

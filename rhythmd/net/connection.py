@@ -17,7 +17,7 @@ from websockets.speedups import apply_mask
 from rhythm_protocol.close import ABNORMAL, INVALID_DATA, SILENT, UNSUPPORTED_DATA, Close, close_rule, left_with
 from rhythm_protocol.websocket import server_frame
 from rhythmd.config import LimitsConfig
-from rhythmd.hub.ports import Encoding, Identity, LapsedLogin, Receiver, SessionT
+from rhythmd.hub.ports import Arrival, Encoding, Receiver, SessionT
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.gathering import Gathering
 from rhythmd.net.heartbeat import Heartbeat
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._gathering = Gathering(is_text_expected=encoding is Encoding.TEXT)
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, identity: Identity | LapsedLogin | None, data: bytes) -> None:
+    def begin(self, identity: Arrival, data: bytes) -> None:
         """The handshake is answered. `data` came right behind it."""
         self._transport.set_write_buffer_limits(high=self._wiring.limits.music_buffer_bytes)
         raw = self._transport.get_extra_info("socket")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Generic
 
-from rhythmd.hub.ports import Identity, LapsedLogin, SessionT
+from rhythmd.hub.ports import Arrival, SessionT
 from rhythmd.net.connection import Connection, Wiring
 from rhythmd.net.handshake import Handshake
 
@@ -25,7 +25,7 @@ class Opening(Generic[SessionT]):
         self,
         transport: asyncio.Transport,
         address: str,
-        identity: Identity | LapsedLogin | None,
+        identity: Arrival,
         early: bytes,
         on_gone: Callable[[], None],
     ) -> None:

@@ -84,7 +84,7 @@ def route_table(
     """All rows. Of two that fit a path the first one counts."""
     sheets = SheetsResource(library, store.accounts, hub.archive)
     return (
-        *_auth(LoginResource(auth, urls)),
+        *_auth(LoginResource(auth, urls, config.rooms.ban_browser_days)),
         *_oauth(OAuthResource(auth, urls)),
         *_users(UsersResource(auth, avatars)),
         *_avatars(AvatarsResource(avatars)),

@@ -243,10 +243,12 @@ class StoreKeeper(_SeatKeeper):
                         subject=subject,
                         kind=kind,
                         until=FOREVER if left is None else now + round(left * 1000),
-                        created=now,
+                        created=round(imposed.since * 1000),
                         reason=reason,
                         by=by,
                         name=imposed.name,
+                        rank=imposed.rank,
+                        guest=imposed.guest,
                     )
                 )
 

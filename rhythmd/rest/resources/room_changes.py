@@ -11,7 +11,7 @@ from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
-from rhythmd.hub.handlers.rooms import check_admission, check_settings, merge_settings
+from rhythmd.hub.handlers.rooms import ENTERED_BY_RANK, Entry, check_admission, check_settings, merge_settings
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
@@ -104,8 +104,11 @@ class RoomChangesResource:
                 if self._registry.by_id(room.id) is not room or room.keeper is not keeper:
                     return await self.join(call)  # deleted, freed or changed meanwhile
             # From here to the seat nothing waits, so that two can never have the last one.
-            check_admission(room, _player(call), knows_password=knows_password)
+            entry = check_admission(room, _player(call), knows_password=knows_password)
             room.seats.reserve(user_id)
+            if entry is Entry.BY_RANK:
+                details = {"name": room.name}
+                self._auth.auditor.record(ENTERED_BY_RANK, actor=user_id, target=room.id, client=call.client, **details)
         ticket = await self._auth.tickets.issue(call.known)
         return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
 
@@ -160,4 +163,8 @@ def _player(call: Call[JoinRoom]) -> Player:
     """The caller as the room's rules see them."""
     principal = call.known
     name = principal.account.nickname if principal.account else "Guest"
-    return Player(principal.user_id, name, "#ffffff", call.client.address, guest=principal.is_guest, bot=False)
+    player = Player(principal.user_id, name, "#ffffff", call.client.address, guest=principal.is_guest, bot=False)
+    player.roles = frozenset(principal.roles)
+    player.browser = call.client.browser
+    player.since = principal.account.created / 1000 if principal.account else 0.0
+    return player

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -9,7 +10,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
-from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, LoginVerifier
+from rhythmd.hub.ports import Arrival, Credentials, Identity, LapsedLogin, LoginVerifier, Stranger
 from rhythmd.rest.serving.connection import HttpConnection
 from rhythmd.rest.serving.cookies import bearer_token
 from rhythmd.rest.serving.envelope import ApiError
@@ -30,7 +31,7 @@ class Opening(Protocol):
         self,
         transport: asyncio.Transport,
         address: str,
-        identity: Identity | LapsedLogin | None,
+        identity: Arrival,
         early: bytes,
         on_gone: Callable[[], None],
     ) -> None:
@@ -74,10 +75,11 @@ class SocketResource:
         if request.body_exists:
             raise ApiError(ErrorCode.BAD_REQUEST, "this request has no body")
         opening = self._negotiate(request)
-        address = self._source.visit(request).address
+        client = self._source.client(request)
         credentials = self._credentials(request)
-        identity = await self._identify(credentials, address) if credentials else None
-        return self._hand_over(request, opening, address, identity)
+        known = await self._identify(credentials, client.address) if credentials else None
+        arrival = Stranger(client.browser) if known is None else replace(known, browser=client.browser)
+        return self._hand_over(request, opening, client.address, arrival)
 
     def _negotiate(self, request: web.BaseRequest) -> Opening:
         bot = request.query.getall("bot", []) in (["1"], ["true"])
@@ -104,7 +106,7 @@ class SocketResource:
         return Credentials(cookie, is_cookie=cookie is not None)
 
     def _hand_over(
-        self, request: web.BaseRequest, opening: Opening, address: str, identity: Identity | LapsedLogin | None
+        self, request: web.BaseRequest, opening: Opening, address: str, identity: Arrival
     ) -> web.StreamResponse:
         transport = request.transport
         connection = None if transport is None else transport.get_protocol()

@@ -16,7 +16,7 @@ from aiohttp import hdrs, web
 from rhythmd.addresses import Networks, canonical_address, customer_network, parse_address, parse_node
 from rhythmd.auth.values import Client
 from rhythmd.config import ServerConfig
-from rhythmd.rest.serving.cookies import CookieScope, access_token
+from rhythmd.rest.serving.cookies import CookieScope, access_token, browser_id
 from rhythmd.telemetry import rest_log
 
 __all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements"]
@@ -90,7 +90,8 @@ class RequestSource:
         return known
 
     def client(self, request: web.BaseRequest) -> Client:
-        return Client(self.visit(request).address, request.headers.get("User-Agent", ""))
+        browser = browser_id(request, self.cookie_scope(request)) if hdrs.COOKIE in request.headers else ""
+        return Client(self.visit(request).address, request.headers.get("User-Agent", ""), browser)
 
     def network(self, request: web.BaseRequest) -> str:
         """The network of who sent the request: what one customer has."""
