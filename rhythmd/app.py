@@ -107,7 +107,7 @@ class Server:
         self._store = open_store(config)
         keys = load_keys(config.auth, Path(config.server.data_dir))
         self._cache = _open_cache(config)
-        self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer())
+        self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer(), rooms=config.rooms)
         login_verifier = SocketLoginVerifier(self._auth.authenticator)
         passwords = RoomPasswords(self._auth.passwords)
         self._blobs = open_blobs(config)
@@ -121,9 +121,9 @@ class Server:
         self._hub = Hub(
             config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit
         )
-        watcher = AccountWatcher(self._hub)
+        watcher = AccountWatcher(self._hub, auth.traces)
         self._auth.notifier.add(watcher)
-        self._recheck = Recheck(self._store, self._hub, watcher)
+        self._recheck = Recheck(self._store, self._hub, watcher, auth.traces)
         self._avatars = Avatars(
             self._store.accounts,
             auth.public_accounts,

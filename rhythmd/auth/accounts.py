@@ -10,6 +10,7 @@ from rhythmd.auth.notices import Mail, Mailer
 from rhythmd.auth.passwords import Passwords, check_password
 from rhythmd.auth.secret import digest, new_id
 from rhythmd.auth.sessions import Sessions
+from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Login
 from rhythmd.ports import Conflict, Store
 from rhythmd.rows import Account, AccountChanges, fold
@@ -27,6 +28,7 @@ class Accounts:
         sessions: that a login opens.
         auditor: hears of every login, failure and change.
         mailer: tells users what happened to their accounts.
+        traces: of banned users, who may want another account.
         clock: Unix ms.
     """
 
@@ -38,8 +40,10 @@ class Accounts:
         sessions: Sessions,
         auditor: Auditor,
         mailer: Mailer,
+        traces: Traces,
         clock: Clock,
     ) -> None:
+        self._traces = traces
         self._store = store
         self._passwords = passwords
         self._lockout = lockout
@@ -55,8 +59,10 @@ class Accounts:
         Raises:
             InvalidField: `usertag`, `password` or `email`.
             Taken: `usertag` or `email`.
+            Banned: traces lead to a banned user.
             Busy: try again later.
         """
+        await self._traces.check(client)
         account = await self.create(usertag, password, email)
         self._auditor.record(AuthAction.REGISTERED, actor=account.id, target=account.id, client=client)
         return await self._sessions.open(account, client)

@@ -30,6 +30,7 @@ from rhythmd.auth.oauth import OAuthClient, authorize_url
 from rhythmd.auth.providers import ExternalProfile, Provider
 from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.auth.sessions import Sessions
+from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Login, Principal
 from rhythmd.names.rule import presentable
 from rhythmd.ports import Cache, Conflict, LastIdentity, Store
@@ -76,6 +77,7 @@ class External:
         http: that talks to them.
         sessions: that a login opens.
         auditor: hears of accounts made, linked and unlinked.
+        traces: of banned users, who may want another account.
         clock: Unix ms.
     """
 
@@ -87,8 +89,10 @@ class External:
         http: OAuthClient,
         sessions: Sessions,
         auditor: Auditor,
+        traces: Traces,
         clock: Clock,
     ) -> None:
+        self._traces = traces
         self._store = store
         self._cache = cache
         self._table = table
@@ -176,6 +180,7 @@ class External:
         return await self._store.accounts.get(identity.user_id) if identity else None
 
     async def _register(self, provider: str, profile: ExternalProfile, client: Client) -> Account:
+        await self._traces.check(client)
         usertag = derive_usertag(profile.name)
         for _ in range(USERTAG_ATTEMPTS):
             try:

@@ -1,5 +1,7 @@
 """Roles, bans and mutes of accounts: who may set them for whom, and that they count at once."""
 
+from typing import Final
+
 from msgspec import UNSET, UnsetType
 
 from rhythmd.auth.auditor import Auditor, AuthAction, Detail
@@ -8,11 +10,15 @@ from rhythmd.auth.notices import ChangeNotifier
 from rhythmd.auth.public_accounts import PublicAccounts
 from rhythmd.auth.ranks import Act, Rank, may, rank_of
 from rhythmd.auth.sessions import Sessions
+from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Principal
 from rhythmd.ports import NotFound, Store
 from rhythmd.rows import FOREVER, Account, AccountChanges, Role
 
 __all__ = ["Moderation"]
+
+NEWEST: Final = 100
+"""Sessions of a user that are looked at for where they were."""
 
 
 class Moderation:
@@ -30,6 +36,7 @@ class Moderation:
         sessions: Sessions,
         auditor: Auditor,
         notifier: ChangeNotifier,
+        traces: Traces,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -37,15 +44,18 @@ class Moderation:
         self._sessions = sessions
         self._auditor = auditor
         self._notifier = notifier
+        self._traces = traces
         self._clock = clock
 
     async def ban(
         self, by: Principal | None, usertag: str, seconds: int | None, reason: str, client: Client
     ) -> Account:
-        """No login for `seconds` (None: for good); all sessions end."""
+        """No login for `seconds` (None: for good); all sessions end. Who comes back from there is known by it."""
         until = self._until(seconds)
         account = await self.below(by, usertag)
+        sessions = await self._sessions.page(account.id, NEWEST)
         account = await self._change(account, banned_until=until, ban_reason=reason)
+        self._traces.learn_from(sessions.items, self._clock())
         self._record(AuthAction.BANNED, by, account, client, until=until, reason=reason)
         await self._sessions.revoke_all(account.id)
         return account

@@ -241,6 +241,10 @@ class Hub:
         for session in self.sessions.of_user(user_id):
             self.sessions.close(session, rule)
 
+    def whereabouts(self, user_id: str) -> list[tuple[str, str]]:
+        """The address and browser of each client of a user."""
+        return [(session.player.address, session.player.browser) for session in self.sessions.of_user(user_id)]
+
     def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
         """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
         for session in self.sessions.of_user(user_id):

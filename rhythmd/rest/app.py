@@ -78,7 +78,7 @@ class RestSide:
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
-        socket = SocketResource(opener, login_verifier, source, origins, limits.handshake_s)
+        socket = SocketResource(opener, login_verifier, auth.traces, source, origins, limits.handshake_s)
         page = PageResource(source, config.rooms.ban_browser_days)
         docs = DocsResource(table, urls.base, config.rooms.max_players)
         site = _site(page, docs, HealthResource(why_not_ready, metrics), socket)

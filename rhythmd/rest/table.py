@@ -102,7 +102,7 @@ def _auth(login: LoginResource) -> Table:
     return (
         Route(
             method="POST", path=f"{V1}/auth/register", handler=login.register, input=Register, answer=LoginView,
-            status=HTTPStatus.CREATED, rate=Rate.AUTH, errors=(Code.TAKEN, *STORED),
+            status=HTTPStatus.CREATED, rate=Rate.AUTH, errors=(Code.TAKEN, Code.USER_BANNED, *STORED),
         ),
         Route(
             method="POST", path=f"{V1}/auth/login", handler=login.login, input=Credentials, answer=LoginView,
@@ -115,7 +115,7 @@ def _auth(login: LoginResource) -> Table:
         ),
         Route(
             method="POST", path=f"{V1}/auth/guest", handler=login.guest, input=GuestLogin, answer=GuestView,
-            rate=Rate.AUTH,
+            rate=Rate.AUTH, errors=(Code.USER_BANNED,),
         ),
         Route(
             method="GET", path=f"{V1}/auth/sessions", handler=login.sessions, input=PageQuery, answer=SessionList,

@@ -79,6 +79,7 @@ class LoginResource:
 
     async def guest(self, call: Call[GuestLogin]) -> web.Response:
         """Become a guest, or stay the one that the request's token says."""
+        await self._auth.traces.check(call.client)
         guest = self._auth.sessions.guest(call.access_token)
         cookies = call.input.cookies
         token = None if cookies else guest.access_token
