@@ -88,7 +88,7 @@ def _identity(principal: Principal) -> Identity:
 
 
 class RoomAudit:
-    """Implements `hub.ports.AuditTrail` with the audit of accounts."""
+    """Implements `auth.auditor.AuditTrail` with the audit of accounts."""
 
     def __init__(self, auditor: Auditor) -> None:
         self._auditor = auditor

@@ -50,7 +50,7 @@ class Moderation:
     async def ban(
         self, by: Principal | None, usertag: str, seconds: int | None, reason: str, client: Client
     ) -> Account:
-        """No login for `seconds` (None: for good); all sessions end. Who comes back from there is known by it."""
+        """No login for `seconds` (None: for good); all sessions end, and their networks are remembered."""
         until = self._until(seconds)
         account = await self.below(by, usertag)
         sessions = await self._sessions.page(account.id, NEWEST)

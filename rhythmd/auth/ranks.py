@@ -1,4 +1,4 @@
-"""Who has power over whom: the one rule, in rooms and of accounts, over sockets and over REST."""
+"""The one rule of who has power over whom, in rooms and of accounts, over sockets and over REST."""
 
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum

@@ -23,6 +23,7 @@ from rhythm_protocol.close import (
     Close,
 )
 from rhythm_protocol.messages import Limits, Stopping, Welcome
+from rhythmd.auth.auditor import AuditTrail
 from rhythmd.clock import server_us
 from rhythmd.config import Config
 from rhythmd.hub.handlers.chat import typing
@@ -39,7 +40,7 @@ from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.keeping.restoring import Restoration
-from rhythmd.hub.ports import Arrival, AuditTrail, Identity, LapsedLogin, LoginVerifier, Peer, SheetSource
+from rhythmd.hub.ports import Arrival, Identity, LapsedLogin, LoginVerifier, Peer, SheetSource
 from rhythmd.hub.recording.archive import RecordingArchive
 from rhythmd.hub.recording.recorder import Recorder
 from rhythmd.hub.rooms.performance import Conductor

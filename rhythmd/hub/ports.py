@@ -16,7 +16,6 @@ from rhythmd.midi.score import Score
 
 __all__ = [
     "Arrival",
-    "AuditTrail",
     "Credentials",
     "Encoding",
     "Identity",
@@ -113,21 +112,6 @@ class LoginVerifier(Protocol):
 
     async def admit(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
         """The same at a handshake, where a cookie whose login is over is no reason to keep its browser out."""
-
-
-class AuditTrail(Protocol):
-    """Keeps who did what with the power of their roles."""
-
-    def record(self, action: str, *, actor: str, target: str, address: str, **details: str) -> None:
-        """Take an entry: never raises, and never waits.
-
-        Args:
-            action: a word for it.
-            actor: the id of who did it.
-            target: the id of what it was done to.
-            address: where they were.
-            details: what else is worth knowing.
-        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class NoSheets:
 
 
 class NoAudit:
-    """A `hub.ports.AuditTrail` that keeps nothing."""
+    """An `auth.auditor.AuditTrail` that keeps nothing."""
 
     def record(self, action: str, *, actor: str, target: str, address: str, **details: str) -> None:
         pass

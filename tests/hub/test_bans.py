@@ -58,7 +58,7 @@ def test_add_of_an_account_holds_it_at_every_address_and_the_guests_of_its_own()
 
 
 def test_class_behind_one_address_gets_in_with_accounts_of_their_own() -> None:
-    """One of thirty was banned. Who makes an account only now may be the same person."""
+    """One of thirty was banned; whoever makes an account only now may be the same person."""
     bans = SanctionList(ErrorCode.BAN_LIMIT)
     bans.add(profile("culprit", "203.0.113.7", guest=False), None)
     pupils = [profile(f"pupil {number}", "203.0.113.7", guest=False) for number in range(29)]

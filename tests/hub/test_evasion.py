@@ -1,4 +1,4 @@
-"""Who is banned from a room and comes back as somebody else, over real sockets, with an address that a proxy tells."""
+"""Somebody who is banned from a room comes back as somebody else, over sockets that a proxy tells the address of."""
 
 from collections.abc import AsyncIterator, Mapping
 from http.cookies import SimpleCookie

@@ -1,4 +1,4 @@
-"""Who may do what to whom in a room, over real sockets: the rule of ranks, which REST has, too."""
+"""The rule of ranks, which REST has, too, in a room and over real sockets: who may do what to whom."""
 
 from typing import Final, NamedTuple
 

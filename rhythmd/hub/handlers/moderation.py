@@ -9,13 +9,12 @@ from msgspec.structs import replace
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Ban, ClearChat, Kick, ListSanctions, Mute, SanctionInfo, SanctionsAck, Unban
+from rhythmd.auth.auditor import AuditTrail
 from rhythmd.auth.ranks import Act, Rank, may
 from rhythmd.errors import Refused
-from rhythmd.hub.ports import AuditTrail
 from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.rooms.sanctions import Imposed
 from rhythmd.hub.sessions.session import Session
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.rows import SanctionKind
@@ -55,7 +54,7 @@ class Moderation:
         bans, rank = room.sanctions.bans, _rank(room, member)
         before = bans.of(message.user)
         if before is not None:
-            _require_lift(rank, before)
+            _require_lift(rank, before.rank)
             bans.change(message.user, message.seconds, rank)
         else:
             target = _other(room, member, message.user)
@@ -72,7 +71,7 @@ class Moderation:
         ban = room.sanctions.bans.of(message.user)
         if ban is None:
             raise Refused(ErrorCode.USER_NOT_FOUND, "nobody with this id is banned", "user")
-        _require_lift(_rank(room, member), ban)
+        _require_lift(_rank(room, member), ban.rank)
         self._record("room.unbanned", room, member, message.user)
         return room.keeper.pardon(SanctionKind.BAN, message.user)
 
@@ -141,9 +140,9 @@ def _require_power(room: Room, judge: Member, other: Member) -> None:
         raise Refused(ErrorCode.NOT_PERMITTED, "this user's rank is as high as yours", "user")
 
 
-def _require_lift(judge: Rank, imposed: Imposed) -> None:
+def _require_lift(judge: Rank, imposed_by: Rank) -> None:
     """Raise Refused unless one of this rank may end what is imposed, or give it another end."""
-    if not may(judge, Act.LIFT, imposed.rank):
+    if not may(judge, Act.LIFT, imposed_by):
         raise Refused(ErrorCode.NOT_PERMITTED, "somebody of a higher rank has imposed this", "user")
 
 
@@ -156,7 +155,7 @@ def _require_right_to(room: Room, judge: Member, target: Member | str, kind: San
     if is_on is False:
         changed = [one for user in _pardoned(room, kind, target) if (one := room.sanctions[kind].of(user)) is not None]
     for imposed in changed:
-        _require_lift(_rank(room, judge), imposed)
+        _require_lift(_rank(room, judge), imposed.rank)
 
 
 def _other(room: Room, member: Member, reference: str) -> Member:

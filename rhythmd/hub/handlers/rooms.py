@@ -20,10 +20,10 @@ from rhythm_protocol.messages import (
     RoomUpdate,
     TransferOwner,
 )
+from rhythmd.auth.auditor import AuditTrail
 from rhythmd.auth.ranks import Act, may, rank_of
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.catalogue import Catalogue
-from rhythmd.hub.ports import AuditTrail
 from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry

@@ -3,10 +3,10 @@
 All of it is of the person, wherever they are: whoever leaves, comes back, or comes back on another socket has it still.
 It ends with its time, when it is lifted, or with the room.
 
-Who comes back as somebody else is known by their traces, for as long as the operator says: their network, and their
-browser. Others may have the same ones, a class of thirty behind one address, so a trace is not enough for an account
-that was there before: whoever has one of their own is judged by it. Only the browser of a guest, who has nothing else,
-stands for all who log in with it.
+A person who comes back as somebody else is known by their traces, for as long as the operator says: their network and
+their browser. Others may have the same ones, a class of thirty behind one address, so a trace is not enough for an
+account that was there before: whoever has one of their own is judged by it. Only the browser of a guest, who has
+nothing else, stands for all who log in with it.
 """
 
 from collections import defaultdict
