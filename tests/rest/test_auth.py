@@ -99,7 +99,7 @@ async def test_cookies_for_another_host_are_secure_and_bound_to_it(api: Api) -> 
     body = {"usertag": "Clara", "password": PASSWORD, "cookies": True}
     answer = await api.call("POST", "/auth/login", body, headers={"Host": "piano.example"})
     assert answer.cookies["__Host-rhythm_access"]["secure"]
-    assert answer.cookies["__Secure-rhythm_refresh"]["secure"]
+    assert answer.cookies["__Host-rhythm_refresh"]["secure"]
 
 
 async def test_refresh_gives_new_tokens(api: Api) -> None:

@@ -36,7 +36,7 @@ AUTH_PATH: Final = "/api/v1/auth"
 OAUTH_PATH: Final = "/api/v1/auth/oauth"
 OAUTH_S: Final = 600
 DAY_S: Final = 86_400
-OURS: Final = (ACCESS, f"{HOST}{ACCESS}", f"{SECURE}{ACCESS}", REFRESH, f"{SECURE}{REFRESH}")
+OURS: Final = tuple(f"{kind}{name}" for name in (ACCESS, REFRESH) for kind in ("", HOST, SECURE))
 
 
 class CookieScope(NamedTuple):
@@ -58,12 +58,12 @@ class CookieScope(NamedTuple):
     @property
     def refresh(self) -> str:
         """The name of the cookie with the refresh token."""
-        return f"{SECURE}{REFRESH}" if self.secure else REFRESH
+        return self._of_host(REFRESH)
 
     @property
     def browser(self) -> str:
         """The name of the cookie that tells a browser from others while it logs in at another site."""
-        return f"{SECURE}{LOGIN_STATE}" if self.secure else LOGIN_STATE
+        return self._of_host(LOGIN_STATE)
 
     @property
     def visitor(self) -> str:
@@ -77,8 +77,11 @@ class CookieScope(NamedTuple):
         return f"{SECURE}{name}" if self.prefix else f"{HOST}{name}"  # `__Host-` is only for the path `/`
 
     def set(self, response: web.Response, name: str, value: str, path: str, seconds: int) -> None:
-        """Set a cookie for paths below `path`, or take it back in 0 seconds."""
-        where = f"{self.prefix}{path}" or "/"
+        """Set a cookie for paths below `path`, or take it back in 0 seconds.
+
+        That a page of a neighbouring host cannot plant a login is worth more than a narrow path.
+        """
+        where = "/" if name.startswith(HOST) else f"{self.prefix}{path}" or "/"
         response.set_cookie(name, value, max_age=seconds, path=where, secure=self.secure, httponly=True, samesite="Lax")
 
 
@@ -126,7 +129,7 @@ def set_browser_secret(response: web.Response, secret: str, scope: CookieScope) 
 
 
 def set_login(response: web.Response, grant: Grant, scope: CookieScope) -> None:
-    """Give a browser its tokens. Only `/api/v1/auth` gets to see the refresh token."""
+    """Give a browser its tokens."""
     now = unix_ms()
     scope.set(response, scope.access, grant.access_token, "", (grant.access_expires - now) // 1_000)
     scope.set(response, scope.refresh, grant.refresh_token, AUTH_PATH, (grant.refresh_expires - now) // 1_000)
