@@ -19,6 +19,7 @@ RANKS: Final = (
     ("rhythmd.folders",),
     ("rhythmd.midi", "rhythmd.names"),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
+    ("rhythmd.fairness",),
     ("rhythmd.auth", "rhythmd.workers", "rhythmd.sheets.formats"),
     ("rhythmd.hub.ports", "rhythmd.sheets", "rhythmd.avatars"),
     ("rhythmd.hub.sending",),

@@ -12,6 +12,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client
 from rhythmd.errors import Refused
+from rhythmd.fairness.account import Account
 from rhythmd.hub.ports import Arrival, Credentials, Identity, LapsedLogin, LoginVerifier, Stranger
 from rhythmd.rest.serving.connection import HttpConnection
 from rhythmd.rest.serving.cookies import bearer_token
@@ -32,6 +33,7 @@ class Opening(Protocol):
     def begin(
         self,
         transport: asyncio.Transport,
+        account: Account,
         address: str,
         identity: Arrival,
         early: bytes,
@@ -133,7 +135,7 @@ class SocketResource:
             headers = {"Retry-After": RETRY_S}
             raise ApiError(ErrorCode.BUSY, "too many connections from this address", headers=headers)
         transport, early = connection.release()
-        opening.begin(transport, address, identity, early, accepted.gone)
+        opening.begin(transport, accepted.account, address, identity, early, accepted.gone)
         return _NoAnswer()
 
 
