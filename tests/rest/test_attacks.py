@@ -242,3 +242,17 @@ async def test_every_cookie_is_of_our_host_alone_and_no_scripts(api: Api) -> Non
         attributes = {part.strip().lower() for part in line.split(";")[1:]}
         assert {"httponly", "secure", "path=/", "samesite=lax"} <= attributes, line
         assert not any(attribute.startswith("domain") for attribute in attributes)
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"}])
+async def test_host_that_a_request_names_is_in_no_answer(
+    api: Api, clara: User, connect_raw: ConnectRaw, headers: dict[str, str]
+) -> None:
+    ticket = await api.call("POST", "/auth/ticket", token=clara.access_token, headers=headers)
+    made = await api.call("POST", "/rooms/create", {"name": "Salon"}, token=clara.access_token, headers=headers)
+    seat = await api.call("POST", f"/rooms/{made.body['id']}/join", {}, token=clara.access_token, headers=headers)
+    other = await api.call("GET", "/nowhere", headers=headers)
+    for answer in (ticket, made, seat, other):
+        assert "evil.example" not in f"{answer.body}{answer.headers}"
+    for answer in (ticket, seat):
+        assert answer.body["url"] == f"/ws?ticket={answer.body['ticket']}"

@@ -265,3 +265,40 @@ async def test_leave_takes_the_socket_out_of_the_room(api: Api, clara: User, pat
     assert (await api.call("GET", f"/rooms/{room_id}")).body["players"] == 1
     assert (await api.call("POST", f"/rooms/{room_id}/leave", token=clara.access_token)).status == 204
     assert (await api.call("GET", f"/rooms/{room_id}")).body["players"] == 0
+
+
+async def test_reserved_seat_is_none_after_a_new_password(
+    api: Api, clara: User, robert: User, patient: Server, connect: Connect
+) -> None:
+    """Members who are there stay, and so do seats when anything else is changed."""
+    room_id = await create(api, clara, password="secret", settings={"max_players": 2})
+    member = await connect(patient)
+    await member.join(room_id, password="secret")
+    given = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    client = await connect(patient, path=f"/ws?ticket={given.body['ticket']}")
+    change = {"only_owner_can_play": True}
+    assert (await api.call("PATCH", f"/rooms/{room_id}", change, token=clara.access_token)).status == 200
+    third = await connect(patient)
+    assert (await third.refused("join-room", {"room": room_id, "password": "secret"})).code == "room-full"
+    change_2 = {"password": "another"}
+    assert (await api.call("PATCH", f"/rooms/{room_id}", change_2, token=clara.access_token)).status == 200
+    for password in (None, "secret"):
+        refused = await client.refused("join-room", {"room": room_id, "password": password})
+        assert refused.code == "wrong-password"
+    again = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    assert (again.status, again.code) == (403, "wrong-password")
+    await member.ask("chat-message", {"content": "I am still here"})
+    await client.join(room_id, password="another")
+
+
+async def test_reserved_seat_in_a_guests_room_is_none_after_a_new_password(
+    api: Api, robert: User, patient: Server, connect: Connect
+) -> None:
+    owner = await connect(patient)
+    room_id = (await owner.join("Attic", password="secret")).room.id
+    given = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    assert given.status == 200
+    await owner.ask("room-update", {"settings": {"password": "another"}})
+    client = await connect(patient, path=f"/ws?ticket={given.body['ticket']}")
+    assert (await client.refused("join-room", {"room": room_id})).code == "wrong-password"
+    await owner.ask("chat-message", {"content": "hello"})

@@ -26,7 +26,7 @@ class GuestView(Struct, frozen=True, kw_only=True):
 
 
 class TicketView(Struct, frozen=True):
-    """A ticket is good once and for `seconds`; `url` is where a socket opens with it."""
+    """A ticket is good once and for `seconds`; a socket opens with it at `url`: a path, without a `public_url`."""
 
     ticket: str
     seconds: int
@@ -108,7 +108,7 @@ class LoginResource:
     async def ticket(self, call: Call[Nothing]) -> TicketView:
         """A one-time ticket for opening the socket, for clients that can send neither cookies nor headers there."""
         ticket = await self._auth.tickets.issue(call.known)
-        return TicketView(ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
+        return TicketView(ticket, round(TICKET_S), self._urls.socket(ticket))
 
     def _logged_in(self, call: Call[InputT], login: Login, *, cookies: bool, status: int = 200) -> web.Response:
         response = as_json(login_view(login, tokens=not cookies), status)

@@ -32,7 +32,10 @@ DELETED: Final = "room.deleted"
 
 
 class SeatView(Struct, frozen=True):
-    """A seat is yours for `seconds`; `url` is where a socket opens with the ticket, once."""
+    """A seat is yours for `seconds`, while the room's password stays the same.
+
+    `url` is where a socket opens with the ticket, once: a path, without a `public_url`.
+    """
 
     room: RoomInfo
     ticket: str
@@ -110,7 +113,7 @@ class RoomChangesResource:
                 details = {"name": room.name}
                 self._auth.auditor.record(ENTERED_BY_RANK, actor=user_id, target=room.id, client=call.client, **details)
         ticket = await self._auth.tickets.issue(call.known)
-        return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
+        return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(ticket))
 
     async def leave(self, call: Call[Nothing]) -> None:
         """Give the seat back, and leave the room if you are in it."""

@@ -216,11 +216,12 @@ class PublicUrls:
         self.base = self._public or "/"
         """What stands before every path, for who only has a document of ours."""
 
-    def socket(self, request: web.BaseRequest, ticket: str) -> str:
-        """Where a socket opens with `ticket`, as the one who asks reaches it."""
-        visit = self._source.visit(request)
-        base = self._public or f"{'https' if visit.is_encrypted else 'http'}://{visit.host or request.host}"
-        return f"{base.replace('http', 'ws', 1)}{SOCKET}?ticket={ticket}"
+    def socket(self, ticket: str) -> str:
+        """Where a socket opens with `ticket`: an address, or a path at the one that was asked.
+
+        A request's Host may be anything, and somebody else may read the answer: only the configuration names a host.
+        """
+        return f"{self._public.replace('http', 'ws', 1)}{SOCKET}?ticket={ticket}"
 
     def callback(self, provider: str) -> str:
         """Where `provider` sends the browser back to. Only from the configuration: a request could say anything."""
