@@ -78,7 +78,7 @@ class RestSide:
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
-        socket = SocketResource(opener, login_verifier, source, origins, limits.handshake_s)
+        socket = self._socket = SocketResource(opener, login_verifier, source, origins, limits.handshake_s)
         site = _site(
             DocsResource(table, urls.base, config.rooms.max_players), HealthResource(why_not_ready, metrics), socket
         )
@@ -92,6 +92,10 @@ class RestSide:
 
     def start(self) -> None:
         self._reports.start()
+
+    def refuse_sockets(self) -> None:
+        """The server is going down."""
+        self._socket.stop()
 
     async def stop(self) -> None:
         """Finish the requests under way, close the rest."""

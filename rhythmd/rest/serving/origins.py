@@ -37,8 +37,8 @@ class Origins:
     """
 
     def __init__(self, server: ServerConfig, source: RequestSource) -> None:
-        self._allowed = frozenset(server.allowed_origins)
-        self._own = frozenset(filter(None, [url_origin(server.public_url)]))
+        self._allowed = frozenset(filter(None, map(url_origin, server.allowed_origins)))
+        self._friends = self._allowed | frozenset(filter(None, [url_origin(server.public_url)]))
         self._source = source
 
     def check(self, request: web.BaseRequest) -> None:
@@ -63,7 +63,7 @@ class Origins:
 
     def is_friendly(self, request: web.BaseRequest, origin: str) -> bool:
         """Whether pages of this origin are ours, or are allowed to be in our stead."""
-        return origin in self._allowed or is_allowed_origin(origin, self._source.hosts(request), self._own)
+        return is_allowed_origin(origin, self._source.hosts(request), self._friends)
 
     def check_socket(self, request: web.BaseRequest) -> None:
         """Raise ApiError (`cross-site`) if another site's page opens a socket. What is no browser says nothing."""
@@ -75,8 +75,8 @@ class Origins:
         """The headers that let a page of an allowed origin read the answer."""
         if not self._allowed:
             return ()
-        origin = request.headers.get("Origin")
-        if origin not in self._allowed:
+        origin = request.headers.get("Origin", "")
+        if url_origin(origin) not in self._allowed:
             return (("Vary", "Origin"),)
         return (
             ("Vary", "Origin"),
@@ -93,7 +93,7 @@ class Origins:
         """
         if "Access-Control-Request-Method" not in request.headers:
             return None
-        if request.headers.get("Origin") not in self._allowed:
+        if url_origin(request.headers.get("Origin", "")) not in self._allowed:
             raise ApiError(ErrorCode.CROSS_SITE, "pages of this origin may not use the API")
         headers = {
             "Access-Control-Allow-Methods": METHODS,
