@@ -201,7 +201,7 @@ REFUSED: list[tuple[bytes, int, str]] = [
     (b"GET / HTTP/1.1\r\nHost: echo\r\nContent-Length: echo", 400, "bad-request"),
     (b"GET / HTTP/1.1\r\nHost: echo\r\nTransfer-Encoding: chunked\r\nContent-Length: 3", 400, "bad-request"),
     (b"GET / HTTP/1.1\r\nHost: echo\r\nTransfer-Encoding: echo", 400, "bad-request"),
-    (b"PRI * HTTP/2.0\r\n\r\nSM", 400, "bad-request"),
+    (b"PRI * HTTP/2.0\r\n\r\nSM", 505, "http-version-not-supported"),
     (b"GET http:///echo HTTP/1.1\r\nHost: echo", 400, "bad-request"),
     (b"BREW /echo HTTP/1.1\r\nHost: echo", 501, "not-implemented"),
     (b"PROPFIND / HTTP/1.1\r\nHost: echo", 501, "not-implemented"),

@@ -115,7 +115,7 @@ class SocketResource:
         connection = None if transport is None else transport.get_protocol()
         if self._is_stopping:  # perhaps only since the login was looked up
             raise ApiError(ErrorCode.UNAVAILABLE, "the server is going down", headers={"Retry-After": RETRY_S})
-        if not isinstance(connection, HttpConnection):
+        if not isinstance(connection, HttpConnection) or connection.is_over:
             return _NoAnswer()
         accepted = connection.accepted
         if not accepted.claim(address):

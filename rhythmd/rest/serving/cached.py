@@ -101,7 +101,7 @@ class CachedResponse(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         """Send all of it."""
-        self._stays = request.keep_alive
+        self._stays = request.keep_alive and self._keep_alive is not False
         if not self._stays:
             self.more.append((hdrs.CONNECTION, "close"))
         elif request.version < HttpVersion11:
