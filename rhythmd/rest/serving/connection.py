@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol, cast
 
 from aiohttp import hdrs
 
+from rhythmd.fairness.account import Account
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.intake import Intake
 from rhythmd.rest.serving.outlet import Outlet
@@ -32,6 +33,10 @@ class Accepted(Protocol):
     @property
     def is_encrypted(self) -> bool:
         """Whether a PROXY header says so of the client's own connection."""
+
+    @property
+    def account(self) -> Account:
+        """Of what it costs."""
 
     def claim(self, address: str) -> bool:
         """Count it with those of an address's network, if it is not yet; False if these are too many."""
