@@ -54,6 +54,13 @@ async def test_absolute_target_without_a_path_is_the_root(server: Server, connec
     assert (response.status, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
+@pytest.mark.parametrize("target", ["http://user@x/ws", "http://x:y/ws", "http://a b/", "http://x#y", "http://[::1/"])
+async def test_absolute_target_names_a_proper_host(server: Server, connect_raw: ConnectRaw, target: str) -> None:
+    client = await connect_raw(server)
+    client.write(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert (await client.response()).status == 400
+
+
 async def test_server_as_a_whole_says_what_it_can(server: Server, connect_raw: ConnectRaw) -> None:
     client = await connect_raw(server)
     client.write(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -18,7 +18,7 @@ from rhythmd.rest.serving.outlet import Outlet
 from rhythmd.rest.serving.paths import PathMatcher
 from rhythmd.rest.serving.rates import ALLOWANCE
 from rhythmd.rest.serving.reports import Reports
-from rhythmd.rest.serving.source import PEER, RequestSource
+from rhythmd.rest.serving.source import PEER, RequestSource, named_host
 from rhythmd.telemetry import request_id, rest_log
 
 __all__ = ["Dispatcher"]
@@ -79,7 +79,8 @@ class Dispatcher:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         hosts = request.headers.getall(hdrs.HOST, [])
-        if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)):
+        names = hosts if request.raw_path.startswith("/") else [*hosts, named_host(request)]
+        if len(hosts) > 1 or not all(map(HOST.fullmatch, names)):
             raise ApiError(ErrorCode.BAD_REQUEST, "Host is not a name and perhaps a port")
         _check_framing(request)
         if request.method == hdrs.METH_OPTIONS:

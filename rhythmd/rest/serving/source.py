@@ -26,7 +26,7 @@ from rhythmd.config import ServerConfig
 from rhythmd.rest.serving.cookies import CookieScope, access_token
 from rhythmd.telemetry import rest_log
 
-__all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements"]
+__all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements", "named_host"]
 
 LOCAL: Final = "127.0.0.1"
 SOCKET: Final = "/ws"
@@ -127,7 +127,7 @@ class RequestSource:
 
     def _find(self, request: web.BaseRequest) -> Visit:
         peer = request.get(PEER) or Peer(canonical_address(request.remote or LOCAL), is_encrypted=False)
-        visit = Visit(peer.address, peer.is_encrypted or request.secure, _host(request))
+        visit = Visit(peer.address, peer.is_encrypted or request.secure, named_host(request))
         if peer.address not in self._trusted:
             self._warn(peer.address, request)
             return visit
@@ -168,7 +168,7 @@ class RequestSource:
             yield Hop(node, proto, host)
 
 
-def _host(request: web.BaseRequest) -> str:
+def named_host(request: web.BaseRequest) -> str:
     """Host and port that the request names: in its target, if that is a whole URL (RFC 9112, 3.2.2), or in Host."""
     target = request.raw_path
     if target.startswith("/") or "://" not in target:
