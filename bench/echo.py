@@ -14,7 +14,7 @@ from rhythm_protocol.close import Close
 from rhythm_protocol.websocket import BINARY, TEXT, server_frame
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.turns import Turns
-from rhythmd.hub.ports import Identity, LapsedLogin, Peer
+from rhythmd.hub.ports import Arrival, Peer
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.opening import Opener
 from rhythmd.net.peer import Wiring
@@ -37,7 +37,7 @@ class _Talk(NamedTuple):
 class _Echo:
     """Sends every message back; implements `hub.ports.Receiver`."""
 
-    def attach(self, peer: Peer[_Talk], identity: Identity | LapsedLogin | None) -> _Talk:
+    def attach(self, peer: Peer[_Talk], identity: Arrival) -> _Talk:
         return _Talk(peer)
 
     def on_binary(self, session: _Talk, payload: bytes) -> None:
