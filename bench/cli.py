@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.commands import (
+    abuse,
     capacity,
     codec,
     compare,
@@ -44,6 +45,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "concert": Command(concert.HELP, concert.add_arguments, concert.run),
     "garbage": Command(garbage.HELP, garbage.add_arguments, garbage.run),
     "faults": Command(faults.HELP, faults.add_arguments, faults.run),
+    "abuse": Command(abuse.HELP, abuse.add_arguments, abuse.run),
     "wan": Command(wan.HELP, wan.add_arguments, wan.run),
     "performance": Command(performance.HELP, performance.add_arguments, performance.run),
     "rest": Command(rest.HELP, rest.add_arguments, rest.run),

@@ -1,0 +1,23 @@
+"""All attacks, by name; each family of them is one module with rows of its own."""
+
+from typing import Final
+
+from bench.abuse import decoding, frames, requests, rooms
+from bench.abuse.attacker import Attack, Attacker
+
+__all__ = ["ATTACKS", "NOTHING"]
+
+NOTHING: Final = "nothing"
+
+
+async def _nothing(_attacker: Attacker) -> None:
+    """The control: what the machine alone does to the players."""
+
+
+ATTACKS: Final[dict[str, Attack]] = {
+    NOTHING: Attack("nobody attacks: what the machine alone does to the players", _nothing),
+    **decoding.ATTACKS,
+    **frames.ATTACKS,
+    **rooms.ATTACKS,
+    **requests.ATTACKS,
+}

@@ -1,0 +1,68 @@
+"""The attackers' process: `python -m bench.abuse.striking SPEC`, with an `AttackSpec` as JSON.
+
+It says `ready`, reads a line with a `Timing`, and answers with an `AttackResult` when the attack is over.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from asyncio import TaskGroup
+from contextlib import suppress
+from random import Random
+from time import monotonic
+from typing import Final
+
+import msgspec
+import uvloop
+
+from bench.abuse.attacker import Attacker
+from bench.abuse.catalogue import ATTACKS
+from bench.abuse.spec import AttackResult, AttackSpec, Timing
+from bench.abuse.wire import Tally
+from bench.load.process import READY
+from bench.system import raise_open_files
+
+__all__ = ["strike"]
+
+_STEP_BACK: Final = 19
+
+
+async def _attack(attacker: Attacker, name: str) -> None:
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, attacker.end - monotonic())):
+                await ATTACKS[name].strike(attacker)
+    finally:
+        attacker.leave()
+
+
+async def strike(spec: AttackSpec, timing: Timing) -> AttackResult:
+    """Attack from `begin` to `end`."""
+    tally = Tally()
+    attackers = [
+        Attacker(spec.host, spec.port, number, tally, timing.end, Random(f"{spec.seed} {spec.name} {number}"))
+        for number in range(spec.attackers)
+    ]
+    await asyncio.sleep(timing.begin - monotonic())
+    began = time.process_time()
+    async with TaskGroup() as tasks:
+        for attacker in attackers:
+            tasks.create_task(_attack(attacker, spec.name))
+    cpu = time.process_time() - began
+    return AttackResult(tally.opened, tally.sent, tally.received, dict(tally.fates), cpu)
+
+
+def main() -> None:
+    raise_open_files()
+    # It stands behind the players, whose core it may share: what they measure is the server's time, not its own.
+    os.nice(_STEP_BACK)
+    spec = msgspec.json.decode(sys.argv[1], type=AttackSpec)
+    sys.stdout.buffer.write(READY)
+    sys.stdout.buffer.flush()
+    timing = msgspec.json.decode(sys.stdin.buffer.readline(), type=Timing)
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(strike(spec, timing))))
+
+
+if __name__ == "__main__":
+    main()
