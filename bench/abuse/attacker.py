@@ -4,47 +4,25 @@ import asyncio
 from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
 from typing import Any, Final
 
 import msgspec
 
-from bench.abuse.wire import Line, Tally
-from bench.load.client import proxy_line, upgrade_request
-from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
-from rhythm_protocol.websocket import BINARY, client_frame
-from rhythmd.client.codec import encode_binary
+from bench.abuse.wire import Line, Tally, ask, dial, open_socket, said
+from bench.abuse.words import API, BIN, JSON_BODY, message, request, upgrade
 
-__all__ = ["BIN", "JSON", "MASK", "SOCKETS", "Attack", "Attacker", "TurnedAway", "message", "request"]
+__all__ = ["ALLOWED_PER_S", "SOCKETS", "Attack", "Attacker", "Strike"]
 
-BIN: Final = SUBPROTOCOL_BINARY
-JSON: Final = SUBPROTOCOL_JSON
 SOCKETS: Final = 50
 """What one address may have open by default."""
-MASK: Final = b"\x17\x2b\x3d\x5e"
+ALLOWED_PER_S: Final = 48.0
+"""Nearly all of the messages that one client may send in the long run by default."""
 _STEP_S: Final = 0.02
 _PAUSE_S: Final = 0.05
-_PATIENCE_S: Final = 10.0
-_HEAD_END: Final = b"\r\n\r\n"
-
-
-class TurnedAway(ConnectionError):
-    """The server did not open a socket."""
-
-
-def message(type_: str, data: dict[str, Any], id_: int | None = None) -> bytes:
-    """A frame with a control message of `rhythm.v1`."""
-    return client_frame(BINARY, encode_binary(type_, data, id_), MASK)
-
-
-def request(method: str, path: str, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> bytes:
-    """An HTTP request, as it is on the wire."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers)]
-    if body:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode() + body
+_PASSWORD: Final = "correct horse"
 
 
 class Attacker:
@@ -69,61 +47,46 @@ class Attacker:
     def is_over(self) -> bool:
         return monotonic() >= self.end
 
-    async def line(self, first: bytes = b"", *, answers_pings: bool = True) -> Line:
-        """A TCP connection as if from this attacker's address, with the first bytes on it. Raises OSError."""
-        hello = proxy_line(f"203.0.113.{self.number + 1}") + first
-        loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(
-            lambda: Line(self._tally, hello, answers_pings=answers_pings), self._host, self._port
-        )
+    async def line(self, first: bytes = b"", *, answers_pings: bool = True, by_proxy: bool = False) -> Line:
+        """A TCP connection as if from this attacker's address, with the first bytes on it. Raises OSError.
+
+        With `by_proxy` it is the proxy's own, for requests that name the address.
+        """
+        source = None if by_proxy else f"203.0.113.{self.number + 1}"
+        line = await dial(self._host, self._port, source, self._tally, first, answers_pings=answers_pings)
         self._lines = {known for known in self._lines if not known.is_lost} | {line}
         return line
 
-    async def socket(self, protocol: str = BIN, target: str = "/ws", *, answers_pings: bool = True) -> Line:
+    async def socket(
+        self, protocol: str = BIN, target: str = "/ws", token: str | None = None, *, answers_pings: bool = True
+    ) -> Line:
         """A WebSocket after its handshake. Raises TurnedAway or OSError."""
         line = await self.line(answers_pings=answers_pings)
-        line.expect()
-        line.write(upgrade_request(f"{self._host}:{self._port}", target, protocol))
-        try:
-            head = await line.hear(_HEAD_END, _PATIENCE_S)
-        except (TimeoutError, ConnectionResetError):
-            line.leave()
-            raise TurnedAway from None
-        if b" 101 " not in head:
-            line.leave()
-            raise TurnedAway
+        await open_socket(line, upgrade(target, protocol, token))
         return line
 
-    async def member(self, room: str, settings: dict[str, Any] | None = None, protocol: str = BIN) -> Line:
+    async def member(self, room: str, settings: dict[str, Any] | None = None, **more: Any) -> Line:
         """A socket in a room, which is made with `settings` if there is none. Raises TurnedAway or OSError."""
-        line = await self.socket(protocol)
-        line.expect()
-        line.write(message("join-room", {"room": room, "create": True, "settings": settings}, 1))
-        try:
-            await line.hear(b"\xa3ack", _PATIENCE_S)
-        except (TimeoutError, ConnectionResetError):
-            line.leave()
-            raise TurnedAway from None
+        line = await self.socket(**more)
+        await said(line, message("join-room", {"room": room, "create": True, "settings": settings}, 1))
         return line
 
-    async def ask(self, line: Line, words: bytes) -> tuple[int, bytes]:
-        """The status and the body of the answer to a request. Raises ConnectionResetError or TimeoutError."""
-        line.expect()
-        line.write(words)
-        answer = await line.hear(_HEAD_END, _PATIENCE_S)
-        head, _, body = answer.partition(_HEAD_END)
-        length = next((int(row[15:]) for row in head.lower().split(b"\r\n") if row.startswith(b"content-length:")), 0)
-        while len(body) < length:
-            line.expect()
-            body += await line.hear(b"", _PATIENCE_S)
-        return int(head[9:12]), body
+    async def guest_token(self) -> str | None:
+        """A new guest's access token, unless that is refused. Raises OSError or TimeoutError."""
+        return await self._token("guest", {})
 
-    async def guest_token(self, line: Line) -> str | None:
-        """A new guest's token, unless that is refused. Raises like `ask`."""
-        body = b'{"name":"Stranger"}'
-        headers = [("Content-Type", "application/json")]
-        status, answer = await self.ask(line, request("POST", "/api/v1/auth/guest", body, headers))
-        return msgspec.json.decode(answer)["access_token"] if status == 200 else None
+    async def account_token(self, usertag: str) -> str | None:
+        """A new account's access token, unless that is refused. Raises OSError or TimeoutError."""
+        return await self._token("register", {"usertag": usertag, "password": _PASSWORD})
+
+    async def _token(self, path: str, data: dict[str, str]) -> str | None:
+        line = await self.line()
+        try:
+            words = request("POST", f"{API}/auth/{path}", msgspec.json.encode(data), (JSON_BODY,))
+            status, answer = await ask(line, words)
+        finally:
+            line.leave()
+        return msgspec.json.decode(answer)["access_token"] if status in (200, 201) else None
 
     async def everywhere(self, act: Callable[[int], Awaitable[None]], times: int = SOCKETS) -> None:
         """Do `act` with a number, so many at once, and each again as soon as it is over, to the end."""
@@ -137,12 +100,12 @@ class Attacker:
                 await act(number)
             await asyncio.sleep(_PAUSE_S)
 
-    async def flood(self, line: Line, data: bytes, pause_s: float = 0.0) -> None:
+    async def flood(self, line: Line, data: bytes) -> None:
         """Write `data` again and again, as fast as the server takes it. Raises ConnectionResetError."""
         while not self.is_over:
             line.write(data)
             await line.drain()
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(0)
 
     async def pace(self, line: Line, pieces: Sequence[bytes], per_s: float) -> None:
         """Write the pieces in turn, so many a second; what the server does not take is not made up for.
@@ -155,7 +118,7 @@ class Attacker:
             if due > at:
                 line.write(b"".join(pieces[number % len(pieces)] for number in range(at, due)))
                 await line.drain()
-                at = max(due, int((monotonic() - begin) * per_s) - int(per_s * _STEP_S) - 1)
+                at = max(due, int((monotonic() - begin - _STEP_S) * per_s))
             await asyncio.sleep(_STEP_S)
 
     def leave(self) -> None:
@@ -164,13 +127,23 @@ class Attacker:
             line.leave()
 
 
+Strike = Callable[[Attacker], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Attack:
     """A row of the catalogue: what it is, in a sentence, and what one address does until the end.
 
-    `settings` are what the server has to be told beside its defaults, where an attack needs something to be there.
+    Args:
+        what: the sentence.
+        strike: what each attacker does.
+        settings: what the server has to be told beside its defaults, where an attack needs something to be there.
+        errand: what the visitor comes for meanwhile.
+        counts: types of the server's messages that are counted, too.
     """
 
     what: str
-    strike: Callable[[Attacker], Awaitable[None]]
+    strike: Strike
     settings: tuple[str, ...] = ()
+    errand: str = "lobby"
+    counts: tuple[str, ...] = field(default=())

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bench.abuse import decoding, frames, requests, rooms
+from bench.abuse import changes, commons, decoding, files, frames, idling, logins, memory, noise, requests, rooms
 from bench.abuse.attacker import Attack, Attacker
 
 __all__ = ["ATTACKS", "NOTHING"]
@@ -19,5 +19,12 @@ ATTACKS: Final[dict[str, Attack]] = {
     **decoding.ATTACKS,
     **frames.ATTACKS,
     **rooms.ATTACKS,
+    **changes.ATTACKS,
+    **commons.ATTACKS,
+    **logins.ATTACKS,
+    **memory.ATTACKS,
+    **idling.ATTACKS,
     **requests.ATTACKS,
+    **files.ATTACKS,
+    **noise.ATTACKS,
 }

@@ -5,8 +5,8 @@ import socket
 import struct
 from typing import Final
 
-from bench.abuse.attacker import MASK, SOCKETS, Attack, Attacker
-from bench.abuse.wire import CONTINUATION, PING, PONG, part
+from bench.abuse.attacker import SOCKETS, Attack, Attacker
+from bench.abuse.words import CLOSE, CONTINUATION, CROWD, MASK, PING, PONG, part
 from rhythm_protocol.binary import encode_clock_request, encode_cursor, encode_midi
 from rhythm_protocol.midi import NOTE_OFF, MidiEvent
 from rhythm_protocol.websocket import BINARY, client_frame
@@ -15,7 +15,6 @@ __all__ = ["ATTACKS"]
 
 _BLOCK: Final = 65_536
 _SLOW_BYTES_PER_S: Final = 250_000.0
-_CROWD: Final = {"max_players": 50}
 
 _PINGS: Final = client_frame(PING, b"", MASK)
 _LONG_PINGS: Final = client_frame(PING, b"p" * 125, MASK)
@@ -48,7 +47,7 @@ class _Flood:
     async def __call__(self, attacker: Attacker) -> None:
         async def one(_number: int) -> None:
             room = f"flood {attacker.number}"
-            line = await (attacker.member(room, dict(_CROWD)) if self._in_room else attacker.socket())
+            line = await (attacker.member(room, CROWD) if self._in_room else attacker.socket())
             try:
                 line.write(self._first)
                 if self._bytes_per_s is None:
@@ -98,7 +97,7 @@ async def _unfinished(attacker: Attacker) -> None:
 
 async def _closes(attacker: Attacker) -> None:
     """A close frame and at once a new socket, 50 at a time."""
-    goodbye = client_frame(0x8, struct.pack("!H", 1000), MASK)
+    goodbye = client_frame(CLOSE, struct.pack("!H", 1000), MASK)
 
     async def one(_number: int) -> None:
         line = await attacker.socket()

@@ -1,18 +1,18 @@
 """The honest ones' process: `python -m bench.abuse.players SPEC`, with a `PlayersSpec` as JSON.
 
-Two players play to each other by a timetable and ask for the time; a visitor comes once a second and looks for a lobby.
-It says `ready` when both are in their room, reads a line with the moment to start, and answers with a `PlayersResult`.
+Two players play to each other by a timetable and ask for the time; a visitor comes for an errand again and
+again. It says `ready` when both are in their room, reads a line with the moment to start, and answers with a
+`PlayersResult`.
 """
 
 import asyncio
 import gc
 import os
-import struct
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from time import monotonic
 from typing import Final
@@ -23,7 +23,8 @@ import uvloop
 from numpy.typing import NDArray
 
 from bench.abuse.spec import Phase, PhaseResult, PlayersResult, PlayersSpec
-from bench.abuse.wire import CLOSE
+from bench.abuse.visitor import Visitor, Visits
+from bench.abuse.words import MASK
 from bench.load.analysis import heard_by, only_known
 from bench.load.client import Client
 from bench.load.frames import events_of_rhythmd, whole_frames
@@ -34,27 +35,15 @@ from bench.statistics import Summary, summarise
 from rhythm_protocol.binary import OP_CLOCK, decode_clock_reply, encode_clock_request
 from rhythm_protocol.messages import RoomSettings, RoomType
 from rhythm_protocol.websocket import BINARY, client_frame
-from rhythmd.client.codec import encode_binary
 
-__all__ = ["Visits", "play", "summary_of"]
+__all__ = ["play", "summary_of"]
 
 _PLAYERS: Final = 2
 _ROOM: Final = "quiet corner"
 _CLOCKS_PER_S: Final = 10.0
-_VISIT_S: Final = 5.0
-_BETWEEN_VISITS_S: Final = 1.0
 _DRAIN_S: Final = 30.0
 _LOOK_S: Final = 0.1
 _PRIORITY: Final = 10
-_GOODBYE: Final = client_frame(CLOSE, struct.pack("!H", 1000), b"\x01\x02\x03\x04")
-
-
-@dataclass
-class Visits:
-    """When visits began (s from the start), how long the good ones took (s), why others failed."""
-
-    good: list[tuple[float, float]] = field(default_factory=list)
-    bad: list[tuple[float, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,31 +55,6 @@ class _Duet:
     asked: NDArray[np.float64]
 
 
-async def _visit(spec: PlayersSpec) -> None:
-    client = await Client.connect_rhythmd(spec.host, spec.port, spec.sources[_PLAYERS])
-    try:
-        await client.join("lobby", RoomSettings())
-        client.send(encode_binary("leave-room", {}))
-        client.transport.write(_GOODBYE)
-    finally:
-        client.close()
-
-
-async def _keep_visiting(spec: PlayersSpec, start: float, visits: Visits) -> None:
-    while True:
-        began = monotonic()
-        try:
-            async with asyncio.timeout(_VISIT_S):
-                await _visit(spec)
-        except TimeoutError:
-            visits.bad.append((began - start, f"not in {_VISIT_S:g} s"))
-        except OSError as refusal:
-            visits.bad.append((began - start, str(refusal)))
-        else:
-            visits.good.append((began - start, monotonic() - began))
-        await asyncio.sleep(max(0.0, began + _BETWEEN_VISITS_S - monotonic()))
-
-
 def _programme(spec: PlayersSpec, duet: _Duet, server_now: float) -> Sender:
     writes = [client.transport.write for client in duet.clients]
     notes = frames_of(duet.timetable, server_now * 1e3, np.random.default_rng(spec.seed))
@@ -99,7 +63,7 @@ def _programme(spec: PlayersSpec, duet: _Duet, server_now: float) -> Sender:
         for due, player, frame in zip(duet.timetable.due.tolist(), duet.timetable.player.tolist(), notes, strict=True)
     ]
     entries += (
-        (due, writes[number % _PLAYERS], client_frame(BINARY, encode_clock_request(number), b"\x01\x02\x03\x04"))
+        (due, writes[number % _PLAYERS], client_frame(BINARY, encode_clock_request(number), MASK))
         for number, due in enumerate(duet.asked.tolist())
     )
     entries.sort(key=itemgetter(0))
@@ -169,8 +133,10 @@ def _result(spec: PlayersSpec, duet: _Duet, visits: Visits, start: float, late: 
 async def play(spec: PlayersSpec, told_to_start: Callable[[], float]) -> PlayersResult:
     """Do the whole run; `told_to_start` is called, and blocks, when all is ready. Raises Refused or OSError."""
     settings = RoomSettings(type=RoomType.UNLISTED, max_players=_PLAYERS)
+    visitor = Visitor(spec.host, spec.port, spec.errand)
+    await visitor.prepare()
     clients = []
-    for source in spec.sources[:_PLAYERS]:
+    for source in spec.sources:
         clients.append(await Client.connect_rhythmd(spec.host, spec.port, source))
         await clients[-1].join(_ROOM, settings)
     seconds = max(phase.end for phase in spec.phases)
@@ -184,13 +150,12 @@ async def play(spec: PlayersSpec, told_to_start: Callable[[], float]) -> Players
     gc.disable()  # a collection would stop the clock of everything that arrives meanwhile
     for client in clients:
         client.reads.clear()
-    visits = Visits()
-    visiting = asyncio.create_task(_keep_visiting(spec, start, visits))
+    visiting = asyncio.create_task(visitor.keep_coming(start))
     await sender.play(start)
     await _drain(duet)
     visiting.cancel()
     due = np.sort(np.concatenate((duet.timetable.due, asked)))
-    result = _result(spec, duet, visits, start, np.array(sender.sent) - start - due)
+    result = _result(spec, duet, visitor.visits, start, np.array(sender.sent) - start - due)
     for client in clients:
         client.close()
     return result

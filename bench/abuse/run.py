@@ -24,7 +24,7 @@ QUIET: Final = "quiet"
 ATTACK: Final = "attack"
 AFTER: Final = "after"
 _ROOT: Final = Path(__file__).parents[2]
-_SOURCES: Final = ["198.51.100.1", "198.51.100.2", "198.51.100.3"]
+_SOURCES: Final = ["198.51.100.1", "198.51.100.2"]
 _LEAD_S: Final = 0.5
 _SETTLE_S: Final = 45.0  # a lost client's seat is reserved for 30 s, and what is kept for it stays as long
 _LOOK_S: Final = 0.5
@@ -124,7 +124,7 @@ def suffer(name: str, plan: Plan, cores: Cores) -> Outcome:
         assert server.pid is not None
         assert server.log is not None
         pid = server.pid
-        players_spec = PlayersSpec(server.host, server.port, _SOURCES, plan.rate, plan.phases)
+        players_spec = PlayersSpec(server.host, server.port, _SOURCES, ATTACKS[name].errand, plan.rate, plan.phases)
         attack_spec = AttackSpec(name, server.host, server.port, plan.attackers)
         with (
             _process("bench.abuse.striking", attack_spec, cores.load) as attackers,

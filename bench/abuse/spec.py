@@ -16,11 +16,12 @@ class Phase(Struct, frozen=True):
 
 
 class PlayersSpec(Struct, frozen=True):
-    """Two players in a room of their own, `rate` events a second each, and a visitor; all as if from `sources`."""
+    """Two players in a room of their own, as if from `sources`, `rate` events/s each, and a visitor with an errand."""
 
     host: str
     port: int
     sources: list[str]
+    errand: str
     rate: float
     phases: list[Phase]
     seed: int = 1
@@ -33,7 +34,7 @@ class PhaseResult(Struct, frozen=True):
         notes: from the moment a note was due until the other player had it, of those due in the phase.
         clock: the same for a question for the time and its answer.
         lost: notes and answers that never came.
-        visit: from connecting until the visitor was in a lobby, of the visits that began in the phase.
+        visit: from connecting until the visitor had what it came for, of the visits that began in the phase.
         turned_away: why visits failed, and how often.
     """
 

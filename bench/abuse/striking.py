@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from asyncio import TaskGroup
-from contextlib import suppress
 from random import Random
 from time import monotonic
 from typing import Final
@@ -28,18 +27,21 @@ __all__ = ["strike"]
 _STEP_BACK: Final = 19
 
 
-async def _attack(attacker: Attacker, name: str) -> None:
+async def _attack(attacker: Attacker, name: str, tally: Tally) -> None:
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, attacker.end - monotonic())):
-                await ATTACKS[name].strike(attacker)
+        async with asyncio.timeout(max(0.0, attacker.end - monotonic())):
+            await ATTACKS[name].strike(attacker)
+    except TimeoutError:  # that is the end
+        pass
+    except OSError as refusal:
+        tally.fates[f"could not begin: {refusal}"] += 1
     finally:
         attacker.leave()
 
 
 async def strike(spec: AttackSpec, timing: Timing) -> AttackResult:
     """Attack from `begin` to `end`."""
-    tally = Tally()
+    tally = Tally(marks={f"{name} got": name.encode() for name in ATTACKS[spec.name].counts})
     attackers = [
         Attacker(spec.host, spec.port, number, tally, timing.end, Random(f"{spec.seed} {spec.name} {number}"))
         for number in range(spec.attackers)
@@ -48,7 +50,7 @@ async def strike(spec: AttackSpec, timing: Timing) -> AttackResult:
     began = time.process_time()
     async with TaskGroup() as tasks:
         for attacker in attackers:
-            tasks.create_task(_attack(attacker, spec.name))
+            tasks.create_task(_attack(attacker, spec.name, tally))
     cpu = time.process_time() - began
     return AttackResult(tally.opened, tally.sent, tally.received, dict(tally.fates), cpu)
 

@@ -1,4 +1,4 @@
-"""An attacker's connection, with as little work as it can do: the attack is to cost the server, not the bench."""
+"""A connection of an attacker or a visitor, with as little work as it can do: the attack is to cost the server."""
 
 import asyncio
 import re
@@ -7,44 +7,41 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from bench.abuse.words import MASK, PONG
+from bench.load.client import proxy_line
 from rhythm_protocol.websocket import client_frame
 
-__all__ = ["CLOSE", "CONTINUATION", "PING", "PONG", "Line", "Tally", "part"]
+__all__ = ["PATIENCE_S", "Line", "Tally", "TurnedAway", "ask", "dial", "open_socket", "said"]
 
-CONTINUATION: Final = 0x0
-CLOSE: Final = 0x8
-PING: Final = 0x9
-PONG: Final = 0xA
-_FIN: Final = 0x80
+PATIENCE_S: Final = 10.0
 _PING_HEAD: Final = 0x89
 _CLOSE_HEAD: Final = 0x88
+_HEAD_END: Final = b"\r\n\r\n"
 # An error's code in msgpack (a short string) and in JSON; the bytes are not taken apart, since there are too many.
 _ERROR: Final = re.compile(rb'\xa4code[\xa0-\xbf]([a-z-]{3,31})|"code":"([a-z-]{3,31})"')
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3})")
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TAIL: Final = 256
 _MOST_KEPT: Final = 1 << 20
 
 
+class TurnedAway(ConnectionError):
+    """The server did not grant what was asked for; the text has its answer."""
+
+
 @dataclass
 class Tally:
-    """What happened to an attacker, as `AttackResult` has it."""
+    """What happened to an attacker, as `AttackResult` has it; `marks` are bytes that are counted by a name, too."""
 
     opened: int = 0
     sent: int = 0
     received: int = 0
     fates: Counter[str] = field(default_factory=Counter)
-
-
-def part(opcode: int, payload: bytes, *, is_final: bool, mask: bytes = b"\x17\x2b\x3d\x5e") -> bytes:
-    """One frame of a message that may go on."""
-    frame = bytearray(client_frame(opcode, payload, mask))
-    if not is_final:
-        frame[0] &= ~_FIN
-    return bytes(frame)
+    marks: dict[str, bytes] = field(default_factory=dict)
 
 
 class Line(asyncio.Protocol):
-    """A connection that counts the refusals in what it reads, and answers no ping unless it is told to.
+    """A connection that counts the refusals in what it reads, and answers pings.
 
     Attributes:
         is_lost: whether it has ended.
@@ -52,13 +49,13 @@ class Line(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, tally: Tally, hello: bytes, *, answers_pings: bool = True) -> None:
+    def __init__(self, tally: Tally, hello: bytes, *, answers_pings: bool) -> None:
         self._tally = tally
         self._hello = hello
         self._answers_pings = answers_pings
         self._writable = Event()
         self._writable.set()
-        self._awaited: bytes | None = None
+        self._is_heard = False
         self._heard = Event()
         self._kept = b""
         self._tail = b""
@@ -80,30 +77,23 @@ class Line(asyncio.Protocol):
         if self.is_lost:
             raise ConnectionResetError
 
-    async def hear(self, pattern: bytes, seconds: float) -> bytes:
-        """What came until `pattern` stood in it, from the last call on. Raises TimeoutError or ConnectionResetError."""
-        self._awaited = pattern
-        self._heard.clear()
-        try:
-            async with asyncio.timeout(seconds):
-                while pattern not in self._kept:
-                    if self.is_lost:
-                        raise ConnectionResetError
-                    self._heard.clear()
-                    await self._heard.wait()
-            kept, self._kept = self._kept, b""
-            return kept
-        finally:
-            self._awaited = None
-
     def expect(self) -> None:
         """Keep what comes from now on, for `hear`."""
-        self._awaited, self._kept = b"", b""
+        self._is_heard, self._kept = True, b""
+
+    async def hear(self, pattern: re.Pattern[bytes], seconds: float = PATIENCE_S) -> bytes:
+        """What came since `expect`, once `pattern` stands in it. Raises TimeoutError or ConnectionResetError."""
+        async with asyncio.timeout(seconds):
+            while not pattern.search(self._kept):
+                if self.is_lost:
+                    raise ConnectionResetError
+                self._heard.clear()
+                await self._heard.wait()
+        return self._kept
 
     async def lost(self) -> None:
         """Wait for the end."""
         while not self.is_lost:
-            self._awaited = self._awaited or b""
             self._heard.clear()
             await self._heard.wait()
 
@@ -117,10 +107,18 @@ class Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
         self._tally.opened += 1
-        if self._hello:
-            self.write(self._hello)
+        self.write(self._hello)
 
     def data_received(self, data: bytes) -> None:
+        self._count(data)
+        if self._answers_pings and data[0] == _PING_HEAD and len(data) >= 2 + data[1]:
+            self.transport.write(client_frame(PONG, data[2 : 2 + data[1]], MASK))
+        self._tail = (self._tail + data)[-_TAIL:] if len(data) < _TAIL else data[-_TAIL:]
+        if self._is_heard:
+            self._kept = (self._kept + data)[-_MOST_KEPT:]
+            self._heard.set()
+
+    def _count(self, data: bytes) -> None:
         tally = self._tally
         tally.received += len(data)
         for found in _ERROR.finditer(data):
@@ -128,12 +126,9 @@ class Line(asyncio.Protocol):
         for found in _STATUS.finditer(data):
             if found[1] != b"101":
                 tally.fates[f"HTTP {found[1].decode()}"] += 1
-        if self._answers_pings and data[0] == _PING_HEAD and len(data) >= 2 + data[1]:
-            self.transport.write(client_frame(PONG, data[2 : 2 + data[1]], b"\x01\x02\x03\x04"))
-        self._tail = (self._tail + data)[-_TAIL:] if len(data) < _TAIL else data[-_TAIL:]
-        if self._awaited is not None:
-            self._kept = (self._kept + data)[-_MOST_KEPT:]
-            self._heard.set()
+        for name, mark in tally.marks.items():
+            if times := data.count(mark):
+                tally.fates[name] += times
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -151,9 +146,67 @@ class Line(asyncio.Protocol):
     def _last_word(self) -> str:
         """The close frame at the very end, if there is one."""
         tail = self._tail
-        at = tail.rfind(_CLOSE_HEAD.to_bytes())
+        at = tail.rfind(_CLOSE_HEAD)
         while at >= 0:
             if at + 4 <= len(tail) and at + 2 + tail[at + 1] == len(tail):
                 return f"closed {int.from_bytes(tail[at + 2 : at + 4])}"
-            at = tail.rfind(_CLOSE_HEAD.to_bytes(), 0, at)
+            at = tail.rfind(_CLOSE_HEAD, 0, at)
         return "cut off"
+
+
+async def dial(
+    host: str, port: int, source: str | None, tally: Tally, first: bytes = b"", *, answers_pings: bool = True
+) -> Line:
+    """A TCP connection as if from `source`, or as a proxy's own, with the first bytes on it. Raises OSError."""
+    hello = (b"" if source is None else proxy_line(source)) + first
+    _, line = await asyncio.get_running_loop().create_connection(
+        lambda: Line(tally, hello, answers_pings=answers_pings), host, port
+    )
+    return line
+
+
+_ANSWERED: Final = re.compile(_HEAD_END)
+
+
+async def open_socket(line: Line, words: bytes) -> None:
+    """Do a WebSocket's handshake, and go on expecting. Raises TurnedAway."""
+    line.expect()
+    try:
+        line.write(words)
+        head = await line.hear(_ANSWERED)
+    except (TimeoutError, ConnectionResetError) as end:
+        line.leave()
+        raise TurnedAway(f"no handshake: {type(end).__name__}") from None
+    if b" 101 " not in head[:16]:
+        line.leave()
+        raise TurnedAway(head.partition(b"\r\n")[0].decode(errors="replace"))
+
+
+_ACK: Final = re.compile(rb"\xa4type\xa3ack|\xa4type\xa5error|\xa4code[\xa0-\xbf]([a-z-]{3,31})")
+
+
+async def said(line: Line, words: bytes) -> None:
+    """Say something that has an `id`, and wait for the answer. Raises TurnedAway with the code of the refusal."""
+    line.expect()
+    try:
+        line.write(words)
+        heard = await line.hear(_ACK)
+    except (TimeoutError, ConnectionResetError) as end:
+        line.leave()
+        raise TurnedAway(f"no answer: {type(end).__name__}") from None
+    if refusal := _ERROR.search(heard):
+        line.leave()
+        raise TurnedAway(refusal[1].decode())
+
+
+async def ask(line: Line, words: bytes) -> tuple[int, bytes]:
+    """The status and the body of the answer to a request. Raises ConnectionResetError or TimeoutError."""
+    line.expect()
+    line.write(words)
+    answer = await line.hear(_ANSWERED)
+    head, _, body = answer.partition(_HEAD_END)
+    length = _LENGTH.search(head)
+    if length is not None:
+        whole = re.compile(rb"(?s).{%d}" % (len(head) + len(_HEAD_END) + int(length[1])))
+        body = (await line.hear(whole)).partition(_HEAD_END)[2]
+    return int(head[9:12]), body

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec import Struct
 from tqdm import tqdm
 
 from bench.abuse.catalogue import ATTACKS, NOTHING
@@ -15,16 +16,19 @@ from bench.report import Report, Table, Target
 from bench.rows import milliseconds
 from bench.system import raise_open_files
 
-__all__ = ["HELP", "add_arguments", "bounds_of", "run", "table_of", "targets_of"]
+__all__ = ["HELP", "Bounds", "add_arguments", "bounds_of", "excess", "run", "table_of", "targets_of"]
 
 HELP: Final = "what one guest can do to the players of another room, attack by attack"
 _QUICK_S: Final = 3.0
+_P99_MS: Final = 20.0
+_LATEST_MS: Final = 100.0
+_P99_OF_MANY_MS: Final = 50.0
 _MOST_QUIET_S: Final = 5.0
 _MIB: Final = 1 << 20
 _FATES: Final = 5
 _COLUMNS: Final = [
     "attack", "quiet p50", "p99", "worst", "attacked p50", "p99", "worst", "clock p99", "after worst", "lost",
-    "visitors", "memory", "peak", "left", "back in", "CPU", "log", "sent", "received", "what became of it",
+    "visitors", "over", "memory", "peak", "left", "back in", "CPU", "log", "sent", "received", "what became of it",
 ]  # fmt: skip
 _METHOD: Final = [
     "Each attack has a server of its own, on its defaults. Two players, each from an address of its own, play to each "
@@ -39,6 +43,21 @@ _METHOD: Final = [
 ]
 
 
+def _mebibytes(size: int) -> str:
+    return f"{size / _MIB:.0f} MiB"
+
+
+class Bounds(Struct, frozen=True):
+    """The highest p99 and the latest note (ms) that are allowed; None is no bound."""
+
+    p99: float
+    latest: float | None
+
+    def __str__(self) -> str:
+        latest = "" if self.latest is None else f", latest note {milliseconds(self.latest)}"
+        return f"p99 {milliseconds(self.p99)}{latest}, nothing lost, memory back"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each attack (%(default)s)")
     parser.add_argument("--quick", action="store_true", help=f"{_QUICK_S:g} seconds each")
@@ -49,10 +68,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="end with 1 if an attack is over the bounds")
     parser.add_argument("--no-pin", action="store_true", help="leave the choice of cores to the system")
     add_settings(parser)
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / _MIB:.0f} MiB"
 
 
 def _times(phase: PhaseResult) -> list[str]:
@@ -72,7 +87,7 @@ def _fates(outcome: Outcome) -> str:
     return ", ".join([f"{outcome.attack.opened:,} opened", *shown])
 
 
-def _row(outcome: Outcome) -> list[str]:
+def _row(outcome: Outcome, bounds: Bounds) -> list[str]:
     phases = outcome.players.phases
     return [
         outcome.name,
@@ -82,6 +97,7 @@ def _row(outcome: Outcome) -> list[str]:
         milliseconds(phases[AFTER].notes.max),
         f"{sum(phase.lost for phase in phases.values()):,}",
         _visitors(outcome),
+        ", ".join(excess(outcome, bounds)) or "-",
         *map(_mebibytes, (outcome.before, outcome.peak, outcome.left)),
         "never" if outcome.settled is None else f"{outcome.settled:.0f} s",
         f"{outcome.cpu:.0%}",
@@ -92,57 +108,57 @@ def _row(outcome: Outcome) -> list[str]:
     ]
 
 
-def table_of(outcomes: list[Outcome]) -> Table:
+def table_of(attackers: int, outcomes: list[Outcome]) -> Table:
     """One row an attack."""
-    return Table("Attacks", _COLUMNS, [_row(outcome) for outcome in outcomes])
+    bounds = bounds_of(attackers, outcomes)
+    return Table("Attacks", _COLUMNS, [_row(outcome, bounds) for outcome in outcomes])
 
 
-def bounds_of(attackers: int, control: list[Outcome]) -> tuple[float, float | None]:
-    """The highest p99 and the latest note (ms) that are allowed: above what the machine alone does."""
-    alone = [outcome.players.phases[ATTACK].notes for outcome in control]
+def bounds_of(attackers: int, outcomes: list[Outcome]) -> Bounds:
+    """What is allowed: so much above what the machine alone did in the same run."""
+    alone = [outcome.players.phases[ATTACK].notes for outcome in outcomes if outcome.name == NOTHING]
     p99 = max((notes.p99 for notes in alone), default=0.0)
-    worst = max((notes.max for notes in alone), default=0.0)
-    return (20.0 + p99, 100.0 + worst) if attackers == 1 else (50.0 + p99, None)
+    latest = max((notes.max for notes in alone), default=0.0)
+    return Bounds(_P99_MS + p99, _LATEST_MS + latest) if attackers == 1 else Bounds(_P99_OF_MANY_MS + p99, None)
+
+
+def excess(outcome: Outcome, bounds: Bounds) -> list[str]:
+    """In what an attack is over its bounds."""
+    phases = outcome.players.phases
+    p99, latest = phases[ATTACK].notes.p99, max(phases[ATTACK].notes.max, phases[AFTER].notes.max)
+    lost = sum(phase.lost for phase in phases.values())
+    growth = outcome.left - outcome.before
+    over = [f"p99 {milliseconds(p99)}"] if p99 > bounds.p99 else []
+    if bounds.latest is not None and latest > bounds.latest:
+        over.append(f"latest note {milliseconds(latest)}")
+    if lost:
+        over.append(f"{lost:,} lost")
+    if growth > growth_allowed(outcome.before):
+        over.append(f"{_mebibytes(growth)} left")
+    return over
 
 
 def targets_of(attackers: int, outcomes: list[Outcome]) -> list[Target]:
     """What must hold in each attack."""
-    control = [outcome for outcome in outcomes if outcome.name == NOTHING]
-    most_p99, most_worst = bounds_of(attackers, control)
-    targets: list[Target] = []
-    for outcome in (outcome for outcome in outcomes if outcome.name != NOTHING):
-        phases = outcome.players.phases
-        notes = phases[ATTACK].notes
-        lost = sum(phase.lost for phase in phases.values())
-        name = outcome.name
-        targets.append(
-            Target(f"{name}: p99", f"at most {milliseconds(most_p99)}", milliseconds(notes.p99), notes.p99 <= most_p99)
-        )
-        if most_worst is not None:
-            latest = max(notes.max, phases[AFTER].notes.max)
-            targets.append(
-                Target(
-                    f"{name}: latest note",
-                    f"at most {milliseconds(most_worst)}",
-                    milliseconds(latest),
-                    latest <= most_worst,
-                )
-            )
-        targets.append(Target(f"{name}: notes and answers lost", "0", f"{lost:,}", lost == 0))
-        growth = outcome.left - outcome.before
-        allowed = growth_allowed(outcome.before)
-        targets.append(
-            Target(f"{name}: memory left", f"at most {_mebibytes(allowed)}", _mebibytes(growth), growth <= allowed)
-        )
+    bounds = bounds_of(attackers, outcomes)
+    targets = []
+    for outcome in outcomes:
+        if outcome.name != NOTHING:
+            over = excess(outcome, bounds)
+            targets.append(Target(outcome.name, str(bounds), ", ".join(over) or "so it is", not over))
     return targets
 
 
-def _outcomes(plan: Plan, names: list[str], cores: Cores) -> Iterator[Outcome]:
-    progress = tqdm([NOTHING, *names, NOTHING], desc="attacks", unit="attack", disable=None)
-    for name in progress:
-        outcome = suffer(name, plan, cores)
-        tqdm.write("  ".join(_row(outcome)), file=sys.stderr)
-        yield outcome
+def _outcomes(plan: Plan, names: list[str], cores: Cores) -> Iterator[Outcome | Target]:
+    """What came of each attack, or, where the server or a process of the run ended, that it did not hold."""
+    for name in tqdm([NOTHING, *names, NOTHING], desc="attacks", unit="attack", disable=None):
+        try:
+            outcome = suffer(name, plan, cores)
+        except (RuntimeError, OSError) as failure:
+            yield Target(f"{name}: the run", "comes to its end", str(failure), held=False)
+        else:
+            tqdm.write("  ".join(_row(outcome, bounds_of(plan.attackers, []))), file=sys.stderr)
+            yield outcome
 
 
 def run(arguments: argparse.Namespace) -> Report:
@@ -155,12 +171,14 @@ def run(arguments: argparse.Namespace) -> Report:
     seconds = _QUICK_S if arguments.quick else arguments.seconds
     side = max(1.0, min(_MOST_QUIET_S, seconds / 3))
     plan = Plan(side, seconds, side, arguments.attackers, arguments.rate, arguments.settings)
-    outcomes = list(_outcomes(plan, names, cores))
+    found = list(_outcomes(plan, names, cores))
+    outcomes = [outcome for outcome in found if isinstance(outcome, Outcome)]
+    failures = [failure for failure in found if isinstance(failure, Target)]
     return Report(
         command="abuse",
         title=f"{len(names)} attacks of {seconds:g} s from {arguments.attackers} addresses",
         conditions=conditions(cores, seconds=seconds, attackers=arguments.attackers),
-        tables=[table_of(outcomes)],
-        targets=targets_of(arguments.attackers, outcomes) if arguments.check else [],
+        tables=[table_of(arguments.attackers, outcomes)],
+        targets=failures + (targets_of(arguments.attackers, outcomes) if arguments.check else []),
         remarks=_METHOD,
     )
