@@ -132,6 +132,7 @@ class Stats:
         "loop_busy",
         "loop_lag",
         "refusals",
+        "slowed",
         "throttled",
     )
 
@@ -147,6 +148,7 @@ class Stats:
         self.loop_lag = 0.0
         self.refusals: Counter[str] = Counter()
         self.closes: Counter[str] = Counter()
+        self.slowed: Counter[str] = Counter({"input": 0, "client": 0, "network": 0})
 
 
 class StatsCollector(Collector):
@@ -186,6 +188,7 @@ class StatsCollector(Collector):
         for name, text, counts in (
             ("refusals", "Refused messages by code", stats.refusals),
             ("closes", "Sockets closed by the server, by name", stats.closes),
+            ("slowed", "Times that a connection had to wait for its turn, by whose limit it was", stats.slowed),
         ):
             family = CounterMetricFamily(f"rhythmd_{name}", text, labels=["code"])
             for code, count in counts.items():

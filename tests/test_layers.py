@@ -18,6 +18,7 @@ RANKS: Final = (
     ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.midi", "rhythmd.names"),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
+    ("rhythmd.fairness",),
     ("rhythmd.auth", "rhythmd.workers", "rhythmd.sheets.formats"),
     ("rhythmd.hub.ports", "rhythmd.sheets", "rhythmd.avatars"),
     ("rhythmd.hub.sending",),

@@ -63,6 +63,15 @@ class LimitsConfig(Section, frozen=True):
     music_buffer_bytes: Annotated[int, Meta(ge=1_024)] = 16_384
     messages_per_s: Seconds = 50.0
     messages_burst: Positive = 200
+    control_bytes: Annotated[int, Meta(ge=1024, le=1024 * 1024)] = 8_192
+    frames_per_s: Positive = 2_000
+    bytes_per_s: Positive = 262_144
+    input_burst_s: Annotated[float, Meta(ge=0.1, le=60)] = 4.0
+    flood_s: Seconds = 10.0
+    flood_closes: Positive = 5
+    flood_memory_s: Seconds = 60.0
+    client_share: Annotated[float, Meta(gt=0, le=100)] = 5.0
+    network_share: Annotated[float, Meta(gt=0, le=100)] = 25.0
     requests_per_minute: Positive = 100
     auth_requests_per_minute: Positive = 10
     uploads_per_minute: Positive = 5

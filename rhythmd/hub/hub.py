@@ -22,6 +22,7 @@ from rhythm_protocol.close import (
     USER_BANNED,
     Close,
 )
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.clock import server_us
 from rhythmd.config import Config
@@ -290,6 +291,9 @@ class Hub:
 
     def on_drain(self, session: Session) -> None:
         session.delivery.drain()
+
+    def on_slowed(self, session: Session) -> None:
+        session.refuse(ErrorCode.RATE_LIMITED, "you send more than is read, slow down")
 
     def unconfirmed(self, session: Session) -> int | None:
         return session.delivery.to_confirm()
