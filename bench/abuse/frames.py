@@ -123,6 +123,13 @@ ATTACKS: Final[dict[str, Attack]] = {
     "empty messages": Attack("empty messages as fast as 4 sockets may", _Flood(_EMPTY_MESSAGES, None, 4)),
     "clocks, 250 KB/s": Attack("questions for the time at 250 KB/s on one socket", _Flood(_CLOCKS, _SLOW_BYTES_PER_S)),
     "clocks": Attack("questions for the time as fast as 4 sockets may", _Flood(_CLOCKS, None, 4)),
+    "clocks, 50 sockets": Attack(
+        "questions for the time, 1,900/s on each of 50 sockets", _Flood(_CLOCKS, 1_900.0 * len(_CLOCKS), SOCKETS)
+    ),
+    "notes, 50 sockets": Attack(
+        "note-offs in 50 sockets of one room, 1,900/s on each",
+        _Flood(_OFFS, 1_900.0 * len(_OFFS), SOCKETS, in_room=True),
+    ),
     "cursors": Attack(
         "positions of the pointer as fast as 50 members of a room may", _Flood(_CURSORS, None, SOCKETS, in_room=True)
     ),
