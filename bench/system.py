@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 __all__ = [
+    "AHEAD",
     "cpu_seconds",
     "describe_machine",
     "forget_peak",
@@ -21,6 +22,8 @@ __all__ = [
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _KIB: Final = 1024
+AHEAD: Final = -15
+"""The niceness of a process that goes before what else runs on its core; not every user may ask for it."""
 
 
 def cpu_seconds(pid: int) -> float:

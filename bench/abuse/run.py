@@ -17,7 +17,7 @@ from bench.abuse.spec import AttackResult, AttackSpec, Phase, PlayersResult, Pla
 from bench.load.process import READY
 from bench.options import Cores
 from bench.servers import RHYTHMD, running
-from bench.system import cpu_seconds, forget_peak, peak_resident_bytes, pinned, resident_bytes
+from bench.system import AHEAD, cpu_seconds, forget_peak, peak_resident_bytes, pinned, resident_bytes
 
 __all__ = ["AFTER", "ATTACK", "QUIET", "Outcome", "Plan", "growth_allowed", "suffer"]
 
@@ -27,7 +27,6 @@ AFTER: Final = "after"
 _ROOT: Final = Path(__file__).parents[2]
 _SOURCES: Final = ["198.51.100.1", "198.51.100.2"]
 _LEAD_S: Final = 0.5
-_AHEAD: Final = -15
 _SETTLE_S: Final = 45.0  # a lost client's seat is reserved for 30 s, and what is kept for it stays as long
 _LOOK_S: Final = 0.5
 _MIB: Final = 1 << 20
@@ -121,7 +120,7 @@ def _settle(pid: int, before: int) -> tuple[int, float | None]:
 def _step_forward(pid: int) -> None:
     """Let the server go before what else runs on its core, where this user may: that is not what is measured."""
     with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, pid, _AHEAD)
+        os.setpriority(os.PRIO_PROCESS, pid, AHEAD)
 
 
 def suffer(name: str, plan: Plan, cores: Cores) -> Outcome:

@@ -78,7 +78,7 @@ class AttackResult(Struct, frozen=True):
         sent: bytes.
         received: bytes.
         fates: errors by code, closes by code, answers by status, and how often each came.
-        cpu: seconds of the attackers' process.
+        cpu: the share of a core that the attackers' process used.
     """
 
     opened: int

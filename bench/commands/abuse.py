@@ -28,7 +28,7 @@ _MIB: Final = 1 << 20
 _FATES: Final = 5
 _COLUMNS: Final = [
     "attack", "quiet p50", "p99", "worst", "attacked p50", "p99", "worst", "clock p99", "after worst", "lost",
-    "visitors", "over", "memory", "peak", "left", "back in", "CPU", "log", "sent", "received", "what became of it",
+    "visitors", "over", "memory", "peak", "left", "back in", "CPU", "attackers' CPU", "log", "sent", "received", "what became of it",
 ]  # fmt: skip
 _METHOD: Final = [
     "Each attack has a server of its own, on its defaults. Two players, each from an address of its own, play to each "
@@ -101,6 +101,7 @@ def _row(outcome: Outcome, bounds: Bounds) -> list[str]:
         *map(_mebibytes, (outcome.before, outcome.peak, outcome.left)),
         "never" if outcome.settled is None else f"{outcome.settled:.0f} s",
         f"{outcome.cpu:.0%}",
+        f"{outcome.attack.cpu:.0%}",
         f"{outcome.log_bytes / 1e3:,.0f} KB",
         f"{outcome.attack.sent / 1e6:,.1f} MB",
         f"{outcome.attack.received / 1e6:,.1f} MB",
