@@ -28,7 +28,8 @@ _MIB: Final = 1 << 20
 _FATES: Final = 5
 _COLUMNS: Final = [
     "attack", "quiet p50", "p99", "worst", "attacked p50", "p99", "worst", "clock p99", "after worst", "lost",
-    "visitors", "over", "memory", "peak", "left", "back in", "CPU", "attackers' CPU", "log", "sent", "received", "what became of it",
+    "visitors", "over", "memory", "peak", "left", "back in", "CPU", "attackers' CPU", "log", "sent", "received",
+    "what became of it",
 ]  # fmt: skip
 _METHOD: Final = [
     "Each attack has a server of its own, on its defaults. Two players, each from an address of its own, play to each "
