@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bench.abuse.wire import Line, Tally, ask, dial, open_socket, said
-from bench.abuse.words import API, BIN, JSON_BODY, message, request, upgrade
+from bench.abuse.words import API, BIN, CROWD, JSON_BODY, message, request, upgrade
 
 __all__ = ["ALLOWED_PER_S", "SOCKETS", "Attack", "Attacker", "Strike"]
 
@@ -120,6 +120,23 @@ class Attacker:
                 await line.drain()
                 at = max(due, int((monotonic() - begin - _STEP_S) * per_s))
             await asyncio.sleep(_STEP_S)
+
+    async def victim(self, room: str, name: str, bytes_per_s: float) -> None:
+        """Somebody honest, from elsewhere, who is in the room and reads slowly; how it ends is told as theirs.
+
+        Raises TurnedAway or OSError.
+        """
+        tally = Tally()
+        line = await dial(self._host, self._port, f"192.0.2.{self.number + 1}", tally)
+        try:
+            await open_socket(line, upgrade())
+            await said(line, message("join-room", {"room": room, "create": True, "settings": CROWD}, 1))
+            line.write(message("user-update", {"name": name}))
+            line.read_slowly(bytes_per_s)
+            await line.lost()
+        finally:
+            line.leave()
+            self._tally.fates.update({f"the victim: {fate}": count for fate, count in tally.fates.items()})
 
     def leave(self) -> None:
         """End all connections."""

@@ -120,6 +120,10 @@ ATTACKS: Final[dict[str, Attack]] = {
         "a message in endless empty parts, as fast as 4 sockets may",
         _Flood(_EMPTY_PARTS, None, 4, first=part(BINARY, b"\x10", is_final=False)),
     ),
+    "empty fragments, 250 KB/s": Attack(
+        "a message in endless empty parts at 250 KB/s on one socket",
+        _Flood(_EMPTY_PARTS, _SLOW_BYTES_PER_S, first=part(BINARY, b"\x10", is_final=False)),
+    ),
     "empty messages": Attack("empty messages as fast as 4 sockets may", _Flood(_EMPTY_MESSAGES, None, 4)),
     "clocks, 250 KB/s": Attack("questions for the time at 250 KB/s on one socket", _Flood(_CLOCKS, _SLOW_BYTES_PER_S)),
     "clocks": Attack("questions for the time as fast as 4 sockets may", _Flood(_CLOCKS, None, 4)),
@@ -129,6 +133,9 @@ ATTACKS: Final[dict[str, Attack]] = {
     "notes, 50 sockets": Attack(
         "note-offs in 50 sockets of one room, 1,900/s on each",
         _Flood(_OFFS, 1_900.0 * len(_OFFS), SOCKETS, in_room=True),
+    ),
+    "cursors, 250 KB/s": Attack(
+        "positions of the pointer at 250 KB/s of one member", _Flood(_CURSORS, _SLOW_BYTES_PER_S, in_room=True)
     ),
     "cursors": Attack(
         "positions of the pointer as fast as 50 members of a room may", _Flood(_CURSORS, None, SOCKETS, in_room=True)

@@ -1,7 +1,6 @@
 """Little said to many: what one sends in a room goes to all of it, and whoever comes is told of everybody."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 from bench.abuse.attacker import ALLOWED_PER_S, SOCKETS, Attack, Attacker
@@ -16,6 +15,7 @@ _USERS: Final = tuple(
     message("user-update", {"name": f"Stranger {number}", "colour": f"#{number:06x}", "status_text": "x" * 120})
     for number in range(50)
 )
+_VICTIM_BYTES_PER_S: Final = 60_000.0
 _UNKNOWN: Final = (message("chat-message", {"content": "/nothing of the kind"}, 7), message("nonsense", {}, 8))
 
 
@@ -76,28 +76,21 @@ async def _reconnects(attacker: Attacker) -> None:
 
 
 async def _whispers(attacker: Attacker) -> None:
-    """All whisper to one who reads hardly anything."""
+    """All whisper to somebody whose line carries 60 KB/s."""
     room, name = f"whispers {attacker.number}", f"Victim {attacker.number}"
-
-    async def reads_slowly() -> None:
-        line = await attacker.member(room, CROWD)
-        line.write(message("user-update", {"name": name}))
-        line.transport.pause_reading()
-        await line.lost()
+    pieces = [message("chat-message", {"content": f"{count} " + "la" * 240, "to": name}) for count in range(10)]
 
     async def one(number: int) -> None:
         if number == 0:
-            await reads_slowly()
+            await attacker.victim(room, name, _VICTIM_BYTES_PER_S)
             return
         line = await attacker.member(room, CROWD)
-        pieces = [message("chat-message", {"content": f"{count} " + "la" * 240, "to": name}) for count in range(10)]
         try:
             await attacker.pace(line, pieces, ALLOWED_PER_S)
         finally:
             line.leave()
 
-    with suppress(OSError):
-        await attacker.everywhere(one)
+    await attacker.everywhere(one)
 
 
 async def _history(attacker: Attacker) -> None:
@@ -125,6 +118,6 @@ ATTACKS: Final[dict[str, Attack]] = {
     "errors to 50": Attack("50 members ask for what there is not, 48 times a second", _errors),
     "joins and leaves": Attack("50 sockets enter and leave one room, 48 times a second", _joins),
     "new sockets into a room": Attack("25 sockets enter a room of 25 and are cut off, again and again", _reconnects),
-    "whispers": Attack("49 members whisper to one who does not read", _whispers),
+    "whispers": Attack("49 members whisper to an honest one who reads 60 KB/s", _whispers),
     "history": Attack("49 sockets enter and leave a room with a hundred long lines of chat", _history),
 }

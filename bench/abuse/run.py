@@ -30,6 +30,7 @@ _LEAD_S: Final = 0.5
 _SETTLE_S: Final = 45.0  # a lost client's seat is reserved for 30 s, and what is kept for it stays as long
 _LOOK_S: Final = 0.5
 _MIB: Final = 1 << 20
+_BLOCK: Final = 512
 _GROWTH_BYTES: Final = 16 * _MIB
 _GROWTH_SHARE: Final = 0.10
 
@@ -51,7 +52,8 @@ class Plan(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What came of an attack. Memory is the server's, in bytes; `cpu` its share of a core during the attack.
+    """What came of an attack. Memory is the server's, in bytes; `cpu` its share of a core during the attack. The bytes of
+    the log and of the data folder are those in the end.
 
     `settled` is how many seconds after its end memory was back, or None if it did not come back.
     """
@@ -65,6 +67,7 @@ class Outcome(Struct, frozen=True):
     settled: float | None
     cpu: float
     log_bytes: int
+    disk_bytes: int
 
 
 def growth_allowed(before: int) -> int:
@@ -117,6 +120,11 @@ def _settle(pid: int, before: int) -> tuple[int, float | None]:
         sleep(_LOOK_S)
 
 
+def _disk_bytes(folder: Path) -> int:
+    """What the files in it take, holes left out."""
+    return sum(path.stat().st_blocks * _BLOCK for path in folder.rglob("*") if path.is_file())
+
+
 def _step_forward(pid: int) -> None:
     """Let the server go before what else runs on its core, where this user may: that is not what is measured."""
     with suppress(PermissionError):
@@ -151,4 +159,6 @@ def suffer(name: str, plan: Plan, cores: Cores) -> Outcome:
             played: PlayersResult = _report(players, PlayersResult)
         peak = peak_resident_bytes(pid)
         left, settled = _settle(pid, before)
-        return Outcome(name, played, attacked, before, peak, left, settled, cpu, server.log.stat().st_size)
+        log = server.log.stat().st_size
+        disk = _disk_bytes(server.log.parent / "data")
+        return Outcome(name, played, attacked, before, peak, left, settled, cpu, log, disk)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from asyncio import Event
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ _HEAD_END: Final = b"\r\n\r\n"
 _ERROR: Final = re.compile(rb'\xa4code[\xa0-\xbf]([a-z-]{3,31})|"code":"([a-z-]{3,31})"')
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3})")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_SMALL_BUFFER: Final = 8_192
 _TAIL: Final = 256
 _MOST_KEPT: Final = 1 << 20
 
@@ -51,6 +53,7 @@ class Line(asyncio.Protocol):
 
     def __init__(self, tally: Tally, hello: bytes, *, answers_pings: bool) -> None:
         self._tally = tally
+        self._reads_per_s: float | None = None
         self._hello = hello
         self._answers_pings = answers_pings
         self._writable = Event()
@@ -97,6 +100,12 @@ class Line(asyncio.Protocol):
             self._heard.clear()
             await self._heard.wait()
 
+    def read_slowly(self, bytes_per_s: float) -> None:
+        """Read no faster than that from now on."""
+        self._reads_per_s = bytes_per_s
+        known = self.transport.get_extra_info("socket")
+        known.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER)
+
     def leave(self) -> None:
         """End the connection from this side, without another word."""
         self._is_leaving = True
@@ -117,6 +126,13 @@ class Line(asyncio.Protocol):
         if self._is_heard:
             self._kept = (self._kept + data)[-_MOST_KEPT:]
             self._heard.set()
+        if self._reads_per_s is not None:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_later(len(data) / self._reads_per_s, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.is_lost and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _count(self, data: bytes) -> None:
         tally = self._tally

@@ -14,7 +14,7 @@ from bench.abuse.spec import PhaseResult
 from bench.options import Cores, add_settings, conditions
 from bench.report import Report, Table, Target
 from bench.rows import milliseconds
-from bench.system import raise_open_files
+from bench.system import ahead, raise_open_files
 
 __all__ = ["HELP", "Bounds", "add_arguments", "bounds_of", "excess", "run", "table_of", "targets_of"]
 
@@ -28,14 +28,15 @@ _MIB: Final = 1 << 20
 _FATES: Final = 5
 _COLUMNS: Final = [
     "attack", "quiet p50", "p99", "worst", "attacked p50", "p99", "worst", "clock p99", "after worst", "lost",
-    "visitors", "over", "memory", "peak", "left", "back in", "CPU", "attackers' CPU", "log", "sent", "received",
+    "visitors", "over", "memory", "peak", "left", "back in", "CPU", "attackers' CPU", "log", "disk", "sent", "received",
     "what became of it",
 ]  # fmt: skip
 _METHOD: Final = [
     "Each attack has a server of its own, on its defaults. Two players, each from an address of its own, play to each "
     "other before, during and after it, by a timetable; a note's delay is from the moment it was due until the other "
-    "one has it. They ask for the time, too. A visitor comes once a second and looks for a lobby. The attackers are a "
-    "process of their own, which steps back behind the players; addresses are told by a PROXY header, so that none of "
+    "one has it. They ask for the time, too. A visitor comes once a second and looks for a lobby; where accounts or "
+    "recordings are attacked it logs in or records instead. The attackers are a process of their own, behind the "
+    "players; addresses are told by a PROXY header, so that none of "
     "them is loopback, which has no limits.",
     "Lost are notes and answers that did not come within 30 s. Memory is the server's resident memory before the "
     "attack, at its peak, and afterwards; it is back when it is at most a tenth, or 16 MiB, above where it was.",
@@ -104,6 +105,7 @@ def _row(outcome: Outcome, bounds: Bounds) -> list[str]:
         f"{outcome.cpu:.0%}",
         f"{outcome.attack.cpu:.0%}",
         f"{outcome.log_bytes / 1e3:,.0f} KB",
+        _mebibytes(outcome.disk_bytes),
         f"{outcome.attack.sent / 1e6:,.1f} MB",
         f"{outcome.attack.received / 1e6:,.1f} MB",
         _fates(outcome),
@@ -173,7 +175,8 @@ def run(arguments: argparse.Namespace) -> Report:
     seconds = _QUICK_S if arguments.quick else arguments.seconds
     side = max(1.0, min(_MOST_QUIET_S, seconds / 3))
     plan = Plan(side, seconds, side, arguments.attackers, arguments.rate, arguments.settings)
-    found = list(_outcomes(plan, names, cores))
+    with ahead():
+        found = list(_outcomes(plan, names, cores))
     outcomes = [outcome for outcome in found if isinstance(outcome, Outcome)]
     failures = [failure for failure in found if isinstance(failure, Target)]
     return Report(

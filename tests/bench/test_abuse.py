@@ -33,7 +33,7 @@ def outcome(name: str = "typing", *, worst: float = 5.0, after: float = 5.0, los
     phases = {"quiet": phase(1.0), "attack": phase(worst, lost), "after": phase(after)}
     players = PlayersResult(phases, summary(0.1), {})
     attack = AttackResult(50, 1_000, 2_000, {"HTTP 429": 7, "closed 4002": 9})
-    return Outcome(name, players, attack, 60 * MIB, 70 * MIB, 60 * MIB + left, 0.0, 0.5, 2_000)
+    return Outcome(name, players, attack, 60 * MIB, 70 * MIB, 60 * MIB + left, 0.0, 0.5, 2_000, MIB)
 
 
 @pytest.mark.parametrize(
