@@ -19,7 +19,7 @@ from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
 from rhythm_protocol.explain import explain
 from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, ClientMessage, MidiInput, ServerMessage
 from rhythm_protocol.numbers import whole_numbers
-from rhythm_protocol.skipped import check_json, check_json_values, check_msgpack, check_msgpack_values
+from rhythm_protocol.skipped import Most, check_json, check_json_values, check_msgpack, check_msgpack_values
 from rhythm_protocol.values import FORMS, U53
 
 __all__ = [
@@ -41,6 +41,10 @@ SUBPROTOCOL_BINARY: Final = "rhythm.v1"
 SUBPROTOCOL_JSON: Final = "rhythm.v1.json"
 
 _CONTROL: Final = bytes((OP_CONTROL,))
+_FEW: Final = Most(containers=64, values=200)
+_NOTES: Final = Most(containers=1_000, values=5_000)
+_ID_BYTES: Final = 24
+"""Of any number that can be an `id`."""
 
 
 class Envelope(Struct, frozen=True):
@@ -53,7 +57,7 @@ class Envelope(Struct, frozen=True):
     def fields(self) -> dict[str, Any]:
         """All that stands in `data`, known or not. Raises MalformedMessage, also when it is no map."""
         codec = _CODECS[type(self)]
-        codec.check_values(bytes(self.data))
+        codec.check_values(bytes(self.data), _NOTES if self.type == "midi-event" else _FEW)
         try:
             return codec.fields(self.data)
         except (ValueError, RecursionError) as error:
@@ -92,7 +96,7 @@ class _Codec(NamedTuple):
         client: by the type of a client's message, what reads its `data`.
         server: by the type of a server's message, what reads its `data`.
         encode: writes a struct or a map.
-        check_values: raises MalformedMessage where `anything` and `fields` would cost too much.
+        check_values: raises MalformedMessage where `fields` would cost too much.
     """
 
     name: str
@@ -103,7 +107,7 @@ class _Codec(NamedTuple):
     client: dict[str, Callable[[Raw], Any]]
     server: dict[str, Callable[[Raw], Any]]
     encode: Callable[[object], bytes]
-    check_values: Callable[[bytes], None]
+    check_values: Callable[[bytes, Most], None]
 
     def read(self, message: bytes) -> Envelope:
         """The envelope of a whole message. Raises MalformedMessage."""
@@ -119,11 +123,10 @@ class _Codec(NamedTuple):
         an `id` may be a float. What is raised has the `id`, if that is one.
         """
         id_ = None
-        self.check_values(message)
         try:
             last = self.entries(message)
             kept: dict[str, object] = {name: last[name] for name in Envelope.__struct_fields__ if name in last}
-            if "id" in last:
+            if "id" in last and len(last["id"]) <= _ID_BYTES:
                 kept["id"] = whole_numbers(self.anything(last["id"]))
                 id_ = _as_id(kept["id"])
             return self.envelope(self.encode(kept))
@@ -152,7 +155,7 @@ def _codec(
     envelope: type[Envelope],
     decoder: _Decoder,
     encode: Callable[[object], bytes],
-    check_values: Callable[[bytes], None],
+    check_values: Callable[[bytes, Most], None],
 ) -> _Codec:
     def readers(table: Mapping[str, ClientMessage | ServerMessage]) -> dict[str, Callable[[Raw], Any]]:
         return {type_: decoder(row.data).decode for type_, row in table.items()}

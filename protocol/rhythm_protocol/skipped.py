@@ -8,14 +8,13 @@ the speed of C, the bytes that could be wrong. Hardly a message has any of them,
 
 import re
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import MalformedMessage
 
-__all__ = ["check_json", "check_json_values", "check_msgpack", "check_msgpack_values"]
+__all__ = ["Most", "check_json", "check_json_values", "check_msgpack", "check_msgpack_values"]
 
 _MAX_NESTING: Final = 1_000
-_MAX_CONTAINERS: Final = 1_000
 
 # msgpack, by the first byte of a value
 _EXTENSIONS: Final = bytes((0xC7, 0xC8, 0xC9, *range(0xD4, 0xD9)))
@@ -62,22 +61,52 @@ def check_msgpack(body: bytes) -> None:
         _walk(body)
 
 
-def check_msgpack_values(body: bytes) -> None:
-    """Raise MalformedMessage unless it is cheap to make something of each value of `body`.
+class Most(NamedTuple):
+    """How much a message may hold, so that it is cheap to make something of each value of it.
+
+    Args:
+        containers: lists and maps.
+        values: of any kind.
+    """
+
+    containers: int
+    values: int
+
+
+def check_msgpack_values(body: bytes, most: Most) -> None:
+    """Raise MalformedMessage if there is more in `body`, or if a list claims to have more than there is.
 
     msgspec makes room for as many values as a list claims to have.
     """
-    if _count(body, _LARGE_CONTAINERS) or _count(body, _CONTAINERS) > _MAX_CONTAINERS:
-        _walk(body, _MAX_CONTAINERS)
+    if _count(body, _LARGE_CONTAINERS) or _count(body, _CONTAINERS) > most.containers:
+        _walk(body, most)
 
 
-def _walk(body: bytes, containers: int | None = None) -> None:
-    """Look at each value of `body`, in Python: a message full of small values costs more here than to read it.
+def check_json_values(body: bytes, most: Most) -> None:
+    """Raise MalformedMessage if there is more in `body`."""
+    if _brackets(body) > most.containers or body.count(b",") > most.values:
+        bare = _STRING.sub(b"", body)
+        _check_most(_brackets(bare), bare.count(b","), most)
 
-    With `containers` there may be no more lists and maps than that.
-    """
+
+def _brackets(body: bytes) -> int:
+    return body.count(b"[") + body.count(b"{")
+
+
+def _check_most(containers: int, values: int, most: Most) -> None:
+    if containers > most.containers:
+        raise MalformedMessage(f"more than {most.containers} lists and maps")
+    if values > most.values:
+        raise MalformedMessage(f"more than {most.values} values")
+
+
+_ALL: Final = Most(2**32, 2**32)
+
+
+def _walk(body: bytes, most: Most = _ALL) -> None:
+    """Look at each value of `body`, in Python: a message full of small values costs more here than to read it."""
     around: list[int] = []  # values that each list or map around this one has still to come
-    seen = 0
+    containers = claimed = 0
     left, at = 1, 0
     while at < len(body):
         head = body[at]
@@ -92,11 +121,10 @@ def _walk(body: bytes, containers: int | None = None) -> None:
             values, at = _claimed(body, at)
         else:
             raise MalformedMessage(f"msgpack extension types are not used here, {head:#04x} is one")
-        if containers is not None and head in _CONTAINERS:
-            seen += 1
-            if seen > containers:
-                raise MalformedMessage(f"more than {containers} lists and maps")
         if values:
+            containers += 1
+            claimed += values
+            _check_most(containers, claimed, most)
             around.append(left)
             left = values
             if len(around) > _MAX_NESTING:
@@ -121,11 +149,3 @@ def check_json(body: bytes) -> None:
         brackets = _STRING.sub(b"", body).translate(_STEPS, _NO_BRACKETS)
         if max(accumulate(memoryview(brackets).cast("b"))) > _MAX_NESTING:
             raise MalformedMessage(f"nested more than {_MAX_NESTING} deep")
-
-
-def check_json_values(body: bytes) -> None:
-    """Raise MalformedMessage unless it is cheap to make something of each value of `body`."""
-    if body.count(b"[") + body.count(b"{") > _MAX_CONTAINERS:
-        brackets = _STRING.sub(b"", body)
-        if brackets.count(b"[") + brackets.count(b"{") > _MAX_CONTAINERS:
-            raise MalformedMessage(f"more than {_MAX_CONTAINERS} lists and maps")
