@@ -15,6 +15,7 @@ from rhythm_protocol.messages import (
     RoomSettings,
     RoomSettingsUpdate,
 )
+from rhythm_protocol.values import LINE, LINES
 from rhythmd.rest.serving.call import Input
 from rhythmd.rows import Approval, Difficulty, Privacy, Role, SheetCategory, SheetPrivacy, SheetSort
 
@@ -149,14 +150,14 @@ class ProfileChange(Input, frozen=True):
     colour: Colour | UnsetType = UNSET
     status_text: ShownLine | UnsetType = UNSET
     avatar: ImageUrl | UnsetType = UNSET
-    bio: Annotated[str, Meta(max_length=1_000)] | UnsetType = UNSET
-    location: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    bio: Annotated[str, Meta(max_length=1_000, extra=LINES)] | UnsetType = UNSET
+    location: Annotated[str, Meta(max_length=64, extra=LINE)] | UnsetType = UNSET
 
 
 class PreferencesChange(Input, frozen=True):
     """A change of one's own settings. What is left out stays."""
 
-    theme: Annotated[str, Meta(min_length=1, max_length=32)] | UnsetType = UNSET
+    theme: Annotated[str, Meta(min_length=1, max_length=32, extra=LINE)] | UnsetType = UNSET
     notifications: bool | UnsetType = UNSET
     privacy: Privacy | UnsetType = UNSET
 
@@ -165,7 +166,7 @@ class Ban(Input, frozen=True):
     """A ban from the server. Without `seconds` it is for good."""
 
     seconds: Duration | None = None
-    reason: Annotated[str, Meta(max_length=200)] = ""
+    reason: Annotated[str, Meta(max_length=200, extra=LINES)] = ""
 
 
 class Mute(Input, frozen=True):
@@ -236,13 +237,13 @@ class RecordingKey(Input, frozen=True):
 
 # sheet music
 
-SheetTitle = Annotated[str, Meta(max_length=200, pattern=_LINE)]
-SheetText = Annotated[str, Meta(max_length=4_000)]
-SheetTag = Annotated[str, Meta(min_length=1, max_length=32, pattern=_TAG)]
+SheetTitle = Annotated[str, Meta(max_length=200, pattern=_LINE, extra=LINE)]
+SheetText = Annotated[str, Meta(max_length=4_000, extra=LINES)]
+SheetTag = Annotated[str, Meta(min_length=1, max_length=32, pattern=_TAG, extra=LINE)]
 SheetTags = Annotated[tuple[SheetTag, ...], Meta(max_length=3)]
-SheetKey = Annotated[str, Meta(max_length=32, pattern=_LINE)]
+SheetKey = Annotated[str, Meta(max_length=32, pattern=_LINE, extra=LINE)]
 SheetTempo = Annotated[float, Meta(ge=1, le=1_000)]
-Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, extra=LINES)]
 SheetId = Annotated[str, Meta(max_length=64)]
 
 

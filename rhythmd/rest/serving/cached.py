@@ -25,6 +25,7 @@ NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 
 SECURITY: Final = CIMultiDict(
     {
+        "Server": "rhythmd",  # aiohttp would tell its own version, and Python's
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Embedder-Policy": "require-corp",
         "Referrer-Policy": "no-referrer",

@@ -23,7 +23,7 @@ from rhythmd.addresses import (
 )
 from rhythmd.auth.values import Client
 from rhythmd.config import ServerConfig
-from rhythmd.rest.serving.cookies import CookieScope, access_token
+from rhythmd.rest.serving.cookies import CookieScope, access_token, browser_id
 from rhythmd.telemetry import rest_log
 
 __all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements", "named_host"]
@@ -100,7 +100,8 @@ class RequestSource:
         return known
 
     def client(self, request: web.BaseRequest) -> Client:
-        return Client(self.visit(request).address, request.headers.get("User-Agent", ""))
+        browser = browser_id(request, self.cookie_scope(request)) if hdrs.COOKIE in request.headers else ""
+        return Client(self.visit(request).address, request.headers.get("User-Agent", ""), browser)
 
     def network(self, request: web.BaseRequest) -> str:
         """The network of who sent the request: what one customer has."""
@@ -226,11 +227,12 @@ class PublicUrls:
         self.base = self._public or "/"
         """What stands before every path, for who only has a document of ours."""
 
-    def socket(self, request: web.BaseRequest, ticket: str) -> str:
-        """Where a socket opens with `ticket`, as the one who asks reaches it."""
-        visit = self._source.visit(request)
-        base = self._public or f"{'https' if visit.is_encrypted else 'http'}://{visit.host or request.host}"
-        return f"{base.replace('http', 'ws', 1)}{SOCKET}?ticket={ticket}"
+    def socket(self, ticket: str) -> str:
+        """Where a socket opens with `ticket`: an address, or a path at the one that was asked.
+
+        A request's Host may be anything, and somebody else may read the answer: only the configuration names a host.
+        """
+        return f"{self._public.replace('http', 'ws', 1)}{SOCKET}?ticket={ticket}"
 
     def callback(self, provider: str) -> str:
         """Where `provider` sends the browser back to. Only from the configuration: a request could say anything."""
