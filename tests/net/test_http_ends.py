@@ -85,7 +85,7 @@ async def test_last_answer_to_a_client_that_has_said_all_says_so(server: Server,
         assert re.search(rb"\r\nConnection: close\r\n", answer, re.IGNORECASE)
 
 
-async def test_end_of_a_tls_connection_is_no_reason_to_warn(
+async def test_tls_connection_ends_with_its_answers_and_no_warning(
     serve: Serve, certificate: Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = await serve(f"server.tls_cert={certificate.certificate}", f"server.tls_key={certificate.key}")
@@ -99,6 +99,11 @@ async def test_end_of_a_tls_connection_is_no_reason_to_warn(
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls)
         writer.write(LIVE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         assert statuses(await within(reader.read())) == [200]
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls)
+        writer.write(GUEST + b"Content-Length: 5000000\r\n\r\n" + b"x" * 1_000_000)
+        answer = await within(reader.readuntil(b"}}"))
+        assert (statuses(answer), b"\r\nConnection: close\r\n" in answer) == ([413], True)
         writer.close()
     assert not caplog.records
 

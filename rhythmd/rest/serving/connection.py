@@ -177,14 +177,16 @@ class HttpConnection(asyncio.Protocol):
         self._head_since = None
         length = int(fed.request.headers.get(hdrs.CONTENT_LENGTH, 0))
         intake.begin(length=length, is_chunked=fed.request.chunked, body=fed.body)
-        fed.body.on_eof(self._body_ended)
+        if not fed.body.is_eof():
+            fed.body.on_eof(self._body_ended)
 
     def _body_ended(self) -> None:
         self._loop.call_soon(self._go_on)
 
     def _answered(self) -> None:
         self._intake.answered()
-        self._go_on()
+        if self._intake.held or self.is_over:
+            self._go_on()
 
     def _refuse(self, outlet: Outlet, error: ApiError) -> None:
         """Answer what is no request; nothing is left to be answered before it."""

@@ -76,7 +76,8 @@ class Intake:
         """
         match self._at:
             case _At.LINE:
-                return self._take_line()
+                line = self._take_line()
+                return line + self._take_headers() if line else line
             case _At.HEADERS:
                 return self._take_headers()
             case _At.BODY:

@@ -35,6 +35,7 @@ FORWARDED: Final = "Forwarded"
 FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED_PROTO: Final = "X-Forwarded-Proto"
 FORWARDED_HOST: Final = "X-Forwarded-Host"
+SAID: Final = (FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED)
 # One pair of a Forwarded element, or the comma between two elements. RFC 7239, 4, and RFC 9110, 5.6.4.
 PAIR: Final = re.compile(r"""\s*(?:([\w!#$%&'*+.^`|~-]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)|(,)|;)""", re.ASCII)
 
@@ -131,6 +132,8 @@ class RequestSource:
         visit = Visit(peer.address, peer.is_encrypted or request.secure, named_host(request))
         if peer.address not in self._trusted:
             self._warn(peer.address, request)
+            return visit
+        if not any(map(request.headers.__contains__, SAID)):
             return visit
         for hop in self._hops(request):
             address = parse_node(hop.node)
