@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.commands import (
+    autobahn,
     capacity,
     codec,
     compare,
@@ -43,6 +44,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "idle": Command(idle.HELP, idle.add_arguments, idle.run),
     "concert": Command(concert.HELP, concert.add_arguments, concert.run),
     "garbage": Command(garbage.HELP, garbage.add_arguments, garbage.run),
+    "autobahn": Command(autobahn.HELP, autobahn.add_arguments, autobahn.run),
     "faults": Command(faults.HELP, faults.add_arguments, faults.run),
     "wan": Command(wan.HELP, wan.add_arguments, wan.run),
     "performance": Command(performance.HELP, performance.add_arguments, performance.run),

@@ -16,13 +16,14 @@ from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomPassword
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, check_packages, load_tls, local_url
 from rhythmd.errors import ConfigError
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import SheetSource
 from rhythmd.hub.sessions.session import Session
-from rhythmd.net.connection import Wiring
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
 from rhythmd.net.opening import Opener
+from rhythmd.net.peer import Wiring
 from rhythmd.ports import BlobStore, Cache, LiveState, Store, StoreError, StoreUnavailable
 from rhythmd.rest.app import RestSide
 from rhythmd.sheets.files import SheetFiles
@@ -129,7 +130,8 @@ class Server:
             auth.auditor,
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
-        wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat)
+        turns = Turns(loop, config.limits, stats)
+        wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat, turns)
         self._heartbeat = heartbeat
         self._rest = RestSide(
             config,
@@ -144,7 +146,9 @@ class Server:
             Opener(wiring),
             login_verifier,
         )
-        self._listener = Listener(config.limits, config.server.trusted_proxies, self._rest.protocol, self._rest.refusal)
+        self._listener = Listener(
+            config.limits, config.server.trusted_proxies, self._rest.protocol, self._rest.refusal, turns
+        )
         self._stopped = asyncio.Event()
         self._keepers: list[asyncio.Task[None]] = []
         self._blobs_starter: asyncio.Task[None] | None = None

@@ -77,7 +77,7 @@ class ErrorCode(StrEnum):
         Side.REST,
         "the body is of a media type that is not taken here",
     )
-    TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
+    TOO_LARGE = "too-large", 413, Side.BOTH, "the body, or the message, is larger than the server takes"
     URI_TOO_LONG = "uri-too-long", 414, Side.REST, "the path with its query is longer than 8,190 bytes"
     HEADERS_TOO_LARGE = (
         "headers-too-large", 431, Side.REST, "there are more than 128 headers, or one is longer than 8,190 bytes",

@@ -22,6 +22,7 @@ from rhythm_protocol.close import (
     USER_BANNED,
     Close,
 )
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.clock import server_us
 from rhythmd.config import Config
@@ -122,7 +123,8 @@ class Hub:
         self.conductor = Conductor(self.pacer, config.limits.performances)
         self._sheets = Sheets(sheets, self.conductor, self.sessions)
         self._playing = Playing(stats)
-        self.router = Router(self._handlers(verifier), self._fast(), self.sessions, self._spawn)
+        control_bytes = config.limits.control_bytes
+        self.router = Router(self._handlers(verifier), self._fast(), self.sessions, self._spawn, stats, control_bytes)
         self.on_binary: Callable[[Session, bytes], None] = self.router.route_binary
         self.on_text: Callable[[Session, str], None] = self.router.route_text
 
@@ -217,6 +219,7 @@ class Hub:
         self.sessions.stopping = True
         self.conductor.stop()
         for room in self.registry:
+            room.news.finish()
             room.fanout.finish()
         for session in self.sessions:
             if session.peer is not None:
@@ -290,6 +293,9 @@ class Hub:
 
     def on_drain(self, session: Session) -> None:
         session.delivery.drain()
+
+    def on_slowed(self, session: Session) -> None:
+        session.refuse(ErrorCode.RATE_LIMITED, "you send more than is read, slow down")
 
     def unconfirmed(self, session: Session) -> int | None:
         return session.delivery.to_confirm()

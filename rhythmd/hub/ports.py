@@ -150,6 +150,10 @@ class Peer(Protocol[Session_contra]):
         """Start the close handshake; nothing is written afterwards. Idempotent."""
         ...
 
+    def charge(self, start: float, end: float) -> None:
+        """The loop worked for this client from `start` to `end` (monotonic clock), outside of `Receiver`'s calls."""
+        ...
+
     def hand_to(self, session: Session_contra) -> None:
         """From now on, what comes in is said by `session`."""
         ...
@@ -171,6 +175,9 @@ class Receiver(Protocol[SessionT]):
 
     def on_drain(self, session: SessionT) -> None:
         """The client has read most of it."""
+
+    def on_slowed(self, session: SessionT) -> None:
+        """More comes from the client than may, so it is read more slowly."""
 
     def unconfirmed(self, session: SessionT) -> int | None:
         """A number to ask the client for in a ping, when it shall confirm what it got."""

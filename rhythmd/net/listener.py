@@ -11,6 +11,7 @@ from typing import Final, cast
 
 from rhythmd.addresses import Networks, canonical_address, customer_network, is_loopback
 from rhythmd.config import LimitsConfig
+from rhythmd.fairness.turns import Turns
 from rhythmd.net.proxy_protocol import ProxyHeaderError, read_proxy_header
 from rhythmd.telemetry import net_log
 
@@ -28,6 +29,7 @@ class Listener:
         trusted_proxies: networks that may send PROXY headers; their connections are many clients'.
         http_factory: builds the protocol for a connection, which calls `gone` when that is lost.
         refusal: makes the answer to a connection that is one too many.
+        turns: of all connections.
     """
 
     def __init__(
@@ -36,10 +38,12 @@ class Listener:
         trusted_proxies: Sequence[str],
         http_factory: Callable[["IncomingConnection"], asyncio.Protocol],
         refusal: Callable[[], bytes],
+        turns: Turns,
     ) -> None:
         self._limits = limits
         self._trusted = Networks(trusted_proxies)
         self._refusal = refusal
+        self.turns = turns
         self.http_factory = http_factory
         self.loop = asyncio.get_running_loop()
         self.tls: ssl.SSLContext | None = None
@@ -127,7 +131,10 @@ class IncomingConnection(asyncio.Protocol):
         is_encrypted: whether such a proxy says that the client speaks TLS with it.
     """
 
-    __slots__ = ("_early", "_listener", "_network", "_starting", "_timer", "_transport", "address", "is_encrypted")
+    __slots__ = (
+        "_early", "_listener", "_network", "_starting", "_timer", "_transport", "account", "address",
+        "is_encrypted",
+    )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -136,6 +143,7 @@ class IncomingConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None  # while a PROXY header may come
         self._starting: asyncio.Task[None] | None = None
         self.address = LOCAL
+        self.account = listener.turns.account(LOCAL)
         self.is_encrypted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -174,6 +182,7 @@ class IncomingConnection(asyncio.Protocol):
         if not self._listener.claim(network):
             return False
         self._network = network
+        self.account.network = self._listener.turns.network(address)
         return True
 
     def gone(self) -> None:

@@ -137,6 +137,9 @@ class FakePeer:
         is_binary = self.encoding is Encoding.BINARY
         self.heard += [read_message(payload, is_binary=is_binary) for payload in payloads(frames)]
 
+    def charge(self, start: float, end: float) -> None:
+        pass
+
     def waiting_bytes(self) -> int:
         return sum(map(len, self._on_its_way))
 

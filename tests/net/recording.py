@@ -17,6 +17,7 @@ class RecordingTransport(asyncio.Transport):
         self.written = bytearray()
         self.ended = False
         self.gone = False
+        self.is_paused = False
         self.protocol = asyncio.Protocol()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -29,8 +30,11 @@ class RecordingTransport(asyncio.Transport):
     def can_write_eof(self) -> bool:
         return True
 
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
     def resume_reading(self) -> None:
-        pass
+        self.is_paused = False
 
     def is_closing(self) -> bool:
         return self.gone
@@ -80,6 +84,9 @@ class RecordingReceiver:
 
     def on_text(self, session: Session, payload: str) -> None:
         self.messages.append(payload)
+
+    def on_slowed(self, session: Session) -> None:
+        pass
 
     def on_pause(self, session: Session) -> None:
         pass

@@ -7,7 +7,9 @@ import pytest
 
 from rhythmd.app import Server
 from rhythmd.config import LimitsConfig
+from rhythmd.fairness.turns import Turns
 from rhythmd.net.listener import IncomingConnection, Listener
+from rhythmd.telemetry import Stats
 from tests.metrics import connections, until_connections
 from tests.net.recording import RecordingTransport
 from tests.raw import ConnectRaw, RawClient, frame, upgrade_request
@@ -131,7 +133,8 @@ PROXY = "192.0.2.1"
 async def listener() -> Listener:
     """Two connections from one address are allowed, five in all."""
     limits = LimitsConfig(connections=5, connections_per_address=2)
-    return Listener(limits, [PROXY], Successor, lambda: b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+    turns = Turns(asyncio.get_running_loop(), limits, Stats())
+    return Listener(limits, [PROXY], Successor, lambda: b"HTTP/1.1 503 Service Unavailable\r\n\r\n", turns)
 
 
 class Successor(asyncio.Protocol):

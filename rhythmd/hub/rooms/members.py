@@ -22,6 +22,7 @@ __all__ = ["Member", "Occupant", "Player", "Roster"]
 FIRST_SLOT: Final = 1  # 0 is the server's own
 LAST_SLOT: Final = 0xFFFF
 SLOT_DIGITS: Final = 5
+MOST_IGNORED: Final = 100
 MOST_CHOICES: Final = 10  # that an error names
 MODERATORS: Final = frozenset({"moderator", "admin"})
 
@@ -30,7 +31,7 @@ class Player:
     """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in."""
 
     __slots__ = (
-        "_name", "address", "bot", "colour", "gist", "guest", "id", "look", "muted_until", "roles", "status",
+        "_name", "address", "bot", "colour", "gist", "guest", "id", "ignored", "look", "muted_until", "roles", "status",
         "status_text",
     )  # fmt: skip
 
@@ -39,6 +40,7 @@ class Player:
         self.name = name
         self.colour = colour
         self.address = address
+        self.ignored: dict[str, str] | None = None  # ids and names of whose lines are not shown
         self.guest = guest
         self.bot = bot
         self.muted_until = 0.0  # Unix seconds; no chat anywhere, by a moderator
@@ -75,6 +77,25 @@ class Player:
     def is_moderator(self) -> bool:
         return not MODERATORS.isdisjoint(self.roles)
 
+    def ignores(self, user_id: str) -> bool:
+        return self.ignored is not None and user_id in self.ignored
+
+    def ignore(self, user_id: str, name: str) -> bool:
+        """Show no lines of this user from now on; False when too many are ignored."""
+        ignored = self.ignored = self.ignored or {}
+        if user_id not in ignored and len(ignored) >= MOST_IGNORED:
+            return False
+        ignored[user_id] = name
+        return True
+
+    def unignore(self, who: str) -> bool:
+        """Show lines of the user with this id or name again; False when there is none."""
+        for user_id, name in (self.ignored or {}).items():
+            if who in (user_id, name):
+                del (self.ignored or {})[user_id]
+                return True
+        return False
+
     def ban_keys(self) -> tuple[str, ...]:
         """What a ban applies to: the id and, since a guest gets a new one at will, the network of a guest's address.
 
@@ -109,13 +130,15 @@ class Member:
         notes: what they hold; made with the first note, since most members of a concert only listen.
         joined_us: when, on the server's clock.
         announced: whether the room has been told of them.
+        deliveries_paid_at, inbox_paid_at: what the room's budget has of them.
         reconnecting: whether the connection is lost, and the place reserved for a while.
         refused_period: number of the quota's refill period in which notes were refused last.
     """
 
     __slots__ = (
-        "_events", "_events_period", "announced", "chat_muted", "delivery", "joined_us", "notes", "notes_muted",
-        "occupant", "player", "quota", "reconnecting", "refused_period", "self_muted", "slot", "slot_bytes",
+        "_events", "_events_period", "announced", "chat_muted", "deliveries_paid_at", "delivery", "inbox_paid_at",
+        "joined_us", "notes", "notes_muted", "occupant", "player", "quota", "reconnecting", "refused_period",
+        "self_muted", "slot", "slot_bytes",
     )  # fmt: skip
 
     def __init__(self, occupant: Occupant, slot: int, quota: NoteQuota) -> None:
@@ -133,6 +156,8 @@ class Member:
         self.self_muted = False
         self.chat_muted = False
         self.refused_period = -1
+        self.deliveries_paid_at = 0.0
+        self.inbox_paid_at = 0.0
         self._events = 0
         self._events_period = -1
 
@@ -215,6 +240,10 @@ class Roster(dict[int, Member]):
         number = reference.removeprefix("#")
         is_slot = number != reference and number.isascii() and number.isdigit() and len(number) <= SLOT_DIGITS
         return self.get(int(number)) if is_slot else None
+
+    def ignoring(self, user_id: str | None) -> list[Member]:
+        """Everybody who is not shown the lines of this user."""
+        return [member for member in self.values() if user_id is not None and member.player.ignores(user_id)]
 
     def free_slot(self) -> int:
         """The next number that nobody has. Not the lowest: a late note must not pass to a newcomer."""

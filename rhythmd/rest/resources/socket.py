@@ -9,6 +9,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.errors import Refused
+from rhythmd.fairness.account import Account
 from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, LoginVerifier
 from rhythmd.rest.serving.connection import HttpConnection
 from rhythmd.rest.serving.cookies import bearer_token
@@ -29,6 +30,7 @@ class Opening(Protocol):
     def begin(
         self,
         transport: asyncio.Transport,
+        account: Account,
         address: str,
         identity: Identity | LapsedLogin | None,
         early: bytes,
@@ -115,7 +117,7 @@ class SocketResource:
             headers = {"Retry-After": RETRY_S}
             raise ApiError(ErrorCode.BUSY, "too many connections from this address", headers=headers)
         transport, early = connection.release()
-        opening.begin(transport, address, identity, early, accepted.gone)
+        opening.begin(transport, accepted.account, address, identity, early, accepted.gone)
         return _NoAnswer()
 
 

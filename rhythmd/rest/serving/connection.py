@@ -5,6 +5,7 @@ from typing import Any, Protocol, cast
 
 from aiohttp.web_protocol import RequestHandler
 
+from rhythmd.fairness.account import Account
 from rhythmd.rest.serving.source import Peer
 
 __all__ = ["Accepted", "HttpConnection"]
@@ -20,6 +21,10 @@ class Accepted(Protocol):
     @property
     def is_encrypted(self) -> bool:
         """Whether a PROXY header says so of the client's own connection."""
+
+    @property
+    def account(self) -> Account:
+        """Of what it costs."""
 
     def claim(self, address: str) -> bool:
         """Count it with those of an address's network, if it is not yet; False if these are too many."""
