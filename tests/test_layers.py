@@ -16,6 +16,7 @@ RANKS: Final = (
     ("rhythmd.terminal",),
     ("rhythmd.options",),
     ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
+    ("rhythmd.folders",),
     ("rhythmd.midi", "rhythmd.names"),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
     ("rhythmd.fairness",),

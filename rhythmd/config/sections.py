@@ -104,6 +104,8 @@ class RoomsConfig(Section, frozen=True):
     chat_history: Annotated[int, Meta(ge=0, le=10_000)] = 100
     kept_per_account: Positive = 20
     linger_s: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
+    ban_network_minutes: Annotated[float, Meta(ge=0, le=525_600)] = 1_440.0
+    ban_browser_days: Annotated[float, Meta(ge=0, le=400)] = 30.0
 
 
 class QuotaConfig(Section, frozen=True):

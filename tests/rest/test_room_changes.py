@@ -123,6 +123,28 @@ async def test_change_and_delete_by_others_is_refused(api: Api, clara: User) -> 
         assert (await api.call(method, "/rooms/nowhere", body, token=robert.access_token)).code == "room-not-found"
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_private_room_of_others_is_told_from_a_missing_one_by_nothing(
+    api: Api, clara: User, robert: User, patient: Server, connect: Connect, is_kept: bool
+) -> None:
+    """Live or only stored, whatever is asked but to join it, for which one needs to know its name and password."""
+    settings = {"type": "private"}
+    if is_kept:
+        room_id = await create(api, clara, name="Hidden", password="secret", settings=settings)
+    else:
+        ack = await (await connect(patient)).join("Hidden", password="secret", settings=settings)
+        room_id = ack.room.id
+    asked: list[tuple[str, str, object]] = [
+        ("GET", "", None), ("PATCH", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/leave", None),
+    ]  # fmt: skip
+    for method, path, body in asked:
+        for name in (room_id, "hidden"):
+            there = await api.call(method, f"/rooms/{name}{path}", body, token=robert.access_token)
+            missing = await api.call(method, f"/rooms/nowhere{path}", body, token=robert.access_token)
+            assert (there.status, there.body["error"]["code"]) == (404, "room-not-found"), (method, path)
+            assert there.body["error"]["message"] == missing.body["error"]["message"]
+
+
 async def test_room_that_is_not_kept_can_be_changed_by_nobody_from_here(
     api: Api, clara: User, patient: Server, connect: Connect
 ) -> None:
@@ -307,3 +329,40 @@ async def test_leave_takes_the_socket_out_of_the_room(api: Api, clara: User, pat
     assert (await api.call("GET", f"/rooms/{room_id}")).body["players"] == 1
     assert (await api.call("POST", f"/rooms/{room_id}/leave", token=clara.access_token)).status == 204
     assert (await api.call("GET", f"/rooms/{room_id}")).body["players"] == 0
+
+
+async def test_reserved_seat_is_none_after_a_new_password(
+    api: Api, clara: User, robert: User, patient: Server, connect: Connect
+) -> None:
+    """Members who are there stay, and so do seats when anything else is changed."""
+    room_id = await create(api, clara, password="secret", settings={"max_players": 2})
+    member = await connect(patient)
+    await member.join(room_id, password="secret")
+    given = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    client = await connect(patient, path=f"/ws?ticket={given.body['ticket']}")
+    change = {"only_owner_can_play": True}
+    assert (await api.call("PATCH", f"/rooms/{room_id}", change, token=clara.access_token)).status == 200
+    third = await connect(patient)
+    assert (await third.refused("join-room", {"room": room_id, "password": "secret"})).code == "room-full"
+    change_2 = {"password": "another"}
+    assert (await api.call("PATCH", f"/rooms/{room_id}", change_2, token=clara.access_token)).status == 200
+    for password in (None, "secret"):
+        refused = await client.refused("join-room", {"room": room_id, "password": password})
+        assert refused.code == "wrong-password"
+    again = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    assert (again.status, again.code) == (403, "wrong-password")
+    await member.ask("chat-message", {"content": "I am still here"})
+    await client.join(room_id, password="another")
+
+
+async def test_reserved_seat_in_a_guests_room_is_none_after_a_new_password(
+    api: Api, robert: User, patient: Server, connect: Connect
+) -> None:
+    owner = await connect(patient)
+    room_id = (await owner.join("Attic", password="secret")).room.id
+    given = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    assert given.status == 200
+    await owner.ask("room-update", {"settings": {"password": "another"}})
+    client = await connect(patient, path=f"/ws?ticket={given.body['ticket']}")
+    assert (await client.refused("join-room", {"room": room_id})).code == "wrong-password"
+    await owner.ask("chat-message", {"content": "hello"})

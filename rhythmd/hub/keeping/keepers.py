@@ -153,6 +153,7 @@ class LiveKeeper(_SeatKeeper):
     def change(self, name: str, settings: RoomSettings, password: str | UnsetType | None) -> Later:
         if password is not UNSET:
             self._password = None if password is None else PasswordDigest.of(password)
+            self._room.seats.clear()  # whoever reserved one with the password before has to know this one
         self._room.change_settings(name, settings)
         return None
 
@@ -248,10 +249,12 @@ class StoreKeeper(_SeatKeeper):
                         subject=subject,
                         kind=kind,
                         until=FOREVER if left is None else now + round(left * 1000),
-                        created=now,
+                        created=round(imposed.since * 1000),
                         reason=reason,
                         by=by,
                         name=imposed.name,
+                        rank=imposed.rank,
+                        guest=imposed.guest,
                     )
                 )
 
@@ -267,7 +270,9 @@ class StoreKeeper(_SeatKeeper):
         self._on_stored(await self._side.update(self._room.id, name, settings, password))
 
     def follow(self, row: StoredRoom) -> None:
-        """Let the live room be as its row is now."""
+        """Let the live room be as its row is now. A seat that was reserved with another password is none any more."""
+        if row.password_hash != self._password_hash:
+            self._room.seats.clear()
         self._room.keeper = StoreKeeper(self._room, self._file, self._side, row, self._on_stored)
         self._room.change_settings(row.name, row.settings)
 

@@ -8,6 +8,7 @@ from msgspec import structs
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Status, User
 from rhythmd.addresses import customer_network, is_loopback
+from rhythmd.auth.ranks import Rank, is_moderator, rank_of
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
@@ -17,22 +18,23 @@ from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.midi.state import NoteState
 from rhythmd.names.looks import gist, look
 
-__all__ = ["Member", "Occupant", "Player", "Roster"]
+__all__ = ["BROWSER", "Member", "Occupant", "Player", "Roster"]
 
 FIRST_SLOT: Final = 1  # 0 is the server's own
 LAST_SLOT: Final = 0xFFFF
 SLOT_DIGITS: Final = 5
 MOST_IGNORED: Final = 100
 MOST_CHOICES: Final = 10  # that an error names
-MODERATORS: Final = frozenset({"moderator", "admin"})
+BROWSER: Final = "browser:"
+"""Before what tells a browser from others, where it stands beside ids and networks."""
 
 
 class Player:
     """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in."""
 
     __slots__ = (
-        "_name", "address", "bot", "colour", "gist", "guest", "id", "ignored", "look", "muted_until", "roles", "status",
-        "status_text",
+        "_name", "address", "bot", "browser", "colour", "gist", "guest", "id", "ignored", "look", "muted_until",
+        "roles", "since", "status", "status_text",
     )  # fmt: skip
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
@@ -43,6 +45,8 @@ class Player:
         self.ignored: dict[str, str] | None = None  # ids and names of whose lines are not shown
         self.guest = guest
         self.bot = bot
+        self.browser = ""  # what tells it from others; "" of one that showed nothing
+        self.since = 0.0  # Unix seconds: when the account was made, or the guest came; 0 if that is long ago
         self.muted_until = 0.0  # Unix seconds; no chat anywhere, by a moderator
         self.roles: frozenset[str] = frozenset()
         self.status = Status.ONLINE
@@ -75,7 +79,7 @@ class Player:
 
     @property
     def is_moderator(self) -> bool:
-        return not MODERATORS.isdisjoint(self.roles)
+        return is_moderator(self.roles)
 
     def ignores(self, user_id: str) -> bool:
         return self.ignored is not None and user_id in self.ignored
@@ -96,14 +100,22 @@ class Player:
                 return True
         return False
 
-    def ban_keys(self) -> tuple[str, ...]:
-        """What a ban applies to: the id and, since a guest gets a new one at will, the network of a guest's address.
+    @property
+    def network(self) -> str | None:
+        """What the user shares with others of the same customer of a provider.
 
-        Not loopback: a whole machine, or everybody behind a proxy that is not trusted, shares it.
+        None for loopback: a whole machine, or everybody behind a proxy that is not trusted, shares it.
         """
-        if self.guest and not is_loopback(self.address):
-            return (self.id, customer_network(self.address))
-        return (self.id,)
+        return None if is_loopback(self.address) else customer_network(self.address)
+
+    def traces(self) -> tuple[str, ...]:
+        """What one is known by who comes back as somebody else: the id first, the network, the browser."""
+        network, browser = self.network, f"{BROWSER}{self.browser}" if self.browser else None
+        return (self.id, *(key for key in (network, browser) if key is not None))
+
+    def counted_under(self) -> str:
+        """What stands for the user where ids are free: a guest's network, if they have one of their own."""
+        return (self.network if self.guest else None) or self.id
 
 
 class Occupant(Protocol):
@@ -160,6 +172,10 @@ class Member:
         self.inbox_paid_at = 0.0
         self._events = 0
         self._events_period = -1
+
+    def rank(self, *, owns: bool) -> Rank:
+        """How much this member may decide in the room, which they own or not."""
+        return rank_of(self.player.roles, owns=owns)
 
     def as_user(self) -> User:
         """The user as the room sees them."""

@@ -67,7 +67,7 @@ class Room:
         self.owner: Member | None = None
         self.vacancy = Vacancy()
         self.members = Roster()
-        self.sanctions = Sanctions(self.members, self.member_changed)
+        self.sanctions = Sanctions(self.members, self.member_changed, config.rooms)
         self.chat = ChatLog(config.rooms.chat_history)
         self.fanout = Fanout(pacer, self, config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
@@ -93,7 +93,7 @@ class Room:
     def add(self, occupant: Occupant, *, as_owner: bool = False) -> Member:
         """Give `occupant` a slot. The room is told, after it has heard what was played before."""
         member = self._new_member(occupant, self.members.free_slot(), is_owner=as_owner)
-        if as_owner or len(self.members) < self._presence_limit:
+        if as_owner or occupant.player.is_moderator or len(self.members) < self._presence_limit:
             self.announce(member)
         self.members[member.slot] = member
         self.seats.release(member.player.id)
@@ -139,7 +139,7 @@ class Room:
             self.broadcast("user-left", UserLeft(member.slot, member.player.id, reason))
         if self.owner is member:
             self.owner = None
-            self.vacancy.left_by(member.player.id, member.player.ban_keys()[-1])
+            self.vacancy.left_by(member.player.id, member.player.counted_under())
             # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
             self._pacer.soon(self.pass_ownership)
         self._note_change()

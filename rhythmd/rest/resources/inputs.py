@@ -61,6 +61,13 @@ NewUsertag = Annotated[str, Meta(max_length=254, extra_json_schema={"pattern": "
 NewSecret = Annotated[str, Meta(max_length=128, extra_json_schema={"minLength": 8})]
 Cursor = Annotated[str, Meta(max_length=512)]
 Duration = Annotated[int, Meta(ge=1, le=100 * YEAR_S)]
+_SHOWN: Final = (
+    "One line that can be seen: it is put into NFC, spaces around it are taken away, and control, invisible and bidi"
+    " characters are refused with `invalid-field`, whose `message` names the first of them."
+)
+ShownName = Annotated[Name, Meta(description=_SHOWN)]
+ShownRoomName = Annotated[RoomName, Meta(description=_SHOWN)]
+ShownLine = Annotated[Line, Meta(description=f"{_SHOWN} It may be empty.")]
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 UnixMs = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]
 # Shown to others as an image: from anywhere, but never through plain HTTP and never as a script.
@@ -138,10 +145,10 @@ class PageQuery(Input, frozen=True):
 class ProfileChange(Input, frozen=True):
     """A change of one's own profile. What is left out stays."""
 
-    username: Name | UnsetType = UNSET
-    nickname: Name | UnsetType = UNSET
+    username: ShownName | UnsetType = UNSET
+    nickname: ShownName | UnsetType = UNSET
     colour: Colour | UnsetType = UNSET
-    status_text: Line | UnsetType = UNSET
+    status_text: ShownLine | UnsetType = UNSET
     avatar: ImageUrl | UnsetType = UNSET
     bio: Annotated[str, Meta(max_length=1_000, extra=LINES)] | UnsetType = UNSET
     location: Annotated[str, Meta(max_length=64, extra=LINE)] | UnsetType = UNSET
@@ -201,13 +208,16 @@ class ActiveRooms(Input, frozen=True):
 class CreateRoom(Input, frozen=True):
     """A new room of the caller's account."""
 
-    name: RoomName
+    name: ShownRoomName
     password: Password | None = None
     settings: RoomSettings = RoomSettings()
 
 
 class RoomChange(RoomSettingsUpdate, frozen=True, forbid_unknown_fields=True):
-    """A change of a room. What is left out stays; `password: null` takes the password away."""
+    """A change of a room. What is left out stays; `password: null` takes the password away.
+
+    A name that cannot be seen, or has a control, invisible or bidi character, is refused with `invalid-field`.
+    """
 
 
 class JoinRoom(Input, frozen=True):

@@ -16,6 +16,7 @@ from rhythm_protocol.numbers import whole_numbers
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import Banned, InvalidToken
+from rhythmd.auth.ranks import Rank, rank_of
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
 from rhythmd.names.fields import cleaned
@@ -26,7 +27,6 @@ from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
 from rhythmd.rest.serving.source import RequestSource
 from rhythmd.rest.serving.uploads import FORM, Upload, UploadReader, form_values
-from rhythmd.rows import Role
 
 __all__ = ["Endpoint", "RequestGuard"]
 
@@ -34,10 +34,7 @@ JSON: Final = "application/json"
 IDENTITY: Final = "identity"
 _DECIMAL: Final = re.compile(r"[+-]?\d{1,20}\.\d{0,20}", re.ASCII)
 QUERIED: Final = frozenset({"GET", "HEAD"})
-RIGHTS: Final = {
-    Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
-    Who.ADMIN: frozenset({Role.ADMIN}),
-}
+RIGHTS: Final = {Who.MODERATOR: Rank.MODERATOR, Who.ADMIN: Rank.ADMIN}
 
 
 class RequestGuard:
@@ -251,5 +248,5 @@ def _check_rights(who: Who, principal: Principal | None) -> None:
         raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first")
     if who >= Who.MEMBER and principal.is_guest:
         raise ApiError(ErrorCode.NOT_PERMITTED, "this needs an account")
-    if who in RIGHTS and RIGHTS[who].isdisjoint(principal.roles):
+    if who in RIGHTS and rank_of(principal.roles) < RIGHTS[who]:
         raise ApiError(ErrorCode.NOT_PERMITTED, "your roles do not allow this")
