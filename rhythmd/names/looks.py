@@ -13,7 +13,7 @@ __all__ = ["gist", "letters", "look"]
 TABLE: Final = "lookalikes.tsv"
 INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
 BLANK_LETTERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800")
-UNNOTICED: Final = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Zs", "Sk"})
+UNNOTICED: Final = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Zs", "Sk", "Sm"})
 SMALL_CAPITAL: Final = re.compile("LATIN LETTER SMALL CAPITAL ([A-Z])")
 DECORATED: Final = re.compile("LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH .*")
 LATIN: Final = (range(0x0080, 0x02B0), range(0x1D00, 0x1DC0), range(0x2C60, 0x2C80), range(0xA720, 0xAB70))
@@ -41,7 +41,7 @@ def look(text: str) -> str:
 
 
 def gist(name: str) -> str:
-    """The look of a name without what is easily not noticed: spaces, punctuation, accents that stand alone.
+    """The look of a name without what is easily not noticed: spaces, punctuation, operators, accents that stand alone.
 
     `Clara.` and `c-lara` have the same. A name with nothing else in it has its look for its gist.
     """

@@ -72,7 +72,7 @@ def random_message(random: Random) -> ChannelMessage:
     kinds: list[ChannelMessage] = [
         (NOTE_ON | channel, random.randrange(60, 64), random.choice([0, 64, 100])),
         (NOTE_OFF | channel, random.randrange(60, 64), 0),
-        (CONTROL_CHANGE | channel, random.choice([7, 64, 66, 121, 123]), random.choice([0, 127])),
+        (CONTROL_CHANGE | channel, random.choice([7, 64, 66, 121, 123, 124, 126, 127]), random.choice([0, 127])),
         (PITCH_BEND | channel, 0, random.choice([0x30, 0x40])),
     ]
     return random.choice(kinds)

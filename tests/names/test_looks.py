@@ -32,7 +32,9 @@ def test_look_of_names_that_can_be_told_apart_differs(one: str, other: str) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["Clara.", "C-lara", "Cla. ra", "C l a r a", "(Clara)", "_CIara_", "Clara´", "🅲🅻🅰🆁🅰", "ᴄʟᴀʀᴀ"], ids=ascii
+    "name",
+    ["Clara.", "C-lara", "Cla. ra", "C l a r a", "(Clara)", "_CIara_", "Clara~", "∙Clara", "Clara´", "🅲🅻🅰🆁🅰", "ᴄʟᴀʀᴀ"],
+    ids=ascii,
 )
 def test_gist_leaves_out_what_is_easily_not_noticed(name: str) -> None:
     assert gist(name) == gist("Clara") != look(name)
