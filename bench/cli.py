@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.commands import (
+    abuse,
     autobahn,
     capacity,
     codec,
@@ -46,6 +47,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "garbage": Command(garbage.HELP, garbage.add_arguments, garbage.run),
     "autobahn": Command(autobahn.HELP, autobahn.add_arguments, autobahn.run),
     "faults": Command(faults.HELP, faults.add_arguments, faults.run),
+    "abuse": Command(abuse.HELP, abuse.add_arguments, abuse.run),
     "wan": Command(wan.HELP, wan.add_arguments, wan.run),
     "performance": Command(performance.HELP, performance.add_arguments, performance.run),
     "rest": Command(rest.HELP, rest.add_arguments, rest.run),

@@ -13,15 +13,18 @@ from typing import Final, NamedTuple, cast
 from rhythm_protocol.close import Close
 from rhythm_protocol.websocket import BINARY, TEXT, server_frame
 from rhythmd.config import LimitsConfig
-from rhythmd.hub.ports import Identity, LapsedLogin, Peer
-from rhythmd.net.connection import Wiring
+from rhythmd.fairness.turns import Turns
+from rhythmd.hub.ports import Arrival, Peer
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.opening import Opener
+from rhythmd.net.peer import Wiring
 from rhythmd.telemetry import Stats
 
 __all__ = ["echoing"]
 
-_LIMITS: Final = LimitsConfig(message_bytes=16 * 2**20, write_buffer_bytes=64 * 2**20)
+_LIMITS: Final = LimitsConfig(
+    message_bytes=16 * 2**20, write_buffer_bytes=64 * 2**20, frames_per_s=10**9, bytes_per_s=10**12
+)
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
@@ -34,7 +37,7 @@ class _Talk(NamedTuple):
 class _Echo:
     """Sends every message back; implements `hub.ports.Receiver`."""
 
-    def attach(self, peer: Peer[_Talk], identity: Identity | LapsedLogin | None) -> _Talk:
+    def attach(self, peer: Peer[_Talk], identity: Arrival) -> _Talk:
         return _Talk(peer)
 
     def on_binary(self, session: _Talk, payload: bytes) -> None:
@@ -47,6 +50,9 @@ class _Echo:
         pass
 
     def on_drain(self, session: _Talk) -> None:
+        pass
+
+    def on_slowed(self, session: _Talk) -> None:
         pass
 
     def unconfirmed(self, session: _Talk) -> int | None:
@@ -62,8 +68,9 @@ class _Echo:
 class _Request(asyncio.Protocol):
     """Reads one upgrade request, and hands its connection over."""
 
-    def __init__(self, opener: Opener[_Talk]) -> None:
+    def __init__(self, opener: Opener[_Talk], turns: Turns) -> None:
         self._opener = opener
+        self._turns = turns
         self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -75,7 +82,8 @@ class _Request(asyncio.Protocol):
         if found:
             headers = BytesHeaderParser().parsebytes(head.partition(b"\r\n")[2])
             opening = self._opener.negotiate(headers.items(), bot=False)
-            opening.begin(self._transport, "127.0.0.1", None, early, lambda: None)
+            account = self._turns.account("127.0.0.1")
+            opening.begin(self._transport, account, "127.0.0.1", None, early, lambda: None)
 
 
 @asynccontextmanager
@@ -83,8 +91,11 @@ async def echoing() -> AsyncIterator[str]:
     """The address of an echo, which is there for as long as the block lasts."""
     loop = asyncio.get_running_loop()
     heartbeat = Heartbeat(loop, _LIMITS.ping_interval_s, _LIMITS.silence_s)
-    opener = Opener(Wiring(loop, _LIMITS, _Echo(), Stats(), heartbeat))
-    server = await loop.create_server(lambda: _Request(opener), "127.0.0.1", 0)
+    stats = Stats()
+    turns = Turns(loop, _LIMITS, stats)
+    wiring: Wiring[_Talk] = Wiring(loop, _LIMITS, _Echo(), stats, heartbeat, turns)
+    opener = Opener(wiring)
+    server = await loop.create_server(lambda: _Request(opener, turns), "127.0.0.1", 0)
     heartbeat.start()
     try:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -125,6 +125,7 @@ class Stats:
         "bytes_in",
         "closes",
         "connections_opened",
+        "deliveries",
         "events_in",
         "events_out",
         "flush_blocks",
@@ -132,12 +133,14 @@ class Stats:
         "loop_busy",
         "loop_lag",
         "refusals",
+        "slowed",
         "throttled",
     )
 
     def __init__(self) -> None:
         self.connections_opened = 0
         self.bytes_in = 0
+        self.deliveries = 0
         self.events_in = 0
         self.events_out = 0
         self.throttled = 0
@@ -147,6 +150,7 @@ class Stats:
         self.loop_lag = 0.0
         self.refusals: Counter[str] = Counter()
         self.closes: Counter[str] = Counter()
+        self.slowed: Counter[str] = Counter({"input": 0, "client": 0, "network": 0})
 
 
 class StatsCollector(Collector):
@@ -178,6 +182,7 @@ class StatsCollector(Collector):
         for name, text, value in (
             ("connections_opened", "Sockets that completed the handshake", stats.connections_opened),
             ("received_bytes", "Bytes from WebSocket peers", stats.bytes_in),
+            ("deliveries", "Control messages to rooms, counted once a listener", stats.deliveries),
             ("events_in", "MIDI events accepted", stats.events_in),
             ("events_out", "MIDI events handed to listeners' sockets", stats.events_out),
             ("throttled", "Times that a client was throttled for reading too slowly", stats.throttled),
@@ -186,6 +191,7 @@ class StatsCollector(Collector):
         for name, text, counts in (
             ("refusals", "Refused messages by code", stats.refusals),
             ("closes", "Sockets closed by the server, by name", stats.closes),
+            ("slowed", "Times that a connection had to wait for its turn, by whose limit it was", stats.slowed),
         ):
             family = CounterMetricFamily(f"rhythmd_{name}", text, labels=["code"])
             for code, count in counts.items():

@@ -13,7 +13,7 @@ from blockbuster import BlockBuster
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythmd.app import Server
-from rhythmd.net import connection, transports
+from rhythmd.net import peer, transports
 from tests.certificates import Certificate, make_certificate
 from tests.client import Client, Connect, open_client
 from tests.raw import ConnectRaw, RawClient, open_raw
@@ -102,7 +102,7 @@ async def server(serve: Serve) -> Server:
 @pytest.fixture
 def hasty_close(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers in this process do not wait for long for the answer to their close."""
-    for module in (connection, transports):
+    for module in (peer, transports):
         monkeypatch.setattr(module, "CLOSE_S", 0.1)
 
 

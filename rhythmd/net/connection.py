@@ -1,30 +1,30 @@
-"""One open WebSocket connection: frames, flow control, close.
+"""What comes in on a WebSocket connection: bytes, frames, messages.
 
-The fast path stands in front of `websockets`' Sans-I/O state machine: a complete, final, masked binary frame under 126
-bytes, while no fragmented message is open, is decoded in place. Every other frame goes, whole, to the state machine.
+`FairProtocol.data_received` has the bytes worked off, at once or when it is their turn. The fast path stands in front
+of `websockets`' Sans-I/O state machine: a complete, final, masked binary frame under 126 bytes, while no fragmented
+message is open, is decoded in place. Every other frame goes, whole, to the state machine.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Generic
+from time import monotonic
+from typing import Final
 
 from websockets.frames import Frame, Opcode
-from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
 
-from rhythm_protocol.close import ABNORMAL, INVALID_DATA, SILENT, UNSUPPORTED_DATA, Close, close_rule, left_with
+from rhythm_protocol.close import ABNORMAL, INVALID_DATA, SILENT, UNSUPPORTED_DATA
 from rhythm_protocol.websocket import server_frame
-from rhythmd.config import LimitsConfig
-from rhythmd.hub.ports import Encoding, Identity, LapsedLogin, Receiver, SessionT
+from rhythmd.fairness.account import Account
+from rhythmd.hub.ports import Arrival, Encoding, SessionT
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.gathering import Gathering
-from rhythmd.net.heartbeat import Heartbeat
-from rhythmd.net.transports import CLOSE_S, end_output, keep_little_unsent
-from rhythmd.telemetry import Stats, net_log
+from rhythmd.net.peer import PeerConnection, Wiring
+from rhythmd.net.transports import keep_little_unsent
+from rhythmd.telemetry import net_log
 
-__all__ = ["Connection", "Wiring"]
+__all__ = ["Connection"]
 
 FINAL_BINARY: Final = 0x82
 MASKED: Final = 0x80
@@ -32,28 +32,17 @@ SHORT: Final = 126
 PING: Final = b"\x89\x00"  # no payload: any pong is a sign of life
 SHORT_HEAD: Final = 6  # two bytes and the mask
 OPCODE: Final = 0x0F
+TURN_S: Final = 0.0005
+"""Of the loop's time, and so many frames, for one connection; then others have their turn."""
+TURN_FRAMES: Final = 32
 PING_OPCODE: Final = 0x9
 NUMBER_SIZE: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring(Generic[SessionT]):
-    """Everything that the connections of a listener share."""
-
-    loop: asyncio.AbstractEventLoop
-    limits: LimitsConfig
-    receiver: Receiver[SessionT]
-    stats: Stats
-    heartbeat: Heartbeat
-
-
-class Connection(asyncio.Protocol, Generic[SessionT]):
+class Connection(PeerConnection[SessionT]):
     """One open connection; implements `hub.ports.Peer`. `on_gone` is called once, when the transport is lost."""
 
-    __slots__ = (
-        "_fast", "_gathering", "_on_binary", "_on_gone", "_protocol", "_quiet", "_session", "_tail", "_timer",
-        "_transport", "_wanted", "_wiring", "address", "bot", "encoding", "heard", "write",
-    )  # fmt: skip
+    __slots__ = ("_gathering", "_on_binary", "_on_gone", "_quiet", "_tail", "_wanted", "heard")
 
     def __init__(
         self,
@@ -61,33 +50,25 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         transport: asyncio.Transport,
         protocol: ServerProtocol,
         encoding: Encoding,
+        account: Account,
         address: str,
         on_gone: Callable[[], None],
         *,
         bot: bool,
     ) -> None:
-        self._wiring = wiring
-        self._transport = transport
-        self._protocol = protocol
+        super().__init__(wiring, transport, protocol, encoding, account, address, bot=bot)
         self._on_gone = on_gone
-        self.address = address
-        self.encoding = encoding
-        self.bot = bot
-        self.write: Callable[[bytes], None] = transport.write
         self.heard = True
         self._quiet = 0
-        self._session: SessionT | None = None
         self._on_binary = wiring.receiver.on_binary
-        self._fast: SessionT | None = None  # the session, while the fast path may be taken
         self._tail = b""  # bytes of a frame that is not whole yet
         self._wanted = 0  # its size, once known
         self._gathering = Gathering(is_text_expected=encoding is Encoding.TEXT)
-        self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, identity: Identity | LapsedLogin | None, data: bytes) -> None:
+    def begin(self, identity: Arrival, data: bytes) -> None:
         """The handshake is answered. `data` came right behind it."""
-        self._transport.set_write_buffer_limits(high=self._wiring.limits.music_buffer_bytes)
-        raw = self._transport.get_extra_info("socket")
+        self.transport.set_write_buffer_limits(high=self._wiring.limits.music_buffer_bytes)
+        raw = self.transport.get_extra_info("socket")
         if raw is not None:
             keep_little_unsent(raw)
         self._wiring.heartbeat.add(self)
@@ -96,9 +77,10 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._session = self._wiring.receiver.attach(self, identity)
         self._set_fast(self._protocol)
         if data:
-            self._receive(data, 0)
+            self.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         self._set_timer(None)
         self._wiring.heartbeat.discard(self)
         self._detach(ABNORMAL)
@@ -110,22 +92,38 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     # Receiving
 
-    def data_received(self, data: bytes) -> None:
+    def work_off(self, data: bytes, at: int) -> int:
         self.heard = True
-        self._wiring.stats.bytes_in += len(data)
-        if self._tail:
-            if len(self._tail) + len(data) < self._wanted:
-                self._tail += data
-                self._look(self._protocol)
-                return
-            data = self._tail + data
-            self._tail = b""
-        self._receive(data, 0)
+        reached = self._receive(data, at) if not self._tail else self._go_on(data, at)
+        self._wiring.stats.bytes_in += reached - at
+        return reached
 
-    def _receive(self, data: bytes, at: int) -> None:
-        """Take the frames out of `data` from index `at` on; keep what is no whole frame."""
+    def _go_on(self, data: bytes, at: int) -> int:
+        """The same, in the middle of a frame."""
+        kept = len(self._tail)
+        if kept + len(data) - at < self._wanted:
+            self._tail += data[at:]
+            self._look(self._protocol)
+            return len(data)
+        data = self._tail + data[at:]
+        self._tail = b""
+        return at + self._receive(data, 0) - kept
+
+    def _receive(self, data: bytes, at: int) -> int:
+        """Take frames out of `data` from index `at` on, for a moment; keep what is no whole frame.
+
+        The index that was reached.
+        """
         end = len(data)
+        frames = 0
+        until = 0.0
         while at < end:
+            if frames:
+                now = monotonic()
+                until = until or now + TURN_S
+                if now > until or frames == TURN_FRAMES:
+                    break
+            frames += 1
             session = self._fast
             if session is not None and end - at >= SHORT_HEAD and data[at] == FINAL_BINARY:
                 length = data[at + 1] - MASKED
@@ -135,9 +133,9 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
                     self._on_binary(session, payload)
                     at = stop
                     continue
-            at = self._receive_frame(data, at)
-            if not at:
-                return
+            at = self._receive_frame(data, at) or end
+        self.account.frames += frames
+        return at
 
     def _receive_frame(self, data: bytes, at: int) -> int:
         """Give the frame at `at` to the state machine. Index after it; 0 when there is nothing to go on with."""
@@ -204,18 +202,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         possible = self.encoding is Encoding.BINARY and protocol.current_size is None
         self._fast = self._session if possible else None
 
-    # Flow control and silence
-
-    def waiting_bytes(self) -> int:
-        return self._transport.get_write_buffer_size()
-
-    def pause_writing(self) -> None:
-        if self._session is not None:
-            self._wiring.receiver.on_pause(self._session)
-
-    def resume_writing(self) -> None:
-        if self._session is not None:
-            self._wiring.receiver.on_drain(self._session)
+    # Who speaks, and silence
 
     def hand_to(self, session: SessionT) -> None:
         self._session = session
@@ -243,57 +230,3 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     def _take_pong(self, payload: bytes) -> None:
         if self._session is not None and len(payload) == NUMBER_SIZE:
             self._wiring.receiver.on_confirm(self._session, int.from_bytes(payload, "big"))
-
-    # Closing
-
-    def close(self, rule: Close) -> None:
-        protocol = self._protocol
-        if protocol.state is not OPEN or self._session is None:
-            return
-        self._wiring.stats.closes[rule.name] += 1
-        protocol.send_close(rule.code, rule.name)
-        self._send_pending(protocol)
-        self._detach(rule)
-        self._set_timer(self._wiring.loop.call_later(CLOSE_S, self.abort))
-
-    def abort(self) -> None:
-        """Drop the connection at once."""
-        self._transport.abort()
-
-    def _fail(self, protocol: ServerProtocol, rule: Close, reason: str) -> None:
-        """The peer broke the rules of WebSocket: close without waiting for its answer."""
-        protocol.fail(rule.code, reason)
-        self._send_pending(protocol)
-
-    def _send_pending(self, protocol: ServerProtocol) -> None:
-        """Write what the state machine wants written; its end of stream ends ours."""
-        for data in protocol.data_to_send():
-            if self.waiting_bytes() > self._wiring.limits.write_buffer_bytes:
-                self.abort()  # it asks for pongs and does not read them
-            elif data:
-                self.write(data)
-            else:
-                self._detach(self._end(protocol))
-                self._set_timer(end_output(self._transport, self._wiring.loop))
-
-    def _end(self, protocol: ServerProtocol) -> Close:
-        """Why the state machine ends the stream: the client closed, or broke the rules."""
-        if protocol.close_rcvd is not None:
-            return left_with(protocol.close_rcvd.code)
-        if protocol.close_sent is None:
-            return ABNORMAL
-        rule = close_rule(protocol.close_sent.code)
-        self._wiring.stats.closes[rule.name] += 1
-        return rule
-
-    def _detach(self, rule: Close) -> None:
-        """From here on nobody hears or writes here."""
-        self._fast = None
-        session, self._session = self._session, None
-        if session is not None:
-            self._wiring.receiver.on_lost(session, rule)
-
-    def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = timer

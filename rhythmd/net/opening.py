@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Generic
 
-from rhythmd.hub.ports import Identity, LapsedLogin, SessionT
-from rhythmd.net.connection import Connection, Wiring
+from rhythmd.fairness.account import Account
+from rhythmd.hub.ports import Arrival, SessionT
+from rhythmd.net.connection import Connection
 from rhythmd.net.handshake import Handshake
+from rhythmd.net.peer import Wiring
 
 __all__ = ["Opener", "Opening"]
 
@@ -24,8 +26,9 @@ class Opening(Generic[SessionT]):
     def begin(
         self,
         transport: asyncio.Transport,
+        account: Account,
         address: str,
-        identity: Identity | LapsedLogin | None,
+        identity: Arrival,
         early: bytes,
         on_gone: Callable[[], None],
     ) -> None:
@@ -33,6 +36,7 @@ class Opening(Generic[SessionT]):
 
         Args:
             transport: nobody else's any more.
+            account: of what it costs.
             address: of the client.
             identity: of who is known, or why the cookie that was shown proves nothing.
             early: bytes that came right behind the request.
@@ -41,7 +45,7 @@ class Opening(Generic[SessionT]):
         transport.write(self._handshake.answer)
         handshake = self._handshake
         connection = Connection(
-            self._wiring, transport, handshake.protocol, handshake.encoding, address, on_gone, bot=self.bot
+            self._wiring, transport, handshake.protocol, handshake.encoding, account, address, on_gone, bot=self.bot
         )
         transport.set_protocol(connection)
         transport.resume_reading()

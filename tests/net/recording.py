@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple, cast
 
 from rhythm_protocol.close import Close
-from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, Peer
+from rhythmd.hub.ports import Arrival, Credentials, Identity, LapsedLogin, Peer
 
 __all__ = ["Nobody", "RecordingReceiver", "RecordingTransport"]
 
@@ -17,6 +17,7 @@ class RecordingTransport(asyncio.Transport):
         self.written = bytearray()
         self.ended = False
         self.gone = False
+        self.is_paused = False
         self.protocol = asyncio.Protocol()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -29,8 +30,11 @@ class RecordingTransport(asyncio.Transport):
     def can_write_eof(self) -> bool:
         return True
 
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
     def resume_reading(self) -> None:
-        pass
+        self.is_paused = False
 
     def is_closing(self) -> bool:
         return self.gone
@@ -72,7 +76,7 @@ class RecordingReceiver:
         self.messages: list[bytes | str] = []
         self.lost = 0
 
-    def attach(self, peer: Peer[Session], identity: Identity | LapsedLogin | None) -> Session:
+    def attach(self, peer: Peer[Session], identity: Arrival) -> Session:
         return Session(peer)
 
     def on_binary(self, session: Session, payload: bytes) -> None:
@@ -80,6 +84,9 @@ class RecordingReceiver:
 
     def on_text(self, session: Session, payload: str) -> None:
         self.messages.append(payload)
+
+    def on_slowed(self, session: Session) -> None:
+        pass
 
     def on_pause(self, session: Session) -> None:
         pass

@@ -21,9 +21,10 @@ from websockets.server import ServerProtocol
 from rhythm_protocol.close import INVALID_DATA, PROTOCOL_ERROR, UNSUPPORTED_DATA
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythmd.config import LimitsConfig
-from rhythmd.net.connection import Wiring
+from rhythmd.fairness.turns import Turns
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.opening import Opener
+from rhythmd.net.peer import Wiring
 from rhythmd.telemetry import Stats
 from tests.net.frames import GivenFrame, frames, segments
 from tests.net.recording import RecordingReceiver, RecordingTransport, Session
@@ -138,7 +139,7 @@ class Reference:
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Only takes timers; it never runs."""
+    """Takes timers, and runs when a connection waits for its turn."""
     loop = asyncio.new_event_loop()
     yield loop
     loop.close()
@@ -164,12 +165,16 @@ def connection_effect(parts: list[bytes], limit: int, subprotocol: str, loop: as
         receiver,
         Stats(),
         Heartbeat(loop, 20.0, 40.0),
+        (turns := Turns(loop, LimitsConfig(), Stats())),
     )
     opening = Opener(wiring).negotiate([*UPGRADE, ("Sec-WebSocket-Protocol", subprotocol)], bot=False)
     first, *others = parts or [b""]
-    opening.begin(transport, "127.0.0.1", None, first, lambda: None)
+    opening.begin(transport, turns.account("127.0.0.1"), "127.0.0.1", None, first, lambda: None)
     for part in others:
         transport.protocol.data_received(part)
+    while transport.is_paused:  # what was too much for one turn of the loop
+        loop.call_soon(loop.stop)
+        loop.run_forever()
     answer, _, written = bytes(transport.written).partition(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 101 ")
     effect = Effect(receiver.messages, written_frames(written), transport.ended, is_open=not receiver.lost)

@@ -1,0 +1,133 @@
+"""What a connection and its network have cost, and whether they may go on at once.
+
+Each account is one number, a time: when all that was spent is paid off at the agreed rate (the generic cell rate
+algorithm, ITU-T I.371). It lies behind us for whoever spends little, and costs one comparison and one addition to keep.
+"""
+
+from math import ceil
+from typing import Final
+
+from rhythmd.config import LimitsConfig
+
+__all__ = ["Account", "NetworkAccount", "Prices"]
+
+CLIENT_CREDIT_S: Final = 0.1
+"""How far ahead of the clock a client's account may be: at 5 % of the loop's time that is 5 ms of work at once."""
+NETWORK_CREDIT_S: Final = 0.06
+
+
+class Prices:
+    """What is agreed, for all connections.
+
+    Args:
+        limits: in the operator's terms.
+
+    Attributes:
+        client: seconds of an account for a second of the loop's time.
+        network: the same for the account of a network. It rises with the number of networks that wait for their turn:
+            what they may spend before others have had theirs is shared among them.
+        frame: seconds of an account for a frame.
+        byte: seconds of an account for a byte.
+        credit_s: how far ahead of the clock the account of frames and bytes may be.
+        flood_s: for how long it may be further ahead.
+    """
+
+    __slots__ = ("_network", "byte", "client", "credit_s", "flood_s", "frame", "network")
+
+    def __init__(self, limits: LimitsConfig) -> None:
+        self.client = 100.0 / limits.client_share
+        self.network = self._network = 100.0 / limits.network_share
+        self.frame = 1.0 / limits.frames_per_s
+        self.byte = 1.0 / limits.bytes_per_s
+        self.credit_s = limits.input_burst_s
+        self.flood_s = limits.flood_s
+
+    def share_among(self, networks: int) -> None:
+        """So many networks wait for their turn."""
+        self.network = self._network * (1 + networks)
+
+
+class NetworkAccount:
+    """What the connections of one network have cost together. `paid_at` is a time of the monotonic clock."""
+
+    __slots__ = ("forgiven_at", "paid_at")
+
+    def __init__(self) -> None:
+        self.paid_at = 0.0
+        self.forgiven_at = 0.0  # when its floods are forgotten
+
+    def flooded(self, now: float, memory_s: float, closes: int) -> None:
+        """One of its connections was closed for flooding; `closes` of them fill the memory of `memory_s` seconds."""
+        self.forgiven_at = max(self.forgiven_at, now) + memory_s / closes
+
+    def is_welcome(self, now: float, memory_s: float) -> bool:
+        """Whether it may open sockets."""
+        return self.forgiven_at - now < memory_s
+
+    def wait_s(self, now: float, memory_s: float) -> int:
+        """Seconds after which it may."""
+        return max(1, ceil(self.forgiven_at - now - memory_s))
+
+
+class Account:
+    """What one connection has cost. On the hot path.
+
+    Attributes:
+        network: whose account it shares.
+        frames: that are not charged yet.
+        flooding_since: when it went over its frames and bytes; None when it has paid them all off since.
+    """
+
+    __slots__ = ("_input_paid_at", "_paid_at", "_prices", "flooding_since", "frames", "network")
+
+    def __init__(self, prices: Prices, network: NetworkAccount) -> None:
+        self._prices = prices
+        self.network = network
+        self.frames = 0
+        self.flooding_since: float | None = None
+        self._paid_at = 0.0
+        self._input_paid_at = 0.0
+
+    def may_go_on(self, now: float) -> bool:
+        """Whether what comes in is handled at once, or waits for its turn."""
+        return (
+            self._paid_at - now < CLIENT_CREDIT_S
+            and self.network.paid_at - now < NETWORK_CREDIT_S
+            and self._input_paid_at - now < self._prices.credit_s
+        )
+
+    def charge(self, start: float, end: float, size: int) -> None:
+        """From `start` to `end` the loop worked for this connection, which sent `size` bytes."""
+        self.charge_work(start, end)
+        self.charge_input(start, size)
+
+    def charge_work(self, start: float, end: float) -> None:
+        """The loop worked for this connection from `start` to `end`, before others had their turn."""
+        prices, network = self._prices, self.network
+        paid_at = self._paid_at
+        self._paid_at = (paid_at if paid_at > start else start) + (end - start) * prices.client
+        paid_at = network.paid_at
+        network.paid_at = (paid_at if paid_at > start else start) + (end - start) * prices.network
+
+    def charge_input(self, now: float, size: int) -> None:
+        """It has sent `size` bytes, and `frames`."""
+        prices, paid_at = self._prices, self._input_paid_at
+        if paid_at <= now:
+            paid_at = now
+            self.flooding_since = None
+        self._input_paid_at = paid_at + self.frames * prices.frame + size * prices.byte
+        self.frames = 0
+
+    def input_wait_s(self, now: float) -> float:
+        """Seconds until it has sent no more than it may; 0 when that is so."""
+        return max(0.0, self._input_paid_at - now - self._prices.credit_s)
+
+    def is_flooding(self, now: float) -> bool:
+        """Whether it has been over for too long."""
+        return self.flooding_since is not None and now - self.flooding_since > self._prices.flood_s
+
+    def reason(self, now: float) -> str:
+        """Why it has to wait, for the metrics: `input`, `client` or `network`."""
+        if self._input_paid_at - now >= self._prices.credit_s:
+            return "input"
+        return "client" if self._paid_at - now >= CLIENT_CREDIT_S else "network"

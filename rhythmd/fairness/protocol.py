@@ -1,0 +1,93 @@
+"""A connection that is worked off when it is its turn."""
+
+import asyncio
+from time import monotonic
+
+from rhythmd.fairness.account import Account
+from rhythmd.fairness.turns import Turns
+
+__all__ = ["FairProtocol"]
+
+
+class FairProtocol(asyncio.Protocol):
+    """Hands on what comes in at once while its accounts allow it; else it stops reading, and waits for its turn.
+
+    Args:
+        turns: of all connections.
+        account: of this one.
+        transport: its own.
+    """
+
+    __slots__ = ("_at", "_held", "_turns", "account", "transport")
+
+    def __init__(self, turns: Turns, account: Account, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self._turns = turns
+        self.account = account
+        self._held: bytes | None = None  # what waits for its turn, from index `_at` on
+        self._at = 0
+
+    def work_off(self, data: bytes, at: int) -> int:
+        """Handle some of `data` from index `at` on: no more than a moment's work. The index that was reached.
+
+        It counts frames in the account.
+        """
+        raise NotImplementedError
+
+    def slowed(self) -> None:
+        """More comes in than may; called once, until all of it is paid off."""
+
+    def flooding(self) -> None:
+        """That has gone on for too long; called until the connection is gone."""
+        raise NotImplementedError
+
+    def data_received(self, data: bytes) -> None:
+        account = self.account
+        start = monotonic()
+        if self._held is not None or not account.may_go_on(start):
+            account.charge_input(start, len(data))
+            self._hold(data, 0)
+            return
+        reached = self.work_off(data, 0)
+        account.charge(start, monotonic(), len(data))
+        if reached < len(data):
+            self._hold(data, reached)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._held = None
+
+    def _hold(self, data: bytes, at: int) -> None:
+        if self._held is not None:
+            self._held = self._held[self._at :] + data[at:]
+            self._at = 0
+        elif not self.transport.is_closing():
+            self._held, self._at = data, at
+            self.transport.pause_reading()
+            self._turns.wait(self)
+
+    def take_turn(self) -> bool:
+        """Implements `Waiter`. What is done here is not charged as work: others had their turn before."""
+        held, account = self._held, self.account
+        if held is None or self.transport.is_closing():
+            return False
+        now = monotonic()
+        wait_s = account.input_wait_s(now)
+        if wait_s:
+            self._wait_until_paid(now, wait_s)
+            return False
+        if self._at == len(held):  # a turn of its own, because to read is work, too
+            self._held = None
+            self.transport.resume_reading()
+            return False
+        self._at = self.work_off(held, self._at)
+        account.charge_input(now, 0)
+        return True
+
+    def _wait_until_paid(self, now: float, wait_s: float) -> None:
+        account = self.account
+        if account.flooding_since is None:
+            account.flooding_since = now
+            self.slowed()
+        elif account.is_flooding(now):
+            self.flooding()
+        self._turns.wait_until_paid(self, wait_s)

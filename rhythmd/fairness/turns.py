@@ -1,0 +1,114 @@
+"""Whose turn it is, when there is more to do than may be done at once.
+
+Networks take turns, and within each its connections. A round of them ends after a moment, and goes on when the loop has
+served whoever came in meanwhile: so whoever spends little is never behind whoever spends much.
+"""
+
+import asyncio
+from collections import deque
+from time import monotonic
+from typing import Final, Protocol
+
+from rhythmd.addresses import customer_network, is_loopback
+from rhythmd.bounded import BoundedDict
+from rhythmd.config import LimitsConfig
+from rhythmd.fairness.account import Account, NetworkAccount, Prices
+from rhythmd.telemetry import Stats
+
+__all__ = ["Turns", "Waiter"]
+
+ROUND_S: Final = 0.002
+NETWORKS: Final = 20_000  # that are remembered; each takes some hundred bytes
+
+
+class Waiter(Protocol):
+    """What waits for its turn."""
+
+    @property
+    def account(self) -> Account: ...
+
+    def take_turn(self) -> bool:
+        """Do a moment's work; whether to have another turn."""
+        ...
+
+
+class Turns:
+    """Keeps the accounts of networks, and gives turns.
+
+    Args:
+        loop: on which all of this runs.
+        limits: of what a client and a network may cost.
+        stats: counts whoever had to wait, and why.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: LimitsConfig, stats: Stats) -> None:
+        self._loop = loop
+        self._stats = stats
+        self._limits = limits
+        self.prices = Prices(limits)
+        self._networks: BoundedDict[str, NetworkAccount] = BoundedDict(NETWORKS)
+        self._queues: dict[NetworkAccount, deque[Waiter]] = {}
+        self._order: deque[NetworkAccount] = deque()  # the network whose turn it is comes first
+
+    def network(self, address: str) -> NetworkAccount:
+        """The account of an address's network. Loopback is a whole machine: each of its connections has its own."""
+        if is_loopback(address):
+            return NetworkAccount()
+        network = customer_network(address)
+        account = self._networks.get(network)
+        if account is None:
+            account = self._networks[network] = NetworkAccount()
+        else:
+            self._networks.move_to_end(network)
+        return account
+
+    def account(self, address: str) -> Account:
+        """The account of a new connection from `address`."""
+        return Account(self.prices, self.network(address))
+
+    def flooded(self, network: NetworkAccount) -> None:
+        """A connection of this network was closed for flooding."""
+        network.flooded(monotonic(), self._limits.flood_memory_s, self._limits.flood_closes)
+
+    def wait(self, waiter: Waiter) -> None:
+        """Give `waiter` its turn when those before it have had theirs."""
+        now = monotonic()
+        self._stats.slowed[waiter.account.reason(now)] += 1
+        self._enqueue(waiter)
+
+    def wait_until_paid(self, waiter: Waiter, wait_s: float) -> None:
+        """Give `waiter` its turn in `wait_s` seconds at the earliest."""
+        self._stats.slowed["input"] += 1
+        self._loop.call_later(wait_s, self._enqueue, waiter)
+
+    def _enqueue(self, waiter: Waiter) -> None:
+        if not self._order:
+            self._loop.call_soon(self._round)
+        network = waiter.account.network
+        queue = self._queues.get(network)
+        if queue is None:
+            queue = self._queues[network] = deque()
+            self._order.append(network)
+            self.prices.share_among(len(self._order))
+        queue.append(waiter)
+
+    def _round(self) -> None:
+        """Turns for a moment, one network after the other."""
+        order, queues = self._order, self._queues
+        end = monotonic() + ROUND_S
+        while order:
+            network = order[0]
+            queue = queues[network]
+            waiter = queue.popleft()
+            if waiter.take_turn():
+                queue.append(waiter)
+            order.popleft()
+            if queue:
+                order.append(network)
+            else:
+                del queues[network]
+            if monotonic() >= end:
+                break
+        self.prices.share_among(len(order))
+        if order:
+            self._loop.call_soon(self._round)
