@@ -32,7 +32,7 @@ from rhythmd.options import choice, positive_int, text
 from rhythmd.ports import Store, StoreError
 from rhythmd.rows import FOREVER, Account, Role
 from rhythmd.store.cache import MemoryCache
-from rhythmd.terminal import complain, has_surrogates, printable
+from rhythmd.terminal import complain, has_surrogates, printable, trouble_of
 
 __all__ = [
     "OPERATOR",
@@ -148,7 +148,7 @@ def _run(work: Work, ask: Ask | None, config: Config, options: argparse.Namespac
     except BrokenPipeError:
         raise
     except (AuthError, StoreError, OSError) as error:
-        complain(str(error))
+        complain(trouble_of(error))
         return FAILED
 
 

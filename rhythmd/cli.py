@@ -19,7 +19,7 @@ from rhythmd.errors import ConfigError
 from rhythmd.ports import StoreError
 from rhythmd.sheet_admin.commands import add_sheet_commands
 from rhythmd.telemetry import setup_logging
-from rhythmd.terminal import INTERRUPTED, NO_READER, complain, finish, let_go_of_output, prepare
+from rhythmd.terminal import INTERRUPTED, NO_READER, complain, finish, let_go_of_output, prepare, trouble_of
 
 __all__ = ["main"]
 
@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
         let_go_of_output()
         return NO_READER
     except OSError as error:
-        complain(str(error))
+        complain(trouble_of(error))
         return EXIT_FAILED
     return status
 

@@ -3,11 +3,14 @@
 import argparse
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from rhythmd.terminal import has_surrogates
 
-__all__ = ["choice", "positive_int", "positive_number", "text"]
+__all__ = ["choice", "positive_int", "positive_number", "speed", "text"]
+
+SLOWEST: Final = 0.01
+FASTEST: Final = 100.0
 
 ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
 
@@ -39,6 +42,17 @@ def positive_number(given: str) -> float:
         value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a number above 0, is {given!r}")
+    return value
+
+
+def speed(given: str) -> float:
+    """How many times as fast: so that no time is beyond what can be counted."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = 0.0
+    if not SLOWEST <= value <= FASTEST:
+        raise argparse.ArgumentTypeError(f"must be a number from {SLOWEST:g} to {FASTEST:g}, is {given!r}")
     return value
 
 

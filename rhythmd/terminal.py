@@ -20,6 +20,7 @@ __all__ = [
     "let_go_of_output",
     "prepare",
     "printable",
+    "trouble_of",
 ]
 
 INTERRUPTED: Final = 130  # as shells count: 128 and the number of SIGINT
@@ -46,6 +47,13 @@ def complain(text: str) -> None:
     """Tell the user something, in one line on standard error. It does not matter if nobody reads that."""
     with suppress(OSError):
         print(f"rhythmd: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def trouble_of(error: Exception) -> str:
+    """What went wrong, without the number that the system has for it, but with the file."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def prepare() -> None:

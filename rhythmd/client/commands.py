@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rhythmd.config import Config, socket_address
-from rhythmd.options import positive_number, text
+from rhythmd.options import positive_number, speed, text
 
 __all__ = ["add_client_commands"]
 
@@ -41,7 +41,7 @@ def add_client_commands(commands: Commands, add_config_options: AddOptions, load
 
     player = commands.add_parser("play", help="play a MIDI file into a room")
     player.add_argument("file", type=Path, metavar="FILE.mid", help="Standard MIDI File to play")
-    player.add_argument("--speed", type=positive_number, default=1.0, help="how many times as fast (default: 1)")
+    player.add_argument("--speed", type=speed, default=1.0, help="how many times as fast (default: 1)")
     player.set_defaults(run=run(_play))
     listener = commands.add_parser("listen", help="print or record what a room plays")
     listener.add_argument("--record", type=Path, metavar="OUT.mid", help="write a Standard MIDI File, a track a player")

@@ -97,6 +97,8 @@ async def _connect(address: str) -> ClientConnection:
             ping_interval=None, open_timeout=PATIENCE_S, close_timeout=CLOSE_S,
             proxy=None if _is_this_machine(address) else True,
         )  # fmt: skip
+    except UnicodeError:  # a label of the host's name is empty, or has more than 63 characters
+        raise Unreachable(f"{address} has no name of a host in it") from None
     except (OSError, WebSocketException) as error:
         raise Unreachable(f"cannot connect to {address}: {error}") from None
     if connected.subprotocol != SUBPROTOCOL_BINARY:

@@ -73,11 +73,17 @@ class Listener:
         """
         self.tls = tls
         for host in hosts:
-            server = await self.loop.create_server(lambda: IncomingConnection(self), host, port, backlog=BACKLOG)
+            server = await self._listen(host, port)
             self._servers.append(server)
             bound: int = server.sockets[0].getsockname()[1]
             port = bound
         return port
+
+    async def _listen(self, host: str, port: int) -> asyncio.Server:
+        try:
+            return await self.loop.create_server(lambda: IncomingConnection(self), host, port, backlog=BACKLOG)
+        except UnicodeError:  # an empty label, or one of more than 63 characters
+            raise OSError(f"{host} is no name of a host") from None
 
     def stop_accepting(self) -> None:
         for server in self._servers:

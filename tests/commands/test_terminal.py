@@ -1,13 +1,15 @@
 """Commands at a terminal: what ends them, and what others choose to be called."""
 
 import contextlib
+import errno
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,7 @@ import pytest
 
 from rhythmd.cli import main
 from rhythmd.terminal import printable
+from tests.conftest import ErrorLog
 from tests.deadline import DEADLINE_S
 from tests.server import server_environment
 
@@ -160,7 +163,7 @@ def test_reader_that_has_gone_ends_a_command_quietly(data: Path, command: Sequen
 
 def test_output_that_cannot_be_written_is_told(data: Path) -> None:
     done = run("user", "list", "--data", str(data), shell="> /dev/full")
-    assert (done.returncode, done.stderr) == (1, f"rhythmd: [Errno 28] {os.strerror(28)}\n")
+    assert (done.returncode, done.stderr) == (1, f"rhythmd: {os.strerror(28)}\n")
 
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
@@ -254,7 +257,10 @@ def test_setting_that_is_no_utf8_is_named(capsys: pytest.CaptureFixture[str]) ->
         (("user", "ban", "Clara", "--seconds", "-1"), "must be a whole number above 0, is '-1'"),
         (("user", "mute", "Clara", "--seconds", "x"), "must be a whole number above 0, is 'x'"),
         (("listen", "--room", "a", "--seconds", "nan"), "must be a number above 0, is 'nan'"),
-        (("play", "a.mid", "--room", "a", "--speed", "fast"), "must be a number above 0, is 'fast'"),
+        *(
+            (("play", "a.mid", "--room", "a", "--speed", given), f"must be a number from 0.01 to 100, is '{given}'")
+            for given in ("fast", "0", "-1", "nan", "inf", "1e-300", "1e300")
+        ),
         (("user",), "required: COMMAND"),
         (("user", "erase"), "create"),
     ],
@@ -307,3 +313,64 @@ def test_new_folder_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == f"rhythmd: {folder} is a new folder for what is kept (server.data_dir)\n"
     assert main(["db", "migrate", "--data", str(folder)]) == 0
     assert capsys.readouterr().err == ""
+
+
+def newer(database: Path) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+        connection.commit()
+
+
+def a_folder(database: Path) -> None:
+    database.unlink()
+    database.mkdir()
+
+
+def torn(database: Path) -> None:
+    database.write_bytes(b"no database" * 1_000)
+
+
+def cut_off(database: Path) -> None:
+    os.truncate(database, 8_192)
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (newer, "the database has version 999, this program knows versions up to"),
+        (a_folder, "SQLite: unable to open database file"),
+        (torn, "SQLite: file is not a database"),
+        (cut_off, "SQLite: database disk image is malformed"),
+    ],
+)
+@pytest.mark.parametrize("command", [("user", "list"), ("user", "ban", "Clara"), ("db", "check"), ("sheets", "check")])
+def test_database_that_is_of_no_use_is_told(
+    tmp_path: Path,
+    command: Sequence[str],
+    harm: Callable[[Path], None],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    errors_logged: ErrorLog,
+) -> None:
+    assert main(["db", "migrate", "--data", str(tmp_path)]) == 0
+    for beside in tmp_path.glob("rhythmd.sqlite3-*"):
+        beside.unlink()
+    harm(tmp_path / "rhythmd.sqlite3")
+    assert main([*command, "--data", str(tmp_path)]) == 1
+    assert told in capsys.readouterr().err
+    errors_logged.records.clear()
+
+
+@pytest.mark.parametrize("host", ["..", "a" * 64])
+def test_host_that_is_no_name_is_told(tmp_path: Path, host: str) -> None:
+    served = run("serve", "--host", host, "--port", "0", "--data", str(tmp_path))
+    assert (served.returncode, "Traceback" in served.stderr) == (1, False)
+    assert f"cannot listen on {host}, port 0: {host} is no name of a host" in served.stderr
+    heard = run("listen", "--room", "a", "--url", f"ws://a{host}.b:1")
+    assert (heard.returncode, heard.stderr) == (3, f"rhythmd: ws://a{host}.b:1/ws has no name of a host in it\n")
+
+
+def test_file_that_cannot_be_read_is_named(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["sheets", "export", str(tmp_path / "file"), "--data", str(data)]) == 1
+    assert capsys.readouterr().err == f"rhythmd: {tmp_path / 'file'}: {os.strerror(errno.EEXIST)}\n"
