@@ -94,7 +94,7 @@ class DocsResource:
 class HealthResource:
     """`/health/live`, `/health/ready` and `/metrics`, for those who operate the server.
 
-    Live while the loop answers; ready while the store does, too, until the server begins to stop.
+    Live while the loop answers; ready while what is written is kept, too, until the server begins to stop.
     """
 
     def __init__(self, why_not_ready: Callable[[], str | None], metrics: CollectorRegistry) -> None:
