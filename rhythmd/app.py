@@ -197,6 +197,7 @@ class Server:
         """No new connections, members told, buffers flushed, code 1012, out within `server.stop_s`."""
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
+        self._rest.refuse_sockets()
         self._heartbeat.stop()
         self._hub.recorder.stop()
         await self._hub.settle(self._config.server.stop_s / 4)

@@ -14,7 +14,7 @@ from rhythm_protocol.messages import RoomSettings
 from rhythm_protocol.websocket import BINARY, client_frame
 from rhythmd.client.codec import decode_binary, encode_binary
 
-__all__ = ["Client", "Refused", "upgrade_request"]
+__all__ = ["Client", "Refused", "proxy_line", "upgrade_request"]
 
 _CLOSE: Final = 0x8
 _PING: Final = 0x9
@@ -46,6 +46,11 @@ def upgrade_request(host: str, target: str, subprotocol: str | None) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+def proxy_line(source: str) -> bytes:
+    """A PROXY header (version 1) that gives a connection from loopback another address (IPv4) for its own."""
+    return f"PROXY TCP4 {source} 192.0.2.1 40000 80\r\n".encode()
+
+
 class Client(asyncio.Protocol):
     """A connection that answers pings and records what it reads.
 
@@ -69,18 +74,22 @@ class Client(asyncio.Protocol):
         }
 
     @classmethod
-    async def connect(cls, host: str, port: int, target: str, subprotocol: str | None = None) -> Self:
-        """Open a connection to `target`, such as `/ws?room=a`. Raises Refused or OSError."""
+    async def connect(
+        cls, host: str, port: int, target: str, subprotocol: str | None = None, source: str | None = None
+    ) -> Self:
+        """Open a connection to `target`, such as `/ws?room=a`, as if from `source`. Raises Refused or OSError."""
         request = upgrade_request(f"{host}:{port}", target, subprotocol)
+        if source is not None:
+            request = proxy_line(source) + request
         loop = asyncio.get_running_loop()
         _, client = await loop.create_connection(lambda: cls(request), host, port)
         await client._answer(_SWITCHED)
         return client
 
     @classmethod
-    async def connect_rhythmd(cls, host: str, port: int) -> Self:
-        """Open a connection that speaks `rhythm.v1`."""
-        return await cls.connect(host, port, "/ws", SUBPROTOCOL_BINARY)
+    async def connect_rhythmd(cls, host: str, port: int, source: str | None = None) -> Self:
+        """Open a connection that speaks `rhythm.v1`, as if from `source`."""
+        return await cls.connect(host, port, "/ws", SUBPROTOCOL_BINARY, source)
 
     async def server_clock_ahead(self) -> float:
         """Seconds by which rhythmd's clock, as its welcome states it, is ahead of this process's."""

@@ -125,7 +125,8 @@ class Hub:
         self.conductor = Conductor(self.pacer, config.limits.performances)
         self._sheets = Sheets(sheets, self.conductor, self.sessions)
         self._playing = Playing(stats)
-        self.router = Router(self._handlers(verifier, audit), self._fast(), self.sessions, self._spawn)
+        handlers, most = self._handlers(verifier, audit), config.limits.control_bytes
+        self.router = Router(handlers, self._fast(), self.sessions, self._spawn, stats, most)
         self.on_binary: Callable[[Session, bytes], None] = self.router.route_binary
         self.on_text: Callable[[Session, str], None] = self.router.route_text
 
@@ -220,6 +221,7 @@ class Hub:
         self.sessions.stopping = True
         self.conductor.stop()
         for room in self.registry:
+            room.news.finish()
             room.fanout.finish()
         for session in self.sessions:
             if session.peer is not None:

@@ -79,6 +79,7 @@ class RestSide:
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
         socket = SocketResource(opener, login_verifier, auth.traces, source, origins, limits.handshake_s)
+        self._socket = socket
         page = PageResource(source, config.rooms.ban_browser_days)
         docs = DocsResource(table, urls.base, config.rooms.max_players)
         site = _site(page, docs, HealthResource(why_not_ready, metrics), socket)
@@ -92,6 +93,10 @@ class RestSide:
 
     def start(self) -> None:
         self._reports.start()
+
+    def refuse_sockets(self) -> None:
+        """The server is going down."""
+        self._socket.stop()
 
     async def stop(self) -> None:
         """Finish the requests under way, close the rest."""

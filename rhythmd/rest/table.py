@@ -239,7 +239,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
     return (
         Route(
             method="GET", path=f"{V1}/rooms/active", handler=rooms.active, input=ActiveRooms, answer=RoomList,
-            more=NOT_MODIFIED, default=ActiveRooms(),
+            more=NOT_MODIFIED, default=ActiveRooms(), errors=(Code.PRECONDITION_FAILED,),
         ),
         Route(
             method="POST", path=f"{V1}/rooms/create", handler=changes.create, input=CreateRoom, answer=RoomInfo,

@@ -7,7 +7,9 @@ import pytest
 
 from rhythm_protocol.messages import Playout
 from rhythmd.app import Server
+from rhythmd.bridges import RoomPasswords
 from tests.client import Connect
+from tests.deadline import within
 from tests.rest.api import Answer, Api, User, open_api
 from tests.server import Serve
 
@@ -184,6 +186,68 @@ async def test_delete_takes_reserved_seats_away(
     assert [room["name"] for room in listed if room["id"] == room_id] == []
     ack = await (await connect(patient)).join("Salon")  # the name is free again
     assert ack.room.owner is not None
+
+
+class SlowPasswords:
+    """Checks of rooms' passwords, which wait until they are let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.let_go = asyncio.Event(), asyncio.Event()
+        verify = RoomPasswords.verify
+
+        async def later(passwords: RoomPasswords, hashed: str, password: str) -> bool:
+            self.begun.set()
+            await self.let_go.wait()
+            return await verify(passwords, hashed, password)
+
+        monkeypatch.setattr(RoomPasswords, "verify", later)
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["asleep", "with somebody in it"])
+async def test_join_whose_password_is_checked_while_the_room_is_deleted(
+    api: Api,
+    clara: User,
+    robert: User,
+    patient: Server,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    is_open: bool,
+) -> None:
+    room_id = await create(api, clara, name="Salon", password="secret")
+    guest = await connect(patient)
+    if is_open:
+        await guest.join(room_id, password="secret")
+    slow = SlowPasswords(monkeypatch)
+    join = ("POST", f"/rooms/{room_id}/join", {"password": "secret"})
+    joining = asyncio.create_task(api.call(*join, token=robert.access_token))
+    await within(slow.begun.wait())
+    assert (await api.call("DELETE", f"/rooms/{room_id}", token=clara.access_token)).status == 204
+    slow.let_go.set()
+    answer = await joining
+    assert (answer.status, answer.code) == (404, "room-not-found")
+    if is_open:  # it stays for those who are in it, and waits for nobody
+        assert (await api.call("GET", f"/rooms/{room_id}")).body["owner"] == guest.welcome.user.id
+        await guest.ask("leave-room")
+    assert patient.hub.registry.by_id(room_id) is None
+    assert (await api.call(*join, token=robert.access_token)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [({"password": "another"}, "wrong-password"), ({"allow_guests": False}, "guests-not-allowed")]
+)
+async def test_join_whose_password_is_checked_while_the_room_changes_is_bound_by_the_change(
+    api: Api, clara: User, patient: Server, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], code: str
+) -> None:
+    room_id = await create(api, clara, name="Salon", password="secret")
+    slow = SlowPasswords(monkeypatch)
+    body = {"password": "secret"}
+    joining = asyncio.create_task(api.call("POST", f"/rooms/{room_id}/join", body, token=await api.guest()))
+    await within(slow.begun.wait())
+    assert (await api.call("PATCH", f"/rooms/{room_id}", change, token=clara.access_token)).status == 200
+    slow.let_go.set()
+    assert (await joining).code == code
+    room = patient.hub.registry.by_id(room_id)
+    assert room is None or not len(room.seats)
 
 
 async def test_deleted_room_ends_with_its_last_member_whatever_was_reserved(

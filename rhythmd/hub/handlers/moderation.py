@@ -17,6 +17,7 @@ from rhythmd.hub.rooms.members import Member
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.session import Session
 from rhythmd.hub.sessions.sessions import Sessions
+from rhythmd.names.fields import cleaned
 from rhythmd.rows import SanctionKind
 
 __all__ = ["Moderation"]
@@ -40,6 +41,7 @@ class Moderation:
     def kick(self, session: Session, message: Kick) -> None:
         """Put a member out; they may come back."""
         room, member = session.require_place()
+        message = cleaned(message)
         target = _other(room, member, message.user)
         _require_power(room, member, target)
         self._sessions.expel(room, target, "kicked", message.reason)
@@ -50,6 +52,7 @@ class Moderation:
 
         A ban is in force at once. A moderator who is told that it could not be written down can say it again.
         """
+        message = cleaned(message)
         room, member = session.require_place()
         bans, rank = room.sanctions.bans, _rank(room, member)
         before = bans.of(message.user)
@@ -100,7 +103,7 @@ class Moderation:
                 laters += [keeper.pardon(kind, pardoned) for pardoned in _pardoned(room, kind, target)]
         if laters or True in (message.notes, message.chat):
             self._record("room.muted", room, member, user_id, notes=str(message.notes), chat=str(message.chat))
-        changed = room.sanctions.refresh(room.members.values(), room.member_changed)
+        changed = room.sanctions.refresh()
         if not isinstance(target, str) and target not in changed:
             room.member_changed(target)
         waiting = [later for later in laters if later is not None]
@@ -200,4 +203,4 @@ async def _shown_after(laters: list[Coroutine[Any, Any, None]], room: Room) -> N
     finally:
         for later in laters:
             later.close()  # of one that was not waited for any more
-        room.sanctions.refresh(room.members.values(), room.member_changed)
+        room.sanctions.refresh()

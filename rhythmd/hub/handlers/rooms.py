@@ -30,6 +30,7 @@ from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
+from rhythmd.names.fields import cleaned
 
 __all__ = [
     "ENTERED_BY_RANK",
@@ -106,7 +107,7 @@ class RoomMessages:
         self._sessions.require_connected(session)
         if not message.create:
             raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
-        settings = message.settings or RoomSettings()
+        settings = cleaned(message.settings or RoomSettings())
         check_settings(settings, self._most_players, has_password=message.password is not None)
         room = await self._catalogue.create(session.identity, message.room, settings, message.password)
         if room is None:
@@ -147,7 +148,7 @@ class RoomMessages:
     def room_update(self, session: Session, message: RoomUpdate) -> Later:
         """Change the room's rules."""
         room, _ = session.require_place()
-        update = message.settings
+        update = cleaned(message.settings)
         name, settings = self._updated(room, update)
         if name != room.name:
             return self._rename(session, room, update)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from msgspec import UNSET, UnsetType
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import ChatKind, RoomSettings
+from rhythm_protocol.messages import ChatCleared, ChatKind, RoomSettings
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
@@ -103,6 +103,11 @@ class _SeatKeeper:
     def seat_left(self, member: Member) -> None:
         self._file.delete_seat(member)
 
+    def _forget_chat(self) -> None:
+        """Here and on every screen."""
+        self._room.chat.clear()
+        self._room.broadcast("chat-cleared", ChatCleared())
+
     def saved(self) -> SavedRoom:
         """What the live file has of the room."""
         raise NotImplementedError
@@ -128,11 +133,11 @@ class LiveKeeper(_SeatKeeper):
     def say(self, author: Member, kind: ChatKind, content: str, request_id: int | None) -> Later:
         line = self._room.chat.line(kind, content, author.player)
         self._file.write_line(self._room.id, line, author.occupant.key, request_id)
-        self._room.broadcast("chat-message", line)
+        self._room.broadcast("chat-message", line, self._room.members.ignoring(line.user_id))
         return None
 
     def clear_chat(self) -> Later:
-        self._room.clear_chat()
+        self._forget_chat()
         self._file.clear_chat(self.saved())
         return None
 
@@ -223,12 +228,12 @@ class StoreKeeper(_SeatKeeper):
         with translated():
             (stored,) = await self._side.store.chat.append(self._room.id, [line], self._side.history)
         self._room.chat.add(stored)
-        self._room.broadcast("chat-message", stored)
+        self._room.broadcast("chat-message", stored, self._room.members.ignoring(stored.user_id))
 
     async def clear_chat(self) -> None:
         with translated():
             await self._side.store.chat.clear(self._room.id)
-        self._room.clear_chat()
+        self._forget_chat()
 
     async def sanction(self, kind: SanctionKind, user_id: str, by: str, reason: str = "") -> None:
         now = unix_ms()

@@ -10,7 +10,7 @@ nothing else, stands for all who log in with it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from math import inf
 from time import monotonic, time
@@ -81,10 +81,9 @@ class SanctionList:
 
     def add(self, player: Player, seconds: int | None, rank: Rank = Rank.OWNER) -> None:
         """Impose it for `seconds`, or for good, with the power of `rank`. Raises Refused when the list is full."""
-        self.forget_ended()
-        before = self._imposed.get(player.id)
+        before = self.of(player.id)
         keys = tuple(dict.fromkeys((*player.traces(), *(before.keys if before is not None else ()))))
-        if len(self._imposed) >= SANCTIONS_LIMIT and before is None:
+        if before is None and len(self._imposed) >= SANCTIONS_LIMIT and len(self.all()) >= SANCTIONS_LIMIT:
             raise Refused(self._full, f"a room has at most {SANCTIONS_LIMIT} of these")
         until = inf if seconds is None else monotonic() + seconds
         rank = rank if before is None else max(rank, before.rank)
@@ -166,10 +165,22 @@ class SanctionList:
 
 
 class Sanctions(dict[SanctionKind, SanctionList]):
-    """Everything that is imposed in a room, by kind."""
+    """Everything that is imposed in a room, by kind.
 
-    def __init__(self, rooms: RoomsConfig = DEFAULTS) -> None:
+    A member is marked as muted, so that the way of a note costs nothing; only of one who is marked the time is asked.
+
+    Args:
+        members: of the room.
+        tell: lets the room know what a member is like now.
+        rooms: for how long people are known by what.
+    """
+
+    def __init__(
+        self, members: Mapping[int, Member], tell: Callable[[Member], None], rooms: RoomsConfig = DEFAULTS
+    ) -> None:
         super().__init__()
+        self._members = members
+        self._tell = tell
         for kind in SanctionKind:
             is_ban = kind is SanctionKind.BAN
             full = ErrorCode.BAN_LIMIT if is_ban else ErrorCode.MUTE_LIMIT
@@ -211,20 +222,41 @@ class Sanctions(dict[SanctionKind, SanctionList]):
         member.chat_muted = self[SanctionKind.CHAT].applies_to(member.player)
         return before != (member.notes_muted, member.chat_muted)
 
-    def refresh(self, members: Iterable[Member], tell: Callable[[Member], None]) -> list[Member]:
-        """Mute and unmute whom what is imposed now applies to; those for whom that is news, and `tell` was called."""
-        changed = [member for member in members if self.mark(member)]
+    def refresh(self) -> list[Member]:
+        """Mute and unmute whom what is imposed now applies to; those for whom that is news, and the room was told."""
+        changed = [member for member in self._members.values() if self.mark(member)]
         for member in changed:
-            tell(member)
+            self._tell(member)
         return changed
 
-    def forget_ended(self) -> bool:
-        """Whether a mute has ended since this was asked last."""
+    def silences(self, member: Member) -> bool:
+        """Whether the notes of `member` are muted at this moment."""
+        return member.notes_muted and self._lasts(SanctionKind.NOTES, member)
+
+    def gags(self, member: Member) -> bool:
+        """Whether `member` may say nothing at this moment: by a moderator of the room, or of the server."""
+        return member.player.chat_muted or (member.chat_muted and self._lasts(SanctionKind.CHAT, member))
+
+    def require_voice(self, member: Member) -> None:
+        """Raise Refused when `member` may say nothing, whatever the way."""
+        if self.gags(member):
+            raise Refused(ErrorCode.CHAT_MUTED, "you are muted in this chat")
+
+    def _lasts(self, kind: SanctionKind, member: Member) -> bool:
+        """Whether the mute of a member who is marked is not over. If it is, the room hears of it."""
+        lasts = self[kind].applies_to(member.player)
+        if not lasts:
+            self.refresh()
+        return lasts
+
+    def end(self) -> None:
+        """Forget what is over, and let those be heard again whose mute it was."""
         now = monotonic()
-        ended = [kind for kind, imposed in self.items() if imposed.next_end <= now]
-        for kind in ended:
-            self[kind].forget_ended()
-        return bool(ended)
+        ended = [imposed for imposed in self.values() if imposed.next_end <= now]
+        for imposed in ended:
+            imposed.forget_ended()
+        if ended:
+            self.refresh()
 
 
 def _author(row: Sanction) -> tuple[SanctionKind, int, str, int, str]:

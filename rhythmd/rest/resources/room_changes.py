@@ -131,7 +131,8 @@ class RoomChangesResource:
 
     async def _find(self, reference: str) -> Room:
         room = self._registry.lobby() if reference == LOBBY else await self._catalogue.open(reference)
-        if room is None:
+        # One that was deleted stays for those who are in it, and waits for nobody.
+        if room is None or room.vacancy.is_deleted:
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return room
 

@@ -76,6 +76,11 @@ class SocketResource:
         self._login_verifier = login_verifier
         self._source = source
         self._origins = origins
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """From here on no socket is opened."""
+        self._is_stopping = True
 
     async def open(self, request: web.BaseRequest) -> web.StreamResponse:
         """Raises ApiError, Refused and Banned."""
@@ -128,7 +133,9 @@ class SocketResource:
     ) -> web.StreamResponse:
         transport = request.transport
         connection = None if transport is None else transport.get_protocol()
-        if not isinstance(connection, HttpConnection):
+        if self._is_stopping:  # perhaps only since the login was looked up
+            raise ApiError(ErrorCode.UNAVAILABLE, "the server is going down", headers={"Retry-After": RETRY_S})
+        if not isinstance(connection, HttpConnection) or connection.is_over:
             return _NoAnswer()
         accepted = connection.accepted
         if not accepted.claim(address):

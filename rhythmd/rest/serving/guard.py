@@ -19,6 +19,7 @@ from rhythmd.auth.errors import Banned, InvalidToken
 from rhythmd.auth.ranks import Rank, rank_of
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
+from rhythmd.names.fields import cleaned
 from rhythmd.rest.serving.call import Call, Input, InputT, Route, Who, as_json
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.invitation import check_length, invite_body
@@ -162,7 +163,7 @@ class RequestGuard:
         if isinstance(value, dict):
             value = _renamed(value, wanted)
         try:
-            return msgspec.convert(value, wanted, strict=strict)
+            given = msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
             patient = _with_whole_numbers(value, error, strict=strict)
             if patient is not value:
@@ -171,6 +172,7 @@ class RequestGuard:
             allowed = _allowed_values(wanted, field)
             message = f"Expected one of: {', '.join(allowed)}" if allowed else message
             raise ApiError(ErrorCode.INVALID_FIELD, message, field) from None
+        return cleaned(given)
 
 
 def _with_whole_numbers(value: object, error: msgspec.ValidationError, *, strict: bool) -> object:

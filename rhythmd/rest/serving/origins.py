@@ -39,8 +39,8 @@ class Origins:
     """
 
     def __init__(self, server: ServerConfig, source: RequestSource) -> None:
-        self._allowed = frozenset(server.allowed_origins)
-        self._own = frozenset(filter(None, [url_origin(server.public_url)]))
+        self._allowed = frozenset(filter(None, map(url_origin, server.allowed_origins)))
+        self._friends = self._allowed | frozenset(filter(None, [url_origin(server.public_url)]))
         self._source = source
         public = urlsplit(server.public_url.lower())
         self._encrypted_host = public.hostname if public.scheme == "https" else None
@@ -67,8 +67,9 @@ class Origins:
 
     def is_friendly(self, request: web.BaseRequest, origin: str) -> bool:
         """Whether pages of this origin are ours, or are allowed to be in our stead."""
-        hosts = () if self._is_downgraded(request, origin) else self._source.hosts(request)
-        return origin in self._allowed or is_allowed_origin(origin, hosts, self._own)
+        if self._is_downgraded(request, origin):
+            return url_origin(origin) in self._allowed
+        return is_allowed_origin(origin, self._source.hosts(request), self._friends)
 
     def _is_downgraded(self, request: web.BaseRequest, origin: str) -> bool:
         """Whether it is a page without TLS, which anybody on the way may have written, that asks a site with it."""
@@ -87,8 +88,8 @@ class Origins:
         """The headers that let a page of an allowed origin read the answer."""
         if not self._allowed:
             return ()
-        origin = request.headers.get("Origin")
-        if origin not in self._allowed:
+        origin = request.headers.get("Origin", "")
+        if url_origin(origin) not in self._allowed:
             return (("Vary", "Origin"),)
         return (
             ("Vary", "Origin"),
@@ -105,7 +106,7 @@ class Origins:
         """
         if "Access-Control-Request-Method" not in request.headers:
             return None
-        if request.headers.get("Origin") not in self._allowed:
+        if url_origin(request.headers.get("Origin", "")) not in self._allowed:
             raise ApiError(ErrorCode.CROSS_SITE, "pages of this origin may not use the API")
         headers = {
             "Access-Control-Allow-Methods": METHODS,

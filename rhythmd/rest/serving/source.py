@@ -13,16 +13,22 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import hdrs, web
 
-from rhythmd.addresses import Networks, canonical_address, customer_network, parse_address, parse_node
+from rhythmd.addresses import (
+    Networks,
+    canonical_address,
+    customer_network,
+    is_local_host,
+    parse_address,
+    parse_node,
+)
 from rhythmd.auth.values import Client
 from rhythmd.config import ServerConfig
 from rhythmd.rest.serving.cookies import CookieScope, access_token, browser_id
 from rhythmd.telemetry import rest_log
 
-__all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements"]
+__all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements", "named_host"]
 
 LOCAL: Final = "127.0.0.1"
-LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 SOCKET: Final = "/ws"
 CALLBACK: Final = "/api/v1/auth/oauth/{}/callback"
 FORWARDED: Final = "Forwarded"
@@ -73,6 +79,9 @@ class RequestSource:
 
     Args:
         server: names the proxies, the headers in which they speak, and our public address.
+
+    Attributes:
+        prefix: the path under which everything is, such as `/piano`; "" if that is the root.
     """
 
     def __init__(self, server: ServerConfig) -> None:
@@ -80,7 +89,7 @@ class RequestSource:
         self._has_warned = False
         self._headers = server.proxy_headers
         self._public_is_encrypted = server.public_url.startswith("https:")
-        self._prefix = urlsplit(server.public_url).path.rstrip("/")
+        self.prefix = urlsplit(server.public_url).path.rstrip("/")
 
     def visit(self, request: web.BaseRequest) -> Visit:
         """How the sender of a request reaches us."""
@@ -104,8 +113,8 @@ class RequestSource:
     def cookie_scope(self, request: web.BaseRequest) -> CookieScope:
         """Where the sender's cookies are good. They need TLS always, but on this very machine without it."""
         visit = self.visit(request)
-        secure = visit.is_encrypted or self._public_is_encrypted or _hostname(visit.host) not in LOCAL_HOSTS
-        return CookieScope(secure, self._prefix)
+        secure = visit.is_encrypted or self._public_is_encrypted or not is_local_host(_hostname(visit.host))
+        return CookieScope(secure, self.prefix)
 
     def access_token(self, request: web.BaseRequest) -> str | None:
         """The access token that came with a request, good or not."""
@@ -119,7 +128,7 @@ class RequestSource:
 
     def _find(self, request: web.BaseRequest) -> Visit:
         peer = request.get(PEER) or Peer(canonical_address(request.remote or LOCAL), is_encrypted=False)
-        visit = Visit(peer.address, peer.is_encrypted or request.secure, _host(request))
+        visit = Visit(peer.address, peer.is_encrypted or request.secure, named_host(request))
         if peer.address not in self._trusted:
             self._warn(peer.address, request)
             return visit
@@ -160,7 +169,7 @@ class RequestSource:
             yield Hop(node, proto, host)
 
 
-def _host(request: web.BaseRequest) -> str:
+def named_host(request: web.BaseRequest) -> str:
     """Host and port that the request names: in its target, if that is a whole URL (RFC 9112, 3.2.2), or in Host."""
     target = request.raw_path
     if target.startswith("/") or "://" not in target:
@@ -211,8 +220,7 @@ class PublicUrls:
     def __init__(self, public: str, source: RequestSource) -> None:
         self._public = public.rstrip("/")
         self._source = source
-        self.prefix = urlsplit(self._public).path
-        """The path under which everything is, such as `/piano`; "" if that is the root."""
+        self.prefix = source.prefix
         self.base = self._public or "/"
         """What stands before every path, for who only has a document of ours."""
 

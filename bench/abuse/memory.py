@@ -1,0 +1,155 @@
+"""What waits: for a client that is gone or does not read, for a thread, for the end of a recording."""
+
+import asyncio
+from itertools import count
+from typing import Final
+
+from bench.abuse.attacker import ALLOWED_PER_S, SOCKETS, Attack, Attacker
+from bench.abuse.wire import said
+from bench.abuse.words import CROWD, MASK, message
+from rhythm_protocol.binary import encode_midi
+from rhythm_protocol.midi import MAX_BLOCK_EVENTS, NOTE_OFF, NOTE_ON, MidiEvent
+from rhythm_protocol.websocket import BINARY, client_frame
+
+__all__ = ["ATTACKS"]
+
+_BLACK: Final = {**CROWD, "allow_black_midi": True, "allow_replay": True}
+_CHAT: Final = tuple(message("chat-message", {"content": f"{number} " + "la" * 240}) for number in range(10))
+_KEYS: Final = MAX_BLOCK_EVENTS // 2
+_PAIRS: Final = client_frame(
+    BINARY,
+    encode_midi(0, [MidiEvent(0, kind, key, 64) for key in range(_KEYS) for kind in (NOTE_ON, NOTE_OFF)]),
+    MASK,
+)
+_CONTROLS: Final = client_frame(
+    BINARY, encode_midi(0, [MidiEvent(0, 0xB0, 1 + n % 60, n % 128) for n in range(MAX_BLOCK_EVENTS)]), MASK
+)
+_BENDS: Final = client_frame(BINARY, encode_midi(0, [MidiEvent(0, 0xE0, n % 128, 64) for n in range(200)]), MASK)
+_QUOTA_FRAMES_PER_S: Final = 4_000 / _KEYS
+_TALKERS: Final = 5
+
+
+async def _record_last(attacker: Attacker) -> None:
+    """A room full of notes, of which each member asks for recordings as often as the burst allows."""
+    room = f"replay {attacker.number}"
+    player = await attacker.member(room, _BLACK)
+    asked = b"".join(message("record-last", {}) for _ in range(40))
+
+    async def one(number: int) -> None:
+        if number == 0:
+            await attacker.pace(player, (_PAIRS,), _QUOTA_FRAMES_PER_S)
+            return
+        line = await attacker.member(room, _BLACK)
+        await asyncio.sleep(1.0)
+        line.write(asked)
+        await said(line, message("typing", {"typing": True}, 2))
+        await asyncio.sleep(0.5)
+        line.leave()
+
+    await attacker.everywhere(one, 20)
+
+
+async def _lost_sessions(attacker: Attacker) -> None:
+    """Talking rooms that many enter and leave without a word; what is said is kept for each of them."""
+
+    async def one(number: int) -> None:
+        line = await attacker.member(f"lost {attacker.number} {number % _TALKERS}", CROWD)
+        if number < _TALKERS:
+            await attacker.pace(line, _CHAT, ALLOWED_PER_S)
+        line.leave()
+
+    await attacker.everywhere(one)
+
+
+async def _unconfirmed(attacker: Attacker) -> None:
+    """Members of a talking room who never answer a ping, so that all is kept for them."""
+    await _slow_room(attacker, reads=True)
+
+
+async def _unread(attacker: Attacker) -> None:
+    """Members of a talking room who read nothing at all."""
+    await _slow_room(attacker, reads=False)
+
+
+async def _slow_room(attacker: Attacker, *, reads: bool) -> None:
+    async def one(number: int) -> None:
+        line = await attacker.member(f"slow {attacker.number}", CROWD, answers_pings=False)
+        try:
+            if number == 0:
+                await attacker.pace(line, _CHAT, ALLOWED_PER_S)
+            elif not reads:
+                line.transport.pause_reading()
+            await line.lost()
+        finally:
+            line.leave()
+
+    await attacker.everywhere(one)
+
+
+async def _black_midi(attacker: Attacker) -> None:
+    """As many notes as a room that allows black MIDI takes, to 45 who read and 5 who do not."""
+
+    async def one(number: int) -> None:
+        line = await attacker.member(f"black {attacker.number}", _BLACK)
+        try:
+            if number >= SOCKETS - 5:
+                line.transport.pause_reading()
+                await line.lost()
+            await attacker.pace(line, (_PAIRS,), _QUOTA_FRAMES_PER_S)
+        finally:
+            line.leave()
+
+    await attacker.everywhere(one)
+
+
+async def _controllers(attacker: Attacker) -> None:
+    """Controllers and bends, just what does not get one closed."""
+
+    async def one(_number: int) -> None:
+        line = await attacker.member(f"wheels {attacker.number}", CROWD)
+        try:
+            await attacker.pace(line, (_CONTROLS, _BENDS), 1_900 / 227)
+        finally:
+            line.leave()
+
+    await attacker.everywhere(one)
+
+
+async def _controller_flood(attacker: Attacker) -> None:
+    """The same without a bound."""
+
+    async def one(_number: int) -> None:
+        line = await attacker.member(f"wheels {attacker.number}", CROWD)
+        try:
+            await attacker.flood(line, _CONTROLS * 20)
+        finally:
+            line.leave()
+
+    await attacker.everywhere(one)
+
+
+async def _recorders(attacker: Attacker) -> None:
+    """Each in a room of its own that is recorded, with all the notes that it may play."""
+    numbers = count()
+
+    async def one(_number: int) -> None:
+        line = await attacker.member(f"taped {attacker.number} {next(numbers)}", _BLACK)
+        try:
+            line.write(message("record", {"on": True}))
+            await attacker.pace(line, (_PAIRS,), _QUOTA_FRAMES_PER_S)
+        finally:
+            line.leave()
+
+    await attacker.everywhere(one)
+
+
+ATTACKS: Final[dict[str, Attack]] = {
+    "record-last": Attack("19 members ask for recordings of a dense room, 40 at once", _record_last),
+    "lost sessions": Attack("45 at a time enter rooms where much is said, and go without a word", _lost_sessions),
+    "nothing confirmed": Attack("49 who never answer a ping are told long lines, 48 a second", _unconfirmed),
+    "nothing read": Attack("49 who read nothing are told long lines, 48 a second", _unread),
+    "black MIDI": Attack("50 in a room that allows black MIDI play all that they may, 5 do not read", _black_midi),
+    "controllers": Attack("50 in a room move wheels as often as they may", _controllers),
+    "controllers, unbounded": Attack("50 in a room move wheels as fast as they can", _controller_flood),
+    "50 recordings at once": Attack("50 recorded rooms with all the notes that a player may play", _recorders),
+}

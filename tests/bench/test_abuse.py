@@ -1,0 +1,100 @@
+"""Attacks at a small scale: what is reported of them, and that each can begin. No time is looked at."""
+
+from collections import Counter
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import pytest
+
+from bench.abuse.catalogue import ATTACKS, NOTHING
+from bench.abuse.run import Outcome, Plan, suffer
+from bench.abuse.spec import AttackResult, AttackSpec, PhaseResult, PlayersResult, Timing
+from bench.abuse.striking import strike
+from bench.abuse.visitor import ERRANDS
+from bench.cli import main
+from bench.commands.abuse import Bounds, bounds_of, excess, table_of, targets_of
+from bench.options import Cores
+from bench.servers import RHYTHMD, running
+from bench.statistics import Summary, summarise
+
+MIB = 1 << 20
+SHORT = Plan(quiet=0.3, seconds=1.0, after=0.3, attackers=2, rate=20.0)
+
+
+def summary(*milliseconds: float) -> Summary:
+    return summarise(np.array(milliseconds) / 1e3)
+
+
+def outcome(name: str = "typing", *, worst: float = 5.0, after: float = 5.0, lost: int = 0, left: int = MIB) -> Outcome:
+    def phase(latest: float, lost: int = 0) -> PhaseResult:
+        return PhaseResult(summary(1.0, latest), summary(1.0), lost, summary(2.0), {})
+
+    phases = {"quiet": phase(1.0), "attack": phase(worst, lost), "after": phase(after)}
+    players = PlayersResult(phases, summary(0.1), {})
+    attack = AttackResult(50, 1_000, 2_000, {"HTTP 429": 7, "closed 4002": 9})
+    return Outcome(name, players, attack, 60 * MIB, 70 * MIB, 60 * MIB + left, 0.0, 0.5, 2_000, MIB)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("bad messages", "error malformed-message"), ("missing paths", "HTTP 404")]
+)
+def test_attack_runs_beside_players_and_says_what_became_of_both(name: str, expected: str) -> None:
+    found = suffer(name, SHORT, Cores(None, None))
+    assert found.players.phases.keys() == {"quiet", "attack", "after"}
+    assert all(phase.notes.count and phase.clock.count for phase in found.players.phases.values())
+    assert found.attack.opened >= 2
+    assert found.attack.sent > 0
+    assert found.attack.fates[expected] > 0
+    assert found.before > 0
+    assert found.peak >= found.before
+
+
+async def test_attackers_come_from_addresses_of_their_own() -> None:
+    with running(RHYTHMD, ["limits.connections_per_address=3"]) as server:
+        now = monotonic()
+        result = await strike(AttackSpec("list of rooms", server.host, server.port, 2), Timing(now, now + 0.5))
+        assert server.log is not None
+        log = server.log.read_text()
+    assert result.fates["HTTP 200"] > 0
+    assert result.fates["HTTP 503"] > 0
+    assert all(f"203.0.113.{number} refused" in log for number in (1, 2))
+
+
+def test_bounds_stand_above_what_the_machine_alone_does() -> None:
+    alone = [outcome(NOTHING, worst=3.0), outcome(NOTHING, worst=7.0)]
+    assert bounds_of(1, alone) == Bounds(27.0, 107.0)
+    assert bounds_of(10, alone) == Bounds(57.0, None)
+
+
+def test_excess_names_what_is_over() -> None:
+    bounds = Bounds(20.0, 100.0)
+    assert excess(outcome(), bounds) == []
+    assert excess(outcome(worst=30.0), bounds) == ["p99 30.00 ms"]
+    assert excess(outcome(worst=101.0), bounds) == ["p99 101 ms", "latest note 101 ms"]
+    assert excess(outcome(after=101.0), bounds) == ["latest note 101 ms"]
+    assert excess(outcome(lost=3), bounds) == ["3 lost"]
+    assert excess(outcome(left=20 * MIB), bounds) == ["20 MiB left"]
+    assert excess(outcome(after=101.0), Bounds(50.0, None)) == []
+
+
+def test_targets_have_a_row_for_each_attack_and_the_table_one_for_each_run() -> None:
+    outcomes = [outcome(NOTHING), outcome(worst=30.0), outcome("chat"), outcome(NOTHING)]
+    assert [(target.what, target.held) for target in targets_of(1, outcomes)] == [("typing", False), ("chat", True)]
+    table = table_of(1, outcomes)
+    assert len(table.rows) == 4
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert table.rows[1][-1] == "50 opened, 9 x closed 4002, 7 x HTTP 429"
+
+
+def test_list_names_every_attack_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--results", str(tmp_path), "abuse", "--list"]) == 0
+    printed = capsys.readouterr().out
+    assert all(
+        f"\n{name} " in printed and attack.what in printed for name, attack in ATTACKS.items() if name != NOTHING
+    )
+
+
+def test_rows_of_the_catalogue_are_whole() -> None:
+    assert all(attack.errand in ERRANDS and attack.what for attack in ATTACKS.values())
+    assert [what for what, times in Counter(attack.what for attack in ATTACKS.values()).items() if times > 1] == []
