@@ -189,6 +189,23 @@ async def test_ban_in_a_kept_room_is_of_the_person_after_a_restart(serve: Serve,
         await scene.assert_in(again.cleared().moved(ELSEWHERE))
 
 
+async def test_browser_stays_the_same_over_visits_for_as_long_as_it_comes_back(scene: Scene) -> None:
+    await scene.home.visit()
+    first = dict(scene.home.cookies)
+    await scene.home.visit()
+    await scene.home.register("innocent")
+    assert scene.home.cookies["rhythm_browser"] == first["rhythm_browser"]
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        etag = ""
+        for _ in range(2):
+            headers = {**scene.home.headers, "If-None-Match": etag}
+            async with session.get(f"{scene.home.api.url}/", headers=headers) as answer:
+                etag = answer.headers["ETag"]
+                cookie = answer.cookies["rhythm_browser"]
+                assert (cookie["max-age"], cookie["httponly"], cookie["samesite"]) == (str(30 * 86_400), True, "Lax")
+                assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
 @pytest.mark.parametrize("value", ["", "A" * 21, "A" * 23, "'; drop", "\u00e4" * 22])
 async def test_browser_cookie_that_is_none_of_ours_counts_for_nothing_and_is_replaced(scene: Scene, value: str) -> None:
     browser = scene.home._replace(cookies={"rhythm_browser": value})
