@@ -189,6 +189,18 @@ async def test_ban_in_a_kept_room_is_of_the_person_after_a_restart(serve: Serve,
         await scene.assert_in(again.cleared().moved(ELSEWHERE))
 
 
+async def test_ban_takes_the_other_tab_of_the_browser_along(scene: Scene) -> None:
+    await scene.home.visit()
+    tabs = [await scene.home.open() for _ in range(2)]
+    neighbour = await scene.home.cleared().open()
+    for client in (*tabs, neighbour):
+        await client.join(ROOM)
+    await scene.owner.ask("ban", {"user": tabs[0].welcome.user.id})
+    for tab in tabs:
+        assert (await tab.expect(RoomLeft)).reason == "banned"
+    await neighbour.ask("chat-message", {"content": "I am somebody else"})
+
+
 async def test_browser_stays_the_same_over_visits_for_as_long_as_it_comes_back(scene: Scene) -> None:
     await scene.home.visit()
     first = dict(scene.home.cookies)
