@@ -1,5 +1,6 @@
 """Roles, bans and mutes of accounts: who may set them for whom, and that they count at once."""
 
+from contextlib import suppress
 from typing import Final
 
 from msgspec import UNSET, UnsetType
@@ -12,7 +13,7 @@ from rhythmd.auth.ranks import Act, Rank, may, rank_of
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Principal
-from rhythmd.ports import NotFound, Store
+from rhythmd.ports import NotFound, Store, StoreUnavailable
 from rhythmd.rows import FOREVER, Account, AccountChanges, Role
 
 __all__ = ["Moderation"]
@@ -58,6 +59,8 @@ class Moderation:
         self._traces.learn_from(sessions.items, self._clock())
         self._record(AuthAction.BANNED, by, account, client, until=until, reason=reason)
         await self._sessions.revoke_all(account.id)
+        with suppress(StoreUnavailable):  # the ban is written down; where else they were is learnt at the next start
+            await self._traces.follow()
         return account
 
     async def unban(self, by: Principal | None, usertag: str, client: Client) -> Account:
