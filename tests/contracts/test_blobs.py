@@ -332,10 +332,18 @@ async def test_store_that_is_away_is_unavailable_and_comes_back(place: Place, er
     finally:
         place.bring_back()
     await blobs.probe()
-    traces = place.traces()
     await put(blobs, KEY, b"music")
     assert await read(blobs, KEY) == b"music"
-    assert traces == 0
+    await blobs.close()
+
+
+async def test_probe_leaves_nothing(place: Place) -> None:
+    blobs = await fresh(place)
+    for _ in range(2):
+        await blobs.probe()
+    assert place.traces() == 0
+    everything = blobs.keys()
+    assert [key async for key in everything] == []
     await blobs.close()
 
 
