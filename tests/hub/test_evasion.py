@@ -189,6 +189,23 @@ async def test_ban_in_a_kept_room_is_of_the_person_after_a_restart(serve: Serve,
         await scene.assert_in(again.cleared().moved(ELSEWHERE))
 
 
+async def test_banned_guest_reserves_no_seat_over_rest(scene: Scene) -> None:
+    await scene.home.visit()
+    client = await scene.home.open()
+    await client.join(ROOM)
+    await scene.owner.ask("ban", {"user": client.welcome.user.id})
+    for browser in (scene.home, scene.home.cleared(), scene.home.moved(ELSEWHERE)):
+        answer = await scene.home.api.call(
+            "POST", f"/rooms/{ROOM}/join", {}, token=await scene.home.api.guest(), headers=browser.headers
+        )
+        assert (answer.status, answer.code) == (403, "banned"), browser
+    other = scene.home.cleared().moved(ELSEWHERE)
+    answer = await scene.home.api.call(
+        "POST", f"/rooms/{ROOM}/join", {}, token=await scene.home.api.guest(), headers=other.headers
+    )
+    assert answer.status == 200
+
+
 async def test_ban_takes_the_other_tab_of_the_browser_along(scene: Scene) -> None:
     await scene.home.visit()
     tabs = [await scene.home.open() for _ in range(2)]
