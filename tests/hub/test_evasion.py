@@ -10,6 +10,7 @@ import pytest
 from rhythm_protocol.messages import RoomLeft
 from rhythmd.app import Server
 from tests.client import Client, Connect
+from tests.raw import open_raw
 from tests.rest.api import UNLIMITED, Api, User, open_api
 from tests.server import Serve
 
@@ -216,6 +217,20 @@ async def test_ban_takes_the_other_tab_of_the_browser_along(scene: Scene) -> Non
     for tab in tabs:
         assert (await tab.expect(RoomLeft)).reason == "banned"
     await neighbour.ask("chat-message", {"content": "I am somebody else"})
+
+
+async def test_guest_whose_first_contact_is_the_socket_is_known_by_its_answer(scene: Scene) -> None:
+    """A page of another origin opens a socket here, and never loads a page of ours."""
+    async with open_raw(scene.server.port) as raw:
+        answer = await raw.upgrade(changes={"X-Forwarded-For": HOME})
+        cookie: SimpleCookie = SimpleCookie(answer.headers["set-cookie"])
+        scene.home.keep(cookie)
+    assert len(scene.home.cookies["rhythm_browser"]) == 22
+    async with open_raw(scene.server.port) as raw:
+        again = await raw.upgrade(changes={**scene.home.headers, "Origin": None})
+        assert "set-cookie" not in again.headers
+    await scene.ban(await scene.home.open())
+    await scene.assert_out(scene.home.moved(ELSEWHERE))
 
 
 async def test_browser_stays_the_same_over_visits_for_as_long_as_it_comes_back(scene: Scene) -> None:
