@@ -26,6 +26,7 @@ from rhythmd.net.listener import Listener
 from rhythmd.net.opening import Opener
 from rhythmd.net.peer import Wiring
 from rhythmd.ports import BlobStore, Cache, LiveState, Store, StoreError, StoreUnavailable
+from rhythmd.readiness import Readiness
 from rhythmd.rest.app import RestSide
 from rhythmd.sheets.files import SheetFiles
 from rhythmd.sheets.library import SheetLibrary
@@ -155,6 +156,8 @@ class Server:
             config.limits, config.server.trusted_proxies, self._rest.protocol, self._rest.refusal, turns
         )
         self._stopped = asyncio.Event()
+        self._readiness = Readiness(self._store, self._blobs, self._live)
+        self._keeping = (self._keep_store, self._keep_library, self._readiness.watch)
         self._keepers: list[asyncio.Task[None]] = []
         self._blobs_starter: asyncio.Task[None] | None = None
         self._store_answers = False
@@ -177,7 +180,7 @@ class Server:
     async def start(self) -> None:
         """Raises OSError when the port cannot be had, StoreError when the store is of another version."""
         await self._start_store()
-        self._keepers = [self._loop.create_task(keep()) for keep in (self._keep_store, self._keep_library)]
+        self._keepers = [self._loop.create_task(keep()) for keep in self._keeping]
         self._auth.start()
         self._avatars.start()
         self._rest.start()
@@ -302,7 +305,7 @@ class Server:
     def _why_not_ready(self) -> str | None:
         if self._hub.sessions.stopping:
             return "stopping"
-        return None if self._store_answers else "store-away"
+        return self._readiness.failing if self._store_answers else "store-away"
 
     def _metrics(self, stats: Stats) -> CollectorRegistry:
         registry = CollectorRegistry()

@@ -216,7 +216,7 @@ class Recheck:
 
     def __init__(self, store: Store, hub: Hub, watcher: AccountWatcher, traces: Traces) -> None:
         self._traces = traces
-        self._known_since = unix_ms() - traces.memory_ms
+        self._known_since: int | None = None
         self._store = store
         self._hub = hub
         self._watcher = watcher

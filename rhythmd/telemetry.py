@@ -81,6 +81,11 @@ class OutageLog:
         self._name = name
         self._away = False
 
+    @property
+    def is_on(self) -> bool:
+        """Whether the last call failed."""
+        return self._away
+
     def began(self, error: Exception) -> None:
         """A call failed because of the database."""
         if not self._away:

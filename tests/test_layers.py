@@ -33,7 +33,7 @@ RANKS: Final = (
     ("rhythmd.rest.resources",),
     ("rhythmd.rest.table",),
     ("rhythmd.rest.app",),
-    ("rhythmd.bridges",),
+    ("rhythmd.bridges", "rhythmd.readiness"),
     ("rhythmd.app", "rhythmd.client"),
     ("rhythmd.admin",),
     ("rhythmd.sheet_admin",),

@@ -1,5 +1,6 @@
 """Roles, bans and mutes of accounts: who may set them for whom, and that they count at once."""
 
+from contextlib import suppress
 from typing import Final
 
 from msgspec import UNSET, UnsetType
@@ -12,13 +13,17 @@ from rhythmd.auth.ranks import Act, Rank, may, rank_of
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Principal
-from rhythmd.ports import NotFound, Store
+from rhythmd.ports import NotFound, Store, StoreUnavailable
 from rhythmd.rows import FOREVER, Account, AccountChanges, Role
 
 __all__ = ["Moderation"]
 
 NEWEST: Final = 100
 """Sessions of a user that are looked at for where they were."""
+
+
+def _rank(by: Principal | None) -> Rank:
+    return Rank.OPERATOR if by is None else rank_of(by.roles)
 
 
 class Moderation:
@@ -53,27 +58,36 @@ class Moderation:
         """No login for `seconds` (None: for good); all sessions end, and their networks are remembered."""
         until = self._until(seconds)
         account = await self.below(by, usertag)
+        rank = self._require_lift(by, account.banned_until, account.ban_rank)
         sessions = await self._sessions.page(account.id, NEWEST)
-        account = await self._change(account, banned_until=until, ban_reason=reason)
+        account = await self._change(account, banned_until=until, ban_reason=reason, ban_rank=rank)
         self._traces.learn_from(sessions.items, self._clock())
         self._record(AuthAction.BANNED, by, account, client, until=until, reason=reason)
         await self._sessions.revoke_all(account.id)
+        with suppress(StoreUnavailable):  # the ban is written down; where else they were is learnt at the next start
+            await self._traces.follow()
         return account
 
     async def unban(self, by: Principal | None, usertag: str, client: Client) -> Account:
-        account = await self._change(await self.below(by, usertag), banned_until=None, ban_reason="")
+        account = await self.below(by, usertag)
+        self._require_lift(by, account.banned_until, account.ban_rank)
+        account = await self._change(account, banned_until=None, ban_reason="", ban_rank=Rank.PLAYER)
         self._record(AuthAction.UNBANNED, by, account, client)
         return account
 
     async def mute(self, by: Principal | None, usertag: str, seconds: int | None, client: Client) -> Account:
         """No chat for `seconds` (None: for good)."""
         until = self._until(seconds)
-        account = await self._change(await self.below(by, usertag), muted_until=until)
+        account = await self.below(by, usertag)
+        rank = self._require_lift(by, account.muted_until, account.mute_rank)
+        account = await self._change(account, muted_until=until, mute_rank=rank)
         self._record(AuthAction.MUTED, by, account, client, until=until)
         return account
 
     async def unmute(self, by: Principal | None, usertag: str, client: Client) -> Account:
-        account = await self._change(await self.below(by, usertag), muted_until=None)
+        account = await self.below(by, usertag)
+        self._require_lift(by, account.muted_until, account.mute_rank)
+        account = await self._change(account, muted_until=None, mute_rank=Rank.PLAYER)
         self._record(AuthAction.UNMUTED, by, account, client)
         return account
 
@@ -86,9 +100,16 @@ class Moderation:
         self._record(AuthAction.ROLES_CHANGED, by, account, client, before=sorted(before.roles), after=sorted(roles))
         return account
 
+    def _require_lift(self, by: Principal | None, until: int | None, imposed_by: int) -> Rank:
+        """The rank of `by`, who may end or change what is in force until then, if it is. Raises NotPermitted."""
+        rank = _rank(by)
+        if (until or 0) > self._clock() and not may(rank, Act.LIFT, Rank(imposed_by)):
+            raise NotPermitted("somebody of a higher rank has imposed this")
+        return rank
+
     async def below(self, by: Principal | None, usertag: str) -> Account:
         """The account, if `by` has power over it; for what this does not do itself."""
-        rank = Rank.OPERATOR if by is None else rank_of(by.roles)
+        rank = _rank(by)
         if rank < Rank.MODERATOR:
             raise NotPermitted("only moderators may do that")
         account = await self._store.accounts.by_usertag(usertag)
@@ -108,14 +129,18 @@ class Moderation:
         roles: frozenset[Role] | UnsetType = UNSET,
         banned_until: int | UnsetType | None = UNSET,
         ban_reason: str | UnsetType = UNSET,
+        ban_rank: int | UnsetType = UNSET,
         muted_until: int | UnsetType | None = UNSET,
+        mute_rank: int | UnsetType = UNSET,
     ) -> Account:
         changes = AccountChanges(
             updated=self._clock(),
             roles=roles,
             banned_until=banned_until,
             ban_reason=ban_reason,
+            ban_rank=ban_rank,
             muted_until=muted_until,
+            mute_rank=mute_rank,
         )
         try:
             changed = await self._public_accounts.update(account.id, changes)

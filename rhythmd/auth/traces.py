@@ -37,6 +37,7 @@ class Traces:
         self._store = store
         self._network_ms = round(rooms.ban_network_minutes * MINUTE_MS)
         self._browser_ms = round(rooms.ban_browser_days * DAY_MS)
+        self._memory_ms = max(self._network_ms, self._browser_ms)
         self._clock = clock
         self._known: BoundedDict[str, dict[str, int]] = BoundedDict(
             ENTRIES
@@ -44,11 +45,6 @@ class Traces:
 
     def __len__(self) -> int:
         return len(self._known)
-
-    @property
-    def memory_ms(self) -> int:
-        """For how long anything counts."""
-        return max(self._network_ms, self._browser_ms)
 
     def learn(self, user_id: str, since: int, address: str, browser: str) -> None:
         """A user who is banned since then (Unix ms) was there."""
@@ -64,9 +60,13 @@ class Traces:
         for session in sessions:
             self.learn(session.user_id, since or session.revoked or self._clock(), session.address, session.browser)
 
-    async def follow(self, since: int) -> None:
-        """Learn of bans that others imposed after `since` (Unix ms). Raises StoreUnavailable."""
-        self.learn_from(await self._store.sessions.of_banned(since, self._clock()))
+    async def follow(self, since: int | None = None) -> None:
+        """Learn of all bans, or of those that others imposed after `since` (Unix ms). Raises StoreUnavailable.
+
+        Somebody who logged out before the ban was somewhere, too.
+        """
+        now = self._clock()
+        self.learn_from(await self._store.sessions.of_banned(now - self._memory_ms if since is None else since, now))
 
     async def check(self, client: Client, made: int | None = None) -> None:
         """Raise Banned if traces of a banned user lead to this client.

@@ -40,6 +40,7 @@ class Handshake:
     Args:
         headers: of the request, as they came.
         max_size: largest message of the connection that may follow, bytes.
+        cookie: that the client is given with the answer; "" for none.
 
     Attributes:
         answer: bytes to send.
@@ -52,7 +53,7 @@ class Handshake:
 
     __slots__ = ("answer", "encoding", "protocol")
 
-    def __init__(self, headers: Iterable[tuple[str, str]], max_size: int) -> None:
+    def __init__(self, headers: Iterable[tuple[str, str]], max_size: int, cookie: str = "") -> None:
         try:
             asked = _for_websocket(Headers(headers))
         except InvalidHeader as error:
@@ -65,6 +66,8 @@ class Handshake:
         response = protocol.accept(Request("/ws", asked))
         if response.status_code != ACCEPTED:
             raise _refusal(protocol.handshake_exc)
+        if cookie:
+            response.headers["Set-Cookie"] = cookie
         self.answer = response.serialize()
         self.protocol = protocol
         self.encoding = Encoding.BINARY if protocol.subprotocol == SUBPROTOCOL_BINARY else Encoding.TEXT

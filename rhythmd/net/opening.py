@@ -62,6 +62,12 @@ class Opener(Generic[SessionT]):
     def __init__(self, wiring: Wiring[SessionT]) -> None:
         self._wiring = wiring
 
-    def negotiate(self, headers: Iterable[tuple[str, str]], *, bot: bool) -> Opening[SessionT]:
-        """What the request is answered with, if it is granted. Raises Refused: `upgrade-required`, `bad-request`."""
-        return Opening(self._wiring, Handshake(headers, self._wiring.limits.message_bytes), bot=bot)
+    def negotiate(self, headers: Iterable[tuple[str, str]], *, bot: bool, cookie: str = "") -> Opening[SessionT]:
+        """What the request is answered with, if it is granted. Raises Refused: `upgrade-required`, `bad-request`.
+
+        Args:
+            headers: of the request.
+            bot: whether the client calls itself one.
+            cookie: that the client is given; "" for none.
+        """
+        return Opening(self._wiring, Handshake(headers, self._wiring.limits.message_bytes, cookie), bot=bot)

@@ -45,6 +45,9 @@ class BlobStore(Protocol):
     async def delete(self, key: str) -> bool:
         """Whether there was one."""
 
+    async def probe(self) -> None:
+        """Raises StoreUnavailable unless files can be written, as far as that can be found out at little cost."""
+
     def keys(self, folder: str = "") -> AsyncIterator[str]:
         """The keys below a folder, `a/b` for `a/b/…`, in no order; all of them without one."""
         ...
@@ -68,6 +71,11 @@ class LiveState(Protocol):
 
     def clear(self) -> None:
         """Forget everything."""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether what was set last is not kept, although it should be."""
+        ...
 
     def close(self) -> None: ...
 

@@ -59,6 +59,9 @@ class Store(Protocol):
     async def ping(self) -> None:
         """Raises StoreUnavailable unless the database answers."""
 
+    async def probe(self, now: int) -> None:
+        """Write something small. Raises StoreUnavailable unless it is kept: a full disk can still be read."""
+
     async def check(self) -> list[str]:
         """Look through the whole database; what is wrong with it, for people. Slow."""
 

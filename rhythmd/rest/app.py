@@ -78,7 +78,15 @@ class RestSide:
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
-        socket = SocketResource(opener, login_verifier, auth.traces, source, origins, limits.handshake_s)
+        socket = SocketResource(
+            opener,
+            login_verifier,
+            auth.traces,
+            source,
+            origins,
+            limits.handshake_s,
+            config.rooms.ban_browser_days,
+        )
         self._socket = socket
         page = PageResource(source, config.rooms.ban_browser_days)
         docs = DocsResource(table, urls.base, config.rooms.max_players)

@@ -42,6 +42,10 @@ class NoLiveState:
     def close(self) -> None:
         pass
 
+    @property
+    def is_failing(self) -> bool:
+        return False
+
 
 class MappedLiveState:
     """A `ports.LiveState` in `folder`, of at most `size_mb` MiB. One process at a time."""
@@ -52,6 +56,7 @@ class MappedLiveState:
         self._file: lmdb.Environment | None = None
         self._lock: IO[bytes] | None = None
         self._outage = OutageLog(str(folder))
+        self._has_failed = False
 
     def open(self) -> None:
         try:
@@ -63,6 +68,7 @@ class MappedLiveState:
         except BlockingIOError:
             store_log.warning("nothing will survive a restart: %s is another server's", self._folder)
         except (OSError, lmdb.Error) as error:
+            self._has_failed = True
             store_log.error("nothing will survive a restart: %s: %s", self._folder, error)
 
     def _locked(self) -> IO[bytes]:
@@ -145,6 +151,10 @@ class MappedLiveState:
                 transaction.drop(self._file.open_db(None, transaction), delete=False)
         except lmdb.Error as error:
             self._outage.began(error)
+
+    @property
+    def is_failing(self) -> bool:
+        return self._has_failed or self._outage.is_on
 
     def close(self) -> None:
         if self._file is not None:

@@ -41,7 +41,7 @@ export class Connection {
    *   - `welcome(data)`: a new socket; whose session it will carry is not known yet
    *   - `lapsed(data)`: asked before that: a promise of whether the user's login was renewed, and is good on the next
    *     socket; null when there is nothing to renew
-   *   - `turnedAway()`: the server did not open a socket
+   *   - `turnedAway()`: the server did not open a socket; a promise of whether it will open none to this browser
    *   - `begin(data)`: the session of this welcome begins, no earlier one goes on
    *   - `resumed(data)`: the session goes on, with the `data` of the resume's ack
    *   The last two may return a promise that resolves when a room has been entered.
@@ -111,7 +111,7 @@ export class Connection {
     this.goal = this.resumeId = null;
     const announced = this.announcedDelay;
     this.announcedDelay = null;
-    if (!this.isOpen) this.handlers.turnedAway?.();
+    if (!this.isOpen) this.askWhy(this.socket);
     const delay = code === LOGIN_EXPIRED ? 0 : announced ?? reconnectDelay(code, this.attempt);
     this.handlers.lost(delay !== null);
     if (delay === null) {
@@ -123,6 +123,17 @@ export class Connection {
     const reason = code === LOGIN_EXPIRED ? "login ran out" : announced === null ? "connection lost" : "the server restarts";
     this.handlers.state(`${reason}, reconnecting in ${Math.ceil(delay / 1000)} s`, "wait");
     this.retry = setTimeout(() => this.connect(), delay);
+  }
+
+  /** A browser shows no reason why a socket was not opened. */
+  async askWhy(socket) {
+    const isKeptOut = await this.handlers.turnedAway?.();
+    if (!isKeptOut || this.socket !== socket) return;
+    clearTimeout(this.retry);
+    this.retry = null;
+    this.counter.forget();
+    this.handlers.lost(false);
+    this.handlers.state("disconnected: user-banned", "off");
   }
 
   // The session

@@ -55,13 +55,22 @@ export class Login {
     });
   }
 
-  /** The server opens no socket: it may be that the account was banned, and only without its login goes on. */
+  /**
+   * The server opens no socket: it may be that the account was banned, and only without its login goes on; or that no
+   * guest may come in either. A promise of whether this browser is kept out.
+   */
   async turnedAway() {
-    if (read() === null) return;
-    const answer = await fetch(new URL("api/v1/auth/sessions", document.baseURI)).catch(() => null);
-    if (answer?.status !== 403) return;
-    await post("logout").catch(() => null);
-    this.end("This account is banned. You go on as a guest.");
+    const hadLogin = read() !== null;
+    if (hadLogin) {
+      const answer = await fetch(new URL("api/v1/auth/sessions", document.baseURI)).catch(() => null);
+      if (answer?.status !== 403) return false;
+      await post("logout").catch(() => null);
+      note(null);
+    }
+    const guest = await post("guest").catch(() => null);
+    if (guest?.status === 403) return true;
+    if (hadLogin) this.end("This account is banned. You go on as a guest.");
+    return false;
   }
 
   end(text) {

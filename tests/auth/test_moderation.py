@@ -112,3 +112,39 @@ async def test_by_token_of_a_banned_users_old_session_is_refused_after_the_ban(a
     clock.advance(61)
     with pytest.raises(InvalidToken):
         await auth.authenticator.by_token(login.grant.access_token)
+
+
+@pytest.mark.parametrize("act", ["ban", "mute"])
+async def test_what_a_higher_rank_imposed_no_lower_one_lifts_or_changes(
+    auth: Auth, clock: ManualClock, act: str
+) -> None:
+    admin, moderator, _ = (
+        await enter(auth, "ada", ADMIN),
+        await enter(auth, "mod", MODERATOR),
+        await enter(auth, "anna"),
+    )
+    moderation = auth.moderation
+
+    async def impose(by: Principal | None) -> None:
+        if act == "ban":
+            await moderation.ban(by, "anna", 60, "", CLIENT)
+        else:
+            await moderation.mute(by, "anna", 60, CLIENT)
+
+    async def lift(by: Principal | None) -> None:
+        await (moderation.unban if act == "ban" else moderation.unmute)(by, "anna", CLIENT)
+
+    await impose(moderator)
+    await impose(admin)
+    for refused in (impose, lift):
+        with pytest.raises(NotPermitted):
+            await refused(moderator)
+    await lift(admin)
+    await impose(moderator)
+    await lift(moderator)
+    await impose(None)
+    with pytest.raises(NotPermitted):
+        await lift(admin)
+    clock.advance(61)
+    await impose(moderator)  # what the operator imposed is over
+    await lift(moderator)

@@ -324,15 +324,26 @@ async def test_store_that_is_away_is_unavailable_and_comes_back(place: Place, er
     blobs = await fresh(place)
     place.take_away()
     try:
-        calls = (blobs.put(KEY, parts(b"music")), blobs.get(KEY), blobs.size(KEY))
+        calls = (blobs.put(KEY, parts(b"music")), blobs.get(KEY), blobs.size(KEY), blobs.probe())
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * len(calls)
         assert len(errors_logged.records) == 1
         errors_logged.records.clear()
     finally:
         place.bring_back()
+    await blobs.probe()
     await put(blobs, KEY, b"music")
     assert await read(blobs, KEY) == b"music"
+    await blobs.close()
+
+
+async def test_probe_leaves_nothing(place: Place) -> None:
+    blobs = await fresh(place)
+    for _ in range(2):
+        await blobs.probe()
+    assert place.traces() == 0
+    everything = blobs.keys()
+    assert [key async for key in everything] == []
     await blobs.close()
 
 

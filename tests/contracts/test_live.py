@@ -56,8 +56,10 @@ def test_full_file_keeps_what_it_has_and_takes_more_when_there_is_room(tmp_path:
     state.apply({"key": b"value"})
     state.apply({f"big/{number}": bytes(100_000) for number in range(20)})
     assert state.items("") == [("key", b"value")]
+    failing = [state.is_failing]
     state.apply({"key": b"other"})
     assert state.items("") == [("key", b"other")]
+    assert [*failing, state.is_failing] == [True, False]
     state.close()
     errors_logged.records.clear()
 
@@ -72,6 +74,7 @@ def test_disk_that_is_full_at_the_start_costs_the_state_and_not_the_server(
     state = opened(tmp_path)
     state.apply({"key": b"value"})
     assert state.items("") == []
+    assert state.is_failing
     state.close()
     errors_logged.records.clear()
 
@@ -105,5 +108,6 @@ def test_forgetful_state_keeps_nothing() -> None:
     state.open()
     state.apply({"key": b"value"})
     assert state.items("") == []
+    assert not state.is_failing
     state.clear()
     state.close()

@@ -25,7 +25,9 @@ TO_BEFORE: Final = (
     "DROP INDEX rooms_by_look", "ALTER TABLE rooms DROP COLUMN name_look",
     "ALTER TABLE sanctions DROP COLUMN name", "ALTER TABLE sanctions DROP COLUMN rank",
     "ALTER TABLE sanctions DROP COLUMN guest", "ALTER TABLE sessions DROP COLUMN browser",
-    "DROP INDEX sessions_by_revoked", f"PRAGMA user_version = {BEFORE}",
+    "DROP INDEX sessions_by_revoked", "DROP TABLE probes",
+    "ALTER TABLE accounts DROP COLUMN ban_rank", "ALTER TABLE accounts DROP COLUMN mute_rank",
+    f"PRAGMA user_version = {BEFORE}",
 )  # fmt: skip
 
 

@@ -104,3 +104,12 @@ async def test_text_that_is_no_unicode_is_refused(store: Store, errors_logged: E
     with pytest.raises(ValueError, match="surrogates"):
         await store.accounts.create(make_account(username="\ud800"))
     errors_logged.records.clear()
+
+
+async def test_probe_says_whether_anything_is_kept(store: Store, errors_logged: ErrorLog) -> None:
+    for now in (NOW, NOW + 1):
+        await store.probe(now)
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.probe(NOW)
+    errors_logged.records.clear()

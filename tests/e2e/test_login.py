@@ -75,16 +75,39 @@ async def test_login_that_is_over_leaves_a_guest_who_is_told(page: Page, server:
     assert len(sockets) == 1
 
 
-async def test_banned_account_is_told_and_goes_on_as_a_guest(page: Page, room: str, tmp_path: Path) -> None:
-    """A browser shows no reason why a socket was not opened."""
+async def ban(usertag: str, data: Path) -> None:
+    """At the command line."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "rhythmd", "user", "ban", usertag, "--data", str(data),
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await within(process.wait()) == 0
+
+
+async def test_banned_account_is_told_and_its_browser_lets_no_guest_in(page: Page, room: str, tmp_path: Path) -> None:
+    """A browser shows no reason why a socket was not opened. It is not asked for ever."""
     await page.add_init_script("Math.random = () => 0")
     async with running_process(tmp_path) as server:
+        await log_in(page, server.url, "czerny", room)
+        await ban("czerny", tmp_path / "data")
+        state, again = page.locator("#state"), page.get_by_role("button", name="Connect again")
+        await expect(state).to_have_text("disconnected: user-banned")
+        await again.click()
+        await expect(state).to_have_text("disconnected: user-banned")
+        await expect(again).to_be_visible()
+        assert [cookie.get("name") for cookie in await page.context.cookies()] == ["rhythm_browser"]
+        await page.context.clear_cookies()
+        await again.click()
+        await expect(page.locator("#room")).to_have_text(room)
+        await expect(page.locator(".person", has_text="you")).to_contain_text("Guest")
+
+
+async def test_banned_account_is_told_and_goes_on_as_a_guest(page: Page, room: str, tmp_path: Path) -> None:
+    """Where the operator wants no browsers to be told apart."""
+    await page.add_init_script("Math.random = () => 0")
+    async with running_process(tmp_path, ["rooms.ban_browser_days=0"]) as server:
         await log_in(page, server.url, "diabelli", room)
-        ban = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "rhythmd", "user", "ban", "diabelli", "--data", str(tmp_path / "data"),
-            stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        assert await within(ban.wait()) == 0
+        await ban("diabelli", tmp_path / "data")
         await expect(page.locator("#state")).to_have_text("disconnected: user-banned")
         await page.get_by_role("button", name="Connect again").click()
         await expect(page.get_by_role("alert")).to_have_text("This account is banned. You go on as a guest.")

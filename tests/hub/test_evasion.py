@@ -10,6 +10,7 @@ import pytest
 from rhythm_protocol.messages import RoomLeft
 from rhythmd.app import Server
 from tests.client import Client, Connect
+from tests.raw import open_raw
 from tests.rest.api import UNLIMITED, Api, User, open_api
 from tests.server import Serve
 
@@ -187,6 +188,66 @@ async def test_ban_in_a_kept_room_is_of_the_person_after_a_restart(serve: Serve,
         await again.register("innocent")
         await scene.assert_out(again.moved(ELSEWHERE))
         await scene.assert_in(again.cleared().moved(ELSEWHERE))
+
+
+async def test_banned_guest_reserves_no_seat_over_rest(scene: Scene) -> None:
+    await scene.home.visit()
+    client = await scene.home.open()
+    await client.join(ROOM)
+    await scene.owner.ask("ban", {"user": client.welcome.user.id})
+    for browser in (scene.home, scene.home.cleared(), scene.home.moved(ELSEWHERE)):
+        answer = await scene.home.api.call(
+            "POST", f"/rooms/{ROOM}/join", {}, token=await scene.home.api.guest(), headers=browser.headers
+        )
+        assert (answer.status, answer.code) == (403, "banned"), browser
+    other = scene.home.cleared().moved(ELSEWHERE)
+    answer = await scene.home.api.call(
+        "POST", f"/rooms/{ROOM}/join", {}, token=await scene.home.api.guest(), headers=other.headers
+    )
+    assert answer.status == 200
+
+
+async def test_ban_takes_the_other_tab_of_the_browser_along(scene: Scene) -> None:
+    await scene.home.visit()
+    tabs = [await scene.home.open() for _ in range(2)]
+    neighbour = await scene.home.cleared().open()
+    for client in (*tabs, neighbour):
+        await client.join(ROOM)
+    await scene.owner.ask("ban", {"user": tabs[0].welcome.user.id})
+    for tab in tabs:
+        assert (await tab.expect(RoomLeft)).reason == "banned"
+    await neighbour.ask("chat-message", {"content": "I am somebody else"})
+
+
+async def test_guest_whose_first_contact_is_the_socket_is_known_by_its_answer(scene: Scene) -> None:
+    """A page of another origin opens a socket here, and never loads a page of ours."""
+    async with open_raw(scene.server.port) as raw:
+        answer = await raw.upgrade(changes={"X-Forwarded-For": HOME})
+        cookie: SimpleCookie = SimpleCookie(answer.headers["set-cookie"])
+        scene.home.keep(cookie)
+    assert len(scene.home.cookies["rhythm_browser"]) == 22
+    async with open_raw(scene.server.port) as raw:
+        again = await raw.upgrade(changes={**scene.home.headers, "Origin": None})
+        assert "set-cookie" not in again.headers
+    await scene.ban(await scene.home.open())
+    await scene.assert_out(scene.home.moved(ELSEWHERE))
+
+
+async def test_browser_stays_the_same_over_visits_for_as_long_as_it_comes_back(scene: Scene) -> None:
+    await scene.home.visit()
+    first = dict(scene.home.cookies)
+    await scene.home.visit()
+    await scene.home.register("innocent")
+    assert scene.home.cookies["rhythm_browser"] == first["rhythm_browser"]
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        etag = ""
+        for _ in range(2):
+            headers = {**scene.home.headers, "If-None-Match": etag}
+            async with session.get(f"{scene.home.api.url}/", headers=headers) as answer:
+                etag = answer.headers["ETag"]
+                cookie = answer.cookies["rhythm_browser"]
+                assert (cookie["max-age"], cookie["httponly"], cookie["samesite"]) == (str(30 * 86_400), True, "Lax")
+                assert answer.headers["Cache-Control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize("value", ["", "A" * 21, "A" * 23, "'; drop", "\u00e4" * 22])

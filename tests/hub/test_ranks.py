@@ -163,6 +163,14 @@ async def test_moderator_is_seen_and_takes_a_seat_like_others(people: People) ->
     assert (await people.admin.refused("join-room", {"room": ROOM})).code == "room-full"
 
 
+async def test_room_in_which_only_the_owner_chats_lets_moderators_speak(people: People) -> None:
+    await people.owner.ask("room-update", {"settings": {"only_owner_can_chat": True}})
+    line = {"content": "please stop that"}
+    assert (await people.guest.refused("chat-message", line)).code == "only-owner-can-chat"
+    for client in (people.owner, people.moderator, people.admin):
+        await client.ask("chat-message", line)
+
+
 async def test_role_that_is_taken_away_ends_the_power_at_once(
     people: People, register: Register, connect: Connect
 ) -> None:

@@ -8,9 +8,11 @@ import pytest
 from rhythm_protocol.messages import Playout
 from rhythmd.app import Server
 from rhythmd.bridges import RoomPasswords
+from rhythmd.rows import Role
 from tests.client import Connect
 from tests.deadline import within
 from tests.rest.api import Answer, Api, User, open_api
+from tests.rest.conftest import Promote
 from tests.server import Serve
 
 CLIENTS = 200
@@ -291,6 +293,25 @@ async def test_join_refused_says_why(
     room_id = await create(api, clara, password="secret", settings=settings)
     answer = await api.call("POST", f"/rooms/{room_id}/join", {"password": password}, token=await api.guest())
     assert (answer.status, answer.code) == (403, code)
+
+
+async def test_join_by_a_moderator_needs_no_password_and_is_written_down(
+    api: Api, clara: User, robert: User, moderator: User, promote: Promote
+) -> None:
+    admin = await api.register("Ada")
+    await promote(admin, Role.ADMIN)
+    room_id = await create(api, clara, password="secret", settings={"max_players": 2})
+    joined = await api.call("POST", f"/rooms/{room_id}/join", {}, token=moderator.access_token)
+    assert joined.status == 200
+    refused = await api.call("POST", f"/rooms/{room_id}/join", {}, token=robert.access_token)
+    assert (refused.status, refused.code) == (403, "wrong-password")
+    page = await api.call("GET", "/audit?action=room.entered-by-rank", token=admin.access_token)
+    (entry,) = page.body["entries"]
+    assert (entry["actor_id"], entry["target"]) == (moderator.id, room_id)
+    owner = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=clara.access_token)
+    assert owner.status == 200
+    full = await api.call("POST", f"/rooms/{room_id}/join", {}, token=admin.access_token)
+    assert (full.status, full.code) == (409, "room-full")
 
 
 async def test_join_a_room_that_is_not_there_is_refused(api: Api) -> None:

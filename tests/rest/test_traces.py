@@ -91,6 +91,14 @@ async def test_ban_at_the_command_line_and_before_a_restart_counts_as_well(serve
         await assert_kept_out(third, api, HOME, "innocent")
 
 
+async def test_user_who_logged_out_before_the_ban_was_there_too(server: Server) -> None:
+    async with open_api(server) as api:
+        made = await register(api, "culprit", HOME)
+        assert (await api.call("POST", "/auth/logout", {}, token=made.body["access_token"])).status == 204
+        await server.auth.moderation.ban(None, "culprit", None, "noise", Origin())
+        await assert_kept_out(server, api, HOME, "innocent")
+
+
 async def test_nobody_is_kept_out_by_traces_for_longer_than_the_operator_says(serve: Serve) -> None:
     server = await serve("rooms.ban_network_minutes=0", "rooms.ban_browser_days=0", *UNLIMITED)
     async with open_api(server) as api:

@@ -16,7 +16,8 @@ def say(session: Session, kind: ChatKind, content: str) -> Later:
     """A line for everybody. Raises Refused when the member may not chat."""
     room, member = session.require_place()
     room.sanctions.require_voice(member)
-    if room.settings.only_owner_can_chat and room.owner is not member:
+    is_above = room.owner is member or member.player.is_moderator  # one rule of an owner does not silence moderators
+    if room.settings.only_owner_can_chat and not is_above:
         raise Refused(ErrorCode.ONLY_OWNER_CAN_CHAT, "only the owner may chat here")
     said = _said(content)
     if not member.announced:

@@ -63,7 +63,8 @@ class Moderation:
             target = _other(room, member, message.user)
             _require_power(room, member, target)
             bans.add(target.player, message.seconds, rank)
-            self._sessions.expel(room, target, "banned", message.reason, message.seconds)
+            for each in (target, *_same_browser(room, target)):
+                self._sessions.expel(room, each, "banned", message.reason, message.seconds)
             message = replace(message, user=target.player.id)
         self._record("room.banned", room, member, message.user, reason=message.reason)
         return room.keeper.sanction(SanctionKind.BAN, message.user, session.player.id, message.reason)
@@ -141,6 +142,13 @@ def _require_power(room: Room, judge: Member, other: Member) -> None:
     """Raise Refused unless one member may put the other out, or silence them."""
     if not may(_rank(room, judge), Act.SANCTION, _rank(room, other)):
         raise Refused(ErrorCode.NOT_PERMITTED, "this user's rank is as high as yours", "user")
+
+
+def _same_browser(room: Room, target: Member) -> list[Member]:
+    """Those who are the same person in another tab, and whom the ban of `target` applies to."""
+    browser, bans = target.player.browser, room.sanctions.bans
+    others = (other for other in room.members.values() if other is not target and other is not room.owner)
+    return [other for other in others if browser and other.player.browser == browser and bans.applies_to(other.player)]
 
 
 def _require_lift(judge: Rank, imposed_by: Rank) -> None:

@@ -42,11 +42,11 @@ class PageResource:
     The page asks for them below a folder named after what is in them all, so that a browser keeps them for ever.
 
     Args:
-        source: knows where a browser's cookies are good.
+        source: knows where a browser's cookies are good; without one no browser gets any.
         browser_days: for which a browser is told from others; 0: it gets no cookie.
     """
 
-    def __init__(self, source: RequestSource, browser_days: float) -> None:
+    def __init__(self, source: RequestSource | None = None, browser_days: float = 0.0) -> None:
         self._source = source
         self._browser_days = browser_days
         known = dict(_load(files("rhythmd") / "web"))
@@ -58,7 +58,8 @@ class PageResource:
 
     async def index(self, request: web.BaseRequest) -> web.Response:
         response = self._index.answer(request)
-        remember_browser(request, response, self._source.cookie_scope(request), self._browser_days)
+        if self._source is not None:
+            remember_browser(request, response, self._source.cookie_scope(request), self._browser_days)
         return response
 
     async def static(self, request: web.BaseRequest) -> web.Response:
@@ -94,7 +95,7 @@ class DocsResource:
 class HealthResource:
     """`/health/live`, `/health/ready` and `/metrics`, for those who operate the server.
 
-    Live while the loop answers; ready while the store does, too, until the server begins to stop.
+    Live while the loop answers; ready while what is written is kept, too, until the server begins to stop.
     """
 
     def __init__(self, why_not_ready: Callable[[], str | None], metrics: CollectorRegistry) -> None:

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
+from msgspec import structs
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.traces import Traces
@@ -15,7 +16,7 @@ from rhythmd.errors import Refused
 from rhythmd.fairness.account import Account
 from rhythmd.hub.ports import Arrival, Credentials, Identity, LapsedLogin, LoginVerifier, Stranger
 from rhythmd.rest.serving.connection import HttpConnection
-from rhythmd.rest.serving.cookies import bearer_token
+from rhythmd.rest.serving.cookies import bearer_token, remember_browser
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.source import RequestSource
@@ -45,7 +46,7 @@ class Opening(Protocol):
 class Opener(Protocol):
     """The side of the sockets."""
 
-    def negotiate(self, headers: Iterable[tuple[str, str]], *, bot: bool) -> Opening:
+    def negotiate(self, headers: Iterable[tuple[str, str]], *, bot: bool, cookie: str = "") -> Opening:
         """Raises Refused: `upgrade-required`, `bad-request`."""
 
 
@@ -59,6 +60,7 @@ class SocketResource:
         source: knows where requests come from.
         origins: knows other sites' pages.
         identify_s: seconds that it may take to find out who shows credentials.
+        browser_days: for which a browser is told from others; 0: it gets no cookie.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class SocketResource:
         source: RequestSource,
         origins: Origins,
         identify_s: float,
+        browser_days: float,
     ) -> None:
+        self._browser_days = browser_days
         self._traces = traces
         self._identify_s = identify_s
         self._opener = opener
@@ -91,18 +95,29 @@ class SocketResource:
             raise ApiError(ErrorCode.UPGRADE_REQUIRED, "a socket is opened by HTTP/1.1", headers=UPGRADE)
         if request.body_exists:
             raise ApiError(ErrorCode.BAD_REQUEST, "this request has no body")
-        opening = self._negotiate(request)
-        client = self._source.client(request)
+        client, cookie = self._client(request)
+        opening = self._negotiate(request, cookie)
         credentials = self._credentials(request)
         known = await self._identify(credentials, client.address) if credentials else None
         await self._check_traces(client, known)
         arrival = Stranger(client.browser) if known is None else replace(known, browser=client.browser)
         return self._hand_over(request, opening, client.address, arrival)
 
-    def _negotiate(self, request: web.BaseRequest) -> Opening:
+    def _client(self, request: web.BaseRequest) -> tuple[Client, str]:
+        """The client, and the cookie by which its browser is known from its first socket on, if it has none yet."""
+        client = self._source.client(request)
+        if client.browser:
+            return client, ""
+        bearer = web.Response()
+        remember_browser(request, bearer, self._source.cookie_scope(request), self._browser_days)
+        for cookie in bearer.cookies.values():
+            return structs.replace(client, browser=cookie.value), cookie.OutputString()
+        return client, ""
+
+    def _negotiate(self, request: web.BaseRequest, cookie: str) -> Opening:
         bot = request.query.getall("bot", []) in (["1"], ["true"])
         try:
-            return self._opener.negotiate(request.headers.items(), bot=bot)
+            return self._opener.negotiate(request.headers.items(), bot=bot, cookie=cookie)
         except Refused as refused:
             headers = UPGRADE if refused.code is ErrorCode.UPGRADE_REQUIRED else {}
             raise ApiError(refused.code, refused.message, headers=headers) from None

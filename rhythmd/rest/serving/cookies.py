@@ -117,9 +117,12 @@ def browser_id(request: web.BaseRequest, scope: CookieScope) -> str:
 
 
 def remember_browser(request: web.BaseRequest, response: web.Response, scope: CookieScope, days: float) -> None:
-    """Give a browser that has none what tells it from others. It stands for nothing else, and proves nothing."""
-    if days > 0 and not browser_id(request, scope):
-        scope.set(response, scope.visitor, secrets.token_urlsafe(16), "", round(days * DAY_S))
+    """Give a browser what tells it from others, or give it anew for as long: a ban of yesterday counts as long as one
+    of a month ago. It stands for nothing else, and proves nothing.
+    """
+    if days > 0:
+        value = browser_id(request, scope) or secrets.token_urlsafe(16)
+        scope.set(response, scope.visitor, value, "", round(days * DAY_S))
         cached = response.headers.get(hdrs.CACHE_CONTROL, "no-store")
         response.headers[hdrs.CACHE_CONTROL] = f"private, {cached}"  # or a shared cache would give it to many
 

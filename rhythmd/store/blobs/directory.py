@@ -25,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CHUNK_BYTES: Final = 262_144
+PROBE_BYTES: Final = 4_096
 PARTIAL: Final = ".part"
 """How the name of a file ends that is being written; it begins with a dot, which no key's part does."""
 
@@ -82,6 +83,9 @@ class DirectoryBlobs:
 
     async def delete(self, key: str) -> bool:
         return await self._call(_delete, self._path(key))
+
+    async def probe(self) -> None:
+        await self._call(_probe, self._folder / f".{token_hex(8)}{PARTIAL}")
 
     async def keys(self, folder: str = "") -> AsyncIterator[str]:
         folders = [self._path(folder) if folder else self._folder]
@@ -158,6 +162,14 @@ def _append(partial: Path, part: bytes) -> None:
         rest = memoryview(part)
         while rest:
             rest = rest[file.write(rest) :]
+
+
+def _probe(partial: Path) -> None:
+    try:
+        _append(partial, bytes(PROBE_BYTES))
+        _sync(partial)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _move(partial: Path, path: Path) -> None:

@@ -66,6 +66,9 @@ class GridFSBlobs:
     async def close(self) -> None:
         await self._database.close()
 
+    async def probe(self) -> None:
+        await self._database.command("ping")
+
     async def put(self, key: str, content: AsyncIterable[bytes], limit: int | None = None) -> int:
         check_key(key)
         version = _id_prefix(unix_ms()) + token_hex(8)

@@ -6,6 +6,7 @@ the bucket has a rule for it (AbortIncompleteMultipartUpload).
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -27,6 +28,8 @@ PART_BYTES: Final = 5 * 1024 * 1024  # no part but the last may have less
 PARTS_AT_ONCE: Final = 2
 CHUNK_BYTES: Final = 262_144
 NO_BUCKET: Final = "NoSuchBucket"
+PROBE: Final = "probe"
+"""A key of no file: to be told so costs one request, and writes nothing."""
 
 
 class _Stopped(Exception):
@@ -125,6 +128,10 @@ class S3Blobs:
 
     async def size(self, key: str) -> int:
         return (await self._call(obstore.head_async(self._store, check_key(key))))["size"]
+
+    async def probe(self) -> None:
+        with suppress(NotFound):
+            await self.size(PROBE)
 
     async def delete(self, key: str) -> bool:
         try:

@@ -89,6 +89,9 @@ class MongoStore:
     async def ping(self) -> None:
         await self._database.command("ping")
 
+    async def probe(self, now: int) -> None:
+        await self._collection("probes").put({"_id": "probe", "time": now})
+
     async def check(self) -> list[str]:
         problems: list[str] = []
         for name in _INDEXES:

@@ -268,8 +268,11 @@ _PEOPLE: Final[Migration] = (
 _TRACES: Final[Migration] = (
     "ALTER TABLE sanctions ADD COLUMN rank INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE sanctions ADD COLUMN guest INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE accounts ADD COLUMN ban_rank INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE accounts ADD COLUMN mute_rank INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE sessions ADD COLUMN browser TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX sessions_by_revoked ON sessions (revoked) WHERE revoked IS NOT NULL",
+    "CREATE TABLE probes (id INTEGER PRIMARY KEY, time INTEGER NOT NULL) STRICT",
 )
 
 MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES)

@@ -41,6 +41,10 @@ def _ping(connection: sqlite3.Connection) -> None:
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
 
 
+def _probe(connection: sqlite3.Connection, now: int) -> None:
+    connection.execute("INSERT OR REPLACE INTO probes (id, time) VALUES (1, ?)", (now,))
+
+
 def _check(connection: sqlite3.Connection) -> list[str]:
     texts = [str(text) for (text,) in connection.execute("PRAGMA integrity_check")]
     orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
@@ -80,6 +84,9 @@ class SqliteStore:
 
     async def ping(self) -> None:
         await self._engine.read(_ping)
+
+    async def probe(self, now: int) -> None:
+        await self._engine.write(_probe, now)
 
     async def check(self) -> list[str]:
         return await self._engine.read_patiently(_check)
