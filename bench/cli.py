@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.commands import (
     abuse,
+    autobahn,
     capacity,
     codec,
     compare,
@@ -44,6 +45,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "idle": Command(idle.HELP, idle.add_arguments, idle.run),
     "concert": Command(concert.HELP, concert.add_arguments, concert.run),
     "garbage": Command(garbage.HELP, garbage.add_arguments, garbage.run),
+    "autobahn": Command(autobahn.HELP, autobahn.add_arguments, autobahn.run),
     "faults": Command(faults.HELP, faults.add_arguments, faults.run),
     "abuse": Command(abuse.HELP, abuse.add_arguments, abuse.run),
     "wan": Command(wan.HELP, wan.add_arguments, wan.run),

@@ -18,8 +18,10 @@ __all__ = [
     "Network",
     "Networks",
     "canonical_address",
+    "canonical_host",
     "customer_network",
     "is_allowed_origin",
+    "is_local_host",
     "is_loopback",
     "parse_address",
     "parse_network",
@@ -141,8 +143,29 @@ def is_allowed_origin(origin: str, hosts: Collection[str], allowed: Collection[s
     return own in allowed or any(url_origin(f"{scheme}://{host}") == f"{scheme}://{place}" for host in hosts)
 
 
+def canonical_host(text: str) -> str:
+    """The one form of the host of a URL: in lower case, without brackets and the root's dot, IPv6 in its shortest form.
+
+    So `LOCALHOST.` is `localhost`, and `[0:0:0:0:0:0:0:1]` is `::1` (RFC 5952). Names of other alphabets stay as they
+    are: browsers send them in ASCII (RFC 5890).
+    """
+    host = text.lower().removeprefix("[").removesuffix("]")
+    if ":" not in host:
+        return host.removesuffix(".")
+    try:
+        return str(IPv6Address(host))
+    except ValueError:
+        return host
+
+
+def is_local_host(text: str) -> bool:
+    """Whether the host of a URL is this very machine, by name or by address."""
+    host = canonical_host(text)
+    return host == "localhost" or is_loopback(host)
+
+
 def url_origin(url: str) -> str | None:
-    """The origin of an http or https URL as browsers write it: in lower case, without the scheme's own port.
+    """The origin of an http or https URL in one form: its host canonical, without the scheme's own port.
 
     None for what has none, such as `null`.
     """
@@ -153,5 +176,8 @@ def url_origin(url: str) -> str | None:
         return None
     if parts.scheme not in PORTS or not parts.hostname or parts.username is not None:
         return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = canonical_host(parts.hostname)
+    if not host:
+        return None
+    host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}" if port in (None, PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"

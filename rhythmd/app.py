@@ -12,11 +12,12 @@ from prometheus_client import CollectorRegistry
 from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
 from rhythmd.avatars.service import Avatars
-from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomPasswords, SocketLoginVerifier
+from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomAudit, RoomPasswords, SocketLoginVerifier
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, check_packages, load_tls, local_url
 from rhythmd.errors import ConfigError
 from rhythmd.fairness.turns import Turns
+from rhythmd.folders import warn_if_open
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import SheetSource
 from rhythmd.hub.sessions.session import Session
@@ -103,10 +104,11 @@ class Server:
         self._config = config
         loop = self._loop = asyncio.get_running_loop()
         stats = Stats()
+        warn_if_open(Path(config.server.data_dir))
         self._store = open_store(config)
         keys = load_keys(config.auth, Path(config.server.data_dir))
         self._cache = _open_cache(config)
-        self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer())
+        self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer(), rooms=config.rooms)
         login_verifier = SocketLoginVerifier(self._auth.authenticator)
         passwords = RoomPasswords(self._auth.passwords)
         self._blobs = open_blobs(config)
@@ -116,10 +118,13 @@ class Server:
         files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch)
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         sheets = sheets or LibrarySheets(self._library)
-        self._hub = Hub(config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets)
-        watcher = AccountWatcher(self._hub)
+        audit = RoomAudit(auth.auditor)
+        self._hub = Hub(
+            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit
+        )
+        watcher = AccountWatcher(self._hub, auth.traces)
         self._auth.notifier.add(watcher)
-        self._recheck = Recheck(self._store, self._hub, watcher)
+        self._recheck = Recheck(self._store, self._hub, watcher, auth.traces)
         self._avatars = Avatars(
             self._store.accounts,
             auth.public_accounts,
@@ -189,6 +194,7 @@ class Server:
         """No new connections, members told, buffers flushed, code 1012, out within `server.stop_s`."""
         server_log.info("stopping: %d connections", self._listener.connections)
         self._listener.stop_accepting()
+        self._rest.refuse_sockets()
         self._heartbeat.stop()
         self._hub.recorder.stop()
         await self._hub.settle(self._config.server.stop_s / 4)

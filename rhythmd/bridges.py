@@ -8,10 +8,12 @@ from typing import Final, NamedTuple
 from rhythm_protocol.close import USER_BANNED
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.midi import NOTE_ON
+from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import Banned, Busy, InvalidTicket, InvalidToken, TokenExpired
 from rhythmd.auth.passwords import Passwords
-from rhythmd.auth.values import Principal
+from rhythmd.auth.traces import Traces
+from rhythmd.auth.values import Client, Principal
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.hub import Hub
@@ -22,8 +24,9 @@ from rhythmd.names.rule import presentable
 from rhythmd.ports import NotFound, Store, StoreUnavailable
 from rhythmd.rows import Account, SheetFile
 from rhythmd.sheets.library import SheetLibrary
+from rhythmd.telemetry import auth_log
 
-__all__ = ["AccountWatcher", "LibrarySheets", "Recheck", "RoomPasswords", "SocketLoginVerifier"]
+__all__ = ["AccountWatcher", "LibrarySheets", "Recheck", "RoomAudit", "RoomPasswords", "SocketLoginVerifier"]
 
 CHUNK: Final = 500
 LAPSED: Final = frozenset({ErrorCode.LOGIN_EXPIRED, ErrorCode.LOGIN_INVALID})
@@ -80,7 +83,21 @@ def _identity(principal: Principal) -> Identity:
         status_text=presentable(account.status_text, ""),
         roles=frozenset(account.roles),
         muted_until=(account.muted_until or 0) / 1000,
+        made=account.created / 1000,
     )
+
+
+class RoomAudit:
+    """Implements `auth.auditor.AuditTrail` with the audit of accounts."""
+
+    def __init__(self, auditor: Auditor) -> None:
+        self._auditor = auditor
+
+    def record(self, action: str, *, actor: str, target: str, address: str, **details: str) -> None:
+        try:
+            self._auditor.record(action, actor=actor, target=target, client=Client(address), **details)
+        except Busy:
+            auth_log.error("no audit entry: %s did %s to %s", actor, action, target)
 
 
 class _Player(NamedTuple):
@@ -161,16 +178,25 @@ class _Scores:
 
 
 class AccountWatcher:
-    """Implements `auth.notices.ChangeWatcher`: what changes about a user reaches their sockets at once."""
+    """Implements `auth.notices.ChangeWatcher`: what changes about a user reaches their sockets at once.
 
-    def __init__(self, hub: Hub) -> None:
+    Args:
+        hub: that holds the sockets.
+        traces: that learn where banned users are connected.
+    """
+
+    def __init__(self, hub: Hub, traces: Traces) -> None:
         self._hub = hub
+        self._traces = traces
 
     def sessions_ended(self, user_id: str, session_ids: Sequence[str]) -> None:
         self._hub.end_logins(session_ids)
 
     def account_changed(self, account: Account) -> None:
-        if (account.banned_until or 0) > unix_ms():
+        now = unix_ms()
+        if (account.banned_until or 0) > now:
+            for address, browser in self._hub.whereabouts(account.id):
+                self._traces.learn(account.id, now, address, browser)
             self._hub.end_user(account.id, USER_BANNED)
         else:
             self._hub.change_user(account.id, frozenset(account.roles), (account.muted_until or 0) / 1000)
@@ -185,9 +211,12 @@ class Recheck:
         store: of accounts and sessions.
         hub: that holds the sockets.
         watcher: told of accounts that have changed.
+        traces: of users who were banned.
     """
 
-    def __init__(self, store: Store, hub: Hub, watcher: AccountWatcher) -> None:
+    def __init__(self, store: Store, hub: Hub, watcher: AccountWatcher, traces: Traces) -> None:
+        self._traces = traces
+        self._known_since = unix_ms() - traces.memory_ms
         self._store = store
         self._hub = hub
         self._watcher = watcher
@@ -200,6 +229,8 @@ class Recheck:
         for first in range(0, len(members), CHUNK):
             await self._ask(members[first : first + CHUNK])
         self._since = began - CLOCKS_DIFFER_MS
+        await self._traces.follow(self._known_since)
+        self._known_since = self._since
 
     async def _ask(self, members: Sequence[Identity]) -> None:
         # In this order: a ban is there before the sessions that it ends, and is what its user should be told.

@@ -125,6 +125,7 @@ class Stats:
         "bytes_in",
         "closes",
         "connections_opened",
+        "deliveries",
         "events_in",
         "events_out",
         "flush_blocks",
@@ -139,6 +140,7 @@ class Stats:
     def __init__(self) -> None:
         self.connections_opened = 0
         self.bytes_in = 0
+        self.deliveries = 0
         self.events_in = 0
         self.events_out = 0
         self.throttled = 0
@@ -180,6 +182,7 @@ class StatsCollector(Collector):
         for name, text, value in (
             ("connections_opened", "Sockets that completed the handshake", stats.connections_opened),
             ("received_bytes", "Bytes from WebSocket peers", stats.bytes_in),
+            ("deliveries", "Control messages to rooms, counted once a listener", stats.deliveries),
             ("events_in", "MIDI events accepted", stats.events_in),
             ("events_out", "MIDI events handed to listeners' sockets", stats.events_out),
             ("throttled", "Times that a client was throttled for reading too slowly", stats.throttled),

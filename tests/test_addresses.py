@@ -2,7 +2,16 @@
 
 import pytest
 
-from rhythmd.addresses import canonical_address, customer_network, is_loopback, parse_address, parse_network
+from rhythmd.addresses import (
+    canonical_address,
+    customer_network,
+    is_allowed_origin,
+    is_local_host,
+    is_loopback,
+    parse_address,
+    parse_network,
+    url_origin,
+)
 
 CANONICAL = [
     ("192.0.2.1", "192.0.2.1"),
@@ -98,3 +107,56 @@ def test_parse_network_keeps_versions_apart() -> None:
 def test_parse_network_of_what_is_none_raises(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_network(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"),
+        ("HTTP://[2001:DB8::0:A]:80/x", "http://[2001:db8::a]"),
+        ("https://[2001:db8:0:0:1:0:0:1]:8443", "https://[2001:db8::1:0:0:1]:8443"),
+        ("http://Piano.Example.", "http://piano.example"),
+        ("https://piano.example.:443", "https://piano.example"),
+        ("https://xn--klavier-9ya.example", "https://xn--klavier-9ya.example"),
+        ("http://127.0.0.1.", "http://127.0.0.1"),
+        ("http://[::1%25lo]", "http://[::1%25lo]"),
+        ("http://.", None),
+        ("http://[::1", None),
+        ("http://[:::1]", None),
+        ("null", None),
+    ],
+)
+def test_origin_has_one_form(url: str, origin: str | None) -> None:
+    assert url_origin(url) == origin
+
+
+def test_mapped_address_is_no_name_of_the_address_within() -> None:
+    mapped = url_origin("http://[::ffff:192.0.2.1]")
+    assert mapped == url_origin("http://[::FFFF:c000:201]")
+    assert mapped != url_origin("http://192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "same"),
+    [
+        ("http://[::1]:8080", "[0:0:0:0:0:0:0:1]:8080", True),
+        ("http://[2001:db8::a]", "[2001:DB8:0::A]:80", True),
+        ("http://piano.example", "Piano.example.", True),
+        ("http://piano.example.", "piano.example:80", True),
+        ("http://[2001:db8::a]", "[2001:db8::b]", False),
+        ("http://[::ffff:192.0.2.1]", "192.0.2.1", False),
+        ("http://piano.example..", "piano.example", False),
+    ],
+)
+def test_host_of_any_form_is_of_the_same_origin(origin: str, host: str, same: bool) -> None:
+    assert is_allowed_origin(origin, [host], []) is same
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.1", "127.1.2.3", "::1", "[0:0:0:0:0:0:0:1]"])
+def test_this_machine_has_many_names(host: str) -> None:
+    assert is_local_host(host)
+
+
+@pytest.mark.parametrize("host", ["", ".", "localhost.example", "128.0.0.1", "[::2]", "localhost.."])
+def test_other_machine_is_not_this_one(host: str) -> None:
+    assert not is_local_host(host)

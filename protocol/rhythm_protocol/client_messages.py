@@ -20,6 +20,7 @@ from rhythm_protocol.values import (
     Name,
     Password,
     PlayoutMs,
+    Reason,
     RoomName,
     RoomSettings,
     RoomType,
@@ -27,8 +28,10 @@ from rhythm_protocol.values import (
     Seconds,
     SheetId,
     Speed,
+    Stage,
     Status,
     Tempo,
+    Welcome,
     check_u64,
 )
 
@@ -69,9 +72,9 @@ class RoomSettingsUpdate(Message, frozen=True):
     password: Password | UnsetType | None = UNSET
     type: RoomType | UnsetType = UNSET
     max_players: Seats | UnsetType = UNSET
-    stage: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    stage: Stage | UnsetType = UNSET
     mode: Mode | UnsetType = UNSET
-    welcome_message: Annotated[str, Meta(max_length=500)] | UnsetType = UNSET
+    welcome_message: Welcome | UnsetType = UNSET
     only_owner_can_chat: bool | UnsetType = UNSET
     only_owner_can_play: bool | UnsetType = UNSET
     allow_guests: bool | UnsetType = UNSET
@@ -196,7 +199,7 @@ class Kick(Message, frozen=True):
     """The removal of a member from the room."""
 
     user: str
-    reason: Line = ""
+    reason: Reason = ""
 
 
 class Ban(Message, frozen=True):
@@ -204,7 +207,7 @@ class Ban(Message, frozen=True):
 
     user: str
     seconds: Seconds | None = None
-    reason: Line = ""
+    reason: Reason = ""
 
 
 class Unban(Message, frozen=True):

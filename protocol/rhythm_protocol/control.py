@@ -17,9 +17,9 @@ from msgspec import Raw, Struct, ValidationError, json, msgpack
 from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
 from rhythm_protocol.explain import explain
-from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, ClientMessage, ServerMessage
+from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, ClientMessage, MidiInput, ServerMessage
 from rhythm_protocol.numbers import whole_numbers
-from rhythm_protocol.skipped import check_json, check_msgpack
+from rhythm_protocol.skipped import check_json, check_json_values, check_msgpack, check_msgpack_values
 from rhythm_protocol.values import FORMS, U53
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Envelope",
     "TextEnvelope",
     "decode_binary",
+    "decode_long_text",
     "decode_text",
     "encode_binary",
     "encode_text",
@@ -52,6 +53,7 @@ class Envelope(Struct, frozen=True):
     def fields(self) -> dict[str, Any]:
         """All that stands in `data`, known or not. Raises MalformedMessage, also when it is no map."""
         codec = _CODECS[type(self)]
+        codec.check_values(bytes(self.data))
         try:
             return codec.fields(self.data)
         except (ValueError, RecursionError) as error:
@@ -90,6 +92,7 @@ class _Codec(NamedTuple):
         client: by the type of a client's message, what reads its `data`.
         server: by the type of a server's message, what reads its `data`.
         encode: writes a struct or a map.
+        check_values: raises MalformedMessage where `anything` and `fields` would cost too much.
     """
 
     name: str
@@ -100,6 +103,7 @@ class _Codec(NamedTuple):
     client: dict[str, Callable[[Raw], Any]]
     server: dict[str, Callable[[Raw], Any]]
     encode: Callable[[object], bytes]
+    check_values: Callable[[bytes], None]
 
     def read(self, message: bytes) -> Envelope:
         """The envelope of a whole message. Raises MalformedMessage."""
@@ -115,6 +119,7 @@ class _Codec(NamedTuple):
         an `id` may be a float. What is raised has the `id`, if that is one.
         """
         id_ = None
+        self.check_values(message)
         try:
             last = self.entries(message)
             kept: dict[str, object] = {name: last[name] for name in Envelope.__struct_fields__ if name in last}
@@ -142,7 +147,13 @@ def _as_id(value: object) -> int | None:
 _Decoder = type[json.Decoder[Any]] | type[msgpack.Decoder[Any]]
 
 
-def _codec(name: str, envelope: type[Envelope], decoder: _Decoder, encode: Callable[[object], bytes]) -> _Codec:
+def _codec(
+    name: str,
+    envelope: type[Envelope],
+    decoder: _Decoder,
+    encode: Callable[[object], bytes],
+    check_values: Callable[[bytes], None],
+) -> _Codec:
     def readers(table: Mapping[str, ClientMessage | ServerMessage]) -> dict[str, Callable[[Raw], Any]]:
         return {type_: decoder(row.data).decode for type_, row in table.items()}
 
@@ -155,11 +166,12 @@ def _codec(name: str, envelope: type[Envelope], decoder: _Decoder, encode: Calla
         client=readers(CLIENT_MESSAGES),
         server=readers(SERVER_MESSAGES),
         encode=encode,
+        check_values=check_values,
     )
 
 
-_MSGPACK: Final = _codec("msgpack", BinaryEnvelope, msgpack.Decoder, msgpack.Encoder().encode)
-_JSON: Final = _codec("JSON", TextEnvelope, json.Decoder, json.Encoder().encode)
+_MSGPACK: Final = _codec("msgpack", BinaryEnvelope, msgpack.Decoder, msgpack.Encoder().encode, check_msgpack_values)
+_JSON: Final = _codec("JSON", TextEnvelope, json.Decoder, json.Encoder().encode, check_json_values)
 _CODECS: Final[dict[type[Envelope], _Codec]] = {BinaryEnvelope: _MSGPACK, TextEnvelope: _JSON}
 
 
@@ -182,6 +194,33 @@ def decode_text(payload: str | bytes) -> Envelope:
     envelope = _JSON.read(body)
     _check_skipped(check_json, body, envelope)
     return envelope
+
+
+class _LongNotes(MidiInput, frozen=True, forbid_unknown_fields=True):
+    """The data of a `midi-event`, and nothing else."""
+
+
+class _LongText(Struct, frozen=True, tag_field="type", tag="midi-event", forbid_unknown_fields=True):
+    """A whole `midi-event`."""
+
+    data: _LongNotes
+    id: U53 | None = None
+
+
+_LONG_TEXT: Final = json.Decoder(_LongText)
+
+
+def decode_long_text(payload: str) -> tuple[MidiInput, int | None]:
+    """The data and the `id` of a `midi-event` that is longer than any other message may be.
+
+    It is read in one typed pass, which makes nothing but its events. So it may have no fields that nobody knows, and
+    its numbers no fractions. Raises MalformedMessage (`too-large`), for whatever else it is.
+    """
+    try:
+        message = _LONG_TEXT.decode(payload)
+    except (ValueError, RecursionError):
+        raise MalformedMessage("only well-formed notes may be as long", ErrorCode.TOO_LARGE) from None
+    return message.data, message.id
 
 
 def _check_skipped(check: Callable[[bytes], None], body: bytes, envelope: Envelope) -> None:

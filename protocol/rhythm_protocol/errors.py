@@ -65,7 +65,8 @@ class ErrorCode(StrEnum):
     UNKNOWN_TYPE = "unknown-type", 400, Side.SOCKET, "the `type` is none of a client's"
     INVALID_FIELD = (
         "invalid-field", 400, Side.BOTH,
-        "a field is missing, of another type or out of bounds; `field` names it, `message` says what was expected",
+        "a field is missing, of another type or out of bounds, or a name has a character that may not stand in it; "
+        "`field` names it, `message` says what was expected",
     )  # fmt: skip
     INVALID_MIDI = (
         "invalid-midi", 400, Side.SOCKET,
@@ -77,12 +78,15 @@ class ErrorCode(StrEnum):
         Side.REST,
         "the body is of a media type that is not taken here",
     )
-    TOO_LARGE = "too-large", 413, Side.REST, "the body is larger than the server takes"
+    TOO_LARGE = "too-large", 413, Side.BOTH, "the body, or the message, is larger than the server takes"
     URI_TOO_LONG = "uri-too-long", 414, Side.REST, "the path with its query is longer than 8,190 bytes"
     HEADERS_TOO_LARGE = (
         "headers-too-large", 431, Side.REST, "there are more than 128 headers, or one is longer than 8,190 bytes",
     )  # fmt: skip
     TOO_SLOW = "too-slow", 408, Side.REST, "the body did not arrive in time"
+    PRECONDITION_FAILED = (
+        "precondition-failed", 412, Side.REST, "what is there is no version that `If-Match` names",
+    )  # fmt: skip
     RANGE_NOT_SATISFIABLE = "range-not-satisfiable", 416, Side.REST, "the file ends before the range that was asked for"
     INVALID_FILE = (
         "invalid-file", 422, Side.REST, "the file is not what it must be; `message` says what is wrong, and where",

@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 
 __all__ = [
     "FORMS",
+    "LINE",
+    "LINES",
     "U16",
     "U32",
     "U53",
@@ -27,6 +29,7 @@ __all__ = [
     "Password",
     "PlayoutMs",
     "QuotaState",
+    "Reason",
     "RoomInfo",
     "RoomName",
     "RoomSettings",
@@ -38,9 +41,11 @@ __all__ = [
     "SheetInRoom",
     "SlotState",
     "Speed",
+    "Stage",
     "Status",
     "Tempo",
     "User",
+    "Welcome",
     "check_u64",
 ]
 
@@ -56,12 +61,20 @@ FORMS: Final = {
 }
 """What these regular expressions ask for, in words."""
 
+LINE: Final = {"text": "line"}
+"""Marks the type of a text in one line, which the server cleans (PROTOCOL.md, "Names and texts")."""
+LINES: Final = {"text": "lines"}
+"""The same, for several lines."""
+
 Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=_ONE_LINE)]
 RoomName = Annotated[str, Meta(min_length=1, max_length=50, pattern=_ONE_LINE)]
 Colour = Annotated[str, Meta(pattern=_COLOUR)]
 Password = Annotated[str, Meta(min_length=1, max_length=128)]
-ChatText = Annotated[str, Meta(min_length=1, max_length=500)]
+ChatText = Annotated[str, Meta(min_length=1, max_length=500, extra=LINES)]
 Line = Annotated[str, Meta(max_length=128)]
+Reason = Annotated[str, Meta(max_length=128, extra=LINE)]
+Stage = Annotated[str, Meta(max_length=64, extra=LINE)]
+Welcome = Annotated[str, Meta(max_length=500, extra=LINES)]
 Byte = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
@@ -149,9 +162,9 @@ class RoomSettings(Message, frozen=True):
 
     type: RoomType = RoomType.PUBLIC
     max_players: Seats = 16
-    stage: Annotated[str, Meta(max_length=64)] = ""
+    stage: Stage = ""
     mode: Mode = Mode.NORMAL
-    welcome_message: Annotated[str, Meta(max_length=500)] = ""
+    welcome_message: Welcome = ""
     only_owner_can_chat: bool = False
     only_owner_can_play: bool = False
     allow_guests: bool = True

@@ -10,6 +10,7 @@ from rhythmd.auth.notices import Mail, Mailer
 from rhythmd.auth.passwords import Passwords, check_password
 from rhythmd.auth.secret import digest, new_id
 from rhythmd.auth.sessions import Sessions
+from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Login
 from rhythmd.ports import Conflict, Store
 from rhythmd.rows import Account, AccountChanges, fold
@@ -27,6 +28,7 @@ class Accounts:
         sessions: that a login opens.
         auditor: hears of every login, failure and change.
         mailer: tells users what happened to their accounts.
+        traces: of banned users, who may want another account.
         clock: Unix ms.
     """
 
@@ -38,8 +40,10 @@ class Accounts:
         sessions: Sessions,
         auditor: Auditor,
         mailer: Mailer,
+        traces: Traces,
         clock: Clock,
     ) -> None:
+        self._traces = traces
         self._store = store
         self._passwords = passwords
         self._lockout = lockout
@@ -55,8 +59,10 @@ class Accounts:
         Raises:
             InvalidField: `usertag`, `password` or `email`.
             Taken: `usertag` or `email`.
+            Banned: traces lead to a banned user.
             Busy: try again later.
         """
+        await self._traces.check(client)
         account = await self.create(usertag, password, email)
         self._auditor.record(AuthAction.REGISTERED, actor=account.id, target=account.id, client=client)
         return await self._sessions.open(account, client)
@@ -101,7 +107,9 @@ class Accounts:
             Busy: try again later.
         """
         account = await self._find(identifier)
-        attempt = await self._begin(account.id if account else digest(fold(identifier)).hex(), client)
+        # What was typed is counted, not the account: else a lock would tell which usertag an e-mail address belongs to.
+        key = f"typed:{digest(fold(identifier)).hex()}"
+        attempt = await self._begin(key, account.id if account else None, client)
         account = await self._verify(account, password, attempt, client)
         try:
             return await self._sessions.open(account, client)
@@ -113,9 +121,10 @@ class Accounts:
             return await self._store.accounts.by_email(identifier)
         return await self._store.accounts.by_usertag(identifier) if is_usertag(identifier) else None
 
-    async def _begin(self, key: str, client: Client) -> Attempt:
+    async def _begin(self, key: str, user_id: str | None, client: Client) -> Attempt:
         """Raises LockedOut."""
-        trusted = self._lockout.is_under_attack(key) and await self._sessions.is_in_use_from(key, client.address)
+        is_under_attack = user_id is not None and self._lockout.is_under_attack(key)
+        trusted = is_under_attack and await self._sessions.is_in_use_from(user_id or "", client.address)
         return self._lockout.begin(key, client.address, trusted=trusted)
 
     async def _verify(self, account: Account | None, password: str, attempt: Attempt, client: Client) -> Account:
@@ -161,7 +170,7 @@ class Accounts:
         """
         check_password(new, "new_password")
         if account.password_hash is not None:
-            attempt = await self._begin(account.id, client)
+            attempt = await self._begin(f"account:{account.id}", account.id, client)
             account = await self._verify(account, current or "", attempt, client)
         return await self._set_password(account, new, session_id, account.id, client)
 

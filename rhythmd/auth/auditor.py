@@ -5,7 +5,7 @@ import contextlib
 from collections import deque
 from enum import StrEnum
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from rhythmd.ports import AuditStore, StoreUnavailable
 from rhythmd.rows import AuditEntry
 from rhythmd.telemetry import auth_log
 
-__all__ = ["Auditor", "AuthAction", "Detail"]
+__all__ = ["AuditTrail", "Auditor", "AuthAction", "Detail"]
 
 BATCH: Final = 200
 RETRY_S: Final = 0.5
@@ -40,12 +40,28 @@ class AuthAction(StrEnum):
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
     IDENTITY_LINKED = "identity.linked"
     IDENTITY_UNLINKED = "identity.unlinked"
+    EMAIL_TAKEN_OFF = "email.taken-off"
     ROLES_CHANGED = "roles.changed"
     BANNED = "account.banned"
     UNBANNED = "account.unbanned"
     MUTED = "account.muted"
     UNMUTED = "account.unmuted"
     AVATAR_TAKEN_DOWN = "avatar.taken-down"
+
+
+class AuditTrail(Protocol):
+    """Keeps who did what with the power of their roles."""
+
+    def record(self, action: str, *, actor: str, target: str, address: str, **details: str) -> None:
+        """Take an entry: never raises, and never waits.
+
+        Args:
+            action: a word for it.
+            actor: the id of who did it.
+            target: the id of what it was done to.
+            address: where they were.
+            details: what else is worth knowing.
+        """
 
 
 class Auditor:

@@ -6,6 +6,7 @@
     +-- WrongCredentials      no such user, or not that password: never told apart
     +-- LockedOut             too many failures; `retry_after_s`
     +-- Banned                `until` and `reason`
+    |   +-- BannedTrace       of another user, who was where this one is
     +-- Busy                  more work waits than may; try again later
     +-- InvalidToken          an access token that is not ours, or of a session that has ended
     |   +-- TokenExpired
@@ -35,6 +36,7 @@ __all__ = [
     "AlreadyLinked",
     "AuthError",
     "Banned",
+    "BannedTrace",
     "Busy",
     "CodeRefused",
     "ConsentDenied",
@@ -117,10 +119,18 @@ class Banned(AuthError):
 
     code = ErrorCode.USER_BANNED
 
-    def __init__(self, until: int, reason: str) -> None:
-        super().__init__(f"this account is banned: {reason}" if reason else "this account is banned")
+    def __init__(self, until: int, reason: str, message: str = "") -> None:
+        super().__init__(message or (f"this account is banned: {reason}" if reason else "this account is banned"))
         self.until = until
         self.reason = reason
+
+
+class BannedTrace(Banned):
+    """A guest or a new account comes from where a banned user was."""
+
+    def __init__(self, until: int) -> None:
+        message = "a user who is banned was where you are: log in, if you have had an account for longer"
+        super().__init__(until, "", message)
 
 
 class Busy(AuthError):

@@ -1,8 +1,10 @@
 """Logging in through another site, and linking an account here to one there.
 
 An account here is never joined to an identity there because both have the same e-mail address, verified or not:
-whoever has a mailbox now need not be who made the account. The user logs in here and links the identity; until then
-LoginAndLink is the answer. An address that the provider has not verified is not looked at at all.
+whoever has a mailbox now need not be who made the account. If the account here has proved that the address is its own,
+LoginAndLink is the answer: the user logs in here and links the identity. If it has only claimed it, the address is
+taken off it, and whoever proves it gets an account of their own: nobody keeps the owner of a mailbox out by typing its
+address, and nobody gets into another's account. An address that the provider has not verified is not looked at at all.
 """
 
 from collections.abc import Mapping
@@ -30,10 +32,11 @@ from rhythmd.auth.oauth import OAuthClient, authorize_url
 from rhythmd.auth.providers import ExternalProfile, Provider
 from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.auth.sessions import Sessions
+from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Login, Principal
 from rhythmd.names.rule import presentable
 from rhythmd.ports import Cache, Conflict, LastIdentity, Store
-from rhythmd.rows import Account, ExternalIdentity
+from rhythmd.rows import Account, AccountChanges, ExternalIdentity
 
 __all__ = ["Callback", "External"]
 
@@ -76,6 +79,7 @@ class External:
         http: that talks to them.
         sessions: that a login opens.
         auditor: hears of accounts made, linked and unlinked.
+        traces: of banned users, who may want another account.
         clock: Unix ms.
     """
 
@@ -87,8 +91,10 @@ class External:
         http: OAuthClient,
         sessions: Sessions,
         auditor: Auditor,
+        traces: Traces,
         clock: Clock,
     ) -> None:
+        self._traces = traces
         self._store = store
         self._cache = cache
         self._table = table
@@ -141,7 +147,7 @@ class External:
             InvalidState: unknown, too old, used before, of another provider or begun in another browser.
             ConsentDenied: the user said no there.
             CodeRefused, ProviderUnavailable, ProviderAnswer: what the provider said.
-            LoginAndLink: an account here has the verified e-mail address.
+            LoginAndLink: an account here has proved that the verified e-mail address is its own.
             IdentityTaken, AlreadyLinked: it cannot be linked to this account.
             Taken: every usertag that was tried for a new account is another one's.
             Banned: the account is.
@@ -176,6 +182,7 @@ class External:
         return await self._store.accounts.get(identity.user_id) if identity else None
 
     async def _register(self, provider: str, profile: ExternalProfile, client: Client) -> Account:
+        await self._traces.check(client)
         usertag = derive_usertag(profile.name)
         for _ in range(USERTAG_ATTEMPTS):
             try:
@@ -186,9 +193,21 @@ class External:
                 if account is not None:
                     return account
                 if conflict.field == "email":
-                    raise LoginAndLink from conflict
-                usertag = with_suffix(derive_usertag(profile.name))
+                    await self._take_address(provider, profile.email or "", client)
+                else:
+                    usertag = with_suffix(derive_usertag(profile.name))
         raise Taken("usertag")
+
+    async def _take_address(self, provider: str, email: str, client: Client) -> None:
+        """Take a verified address off the account that has only claimed it. Raises LoginAndLink if it is proved."""
+        claimant = await self._store.accounts.by_email(email)
+        if claimant is None:
+            return  # It has gone in the meantime.
+        if claimant.email_verified:
+            raise LoginAndLink
+        changes = AccountChanges(updated=self._clock(), email=None, email_verified=False)
+        await self._store.accounts.update(claimant.id, changes)
+        self._auditor.record(AuthAction.EMAIL_TAKEN_OFF, target=claimant.id, client=client, provider=provider)
 
     async def _create(self, provider: str, profile: ExternalProfile, usertag: str, client: Client) -> Account:
         """Raises rhythmd.ports.Conflict."""

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from rhythmd.auth.values import Clock
 from rhythmd.errors import ConfigError
+from rhythmd.folders import make_private
 from rhythmd.telemetry import auth_log
 
 __all__ = ["KeyFile", "Keys", "SecretKeys", "SigningKey", "VerifyKey", "follow_key_file"]
@@ -159,7 +160,7 @@ class KeyFile:
         """Make the file unless it is there. Of two processes that start at once, both use the first one's."""
         if self._path.exists():
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self._path.parent)
         temporary = self._write(_new_content([]))
         try:
             os.link(temporary, self._path)

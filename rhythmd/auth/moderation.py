@@ -8,19 +8,17 @@ from rhythmd.auth.auditor import Auditor, AuthAction, Detail
 from rhythmd.auth.errors import NotPermitted, Unknown
 from rhythmd.auth.notices import ChangeNotifier
 from rhythmd.auth.public_accounts import PublicAccounts
+from rhythmd.auth.ranks import Act, Rank, may, rank_of
 from rhythmd.auth.sessions import Sessions
+from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Principal
 from rhythmd.ports import NotFound, Store
 from rhythmd.rows import FOREVER, Account, AccountChanges, Role
 
-__all__ = ["Moderation", "rank"]
+__all__ = ["Moderation"]
 
-RANKS: Final = {Role.MODERATOR: 1, Role.ADMIN: 2}
-
-
-def rank(roles: frozenset[Role]) -> int:
-    """0 for players of all kinds, 1 for moderators, 2 for admins. A rank has power over those below."""
-    return max((RANKS.get(role, 0) for role in roles), default=0)
+NEWEST: Final = 100
+"""Sessions of a user that are looked at for where they were."""
 
 
 class Moderation:
@@ -38,6 +36,7 @@ class Moderation:
         sessions: Sessions,
         auditor: Auditor,
         notifier: ChangeNotifier,
+        traces: Traces,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -45,15 +44,18 @@ class Moderation:
         self._sessions = sessions
         self._auditor = auditor
         self._notifier = notifier
+        self._traces = traces
         self._clock = clock
 
     async def ban(
         self, by: Principal | None, usertag: str, seconds: int | None, reason: str, client: Client
     ) -> Account:
-        """No login for `seconds` (None: for good); all sessions end."""
+        """No login for `seconds` (None: for good); all sessions end, and their networks are remembered."""
         until = self._until(seconds)
         account = await self.below(by, usertag)
+        sessions = await self._sessions.page(account.id, NEWEST)
         account = await self._change(account, banned_until=until, ban_reason=reason)
+        self._traces.learn_from(sessions.items, self._clock())
         self._record(AuthAction.BANNED, by, account, client, until=until, reason=reason)
         await self._sessions.revoke_all(account.id)
         return account
@@ -86,12 +88,13 @@ class Moderation:
 
     async def below(self, by: Principal | None, usertag: str) -> Account:
         """The account, if `by` has power over it; for what this does not do itself."""
-        if by is not None and rank(by.roles) < RANKS[Role.MODERATOR]:
+        rank = Rank.OPERATOR if by is None else rank_of(by.roles)
+        if rank < Rank.MODERATOR:
             raise NotPermitted("only moderators may do that")
         account = await self._store.accounts.by_usertag(usertag)
         if account is None:
             raise Unknown("user")
-        if by is not None and rank(by.roles) <= rank(account.roles):
+        if not may(rank, Act.SANCTION, rank_of(account.roles)):
             raise NotPermitted("this user's roles are as high as yours")
         return account
 

@@ -20,14 +20,16 @@ from rhythmd.auth.public_accounts import PublicAccounts
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.tickets import Tickets
 from rhythmd.auth.tokens import LEEWAY_S, AccessTokens
+from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Clock
 from rhythmd.clock import server_ms, unix_ms
-from rhythmd.config import AuthConfig
+from rhythmd.config import AuthConfig, RoomsConfig
 from rhythmd.ports import Cache, Store
 
 __all__ = ["Auth", "load_keys"]
 
 KEY_FILE: Final = "token-keys.json"
+ROOMS: Final = RoomsConfig()
 
 
 def load_keys(config: AuthConfig, data_dir: Path, clock: Clock = unix_ms) -> KeyFile | SecretKeys:
@@ -70,6 +72,7 @@ class Auth:
         cache: Cache,
         mailer: Mailer,
         *,
+        rooms: RoomsConfig = ROOMS,
         hasher: Hasher | None = None,
         clock: Clock = unix_ms,
         steady_clock: Clock = server_ms,
@@ -83,12 +86,19 @@ class Auth:
         self.tickets = Tickets(cache)
         tokens = AccessTokens(keys, config.issuer, config.audience, config.access_minutes, clock)
         self.authenticator = Authenticator(store, tokens, self.tickets, clock)
-        self.sessions = Sessions(store, tokens, config.refresh_days, self.auditor, self.notifier, clock)
+        self.traces = Traces(store, rooms, clock)
+        self.sessions = Sessions(store, tokens, config.refresh_days, self.auditor, self.notifier, self.traces, clock)
         lockout = _lockout(config, steady_clock)
-        self.accounts = Accounts(store, self.passwords, lockout, self.sessions, self.auditor, mailer, clock)
+        self.accounts = Accounts(
+            store, self.passwords, lockout, self.sessions, self.auditor, mailer, self.traces, clock
+        )
         self.public_accounts = PublicAccounts(store.accounts, cache)
-        self.moderation = Moderation(store, self.public_accounts, self.sessions, self.auditor, self.notifier, clock)
-        self.external = External(store, cache, providers(config), self._http, self.sessions, self.auditor, clock)
+        self.moderation = Moderation(
+            store, self.public_accounts, self.sessions, self.auditor, self.notifier, self.traces, clock
+        )
+        self.external = External(
+            store, cache, providers(config), self._http, self.sessions, self.auditor, self.traces, clock
+        )
 
     def start(self) -> None:
         """Begin the work beside the requests. Needs a running event loop."""

@@ -8,6 +8,7 @@ from rhythmd.auth.errors import Banned, InvalidRefreshToken, InvalidToken, Unkno
 from rhythmd.auth.notices import ChangeNotifier
 from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.auth.tokens import AccessTokens
+from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Grant, Guest, Login
 from rhythmd.ports import Store
 from rhythmd.rows import Account, LoginSession, Page, RotationOutcome
@@ -33,6 +34,7 @@ class Sessions:
         refresh_days: that a session lives without being used.
         auditor: hears of every end.
         notifier: told of every end.
+        traces: of banned users, who may come back with a new account.
         clock: Unix ms.
     """
 
@@ -43,8 +45,10 @@ class Sessions:
         refresh_days: int,
         auditor: Auditor,
         notifier: ChangeNotifier,
+        traces: Traces,
         clock: Clock,
     ) -> None:
+        self._traces = traces
         self._store = store
         self._tokens = tokens
         self._lifetime_ms = refresh_days * DAY_MS
@@ -59,10 +63,11 @@ class Sessions:
         session and ends it, or is found here.
 
         Raises:
-            Banned: the account is.
+            Banned: the account is, or it is new and traces lead to one that is.
             Unknown: it is gone, or its password is another one than in `account`.
         """
         check_ban(account, self._clock())
+        await self._traces.check(client, account.created)
         refresh, now = new_secret(), self._clock()
         session = LoginSession(
             id=new_id(),
@@ -73,6 +78,7 @@ class Sessions:
             expires=now + self._lifetime_ms,
             user_agent=client.agent,
             address=client.address,
+            browser=client.browser,
         )
         await self._store.sessions.create(session)
         try:

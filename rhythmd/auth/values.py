@@ -16,10 +16,14 @@ Clock = Callable[[], int]
 
 
 class Client(Struct, frozen=True):
-    """The client that a request comes from. `address` is an IP address, `user_agent` a header's text of any length."""
+    """The client that a request comes from. `address` is an IP address, `user_agent` a header's text of any length.
+
+    `browser` is what a cookie of ours tells it from others by; "" if it showed none.
+    """
 
     address: str = ""
     user_agent: str = ""
+    browser: str = ""
 
     @property
     def agent(self) -> str:

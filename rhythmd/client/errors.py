@@ -7,6 +7,7 @@ RhythmdError
     +-- RequestRefused    the server answered with an error
     +-- RemovedFromRoom   the owner kicked or banned this client
     +-- ConnectionEnded   the server closed the connection, or it broke
+        +-- PlayedTooMuch the server closed it because too many events came
         +-- SessionLost   the server is there again, but does not know what was before
 """
 
@@ -18,15 +19,19 @@ from rhythm_protocol.messages import RoomLeft
 from rhythmd.errors import RhythmdError
 
 __all__ = [
+    "PLAY_LESS",
     "ClientError",
     "ConnectionEnded",
     "FileError",
+    "PlayedTooMuch",
     "RemovedFromRoom",
     "RequestRefused",
     "SessionLost",
     "Unreachable",
 ]
 
+PLAY_LESS: Final = "play it slower (--speed 0.5), or in a room that allows black MIDI"
+"""What to do about it, for a user of `rhythmd play`."""
 
 _PASSING: Final = frozenset(
     {ErrorCode.STOPPING, ErrorCode.UNAVAILABLE, ErrorCode.CONNECTION_LOST, ErrorCode.RATE_LIMITED}
@@ -86,16 +91,22 @@ class ConnectionEnded(ClientError):
 
     def __init__(self, rule: Close, reason: str = "") -> None:
         told = f": {reason}" if reason else ""
-        super().__init__(f"the connection ended: {rule.name} ({rule.code}){told}; {_advice(rule)}")
+        super().__init__(f"the connection ended: {rule.name} ({rule.code}){told}; {self._advice(rule)}")
         self.rule = rule
+
+    def _advice(self, rule: Close) -> str:
+        if rule.reconnect_after is None:
+            return "trying again will not help"
+        low, high = rule.reconnect_after
+        return f"try again in {low:g} to {high:g} s"
+
+
+class PlayedTooMuch(ConnectionEnded):
+    """More events came at once than any room takes from one player."""
+
+    def _advice(self, rule: Close) -> str:
+        return f"too many events came at once, {PLAY_LESS}"
 
 
 class SessionLost(ConnectionEnded):
     """The server is there again, but the session, the place in the room or an answer is lost: begin anew."""
-
-
-def _advice(rule: Close) -> str:
-    if rule.reconnect_after is None:
-        return "trying again will not help"
-    low, high = rule.reconnect_after
-    return f"try again in {low:g} to {high:g} s"

@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from rhythm_protocol.close import FLOODING
 from rhythm_protocol.messages import LeaveRoom
-from rhythm_protocol.midi import MAX_BLOCK_EVENTS, MidiEvent
+from rhythm_protocol.midi import EVENT_SIZE, MAX_BLOCK_EVENTS, MidiEvent
 from rhythmd.client.clock import local_us
-from rhythmd.client.errors import ClientError
+from rhythmd.client.errors import ClientError, ConnectionEnded, PlayedTooMuch
 from rhythmd.client.room import RoomAddress, check_place, enter_room
 from rhythmd.client.score import ScoreEvent
 from rhythmd.client.session import Interrupted, Session
@@ -20,6 +21,7 @@ __all__ = ["Batch", "OnProgress", "Played", "batches", "play"]
 
 LEAD_MS: Final = 100  # from joining to the start of the piece
 FAREWELL_S: Final = 2.0  # for a farewell after an interrupt
+HEAD_SIZE: Final = 5  # of a message: its opcode and base time
 SPREAD_MS: Final = 3  # events that are due within so many ms share a message
 
 OnProgress = Callable[[float, int], None]
@@ -52,12 +54,15 @@ class Played:
     refusals: Counter[str]
 
 
-def batches(score: Sequence[ScoreEvent], speed: float = 1.0) -> Iterator[Batch]:
-    """The score, `speed` times as fast, in messages. Times are rounded to the wire's milliseconds once."""
+def batches(score: Sequence[ScoreEvent], speed: float = 1.0, most: int = MAX_BLOCK_EVENTS) -> Iterator[Batch]:
+    """The score, `speed` times as fast, in messages of at most `most` events.
+
+    Times are rounded to the wire's milliseconds once.
+    """
     batch = Batch(0, [])
     for due_s, message in score:
         due_ms = round(due_s * 1_000 / speed)
-        if batch.events and (due_ms - batch.due_ms > SPREAD_MS or len(batch.events) == MAX_BLOCK_EVENTS):
+        if batch.events and (due_ms - batch.due_ms > SPREAD_MS or len(batch.events) == most):
             yield batch
             batch = Batch(due_ms, [])
         elif not batch.events:
@@ -73,8 +78,18 @@ async def play(address: RoomAddress, score: Sequence[ScoreEvent], speed: float, 
     A lost connection is resumed; what is due meanwhile is skipped.
 
     Raises:
+        PlayedTooMuch: the server takes no more of so many events.
         ClientError: the room cannot be entered, or the connection or the place in the room is lost for good.
     """
+    try:
+        return await _play(address, score, speed, on_progress)
+    except ConnectionEnded as end:
+        if end.rule is FLOODING:
+            raise PlayedTooMuch(FLOODING) from None
+        raise
+
+
+async def _play(address: RoomAddress, score: Sequence[ScoreEvent], speed: float, on_progress: OnProgress) -> Played:
     async with enter_room(address) as (session, _):
         performance = _Performance(session)
         try:
@@ -98,6 +113,7 @@ class _Performance:
         self.notes = 0
         self.skipped = 0
         self._session = session
+        self._most = min(MAX_BLOCK_EVENTS, (session.limits.message_bytes - HEAD_SIZE) // EVENT_SIZE)
         self._clock = session.clock
         self._start_ms = session.clock.now_ms() + LEAD_MS
         self._resumes = session.resumes
@@ -105,7 +121,7 @@ class _Performance:
         self._hearing = asyncio.create_task(_hear(session))
 
     async def perform(self, score: Sequence[ScoreEvent], speed: float, on_progress: OnProgress) -> None:
-        for batch in batches(score, speed):
+        for batch in batches(score, speed, self._most):
             await self._wait_until(batch.due_ms)
             if self._session.live:
                 await self._send(batch)
@@ -157,10 +173,8 @@ class _Performance:
         await self._play(self._start_ms + due_ms, settings)
 
     async def _play(self, at_ms: int, messages: Sequence[ChannelMessage]) -> None:
-        for at in range(0, len(messages), MAX_BLOCK_EVENTS):
-            await self._session.play(
-                at_ms, [MidiEvent(0, *message) for message in messages[at : at + MAX_BLOCK_EVENTS]]
-            )
+        for at in range(0, len(messages), self._most):
+            await self._session.play(at_ms, [MidiEvent(0, *message) for message in messages[at : at + self._most]])
 
     def _hold(self, batch: Batch) -> None:
         for event in batch.events:

@@ -16,7 +16,7 @@ import msgspec
 from rhythm_protocol.binary import MidiBlock, encode_midi
 from rhythm_protocol.close import ABNORMAL, NORMAL, PROTOCOL_ERROR, RESTARTING, SILENT, SLOW, Close
 from rhythm_protocol.errors import ProtocolError
-from rhythm_protocol.messages import SERVER_MESSAGES, Message, ResumeAck, Stopping
+from rhythm_protocol.messages import SERVER_MESSAGES, Limits, Message, ResumeAck, Stopping
 from rhythm_protocol.midi import MidiEvent
 from rhythm_protocol.resume import SessionCounter
 from rhythmd.client.clock import ServerClock
@@ -84,13 +84,14 @@ class Session:
 
     Attributes:
         clock: the server's; another object after a restart that set it to another zero.
+        limits: what the server takes.
         live: whether the server hears us at this moment.
         resumes: how often the session was resumed.
         refusals: how often the server sent an error to something that wanted no answer (notes), by code.
     """
 
     clock: ServerClock
-    _resume_s: float
+    limits: Limits
 
     def __init__(self, address: str) -> None:
         self.live = False
@@ -145,7 +146,7 @@ class Session:
             raise self._over
         request = self._requests.add(type_, data)
         try:
-            async with asyncio.timeout(PATIENCE_S + self._resume_s):
+            async with asyncio.timeout(PATIENCE_S + self.limits.resume_s):
                 await self._send_requests()
                 answer = await request.answer
         except TimeoutError:
@@ -231,7 +232,7 @@ class Session:
         if end.rule not in RESUMABLE:
             raise end
         trouble: ConnectionEnded | Unreachable = end
-        backoff, give_up_at = Backoff(), _now_s() + self._resume_s
+        backoff, give_up_at = Backoff(), _now_s() + self.limits.resume_s
         while _now_s() < give_up_at and (wait_s := self._wait_s(backoff, trouble)) is not None:
             self._inbox.put_nowait(Interrupted(trouble, wait_s))
             await asyncio.sleep(wait_s)
@@ -252,7 +253,7 @@ class Session:
         if self._connection is not None:
             self._connection.abort()
         self._connection = await connect_to(self._address)
-        self._resume_s = self._connection.welcome.limits.resume_s
+        self.limits = self._connection.welcome.limits
         self._counter.welcomed(self._connection.welcome.session)
         return self._connection
 

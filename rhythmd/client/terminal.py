@@ -15,6 +15,8 @@ from typing import Any, Final, TypeVar
 import uvloop
 from tqdm import tqdm
 
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.client.errors import PLAY_LESS
 from rhythmd.client.listen import Until, listen
 from rhythmd.client.play import Played, play
 from rhythmd.client.recording import Recording, check_writable
@@ -47,7 +49,8 @@ def run_play(options: argparse.Namespace) -> int:
     if played.skipped:
         complain(f"{played.skipped} were due while the connection was lost")
     for code, times in played.refusals.items():
-        complain(f"the server refused some of them: {code}, {times} times")
+        advice = f"; {PLAY_LESS}" if code == ErrorCode.QUOTA_EXCEEDED else ""
+        complain(f"the server refused some of them: {code}, {times} times{advice}")
     return NOTES_REFUSED if played.refusals else 0
 
 

@@ -63,6 +63,7 @@ class LimitsConfig(Section, frozen=True):
     music_buffer_bytes: Annotated[int, Meta(ge=1_024)] = 16_384
     messages_per_s: Seconds = 50.0
     messages_burst: Positive = 200
+    whispers_per_minute: Positive = 60
     control_bytes: Annotated[int, Meta(ge=1024, le=1024 * 1024)] = 8_192
     frames_per_s: Positive = 2_000
     bytes_per_s: Positive = 262_144
@@ -88,6 +89,8 @@ class HubConfig(Section, frozen=True):
     yield_after: Positive = 128
     presence_limit: Positive = 100
     cursor_interval_ms: Annotated[float, Meta(ge=1, le=1000)] = 40.0
+    news_per_s: Annotated[int, Meta(ge=10, le=10_000)] = 100
+    room_deliveries_per_s: Positive = 20_000
     slow_close_s: Seconds = 10.0
     resume_s: Annotated[float, Meta(ge=0)] = 30.0
     resume_messages: Positive = 500
@@ -101,6 +104,8 @@ class RoomsConfig(Section, frozen=True):
     chat_history: Annotated[int, Meta(ge=0, le=10_000)] = 100
     kept_per_account: Positive = 20
     linger_s: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
+    ban_network_minutes: Annotated[float, Meta(ge=0, le=525_600)] = 1_440.0
+    ban_browser_days: Annotated[float, Meta(ge=0, le=400)] = 30.0
 
 
 class QuotaConfig(Section, frozen=True):

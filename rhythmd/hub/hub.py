@@ -24,6 +24,7 @@ from rhythm_protocol.close import (
 )
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Limits, Stopping, Welcome
+from rhythmd.auth.auditor import AuditTrail
 from rhythmd.clock import server_us
 from rhythmd.config import Config
 from rhythmd.hub.handlers.chat import typing
@@ -40,7 +41,7 @@ from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.keeping.restoring import Restoration
-from rhythmd.hub.ports import Identity, LapsedLogin, LoginVerifier, Peer, SheetSource
+from rhythmd.hub.ports import Arrival, Identity, LapsedLogin, LoginVerifier, Peer, SheetSource
 from rhythmd.hub.recording.archive import RecordingArchive
 from rhythmd.hub.recording.recorder import Recorder
 from rhythmd.hub.rooms.performance import Conductor
@@ -105,6 +106,7 @@ class Hub:
         verifier: LoginVerifier,
         live: LiveState,
         sheets: SheetSource,
+        audit: AuditTrail,
     ) -> None:
         self._config = config
         self._stats = stats
@@ -123,7 +125,8 @@ class Hub:
         self.conductor = Conductor(self.pacer, config.limits.performances)
         self._sheets = Sheets(sheets, self.conductor, self.sessions)
         self._playing = Playing(stats)
-        self.router = Router(self._handlers(verifier), self._fast(), self.sessions, self._spawn)
+        handlers, most = self._handlers(verifier, audit), config.limits.control_bytes
+        self.router = Router(handlers, self._fast(), self.sessions, self._spawn, stats, most)
         self.on_binary: Callable[[Session, bytes], None] = self.router.route_binary
         self.on_text: Callable[[Session, str], None] = self.router.route_text
 
@@ -131,11 +134,11 @@ class Hub:
         """The handlers of messages with a binary twin."""
         return {OP_MIDI: self._playing.play, OP_CLOCK: clock_binary, OP_CURSOR: cursor_binary}
 
-    def _handlers(self, verifier: LoginVerifier) -> dict[str, Handler]:
+    def _handlers(self, verifier: LoginVerifier, audit: AuditTrail) -> dict[str, Handler]:
         """The handler of each message."""
         sessions = self.sessions
-        rooms = RoomMessages(self.registry, self.catalogue, sessions, self._config.rooms.max_players)
-        moderation = Moderation(sessions)
+        rooms = RoomMessages(self.registry, self.catalogue, sessions, self._config.rooms.max_players, audit)
+        moderation = Moderation(sessions, audit)
         recording = Recording(self.recorder, self.archive, sessions)
         return {
             "authenticate": Authentication(verifier, sessions.ended_logins).authenticate,
@@ -218,6 +221,7 @@ class Hub:
         self.sessions.stopping = True
         self.conductor.stop()
         for room in self.registry:
+            room.news.finish()
             room.fanout.finish()
         for session in self.sessions:
             if session.peer is not None:
@@ -241,6 +245,10 @@ class Hub:
         for session in self.sessions.of_user(user_id):
             self.sessions.close(session, rule)
 
+    def whereabouts(self, user_id: str) -> list[tuple[str, str]]:
+        """The address and browser of each client of a user."""
+        return [(session.player.address, session.player.browser) for session in self.sessions.of_user(user_id)]
+
     def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
         """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
         for session in self.sessions.of_user(user_id):
@@ -250,6 +258,7 @@ class Hub:
             player.roles = roles
             player.muted_until = muted_until
             if session.place is not None:
+                session.place.room.sanctions.mark(session.place.member)  # what is below a role does not apply to it
                 session.place.room.member_changed(session.place.member)
 
     def accounts(self) -> list[Identity]:
@@ -259,11 +268,12 @@ class Hub:
 
     # Peers
 
-    def attach(self, peer: Peer[Session], identity: Identity | LapsedLogin | None) -> Session:
+    def attach(self, peer: Peer[Session], identity: Arrival) -> Session:
         """A new client: it gets a user and the `welcome`."""
         lapsed = identity.code if isinstance(identity, LapsedLogin) else None
-        identity = None if isinstance(identity, LapsedLogin) else identity
-        session = self.sessions.open(peer, identity)
+        browser = "" if identity is None else identity.browser
+        identity = identity if isinstance(identity, Identity) else None
+        session = self.sessions.open(peer, identity, browser)
         session.login_error = lapsed
         welcome = Welcome(
             user=session.player.as_user(),

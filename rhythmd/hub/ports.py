@@ -15,6 +15,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.midi.score import Score
 
 __all__ = [
+    "Arrival",
     "Credentials",
     "Encoding",
     "Identity",
@@ -24,6 +25,7 @@ __all__ = [
     "Performance",
     "Receiver",
     "SheetSource",
+    "Stranger",
 ]
 
 
@@ -62,6 +64,8 @@ class Identity:
         login_id: the login that it belongs to.
         name, colour: None for a guest, who is given them.
         muted_until: Unix seconds; no chat before, anywhere.
+        made: Unix seconds of the account's making; 0 for a guest.
+        browser: what tells the browser of the socket from others; "" if it showed nothing.
     """
 
     user_id: str
@@ -73,6 +77,8 @@ class Identity:
     status_text: str = ""
     roles: frozenset[str] = frozenset()
     muted_until: float = 0.0
+    made: float = 0.0
+    browser: str = ""
 
     def seconds_left(self) -> float:
         """How long the proof is good for."""
@@ -84,6 +90,18 @@ class LapsedLogin:
     """The login of a cookie that is not good any more. Its browser's user is a guest, who is told `code`."""
 
     code: ErrorCode
+    browser: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A guest of whom nothing is known but their browser."""
+
+    browser: str
+
+
+Arrival = Identity | LapsedLogin | Stranger | None
+"""What is known of who opens a socket."""
 
 
 class LoginVerifier(Protocol):
@@ -162,7 +180,7 @@ class Peer(Protocol[Session_contra]):
 class Receiver(Protocol[SessionT]):
     """Where a connection takes what happens to it. Every method is plain `def` and returns at once."""
 
-    def attach(self, peer: Peer[SessionT], identity: Identity | LapsedLogin | None) -> SessionT:
+    def attach(self, peer: Peer[SessionT], identity: Arrival) -> SessionT:
         """A new client: a user with an account, or a guest."""
         ...
 

@@ -1,19 +1,20 @@
 """From a message to its handler: rate, rights, order, and the one place where a message's failure ends."""
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from time import monotonic
+from types import coroutine
 from typing import Any, Final
 
 from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.close import FLOODING
-from rhythm_protocol.control import Envelope, decode_binary, decode_text, parse_client
+from rhythm_protocol.control import Envelope, decode_binary, decode_long_text, decode_text, parse_client
 from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
 from rhythm_protocol.messages import CLIENT_MESSAGES
 from rhythmd.errors import Refused
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
-from rhythmd.telemetry import hub_log
+from rhythmd.telemetry import Stats, hub_log
 
 __all__ = ["Fast", "Handler", "Router"]
 
@@ -25,6 +26,13 @@ Fast = Callable[[Session, bytes], None]
 """Gets the session and the whole payload of a binary message. Raises as a Handler does."""
 
 MAX_WAITING: Final = 100
+SHORT: Final = 1_024
+"""Bytes of a message that is read although it is over its client's rate, so that its refusal has its `id`."""
+NOTES: Final = '"midi-event"'
+ANSWER_BYTES: Final = 4_096
+"""What is answered with more than this counts as several messages."""
+DELIVERIES: Final = 50
+"""What goes to more than so many counts as several messages."""
 
 
 class Router:
@@ -35,6 +43,8 @@ class Router:
         fast: by opcode, for the binary twins.
         sessions: of all clients.
         spawn: runs what has to wait beside the loop's other work.
+        stats: counts deliveries.
+        control_bytes: the longest control message but for notes.
 
     Attributes:
         handlers: by message type.
@@ -47,11 +57,15 @@ class Router:
         fast: Mapping[int, Fast],
         sessions: Sessions,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        stats: Stats,
+        control_bytes: int,
     ) -> None:
         self.handlers = dict(handlers)
         self.fast = {**fast, OP_CONTROL: self._control}
         self._sessions = sessions
         self._spawn = spawn
+        self._stats = stats
+        self._control_bytes = control_bytes
 
     def route_binary(self, session: Session, payload: bytes) -> None:
         """Handle one binary message. On the hot path. Never raises."""
@@ -64,6 +78,12 @@ class Router:
 
     def route_text(self, session: Session, payload: str) -> None:
         """Handle one text message. Never raises."""
+        size = len(payload) if payload.isascii() else len(payload.encode())
+        if size > SHORT and NOTES in payload and (size > self._control_bytes or session.bucket.is_over(monotonic())):
+            self._long_notes(session, payload)
+            return
+        if not self._is_worth_reading(session, size):
+            return
         try:
             envelope = decode_text(payload)
         except MalformedMessage as error:
@@ -73,14 +93,36 @@ class Router:
             self._dispatch(session, envelope)
 
     def _control(self, session: Session, payload: bytes) -> None:
-        self._dispatch(session, decode_binary(payload))
+        if self._is_worth_reading(session, len(payload)):
+            self._dispatch(session, decode_binary(payload))
+
+    def _is_worth_reading(self, session: Session, size: int) -> bool:
+        """Charge and refuse what is too long, and what is long and would be refused afterwards for its rate."""
+        if size > self._control_bytes:
+            if _within_rate(session, None):
+                session.refuse(ErrorCode.TOO_LARGE, f"a control message has at most {self._control_bytes} bytes")
+            return False
+        return size <= SHORT or not session.bucket.is_over(monotonic()) or _within_rate(session, None)
+
+    def _long_notes(self, session: Session, payload: str) -> None:
+        """Handle what says that it is a long `midi-event`. As any other it is charged only if it is broken."""
+        try:
+            message, id_ = decode_long_text(payload)
+            require_right(session, CLIENT_MESSAGES["midi-event"].right)
+            self.handlers["midi-event"](session, message)
+        except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
+            if _within_rate(session, None):
+                _refuse(session, error, None)
+        else:
+            if id_ is not None:
+                session.send("ack", {}, id_)
 
     def _dispatch(self, session: Session, envelope: Envelope) -> None:
         """Handle a control message, after those of the same session that are still waiting for the store."""
         row = CLIENT_MESSAGES.get(envelope.type)
         if row is not None and not row.is_rated:
             self._handle_now(session, envelope)
-        elif _within_rate(session, envelope.id):
+        elif _within_rate(session, envelope.id) and _within_share(session, envelope.id):
             if session.waiting is None:
                 self._handle(session, envelope)
             elif len(session.waiting) < MAX_WAITING:
@@ -102,14 +144,16 @@ class Router:
         """Run the message's handler; answer with an `ack` if it asked for one."""
         if envelope.id is not None:
             session.last_id = envelope.id
+        meter = _Meter(session, self._stats)
         try:
             answer = self._call(session, envelope)
         except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
             _refuse(session, error, envelope.id)
         else:
+            meter.stop()
             if isinstance(answer, Coroutine):
                 session.waiting = deque()
-                self._spawn(self._finish(session, envelope, answer))
+                self._spawn(self._finish(session, envelope, _metered(answer, meter)))
             else:
                 _acknowledge(session, envelope, answer)
 
@@ -119,7 +163,7 @@ class Router:
         require_right(session, CLIENT_MESSAGES[envelope.type].right)
         return self.handlers[envelope.type](session, message)
 
-    async def _finish(self, session: Session, envelope: Envelope, answer: Coroutine[Any, Any, object]) -> None:
+    async def _finish(self, session: Session, envelope: Envelope, answer: Awaitable[object]) -> None:
         """Wait for a handler, answer, then handle what came meanwhile, in order."""
         try:
             _acknowledge(session, envelope, await answer)
@@ -144,9 +188,62 @@ def _unknown(_session: Session, payload: bytes) -> None:
     raise MalformedMessage(f"there is no message {payload[:1].hex() or 'of no bytes'}")
 
 
+class _Meter:
+    """Charges a session for what its message causes."""
+
+    __slots__ = ("_began", "_sent", "_session", "_stats")
+
+    def __init__(self, session: Session, stats: Stats) -> None:
+        self._session = session
+        self._stats = stats
+        self.start()
+
+    def start(self) -> None:
+        self._began = monotonic()
+        self._sent = self._stats.deliveries
+
+    def stop(self) -> None:
+        """Charge the deliveries since the start."""
+        deliveries = self._stats.deliveries - self._sent
+        session = self._session
+        if session.place is not None and deliveries:
+            room, member = session.place
+            room.budget.charge(member, deliveries, len(room.members), self._began)
+        if deliveries > DELIVERIES:
+            session.bucket.charge(deliveries / DELIVERIES)
+
+    def stop_piece(self) -> None:
+        """The same, and charge the loop's time, which nobody does who waits elsewhere."""
+        self.stop()
+        if self._session.peer is not None:
+            self._session.peer.charge(self._began, monotonic())
+
+
+@coroutine
+def _metered(work: Coroutine[Any, Any, object], meter: _Meter) -> Generator[Any, None, object]:
+    """What `work` returns. Each piece of it between two waits is charged."""
+    failure: BaseException | None = None
+    while True:
+        meter.start()
+        try:
+            waits_for = work.send(None) if failure is None else work.throw(failure)
+        except StopIteration as end:
+            return end.value
+        finally:
+            meter.stop_piece()
+        failure = None
+        try:
+            yield waits_for
+        except BaseException as error:  # noqa: BLE001 - also a cancellation is the work's to handle
+            failure = error
+
+
 def _acknowledge(session: Session, envelope: Envelope, answer: object) -> None:
-    if envelope.id is not None:
-        session.send("ack", {} if answer is None else answer, envelope.id)
+    if envelope.id is None:
+        return
+    size = session.send("ack", {} if answer is None else answer, envelope.id)
+    if size > ANSWER_BYTES:
+        session.bucket.charge(size / ANSWER_BYTES)
 
 
 def _within_rate(session: Session, id_: int | None) -> bool:
@@ -157,6 +254,17 @@ def _within_rate(session: Session, id_: int | None) -> bool:
         session.close(FLOODING)
     elif id_ is not None or session.bucket.balance >= -1.0:  # the first of a row
         session.refuse(ErrorCode.RATE_LIMITED, "too many messages, slow down", id_=id_)
+    return False
+
+
+def _within_share(session: Session, id_: int | None) -> bool:
+    """Whether the room can bear more of this member. A member over their share is told."""
+    if session.place is None:
+        return True
+    room, member = session.place
+    if not room.budget.refuses(member, monotonic()):
+        return True
+    session.refuse(ErrorCode.RATE_LIMITED, "too much is said in this room, slow down", id_=id_)
     return False
 
 

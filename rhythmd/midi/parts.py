@@ -4,7 +4,7 @@ import time
 from array import array
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, count
 from typing import Final, NamedTuple
 
 from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_OFF, NOTE_ON
@@ -94,9 +94,10 @@ def survey(parts: Sequence[Part]) -> Heard:
     voices: set[tuple[int, int]] = set()
     ends: defaultdict[int, int] = defaultdict(int)
     hanging: dict[int, int] = {}
+    numbers = count(1)
     for part in parts:
         ear = _Ear()
-        for number, event in enumerate(part.events):
+        for number, event in zip(numbers, part.events, strict=False):
             ear.hear(event)
             if not number % REST_EVERY:
                 time.sleep(REST_S)

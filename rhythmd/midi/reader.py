@@ -9,31 +9,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import Final
 
 from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_OFF, NOTE_ON
+from rhythmd.midi.clock import Clock, Timed
 from rhythmd.midi.forgiving import NotReadable
-from rhythmd.midi.parser import SMPTE, TEMPO_US, MidiFile, parse
+from rhythmd.midi.parser import MidiFile, parse
 from rhythmd.midi.parts import DRUMS
+from rhythmd.midi.pauses import LONGEST_MS
 from rhythmd.midi.score import Score
 from rhythmd.midi.state import ALL_NOTES_OFF
 
-__all__ = ["Clock", "NotReadable", "Timed", "duration_ms", "in_time", "read_performance"]
+__all__ = ["NotReadable", "Timed", "duration_ms", "in_time", "read_performance"]
 
-LONGEST_MS: Final = 86_400_000
 LONGEST_ECHO_MS: Final = 2_000  # after the last note, for a pedal that is lifted later; what comes after it is left out
-SECOND_US: Final = 1_000_000
-DROP_FRAME: Final = 29  # means 30,000 frames in 1,001 seconds (RP-001)
 REST_EVERY: Final = 256
 REST_S: Final = 0.0001
-
-
-class Timed(NamedTuple):
-    """A channel message: when it is due, from the beginning of the piece, and status << 16 | data 1 << 8 | data 2."""
-
-    ms: int
-    seconds: float
-    message: int
 
 
 def read_performance(content: bytes) -> Score:
@@ -45,7 +36,7 @@ def read_performance(content: bytes) -> Score:
         content: of the whole file.
 
     Raises:
-        NotReadable: it is no MIDI file, longer than a day, or has more than `MOST_EVENTS` events.
+        NotReadable: it is no MIDI file, or has more than `MOST_EVENTS` events.
     """
     file = parse(content)
     times = array("I")
@@ -56,30 +47,24 @@ def read_performance(content: bytes) -> Score:
     return Score(times, bytes(messages), duration_ms(file))
 
 
-def duration_ms(file: MidiFile) -> int:
-    """When the last key is let go, of drums, too. A key that is never let go is so at the end.
+def _clock(file: MidiFile) -> Clock:
+    return Clock(file.division, file.found.tempos)
 
-    Raises:
-        NotReadable: that is more than a day after the beginning.
-    """
-    clock = Clock(file)
+
+def duration_ms(file: MidiFile) -> int:
+    """When the last key is let go, of drums, too. A key that is never let go is so at the end."""
+    clock = _clock(file)
     duration = clock.ms(file.heard.last_tick)
     if file.heard.hanging:
         duration = min(clock.ms(file.found.last_tick), duration + LONGEST_ECHO_MS)
-    if duration > LONGEST_MS:
-        raise NotReadable("the piece is longer than a day", 0)
     return duration
 
 
 def in_time(file: MidiFile, *, with_drums: bool) -> Iterator[Timed]:
-    """All messages of all tracks in the order in which they are due.
-
-    Raises:
-        NotReadable: they last for more than a day.
-    """
+    """All messages of all tracks in the order in which they are due."""
     ends_ms = duration_ms(file)
-    last_ms = Clock(file).ms(file.heard.last_tick) + LONGEST_ECHO_MS if file.heard.notes else LONGEST_MS
-    clock = Clock(file)
+    last_ms = _clock(file).ms(file.heard.last_tick) + LONGEST_ECHO_MS if file.heard.notes else LONGEST_MS
+    clock = _clock(file)
     held: defaultdict[int, set[int]] = defaultdict(set)
     # Merged one by one: to sort a million of them would be one call, in which no other thread gets a turn.
     tracks = [zip(part.events, repeat(number)) for number, part in enumerate(file.found.parts)]
@@ -118,7 +103,7 @@ def _in_turn(events: Iterable[tuple[int, int]], holders: defaultdict[int, set[in
         key, value = event >> 8 & 0x7F, event & 0x7F
         if kind == NOTE_ON and value:
             holding = holders[channel << 7 | key]
-            if holding - {track}:
+            if len(holding) > (track in holding):
                 yield event & ~0x7F  # a press without velocity is a release
             holding.add(track)
         elif kind in (NOTE_ON, NOTE_OFF):
@@ -131,41 +116,3 @@ def _in_turn(events: Iterable[tuple[int, int]], holders: defaultdict[int, set[in
             for held in range(channel << 7, (channel + 1) << 7):
                 holders.pop(held, None)
         yield event
-
-
-class Clock:
-    """When the ticks of a file are, for ticks that only grow. Times are exact until they are rounded: none drifts."""
-
-    def __init__(self, file: MidiFile) -> None:
-        if file.division & SMPTE:
-            frames = 0x100 - (file.division >> 8)
-            rate, seconds = (30_000, 1_001) if frames == DROP_FRAME else (frames, 1)
-            self._ticks, self._tempo = rate * (file.division & 0xFF), seconds * SECOND_US
-            self._tempos: list[int] = []
-        else:
-            self._ticks, self._tempo = file.division, TEMPO_US
-            # Taken from the end, so of several tempos at one tick the last one in the file counts.
-            self._tempos = sorted(file.found.tempos, key=_tick)[::-1]
-        self._since_tick = 0
-        self._since = 0  # microseconds times ticks of a quarter
-
-    def ms(self, tick: int) -> int:
-        """Milliseconds from the beginning to `tick`."""
-        return (self._at(tick) + 500 * self._ticks) // (1_000 * self._ticks)
-
-    def timed(self, event: int) -> Timed:
-        """An event of a part with its time."""
-        at = self._at(event >> 24)
-        ms = (at + 500 * self._ticks) // (1_000 * self._ticks)
-        return Timed(ms, at / (SECOND_US * self._ticks), event & 0xFFFFFF)
-
-    def _at(self, tick: int) -> int:
-        while self._tempos and self._tempos[-1] >> 24 <= tick:
-            tempo = self._tempos.pop()
-            self._since += ((tempo >> 24) - self._since_tick) * self._tempo
-            self._since_tick, self._tempo = tempo >> 24, tempo & 0xFFFFFF
-        return self._since + (tick - self._since_tick) * self._tempo
-
-
-def _tick(event: int) -> int:
-    return event >> 24

@@ -6,9 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_ON, PITCH_BEND, PROGRAM_CHANGE
+from rhythm_protocol.midi import CONTROL_CHANGE, PITCH_BEND, PROGRAM_CHANGE
 from rhythmd.midi.parameters import PARAMETER_CONTROLLERS
-from rhythmd.midi.state import BANK, ChannelMessage, NoteState
+from rhythmd.midi.state import BANK, MONO, OMNI, POLY, ChannelMessage, NoteState, is_of_a_key
 
 __all__ = ["MESSAGE_SIZE", "Score", "way_to"]
 
@@ -25,6 +25,7 @@ AT_FIRST: Final = {
     11: 127,
     **dict.fromkeys(range(70, 80), 64),
 }
+MODE_AT_FIRST: Final = {**dict.fromkeys(OMNI, min(OMNI)), MONO: POLY, POLY: POLY}
 
 
 class Score:
@@ -124,7 +125,7 @@ def _goes_back(message: ChannelMessage, there: set[tuple[int, int]]) -> bool:
 
 
 def _settings(state: NoteState) -> list[ChannelMessage]:
-    return [message for message in state.snapshot() if message[0] & 0xF0 != NOTE_ON]
+    return [message for message in state.snapshot() if not is_of_a_key(message)]
 
 
 def _packed(messages: Sequence[ChannelMessage]) -> bytes:
@@ -134,13 +135,17 @@ def _packed(messages: Sequence[ChannelMessage]) -> bytes:
 def _subject(message: ChannelMessage) -> tuple[int, int]:
     """What a message is about: a channel's controller, or its program, bend or pressure."""
     status, data1, _ = message
-    return status, data1 if status & 0xF0 == CONTROL_CHANGE else 0
+    if status & 0xF0 != CONTROL_CHANGE:
+        return status, 0
+    return status, MONO if data1 == POLY else min(OMNI) if data1 in OMNI else data1
 
 
 def _at_first(message: ChannelMessage) -> ChannelMessage:
     """What takes a setting back."""
     status, data1, _ = message
     match status & 0xF0:
+        case kind if kind == CONTROL_CHANGE and data1 in MODE_AT_FIRST:
+            return status, MODE_AT_FIRST[data1], 0
         case kind if kind == CONTROL_CHANGE:
             return status, data1, AT_FIRST.get(data1, 0)
         case kind if kind == PITCH_BEND:

@@ -1,4 +1,4 @@
-"""What one player holds: keys, pedals and the other controllers, parameters, program, bend and pressure, per channel.
+"""What one player holds: keys, pedals and the other controllers, parameters, program, bend, pressures and modes.
 
 A lost note-on is a blemish, a lost note-off is forever (RFC 6295, appendix A). So the server keeps this state from the
 events themselves, lets go what a player who is gone still holds, and gives it to whoever comes later.
@@ -15,12 +15,17 @@ from rhythm_protocol.midi import (
     NOTE_OFF,
     NOTE_ON,
     PITCH_BEND,
+    POLY_PRESSURE,
     PROGRAM_CHANGE,
 )
 from rhythmd.clock import server_ms
+from rhythmd.midi.keys import FollowedKeys
 from rhythmd.midi.parameters import PARAMETER_CONTROLLERS, Parameters
 
-__all__ = ["ALL_NOTES_OFF", "BANK", "FIRST_MODE_MESSAGE", "ChannelMessage", "HeldNotes", "NoteState", "as_blocks"]
+__all__ = [
+    "ALL_NOTES_OFF", "BANK", "FIRST_MODE_MESSAGE", "MONO", "OMNI", "POLY", "ChannelMessage", "HeldNotes", "NoteState",
+    "as_blocks", "is_of_a_key",
+]  # fmt: skip
 
 ChannelMessage = tuple[int, int, int]
 """Status, data 1, data 2."""
@@ -42,10 +47,20 @@ PEDAL_DOWN: Final = 64  # from this value on
 ALL_SOUND_OFF: Final = 120
 RESET_ALL_CONTROLLERS: Final = 121
 FIRST_MODE_MESSAGE: Final = 120
-ALL_NOTES_OFF: Final = frozenset({ALL_SOUND_OFF, 123, 124, 125, 126, 127})  # 124-127 imply it (MIDI 1.0)
+OMNI: Final = frozenset({124, 125})  # off, on
+MONO: Final = 126
+POLY: Final = 127
+ALL_NOTES_OFF: Final = frozenset({ALL_SOUND_OFF, 123, *OMNI, MONO, POLY})  # the modes imply it (MIDI 1.0)
+PRESSURES: Final = frozenset({POLY_PRESSURE, CHANNEL_PRESSURE})
+OF_A_KEY: Final = frozenset({NOTE_OFF, NOTE_ON, POLY_PRESSURE})
 
 # Reset All Controllers leaves these alone (MIDI RP-015): bank, volume, pan, and the sound and effect controllers.
 KEPT_BY_RESET: Final = frozenset({0, 7, 10, 32, 39, 42, *range(70, 80), *range(91, 96)})
+
+
+def is_of_a_key(message: ChannelMessage) -> bool:
+    """Whether it says of one key that it goes down or up, or how hard it is pressed on."""
+    return message[0] & 0xF0 in OF_A_KEY
 
 
 def as_blocks(slot: bytes, messages: Sequence[ChannelMessage], at_ms: int | None = None) -> Iterator[bytes]:
@@ -57,12 +72,21 @@ def as_blocks(slot: bytes, messages: Sequence[ChannelMessage], at_ms: int | None
 
 
 class _Channel:
-    """One MIDI channel. The arrays are indexed by key and by controller number."""
+    """One MIDI channel. The arrays are indexed by key and by controller number.
 
-    __slots__ = ("bank", "bend", "controllers", "is_lower_first", "parameters", "pressure", "program", "velocities")
+    Local Control (122) is not kept: it is about an instrument's own keys, and every listener's are their own.
+    """
+
+    __slots__ = (
+        "bank", "bend", "controllers", "is_lower_first", "omni", "parameters", "pressure", "program", "velocities",
+        "voices",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self.velocities = bytearray(128)
+        self.velocities: bytearray | FollowedKeys = bytearray(128)
+        # Modes as they came: whether an instrument hears all channels, and whether it plays one key at a time.
+        self.omni: tuple[int, int] | None = None
+        self.voices: tuple[int, int] | None = None
         self.controllers = bytearray([UNSET]) * 128
         # Where an upper half came after its lower half, which it clears (MIDI 1.0), though not in all instruments.
         self.is_lower_first = bytearray(LOWER)
@@ -86,7 +110,21 @@ class _Channel:
         elif number == RESET_ALL_CONTROLLERS:
             self._reset()
         elif number in ALL_NOTES_OFF:
-            self.velocities = bytearray(128)
+            if number in OMNI:
+                self.omni = (number, value)
+            elif number >= MONO:
+                self.voices = (number, value)
+            self._forget_keys()
+
+    def _forget_keys(self) -> None:
+        is_mono = self.voices is not None and self.voices[0] == MONO
+        self.velocities = FollowedKeys() if is_mono else bytearray(128)
+
+    def press(self, key: int, pressure: int) -> None:
+        """A polyphonic key pressure."""
+        if isinstance(self.velocities, bytearray):
+            self.velocities = FollowedKeys(self.velocities)
+        self.velocities.press(key, pressure)
 
     def _reset(self) -> None:
         for controller in range(FIRST_MODE_MESSAGE):
@@ -96,6 +134,8 @@ class _Channel:
             self.parameters.deselect()
         self.pressure = 0
         self.bend = BEND_CENTRE
+        if isinstance(self.velocities, FollowedKeys):
+            self.velocities.pressures.clear()
 
     def choose(self, program: int) -> None:
         """A program change: it takes the program from the bank in force (MIDI 1.0)."""
@@ -107,11 +147,15 @@ class _Channel:
         return [(number, self.controllers[number]) for number in order if self.controllers[number] != UNSET]
 
     def held(self) -> list[int]:
+        """The keys that are down, where their order counts in that order."""
+        if isinstance(self.velocities, FollowedKeys):
+            return self.velocities.down()
         return [key for key, velocity in enumerate(self.velocities) if velocity]
 
     def messages(self, channel: int) -> list[ChannelMessage]:
-        """What brings a fresh channel here: settings first, notes last, so that they sound with them."""
-        messages: list[ChannelMessage] = []
+        """What brings a fresh channel here: modes, which end notes, then settings, then notes, to sound with them."""
+        modes = (mode for mode in (self.omni, self.voices) if mode is not None)
+        messages: list[ChannelMessage] = [(CONTROL_CHANGE | channel, *mode) for mode in modes]
         messages += self._programs(channel)
         messages += self._settings(channel, PLAIN_CONTROLLERS)
         if self.parameters is not None:
@@ -121,6 +165,8 @@ class _Channel:
         if self.pressure:
             messages.append((CHANNEL_PRESSURE | channel, self.pressure, 0))
         messages += [(NOTE_ON | channel, key, self.velocities[key]) for key in self.held()]
+        if isinstance(self.velocities, FollowedKeys):
+            messages += [(POLY_PRESSURE | channel, *each) for each in self.velocities.pressures.items()]
         return messages
 
     def _programs(self, channel: int) -> Iterator[ChannelMessage]:
@@ -161,7 +207,7 @@ class _Channel:
     def release(self, channel: int) -> list[ChannelMessage]:
         """What lets go of everything that goes on sounding, and forget it."""
         messages: list[ChannelMessage] = [(NOTE_OFF | channel, key, 0) for key in self.held()]
-        self.velocities = bytearray(128)
+        self._forget_keys()
         for pedal in PEDALS:
             if self.controllers[pedal] not in (0, UNSET):
                 messages.append((CONTROL_CHANGE | channel, pedal, 0))
@@ -201,6 +247,8 @@ class NoteState:
                 channel.choose(payload[at + 1])
             elif kind == CHANNEL_PRESSURE:
                 channel.pressure = payload[at + 1]
+            elif kind == POLY_PRESSURE:
+                channel.press(payload[at + 1], payload[at + 2])
 
     def snapshot(self) -> list[ChannelMessage]:
         """The messages that, played in order, bring a synthesizer to this state."""
@@ -260,19 +308,47 @@ class HeldNotes:
 
     def settings(self) -> list[ChannelMessage]:
         """The messages that bring another player's instrument here, but for the keys."""
-        return [message for message in self._state.snapshot() if message[0] & 0xF0 != NOTE_ON]
+        return [message for message in self._state.snapshot() if not is_of_a_key(message)]
 
     def changes_to(self, state: Sequence[ChannelMessage]) -> tuple[list[ChannelMessage], list[ChannelMessage]]:
         """What leads from here to `state`, the server's word: the messages that end something, and what begins.
 
-        Of messages whose order has meaning all are said again if one of them is another.
+        Of messages whose order has meaning all are said again if one of them is another. So are the keys of a channel
+        whose mode is another, which ends them, those of one in mono mode if their order is another, and the pressure
+        of a key that is struck again.
         """
         here = self._state.snapshot()
-        over = HeldNotes(message for message in here if message not in state)
         known, wanted = _by_subject(here), _by_subject(state)
-        return over.release(), [
-            message for message in state if known.get(_subject(message)) != wanted[_subject(message)]
-        ]
+        new = [message for message in state if known.get(_subject(message)) != wanted[_subject(message)]]
+        silenced = {message[0] & 0x0F for message in new if _is_mode(message)}
+        mono = {channel for channel in map(_mono, state) if _struck(here, channel) != _struck(state, channel)}
+        struck = {_key(message) for message in new if message[0] & 0xF0 == NOTE_ON}
+
+        def is_again(message: ChannelMessage) -> bool:
+            return is_of_a_key(message) and (message[0] & 0x0F in silenced | mono or _key(message) in struck)
+
+        begins = [message for message in state if message in new or is_again(message)]
+        over = HeldNotes(message for message in here if message not in state or is_again(message))
+        eased = [(*subject, 0) for subject in known.keys() - wanted.keys() if subject[0] & 0xF0 in PRESSURES]
+        return [*over.release(), *sorted(eased)], begins
+
+
+def _is_mode(message: ChannelMessage) -> bool:
+    return message[0] & 0xF0 == CONTROL_CHANGE and message[1] in ALL_NOTES_OFF
+
+
+def _mono(message: ChannelMessage) -> int | None:
+    """The channel that a message puts into mono mode."""
+    return message[0] & 0x0F if message[0] & 0xF0 == CONTROL_CHANGE and message[1] == MONO else None
+
+
+def _struck(messages: Iterable[ChannelMessage], channel: int | None) -> list[ChannelMessage]:
+    """The note-ons of a channel, in their order."""
+    return [message for message in messages if channel is not None and message[0] == NOTE_ON | channel]
+
+
+def _key(message: ChannelMessage) -> tuple[int, int]:
+    return message[0] & 0x0F, message[1]
 
 
 def _by_subject(messages: Iterable[ChannelMessage]) -> dict[tuple[int, int], list[ChannelMessage]]:
@@ -289,7 +365,9 @@ def _subject(message: ChannelMessage) -> tuple[int, int]:
     if kind == PROGRAM_CHANGE:
         return CONTROL_CHANGE | status & 0x0F, BANK[0]
     if kind != CONTROL_CHANGE:
-        return status, data1 if kind == NOTE_ON else 0
+        return status, data1 if kind in OF_A_KEY else 0
+    if data1 in OMNI or data1 >= MONO:
+        return status, min(OMNI) if data1 in OMNI else MONO
     if data1 in PARAMETER_CONTROLLERS:
         return status, min(PARAMETER_CONTROLLERS)
     return status, data1 % LOWER if data1 < 2 * LOWER else data1

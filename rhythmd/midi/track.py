@@ -6,13 +6,15 @@ event that does not end is lost.
 
 import time
 from array import array
+from collections.abc import Iterable
 from typing import Final
 
-from rhythm_protocol.midi import CHANNEL_PRESSURE, PITCH_BEND, PROGRAM_CHANGE
+from rhythm_protocol.midi import CHANNEL_PRESSURE, NOTE_OFF, NOTE_ON, PITCH_BEND, PROGRAM_CHANGE
 from rhythmd.midi.forgiving import Forgiven, NotReadable
 
 __all__ = [
     "CUT_OFF",
+    "END_TICK",
     "KEY_SIGNATURE",
     "MOST_EVENTS",
     "PADDING",
@@ -25,8 +27,10 @@ __all__ = [
 
 MOST_EVENTS: Final = 1_000_000
 TICK_SHIFT: Final = 24
-LONGEST_TICKS: Final = 1 << (64 - TICK_SHIFT)
-"""With the usual division and tempo a piece of half a year. An event is its tick and three bytes, in eight."""
+END_TICK: Final = 1 << (64 - TICK_SHIFT)
+"""No event is so late: half a year with the usual division and tempo. One is its tick and three bytes, in eight."""
+
+LONGEST_NUMBER: Final = 0x0FFF_FFFF  # four bytes of seven bits
 
 PADDING: Final = bytes(8)
 """What stands behind the content, so that an event that is cut off is not read beyond it."""
@@ -49,6 +53,7 @@ MAX_BEAT_EXPONENT: Final = 10
 MAX_SHARPS: Final = 7
 LONGEST_NAME: Final = 1_024
 LONGEST_QUANTITY: Final = 4  # bytes
+SHORTEST_QUARTER_US: Final = 1_000
 ONE_DATA_BYTE: Final = range(PROGRAM_CHANGE, CHANNEL_PRESSURE + 0x10)
 REST_EVERY: Final = 256
 REST_S: Final = 0.0001
@@ -61,7 +66,9 @@ _GOES_ON: Final = "running status goes on after a system exclusive or meta event
 _CLAMPED: Final = "a value above 127 is taken as 127"
 _NO_SUBJECT: Final = "a message about a key, controller or program above 127 is left out"
 _META_SIZE: Final = "a meta event of the wrong length is left out"
+_TOO_LATE: Final = "what comes after half a year is left out"
 _TEMPO: Final = "a tempo of 0 is left out"
+_TOO_FAST: Final = "a tempo of more than 60,000 quarters a minute is left out"
 _METRE: Final = "a time signature that is none is left out"
 _KEY: Final = "a key signature that is none is left out"
 _NO_LENGTH: Final = "a system exclusive message has a wrong length and is taken to end with F7"
@@ -168,10 +175,33 @@ class Track:
                 if read < REST_EVERY and not self._other(limit):
                     break
         except OverflowError:
-            raise NotReadable("the piece is longer than a day", self.at) from None
+            self._end_too_late(limit)
         self.found.parts = [part for part in self._parts.values() if part.events]
-        self.found.last_tick = self.tick
+        self.found.last_tick = min(self.tick, END_TICK - 1)
         return self.is_over
+
+    def _end_too_late(self, limit: int) -> None:
+        """Leave out what is later than can be counted."""
+        self.forgiven.add(_TOO_LATE, self.at)
+        ticks = (part.events[-1] >> TICK_SHIFT for part in self._parts.values() if part.events)
+        self.tick, self.at, self.is_over = max(ticks, default=self.tick), limit, True
+
+    def take_late_releases(self, limit: int) -> bool:
+        """Of what follows the end event up to `limit`, take the releases of keys that are held; whether there are any.
+
+        They are looked for only where what follows is a track's bytes, without a fault.
+        """
+        rest = self.rest()
+        if (not rest.read(limit) and rest.at < limit) or rest.forgiven.lines():
+            return False
+        before = self.tick
+        for part in rest.found.parts:
+            ours = self._parts.get(part.port)
+            if ours is not None and (taken := _releases(_held(ours.events), part.events)):
+                ours.events.extend(taken)
+                self.tick = max(self.tick, taken[-1] >> TICK_SHIFT)
+        self.found.last_tick = self.tick
+        return self.tick > before
 
     def _messages(self, limit: int) -> int:
         """Read at most `REST_EVERY` channel messages that are as they should be; how many there were."""
@@ -330,10 +360,10 @@ class Track:
         content = self._content
         if kind == SET_TEMPO:
             tempo = int.from_bytes(content[data:end], "big")
-            if tempo:
+            if tempo >= SHORTEST_QUARTER_US:
                 self.found.tempos.append(tick << TICK_SHIFT | tempo)
             else:
-                self.forgiven.add(_TEMPO, start)
+                self.forgiven.add(_TOO_FAST if tempo else _TEMPO, start)
         elif kind in (TIME_SIGNATURE, KEY_SIGNATURE):
             first, second = content[data : data + 2]
             fault = _fault_of(kind, first, second)
@@ -347,14 +377,14 @@ class Track:
             self._port = content[data]
 
     def _quantity(self, at: int) -> tuple[int, int]:
-        """A number in the file's form, seven bits a byte, and where it ends; at most `LONGEST_TICKS`."""
+        """A number in the file's form, seven bits a byte, and where it ends; at most `LONGEST_NUMBER`."""
         content, start, number = self._content, at, 0
         while content[at] & 0x80:
-            number = min(number << 7 | content[at] & 0x7F, LONGEST_TICKS)
+            number = min(number << 7 | content[at] & 0x7F, LONGEST_NUMBER)
             at += 1
         if at - start >= LONGEST_QUANTITY:
             self.forgiven.add(_LONG_NUMBER, start)
-        return min(number << 7 | content[at], LONGEST_TICKS), at + 1
+        return min(number << 7 | content[at], LONGEST_NUMBER), at + 1
 
 
 def _fault_of(kind: int, first: int, second: int) -> str:
@@ -363,3 +393,26 @@ def _fault_of(kind: int, first: int, second: int) -> str:
         return "" if first and second <= MAX_BEAT_EXPONENT else _METRE
     sharps = first - 0x100 if first > 0x7F else first
     return "" if abs(sharps) <= MAX_SHARPS and second <= 1 else _KEY
+
+
+def _held(events: Iterable[int]) -> set[int]:
+    """The keys that are held behind `events`: channel << 8 | key."""
+    held: set[int] = set()
+    for event in events:
+        kind = event >> 16 & 0xF0
+        if kind == NOTE_ON and event & 0x7F:
+            held.add(event >> 8 & 0x0F7F)
+        elif kind in (NOTE_ON, NOTE_OFF):
+            held.discard(event >> 8 & 0x0F7F)
+    return held
+
+
+def _releases(held: set[int], events: Iterable[int]) -> list[int]:
+    """The first release of each key that is held."""
+    releases: list[int] = []
+    for event in events:
+        kind, key = event >> 16 & 0xF0, event >> 8 & 0x0F7F
+        if key in held and (kind == NOTE_OFF or (kind == NOTE_ON and not event & 0x7F)):
+            held.remove(key)
+            releases.append(event)
+    return releases

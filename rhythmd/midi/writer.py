@@ -4,9 +4,19 @@ from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import Final
 
-__all__ = ["KEY_SIGNATURE", "SET_TEMPO", "TIME_SIGNATURE", "TRACK_NAME", "file_head", "meta_event", "track_chunk"]
+__all__ = [
+    "KEY_SIGNATURE",
+    "SET_TEMPO",
+    "TEXT",
+    "TIME_SIGNATURE",
+    "TRACK_NAME",
+    "file_head",
+    "meta_event",
+    "track_chunk",
+]
 
 FORMAT: Final = 1  # several tracks, played together
+TEXT: Final = 0x01
 TRACK_NAME: Final = 0x03
 SET_TEMPO: Final = 0x51
 TIME_SIGNATURE: Final = 0x58
@@ -16,7 +26,7 @@ LONGEST_DELTA: Final = 0x0FFF_FFFF  # four bytes of seven bits
 _CHUNK: Final = Struct(">4sI")
 _HEAD: Final = Struct(">HHH")
 _END_OF_TRACK: Final = b"\x00\xff\x2f\x00"
-_NO_TEXT: Final = b"\xff\x01\x00"
+_NO_TEXT: Final = bytes((0xFF, TEXT, 0))
 
 
 def file_head(tracks: int, division: int) -> bytes:

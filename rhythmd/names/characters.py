@@ -8,13 +8,28 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["SHAPERS", "problem_at"]
+__all__ = ["BLANKS", "FLAGS", "SHAPERS", "MarkCount", "is_ignorable", "is_noncharacter", "problem_at"]
 
-BLANKS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\ufffc\ufffd\U00016fe4")
-"""Fillers and blank symbols: letters and symbols by their category, and nothing to see."""
-IGNORABLE: Final = frozenset("\u034f\u17b4\u17b5")
-VISIBLE_FORMAT: Final = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2\U000110bd\U000110cd")
-"""Signs that stand around digits: format characters by their category, and visible."""
+DEFAULT_IGNORABLE: Final = (
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+"""Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt, 15.1): what fonts show as nothing."""
+IGNORABLE: Final = frozenset(
+    chr(code) for first, last in DEFAULT_IGNORABLE[:-1] for code in range(first, last + 1)
+)  # in a set, since long texts are read
+BLANKS: Final = frozenset("\u2800\ufffc\ufffd\U00016fe4\U0001d159")
+"""Symbols by their category, and nothing to see, or nothing but that something is missing."""
+DESCRIPTIONS: Final = ((0x2FF0, 0x2FFF), (0x303E, 0x303E), (0x31EF, 0x31EF))
+"""What describes an ideograph, and is none."""
+BEFORE_DIGITS: Final = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u08e2\U000110bd\U000110cd")
+"""Signs that digits stand in: format characters by their category, and visible."""
+STACKERS: Final = frozenset(
+    "\u1039\u17d2\u1a60\u1bab\u2d7f\uaaf6\U00010a3f\U0001107f\U00011133\U000113d0\U0001193e\U00011a47"
+    "\U00011a99\U00011d45\U00011d97\U00011f42"
+)
+"""Marks that show nothing, but put the letter after them below the one before (Invisible_Stacker, and joiners)."""
 
 ZWNJ: Final = "\u200c"
 ZWJ: Final = "\u200d"
@@ -23,22 +38,27 @@ VIRAMA: Final = 9  # a combining class
 RIGHT_TO_LEFT: Final = "AL"  # the bidirectional class of the scripts whose letters join
 
 MOST_DIACRITICS: Final = 2  # that one letter has above and below it, where it has no form of its own with them
-MOST_MARKS: Final = 4  # of scripts that write vowels, tones and points as marks
+MOST_MARKS: Final = 5  # of scripts that write vowels, tones and points as marks; Burmese needs as many
 DIACRITICS: Final = ((0x0300, 0x036F), (0x0483, 0x0489), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF),
                      (0xFE20, 0xFE2F))  # fmt: skip
 EMOJI: Final = ((0x203C, 0x203C), (0x2049, 0x2049), (0x2122, 0x2122), (0x2139, 0x2139), (0x2190, 0x21FF),
                 (0x2300, 0x27BF), (0x2900, 0x297F), (0x2B00, 0x2BFF), (0x3030, 0x303D), (0x3297, 0x3299),
                 (0x1F000, 0x1FAFF))  # fmt: skip
+NEWER_EMOJI: Final = ((0x1F6D0, 0x1F6FF), (0x1F7F0, 0x1F7FF), (0x1F900, 0x1F9FF), (0x1FA70, 0x1FAFF))
+"""Where Unicode puts the emoji of every year, also those that this program does not know yet."""
 IDEOGRAPHS: Final = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
 MONGOLIAN: Final = ((0x1820, 0x18AA),)
+VOWEL_SEPARATOR: Final = "\u180e"
+MONGOLIAN_SELECTORS: Final = ((0x180B, 0x180F),)
 KEYCAPS: Final = frozenset("0123456789#*")
 EMOJI_LETTERS: Final = frozenset("\u00a9\u00ae") | KEYCAPS
 
-SELECTORS: Final = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+SELECTORS: Final = ((0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
 TAGS: Final = ((0xE0000, 0xE007F),)
 FLAGS: Final = re.compile("\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|"
                           "\U000e0073\U000e0063\U000e0074|\U000e0077\U000e006c\U000e0073)\U000e007f")  # fmt: skip
 """England, Scotland and Wales: all the flags that tag characters make."""
+BLACK_FLAG: Final = "\U0001f3f4"
 
 SHAPERS: Final = (ZWNJ, ZWJ)
 
@@ -60,44 +80,94 @@ def problem_at(text: str) -> int | None:
     Args:
         text: in one line, spaces replaced by U+0020, in NFC.
     """
-    marks = diacritics = 0
-    without_flags = FLAGS.sub(lambda flag: "\U0001f3f4" * len(flag.group()), text)
+    marks = MarkCount()
+    without_flags = FLAGS.sub(lambda flag: BLACK_FLAG * len(flag.group()), text)
     for index, character in enumerate(without_flags):
-        category = unicodedata.category(character)
-        if category in ("Mn", "Me") and not _is_in(character, SELECTORS):
-            marks += 1
-            diacritics += _is_in(character, DIACRITICS)
-            has_base = index > 0 and without_flags[index - 1] != " "
-            if not has_base or marks > MOST_MARKS or diacritics > MOST_DIACRITICS or character in IGNORABLE:
-                return index
-            continue
-        if not _may_stand(without_flags, index, category):
+        if not marks.has_room_for(character) or not _may_stand(without_flags, index):
             return index
-        if category != "Mc" and not _is_in(character, SELECTORS):
-            marks = diacritics = 0
     return None
 
 
-def _may_stand(text: str, index: int, category: str) -> bool:
+class MarkCount:
+    """How many marks stand on one letter, of all kinds (Mn, Mc, Me), in a text that is read character by character.
+
+    The bound is that of UTS 39, 5.4, and one more: no mark stands twice, and not more than any language needs.
+    """
+
+    __slots__ = ("_diacritics", "_last", "_marks")
+
+    def __init__(self) -> None:
+        self._marks = self._diacritics = 0
+        self._last = ""
+
+    def has_room_for(self, character: str) -> bool:
+        """Whether `character` may come next; it is counted if it may. What is invisible ends nothing."""
+        if is_ignorable(character):
+            return True
+        if not is_mark(character):
+            self._marks = self._diacritics = 0
+            self._last = ""
+            return True
+        is_diacritic = _is_in(character, DIACRITICS)
+        if character == self._last or self._marks >= MOST_MARKS or self._diacritics + is_diacritic > MOST_DIACRITICS:
+            return False
+        self._marks += 1
+        self._diacritics += is_diacritic
+        self._last = character
+        return True
+
+
+def is_mark(character: str) -> bool:
+    """Whether it is written on a letter before it."""
+    return unicodedata.category(character)[0] == "M"
+
+
+def is_ignorable(character: str) -> bool:
+    """Whether it shows nothing, whatever its category."""
+    return character in IGNORABLE or "\U000e0000" <= character <= "\U000e0fff"
+
+
+def is_noncharacter(character: str) -> bool:
+    """Whether Unicode keeps it from ever being a character."""
+    return ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"
+
+
+def _may_stand(text: str, index: int) -> bool:
     character = text[index]
     if character in SHAPERS:
         return _may_shape(text, index)
+    before, after = text[index - 1] if index else " ", text[index + 1 : index + 2]
     if _is_in(character, SELECTORS):
-        return _may_select(text[index - 1] if index else "", character)
-    if character in BLANKS or _is_in(character, TAGS):
+        return _may_select(before, character)
+    if character == VOWEL_SEPARATOR:
+        return _is_in(before, MONGOLIAN) and _is_in(after, MONGOLIAN)
+    if is_ignorable(character) or character in BLANKS or _is_in(character, DESCRIPTIONS):
         return False
+    category = unicodedata.category(character)
+    if category[0] == "M":
+        return before != " " and (character not in STACKERS or _may_stack(text[:index], character, after))
     if category == "Cf":
-        return character in VISIBLE_FORMAT
-    if category == "Cn":  # an emoji that is newer than what this program knows
-        return _is_in(character, EMOJI)
+        return character in BEFORE_DIGITS and after.isdecimal()
+    if category == "Cn":
+        return _is_in(character, NEWER_EMOJI)
     return category not in ("Cc", "Cs", "Co", "Zl", "Zp") and (category != "Zs" or character == " ")
+
+
+def _may_stack(before: str, stacker: str, after: str) -> bool:
+    """Whether a stacker stands between two letters or digits of its script."""
+    return script(_last_letter(before)) == script(stacker) == script(after) and not is_mark(after)
+
+
+def script(character: str) -> str:
+    """The first word of its name, which is that of its script, if it has one; nothing for no character."""
+    return unicodedata.name(character, "").partition(" ")[0] if character else ""
 
 
 def _may_select(base: str, selector: str) -> bool:
     """Whether a variation selector may stand behind `base`: it makes an emoji, or another form of an ideograph."""
     if selector in EMOJI_SELECTORS:
         return _is_emoji(base)
-    if _is_in(selector, ((0x180B, 0x180F),)):
+    if _is_in(selector, MONGOLIAN_SELECTORS):
         return _is_in(base, MONGOLIAN)
     return _is_in(base, IDEOGRAPHS)
 
@@ -105,10 +175,12 @@ def _may_select(base: str, selector: str) -> bool:
 def _may_shape(text: str, index: int) -> bool:
     """Whether a joiner or non-joiner may stand there (RFC 5892, A.1 and A.2), or joins two emoji."""
     before, after = text[:index], text[index + 1 : index + 2]
-    if not before or not after:
+    if not before:
         return False
-    if unicodedata.combining(before[-1]) == VIRAMA:
-        return unicodedata.category(after)[0] in "LM"
+    if unicodedata.combining(before[-1]) == VIRAMA:  # also at a word's end: it chooses the form of the last letter
+        return before[-1] not in STACKERS
+    if not after:
+        return False
     if text[index] == ZWJ:
         return _is_emoji(before[-1] if before[-1] not in EMOJI_SELECTORS else before[-2:-1]) and _is_emoji(after)
     return _joins(_last_letter(before)) and _joins(after)

@@ -10,12 +10,14 @@ from rhythmd.names.characters import SHAPERS, problem_at
 
 __all__ = ["fit_line", "fit_name", "presentable"]
 
+WORD_BREAKS: Final = re.compile("(?<=[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b+")
+"""Where a line may break in scripts without spaces; keyboards set it, and no reader sees it."""
 SPACES: Final = re.compile(r"[^\S\n\r\x0b\x0c\x1c-\x1f\x85\u2028\u2029]+")
 
 
 def _tidy(text: str) -> str:
     """One form of each character (NFC), one space in place of several or of other ones, none around it."""
-    spaced = SPACES.sub(" ", text).strip(" ")
+    spaced = WORD_BREAKS.sub("", SPACES.sub(" ", text).strip(" "))
     composed = unicodedata.normalize("NFC", spaced)
     return composed if len(composed) <= len(spaced) else spaced  # a few letters are longer when they are composed
 

@@ -17,7 +17,7 @@ from websockets.speedups import apply_mask
 from rhythm_protocol.close import ABNORMAL, INVALID_DATA, SILENT, UNSUPPORTED_DATA
 from rhythm_protocol.websocket import server_frame
 from rhythmd.fairness.account import Account
-from rhythmd.hub.ports import Encoding, Identity, LapsedLogin, SessionT
+from rhythmd.hub.ports import Arrival, Encoding, SessionT
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.gathering import Gathering
 from rhythmd.net.peer import PeerConnection, Wiring
@@ -65,7 +65,7 @@ class Connection(PeerConnection[SessionT]):
         self._wanted = 0  # its size, once known
         self._gathering = Gathering(is_text_expected=encoding is Encoding.TEXT)
 
-    def begin(self, identity: Identity | LapsedLogin | None, data: bytes) -> None:
+    def begin(self, identity: Arrival, data: bytes) -> None:
         """The handshake is answered. `data` came right behind it."""
         self.transport.set_write_buffer_limits(high=self._wiring.limits.music_buffer_bytes)
         raw = self.transport.get_extra_info("socket")

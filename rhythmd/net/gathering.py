@@ -1,6 +1,6 @@
 """Makes messages of fragments (RFC 6455, 5.4), and sees early when a text cannot become UTF-8 any more (8.1)."""
 
-from codecs import getincrementaldecoder
+from codecs import IncrementalDecoder, getincrementaldecoder
 from typing import Final
 
 from websockets.frames import Frame, Opcode
@@ -30,13 +30,12 @@ class Gathering:
         is_text: the message is text.
     """
 
-    __slots__ = ("_checks_text", "_decoder", "_message", "_seen", "is_text")
+    __slots__ = ("_decoder", "_message", "_seen", "is_text")
 
     def __init__(self, *, is_text_expected: bool) -> None:
-        self._checks_text = is_text_expected
         self.is_text = False
         self._message = bytearray()
-        self._decoder = _Decoder()
+        self._decoder = _Decoder() if is_text_expected else None
         self._seen = 0  # bytes of the payload of the frame that is not whole, which the decoder has had
 
     def add(self, frame: Frame) -> bytes | None:
@@ -46,12 +45,12 @@ class Gathering:
         seen, self._seen = self._seen, 0
         self._message += frame.data
         if not frame.fin:
-            if self.is_text and self._checks_text:
-                self._check(bytes(frame.data)[seen:])
+            if self.is_text and self._decoder is not None:
+                _check(self._decoder, bytes(frame.data)[seen:])
             return None
         payload = bytes(self._message)
         self._message.clear()
-        if self.is_text:
+        if self.is_text and self._decoder is not None:
             self._decoder.reset()
         return payload
 
@@ -62,7 +61,7 @@ class Gathering:
             part: from the frame's first byte on; its header is right.
             is_open: whether a fragmented message is open.
         """
-        if not self._checks_text:
+        if self._decoder is None:
             return
         opcode = part[0] & OPCODE
         is_text = self.is_text and opcode == Opcode.CONT if is_open else opcode == Opcode.TEXT
@@ -71,10 +70,11 @@ class Gathering:
         if is_text and payload:
             mask, turn = part[start - MASK_SIZE : start], self._seen % MASK_SIZE
             self._seen += len(payload)
-            self._check(apply_mask(payload, mask[turn:] + mask[:turn]))
+            _check(self._decoder, apply_mask(payload, mask[turn:] + mask[:turn]))
 
-    def _check(self, data: bytes) -> None:
-        self._decoder.decode(data)
-        pending = self._decoder.getstate()[0]
-        if pending[:1] == SURROGATE and pending[1:] >= b"\xa0":  # for which Python waits until they are whole
-            raise UnicodeDecodeError("utf-8", pending, 0, len(pending), "surrogates not allowed")
+
+def _check(decoder: IncrementalDecoder, data: bytes) -> None:
+    decoder.decode(data)
+    pending = decoder.getstate()[0]
+    if pending[:1] == SURROGATE and pending[1:] >= b"\xa0":  # for which Python waits until they are whole
+        raise UnicodeDecodeError("utf-8", pending, 0, len(pending), "surrogates not allowed")

@@ -20,6 +20,8 @@ __all__ = ["VERSION", "Handshake"]
 VERSION: Final = "13"
 SUBPROTOCOLS: Final = (Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_JSON))
 ACCEPTED: Final = 101
+UPGRADE: Final = "Upgrade"
+WEBSOCKET: Final = "websocket"
 
 
 def _select(_protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
@@ -52,7 +54,7 @@ class Handshake:
 
     def __init__(self, headers: Iterable[tuple[str, str]], max_size: int) -> None:
         try:
-            asked = Headers(headers)
+            asked = _for_websocket(Headers(headers))
         except InvalidHeader as error:
             raise _refusal(error) from None
         if asked.get_all("Sec-WebSocket-Version") not in ([], [VERSION]):
@@ -66,6 +68,15 @@ class Handshake:
         self.answer = response.serialize()
         self.protocol = protocol
         self.encoding = Encoding.BINARY if protocol.subprotocol == SUBPROTOCOL_BINARY else Encoding.TEXT
+
+
+def _for_websocket(headers: Headers) -> Headers:
+    """`headers` with our protocol alone, if it is among those that the client would change to (RFC 9110, 7.8)."""
+    offered = [token.strip().lower() for line in headers.get_all(UPGRADE) for token in line.split(",")]
+    if WEBSOCKET in offered:
+        del headers[UPGRADE]
+        headers[UPGRADE] = WEBSOCKET
+    return headers
 
 
 def _refusal(reason: Exception | None) -> Refused:

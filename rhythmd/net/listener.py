@@ -18,6 +18,10 @@ from rhythmd.telemetry import net_log
 __all__ = ["IncomingConnection", "Listener"]
 
 BACKLOG: Final = 4_096
+LINGER_S: Final = 1.0
+"""For which what a client sends is still read when it was refused, so that a reset does not overtake the answer."""
+MOST_LINGERING: Final = 64
+"""Refused connections that are open beside all others. Those beyond are closed at once."""
 LOCAL: Final = "127.0.0.1"
 
 
@@ -49,6 +53,7 @@ class Listener:
         self.tls: ssl.SSLContext | None = None
         self._servers: list[asyncio.Server] = []
         self._open: set[IncomingConnection] = set()
+        self._refused: set[IncomingConnection] = set()
         self._per_network: Counter[str] = Counter()
         self._empty = asyncio.Event()
 
@@ -80,6 +85,8 @@ class Listener:
 
     async def drain(self, seconds: float) -> None:
         """Wait until all connections are gone, abort what is left after `seconds`."""
+        for refused in list(self._refused):
+            refused.abort()
         if not self._open:
             return
         try:
@@ -109,6 +116,7 @@ class Listener:
 
     def forget(self, incoming: "IncomingConnection", network: str | None) -> None:
         self._open.discard(incoming)
+        self._refused.discard(incoming)
         if not self._open:
             self._empty.set()
         if network is not None:
@@ -116,11 +124,17 @@ class Listener:
             if not self._per_network[network]:
                 del self._per_network[network]
 
-    def refuse(self, transport: asyncio.Transport, address: str) -> None:
-        net_log.warning("%s refused: too many connections", address)
+    def refuse(self, incoming: "IncomingConnection", transport: asyncio.Transport) -> None:
+        """Say that there are too many, where that can be read, and end the connection."""
+        net_log.warning("%s refused: too many connections", incoming.address)
         if self.tls is None:
             transport.write(self._refusal())
-        transport.close()
+        if self.tls is not None or len(self._refused) >= MOST_LINGERING:
+            transport.close()
+            return
+        transport.write_eof()
+        self._refused.add(incoming)
+        incoming.end_in(LINGER_S)
 
 
 class IncomingConnection(asyncio.Protocol):
@@ -132,15 +146,16 @@ class IncomingConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_early", "_listener", "_network", "_starting", "_timer", "_transport", "account", "address",
+        "_early", "_is_refused", "_listener", "_network", "_starting", "_timer", "_transport", "account", "address",
         "is_encrypted",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._early = b""
+        self._is_refused = False
         self._network: str | None = None  # the one whose connections it is counted with
-        self._timer: asyncio.TimerHandle | None = None  # while a PROXY header may come
+        self._timer: asyncio.TimerHandle | None = None  # while a PROXY header may come, or a refusal be read
         self._starting: asyncio.Task[None] | None = None
         self.address = LOCAL
         self.account = listener.turns.account(LOCAL)
@@ -152,16 +167,17 @@ class IncomingConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.address = canonical_address(peer[0]) if peer else LOCAL
         if not self._listener.admit(self):
-            self._listener.refuse(transport, self.address)
+            self._refuse(transport)
         elif self._listener.is_trusted(self.address):
             self._timer = self._listener.loop.call_later(self._listener.handshake_s, transport.abort)
         elif self.claim(self.address):
             self._go_on()
         else:
-            self.gone()
-            self._listener.refuse(transport, self.address)
+            self._refuse(transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         self._early += data
         if self._timer is not None:
             self._look_for_header()
@@ -193,6 +209,15 @@ class IncomingConnection(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
+    def end_in(self, seconds: float) -> None:
+        """Close the connection then, if its client has not."""
+        self._timer = self._listener.loop.call_later(seconds, self._transport.close)
+
+    def _refuse(self, transport: asyncio.Transport) -> None:
+        self.gone()
+        self._is_refused, self._early = True, b""
+        self._listener.refuse(self, transport)
+
     def _look_for_header(self) -> None:
         try:
             header = read_proxy_header(self._early)
@@ -210,8 +235,7 @@ class IncomingConnection(asyncio.Protocol):
         if self._listener.is_trusted(self.address) or self.claim(self.address):
             self._go_on()
         else:
-            self.gone()
-            self._listener.refuse(self._transport, self.address)
+            self._refuse(self._transport)
 
     def _go_on(self) -> None:
         if self._listener.tls is None:

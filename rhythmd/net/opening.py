@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Generic
 
 from rhythmd.fairness.account import Account
-from rhythmd.hub.ports import Identity, LapsedLogin, SessionT
+from rhythmd.hub.ports import Arrival, SessionT
 from rhythmd.net.connection import Connection
 from rhythmd.net.handshake import Handshake
 from rhythmd.net.peer import Wiring
@@ -28,7 +28,7 @@ class Opening(Generic[SessionT]):
         transport: asyncio.Transport,
         account: Account,
         address: str,
-        identity: Identity | LapsedLogin | None,
+        identity: Arrival,
         early: bytes,
         on_gone: Callable[[], None],
     ) -> None:

@@ -78,5 +78,8 @@ class SessionStore(Protocol):
     async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
         """Revoke the user's sessions, but for `keep`; the ids of those that this ended."""
 
+    async def of_banned(self, since: int, now: int) -> list[LoginSession]:
+        """Sessions that ended after `since` whose users are banned at `now`, in any order: up to some thousands."""
+
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
         """Those of these sessions that are revoked or not there any more, in any order."""

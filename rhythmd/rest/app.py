@@ -78,10 +78,11 @@ class RestSide:
         rates, limits = Rates(config.limits), config.limits
         uploads = UploadReader(scratch, limits)
         guard = RequestGuard(auth.authenticator, rates, origins, source, limits, auth.auditor, FORMS, uploads)
-        socket = SocketResource(opener, login_verifier, source, origins, limits.handshake_s)
-        site = _site(
-            DocsResource(table, urls.base, config.rooms.max_players), HealthResource(why_not_ready, metrics), socket
-        )
+        socket = SocketResource(opener, login_verifier, auth.traces, source, origins, limits.handshake_s)
+        self._socket = socket
+        page = PageResource(source, config.rooms.ban_browser_days)
+        docs = DocsResource(table, urls.base, config.rooms.max_players)
+        site = _site(page, docs, HealthResource(why_not_ready, metrics), socket)
         paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
         self._dispatcher = Dispatcher(paths, origins, source, self._reports)
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
@@ -92,6 +93,10 @@ class RestSide:
 
     def start(self) -> None:
         self._reports.start()
+
+    def refuse_sockets(self) -> None:
+        """The server is going down."""
+        self._socket.stop()
 
     async def stop(self) -> None:
         """Finish the requests under way, close the rest."""
@@ -114,8 +119,9 @@ def _api(table: Table, guard: RequestGuard) -> Iterator[PathRow]:
     return ((route.method, route.path, Endpoint(route, guard).handle) for route in table)
 
 
-def _site(docs: DocsResource, health: HealthResource, socket: SocketResource) -> tuple[PathRow, ...]:
-    page = PageResource()
+def _site(
+    page: PageResource, docs: DocsResource, health: HealthResource, socket: SocketResource
+) -> tuple[PathRow, ...]:
     return (
         ("GET", "/ws", socket.open),
         ("GET", "/", page.index),

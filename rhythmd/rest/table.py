@@ -84,7 +84,7 @@ def route_table(
     """All rows. Of two that fit a path the first one counts."""
     sheets = SheetsResource(library, store.accounts, hub.archive)
     return (
-        *_auth(LoginResource(auth, urls)),
+        *_auth(LoginResource(auth, urls, config.rooms.ban_browser_days)),
         *_oauth(OAuthResource(auth, urls)),
         *_users(UsersResource(auth, avatars)),
         *_avatars(AvatarsResource(avatars)),
@@ -102,7 +102,7 @@ def _auth(login: LoginResource) -> Table:
     return (
         Route(
             method="POST", path=f"{V1}/auth/register", handler=login.register, input=Register, answer=LoginView,
-            status=HTTPStatus.CREATED, rate=Rate.AUTH, errors=(Code.TAKEN, *STORED),
+            status=HTTPStatus.CREATED, rate=Rate.AUTH, errors=(Code.TAKEN, Code.USER_BANNED, *STORED),
         ),
         Route(
             method="POST", path=f"{V1}/auth/login", handler=login.login, input=Credentials, answer=LoginView,
@@ -115,7 +115,7 @@ def _auth(login: LoginResource) -> Table:
         ),
         Route(
             method="POST", path=f"{V1}/auth/guest", handler=login.guest, input=GuestLogin, answer=GuestView,
-            rate=Rate.AUTH,
+            rate=Rate.AUTH, errors=(Code.USER_BANNED,),
         ),
         Route(
             method="GET", path=f"{V1}/auth/sessions", handler=login.sessions, input=PageQuery, answer=SessionList,
@@ -239,7 +239,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
     return (
         Route(
             method="GET", path=f"{V1}/rooms/active", handler=rooms.active, input=ActiveRooms, answer=RoomList,
-            more=NOT_MODIFIED, default=ActiveRooms(),
+            more=NOT_MODIFIED, default=ActiveRooms(), errors=(Code.PRECONDITION_FAILED,),
         ),
         Route(
             method="POST", path=f"{V1}/rooms/create", handler=changes.create, input=CreateRoom, answer=RoomInfo,

@@ -110,7 +110,8 @@ class ExternalIdentity(Struct, frozen=True, kw_only=True):
 class LoginSession(Struct, frozen=True, kw_only=True):
     """One login, and the family of refresh tokens that descend from it.
 
-    `token_hash` is the digest of the one token that is good now. `expires` moves with every rotation.
+    `token_hash` is the digest of the one token that is good now. `expires` moves with every rotation. `browser` is what
+    tells the browser that it began in from others; "" if that showed nothing.
     """
 
     id: str
@@ -122,6 +123,7 @@ class LoginSession(Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     address: str = ""
     revoked: int | None = None
+    browser: str = ""
 
 
 class RotationOutcome(StrEnum):

@@ -48,7 +48,8 @@ class SanctionKind(StrEnum):
 class Sanction(Struct, frozen=True, kw_only=True):
     """What a moderator has imposed on `subject`, a user's id or an address, in a room. It is in force before `until`.
 
-    `name` is what the user was called then, `by` the id of the moderator.
+    `name` is what the user was called then, `by` the id of the moderator and `rank` how much they may decide
+    (`auth/ranks.py`); `guest` whether the user is one.
     """
 
     room_id: str
@@ -59,6 +60,8 @@ class Sanction(Struct, frozen=True, kw_only=True):
     reason: str = ""
     by: str | None = None
     name: str = ""
+    rank: int = 1
+    guest: bool = True
 
 
 class NewChatLine(Struct, frozen=True, kw_only=True):

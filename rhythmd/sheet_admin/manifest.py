@@ -12,6 +12,7 @@ import orjson
 from msgspec import Struct
 
 from rhythmd.errors import ConfigError
+from rhythmd.names.fields import cleaned
 from rhythmd.rest.resources.inputs import SheetDescribed
 from rhythmd.rest.resources.sheets import described
 from rhythmd.rows import Approval, Sheet
@@ -70,4 +71,4 @@ def _parse(line: bytes) -> Listed:
 
 def describe(said: Mapping[str, Any]) -> SheetDescription:
     """What a line says of its sheet, within the bounds of an upload. Raises ValueError."""
-    return described(msgspec.convert(said, SheetDescribed))
+    return described(cleaned(msgspec.convert(said, SheetDescribed)))

@@ -13,6 +13,7 @@ from rhythmd.auth.values import Client, Principal
 from rhythmd.clock import unix_ms
 from rhythmd.config import SheetsConfig
 from rhythmd.errors import Refused
+from rhythmd.names.texts import clean_line
 from rhythmd.ports import NotFound, SheetStore, StoreUnavailable, TooMany
 from rhythmd.rows import (
     Account,
@@ -396,5 +397,5 @@ def _measured(facts: ScoreFacts) -> dict[str, object]:
 
 def one_line(text: str) -> str:
     """A file's text as one that a request could have brought."""
-    plain = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(plain.split())[:TITLE_LENGTH].strip()
+    line = " ".join(clean_line(text).split())[:TITLE_LENGTH]
+    return clean_line(line).strip()  # once more, since the cut may have parted what belongs together

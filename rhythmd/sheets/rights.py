@@ -1,13 +1,11 @@
 """What somebody may do with a sheet, and which sheets a search shows them."""
 
-from typing import Final, Protocol
+from typing import Protocol
 
+from rhythmd.auth import ranks
 from rhythmd.rows import Approval, Role, Sheet, SheetPrivacy, SheetScope
 
 __all__ = ["Reader", "is_editor", "is_moderator", "may_approve", "may_change", "may_delete", "may_read", "scope_of"]
-
-_MODERATORS: Final = frozenset({Role.MODERATOR, Role.ADMIN})
-_EDITORS: Final = frozenset({Role.EDITOR}) | _MODERATORS
 
 
 class Reader(Protocol):
@@ -21,11 +19,11 @@ class Reader(Protocol):
 
 
 def is_editor(who: Reader | None) -> bool:
-    return who is not None and not _EDITORS.isdisjoint(who.roles)
+    return who is not None and (Role.EDITOR in who.roles or ranks.is_moderator(who.roles))
 
 
 def is_moderator(who: Reader | None) -> bool:
-    return who is not None and not _MODERATORS.isdisjoint(who.roles)
+    return who is not None and ranks.is_moderator(who.roles)
 
 
 def _is_creator(sheet: Sheet, who: Reader | None) -> bool:

@@ -12,6 +12,7 @@ from typing import IO, Final
 
 import lmdb
 
+from rhythmd.folders import close_to_others
 from rhythmd.telemetry import OutageLog, store_log
 
 __all__ = ["MappedLiveState", "NoLiveState"]
@@ -54,7 +55,7 @@ class MappedLiveState:
 
     def open(self) -> None:
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            close_to_others(self._folder)
             self._lock = self._locked()
             self._forget_other_boot()
             self._forget_other_size()

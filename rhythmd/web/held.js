@@ -9,12 +9,16 @@ const PEDALS = new Set([64, 66, 67, 69]); // sustain, sostenuto, soft, hold 2
 const ALL_SOUND_OFF = 120;
 const RESET_CONTROLLERS = 121;
 const ALL_NOTES_OFF = 123; // the modes after it imply it
+const OMNI_OFF = 124; // and on
+const MONO = 126; // and poly
 const BEND_CENTRE = 0x40;
 
 const kindOf = (status) => status & 0xf0;
 const channelOf = (status) => status & 0x0f;
 
 export const isNoteOn = ([status, , velocity]) => kindOf(status) === NOTE_ON && velocity > 0;
+const isMode = ([status, data1]) => kindOf(status) === CONTROL_CHANGE && data1 >= OMNI_OFF;
+const modeOf = ([status, data1]) => String([status, data1 < MONO ? OMNI_OFF : MONO]);
 export const isNoteOff = ([status, , velocity]) =>
   kindOf(status) === NOTE_OFF || (kindOf(status) === NOTE_ON && velocity === 0);
 
@@ -32,6 +36,7 @@ const isEnd = (message, end) => isNoteOff(message) || String(message) === String
 class Hand {
   constructor() {
     this.held = new Map();
+    this.modes = new Map();
   }
 
   apply(message) {
@@ -41,8 +46,10 @@ class Hand {
     else this.held.set(String(end), { end, message });
   }
 
-  applyMode([status, data1]) {
+  applyMode(message) {
+    const [status, data1] = message;
     if (kindOf(status) !== CONTROL_CHANGE) return;
+    if (isMode(message)) this.modes.set(modeOf(message), String(message));
     const channel = channelOf(status);
     if (data1 === RESET_CONTROLLERS) this.drop((end) => channelOf(end) === channel && kindOf(end) !== NOTE_OFF);
     else if (data1 === ALL_SOUND_OFF || data1 >= ALL_NOTES_OFF) this.drop((end) => end === (NOTE_OFF | channel));
@@ -54,8 +61,17 @@ class Hand {
 
   /** Whether `message` changes nothing here. A key that is down is not struck again. */
   has(message) {
+    if (isMode(message)) return this.modes.get(modeOf(message)) === String(message);
     const known = this.held.get(String(endOf(message)))?.message;
     return known !== undefined && (isNoteOn(message) || String(known) === String(message));
+  }
+
+  /** What of a snapshot's `state` is new here. A new mode ends the keys of its channel: they are new as well. */
+  newIn(state) {
+    const isNew = (message) => !this.has(message);
+    const modes = state.filter((message) => isMode(message) && isNew(message));
+    const silenced = new Set(modes.map(([status]) => channelOf(status)));
+    return state.filter((message) => isNew(message) || (isNoteOn(message) && silenced.has(channelOf(message[0]))));
   }
 
   /** What ends all that is held here and not in `other`. */
@@ -81,8 +97,7 @@ export class HeldNotes {
   replace(notes) {
     const before = this.hands;
     const hand = (slot) => before.get(slot) ?? NOTHING;
-    const starts = notes.flatMap(({ slot, state }) =>
-      state.filter((message) => !hand(slot).has(message)).map((message) => [slot, message]));
+    const starts = notes.flatMap(({ slot, state }) => hand(slot).newIn(state).map((message) => [slot, message]));
     this.hands = new Map();
     for (const { slot, state } of notes) state.forEach((message) => this.apply(slot, message));
     const ends = [...before].flatMap(([slot, known]) =>

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, ParamSpec, TypeVar
 
+from rhythmd.folders import close_to_others
 from rhythmd.ports import StoreUnavailable
 
 __all__ = ["ScratchFolder", "append", "parts_of"]
@@ -58,7 +59,7 @@ async def parts_of(file: BinaryIO) -> AsyncIterator[bytes]:
 
 
 def _open(folder: Path) -> BinaryIO:
-    folder.mkdir(parents=True, exist_ok=True)
+    close_to_others(folder)
     return tempfile.TemporaryFile(dir=folder)
 
 

@@ -146,13 +146,28 @@ async def test_login_unknown_user_is_locked_like_a_known_one(auth: Auth) -> None
         assert caught.value.retry_after_s == 1.0
 
 
-async def test_login_usertag_and_email_of_one_account_share_the_count(auth: Auth) -> None:
+@pytest.mark.parametrize(("locked", "other"), [("anna", EMAIL), (EMAIL, "anna"), ("nobody", "nobody@example.org")])
+async def test_login_lock_does_not_tell_which_usertag_an_email_belongs_to(auth: Auth, locked: str, other: str) -> None:
     await auth.accounts.register("anna", PASSWORD, EMAIL, CLIENT)
-    for identifier in ("anna", EMAIL) * 3:
+    for _ in range(6):
         with pytest.raises(WrongCredentials):
+            await auth.accounts.login(locked, "something else", CLIENT)
+    for identifier in (locked, locked.upper()):
+        with pytest.raises(LockedOut):
             await auth.accounts.login(identifier, "something else", CLIENT)
+    with pytest.raises(WrongCredentials):
+        await auth.accounts.login(other, "something else", CLIENT)
+
+
+async def test_change_of_password_after_repeated_failures_is_locked_whatever_failed_at_logins(auth: Auth) -> None:
+    login = await auth.accounts.register("anna", PASSWORD, EMAIL, CLIENT)
+    change = auth.accounts.change_password
+    for _ in range(6):
+        with pytest.raises(WrongCredentials):
+            await change(login.account, login.grant.session_id, "something else", "another password", CLIENT)
     with pytest.raises(LockedOut):
-        await auth.accounts.login(EMAIL, PASSWORD, CLIENT)
+        await change(login.account, login.grant.session_id, PASSWORD, "another password", CLIENT)
+    await auth.accounts.login("anna", PASSWORD, CLIENT)
 
 
 async def test_login_from_an_address_in_use_works_while_attackers_elsewhere_are_locked(auth: Auth) -> None:

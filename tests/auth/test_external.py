@@ -16,11 +16,13 @@ from rhythmd.auth.errors import (
     LoginAndLink,
     Taken,
     UnknownProvider,
+    WrongCredentials,
 )
 from rhythmd.auth.external import Callback
 from rhythmd.auth.service import Auth
 from rhythmd.config import AuthConfig
 from rhythmd.ports import Store
+from rhythmd.rows import AuditFilter
 from tests.auth.external import ANNA, BOTH, BROWSER, begin, login
 from tests.auth.parts import CLIENT, PASSWORD, ManualClock
 from tests.auth.provider import consent
@@ -90,14 +92,48 @@ async def test_finish_banned_user_is_refused(auth: Auth) -> None:
 
 
 @BOTH
-async def test_finish_verified_email_of_an_account_asks_to_log_in_and_link(
+async def test_finish_email_that_an_account_has_proved_asks_to_log_in_and_link(
     auth: Auth, store: Store, provider: str
 ) -> None:
-    victim = await auth.accounts.register("victim", PASSWORD, ANNA.email.upper(), CLIENT)
+    other = "github" if provider == "discord" else "discord"
+    owner = await login(auth, other, structs.replace(ANNA, email=ANNA.email.upper()))
     with pytest.raises(LoginAndLink):
-        await login(auth, provider, ANNA)
-    assert await auth.external.identities(victim.account.id) == []
+        await login(auth, provider, structs.replace(ANNA, id="7"))
+    assert [identity.provider for identity in await auth.external.identities(owner.account.id)] == [other]
     assert len((await store.accounts.page(10)).items) == 1
+
+
+@BOTH
+async def test_finish_email_that_a_stranger_has_only_claimed_is_taken_off_them(
+    auth: Auth, store: Store, clock: ManualClock, provider: str
+) -> None:
+    stranger = (await auth.accounts.register("stranger", PASSWORD, ANNA.email.upper(), CLIENT)).account
+    owner = (await login(auth, provider, ANNA)).account
+    assert owner.id != stranger.id
+    assert (owner.email, owner.email_verified, owner.password_hash) == (ANNA.email, True, None)
+    assert await auth.external.identities(stranger.id) == []
+    robbed = await store.accounts.get(stranger.id)
+    assert robbed is not None
+    assert (robbed.email, robbed.email_verified) == (None, False)
+    assert (await auth.accounts.login("stranger", PASSWORD, CLIENT)).account.id == stranger.id
+    with pytest.raises(WrongCredentials):
+        await auth.accounts.login(ANNA.email, PASSWORD, CLIENT)
+    await auth.auditor.settle()
+    where = AuditFilter(action="email.taken-off")
+    (entry,) = (await store.audit.page(clock.now, 10, None, where)).items
+    assert (entry.actor_id, entry.target) == (None, stranger.id)
+    with pytest.raises(Taken):
+        await auth.accounts.register("another", PASSWORD, ANNA.email, CLIENT)
+
+
+@BOTH
+async def test_finish_first_logins_at_once_with_a_claimed_email_make_one_account(
+    auth: Auth, store: Store, provider: str
+) -> None:
+    await auth.accounts.register("stranger", PASSWORD, ANNA.email, CLIENT)
+    logins = await asyncio.gather(*(login(auth, provider, ANNA) for _ in range(4)))
+    assert len({each.account.id for each in logins}) == 1
+    assert {each.account.email for each in logins} == {ANNA.email}
 
 
 @BOTH

@@ -58,3 +58,25 @@ def test_changes_to_another_state_end_what_is_over_and_begin_what_is_new() -> No
 
 def test_changes_to_a_key_struck_again_ends_it_first() -> None:
     assert held_after((0x90, 60, 1)).changes_to([(0x90, 60, 2)]) == ([(0x80, 60, 0)], [(0x90, 60, 2)])
+
+
+def test_settings_are_without_the_pressure_of_keys() -> None:
+    held = held_after((0xB0, 126, 1), (0x90, 60, 1), (0xA0, 60, 9), (0xD0, 5, 0))
+    assert held.settings() == [(0xB0, 126, 1), (0xD0, 5, 0)]
+
+
+def test_changes_to_pressure_and_from_it_strike_no_key() -> None:
+    key, pressed = (0x90, 60, 1), (0xA0, 60, 9)
+    assert held_after(key).changes_to([key, pressed]) == ([], [pressed])
+    assert held_after(key, pressed).changes_to([key]) == ([(0xA0, 60, 0)], [])
+    assert held_after(key, pressed).changes_to([(0x90, 60, 2), pressed])[1] == [(0x90, 60, 2), pressed]
+    assert held_after((0xD0, 9, 0)).changes_to([]) == ([(0xD0, 0, 0)], [])
+
+
+def test_changes_to_another_mode_strike_the_keys_that_it_ends() -> None:
+    state = [(0xB0, 126, 1), (0x90, 60, 1), (0x90, 62, 1)]
+    ends, begins = held_after((0x90, 60, 1), (0x91, 60, 1)).changes_to([*state, (0x91, 60, 1)])
+    assert (ends, begins) == ([(0x80, 60, 0)], state)
+    assert held_after(*state).changes_to([*state]) == ([], [])
+    other = [state[0], state[2], state[1]]
+    assert held_after(*state).changes_to(other) == ([(0x80, 60, 0), (0x80, 62, 0)], other[1:])

@@ -11,7 +11,7 @@ from rhythm_protocol.close import RESTARTING
 from rhythm_protocol.messages import UserJoined, UserLeft
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.app import Server
-from rhythmd.client.errors import ConnectionEnded, RemovedFromRoom, RequestRefused, SessionLost
+from rhythmd.client.errors import ConnectionEnded, PlayedTooMuch, RemovedFromRoom, RequestRefused, SessionLost
 from rhythmd.client.play import Batch, batches, play
 from rhythmd.client.room import RoomAddress
 from rhythmd.client.score import ScoreEvent
@@ -117,6 +117,22 @@ async def test_play_over_quota_counts_the_refusals(serve: Serve) -> None:
     played = await within(play(RoomAddress(server.url, "Salon"), score, 1.0, no_progress))
     assert played.notes == 20
     assert played.refusals == {"quota-exceeded": 1}
+
+
+async def test_play_of_a_flood_says_what_to_do(serve: Serve) -> None:
+    server = await serve("quota.other_events=1000")
+    bends = [ScoreEvent(0.0, (0xE0, 0, step & 0x7F)) for step in range(9_000)]
+    with pytest.raises(PlayedTooMuch, match=r"flooding \(4002\); too many events came at once, play it slower") as end:
+        await within(play(RoomAddress(server.url, "Salon"), [*bends, ScoreEvent(9.0, ON)], 1.0, no_progress))
+    assert end.value.exit_status == 5
+
+
+async def test_play_sends_no_message_that_is_larger_than_the_server_takes(serve: Serve, connect: Connect) -> None:
+    server = await serve("limits.message_bytes=1024")
+    listener = await connect(server)
+    await listener.join("Salon")
+    await within(play(RoomAddress(server.url, "Salon"), [ScoreEvent(0.0, OFF)] * 600, 1.0, no_progress))
+    assert sum(len(block.events) for block in await heard(listener, 600)) == 600
 
 
 async def test_play_kicked_says_so(server: Server, connect: Connect) -> None:

@@ -23,7 +23,9 @@ ROOMS: Final = [make_room(f"somewhere {name[-2:]}") for name in NAMES]
 TO_BEFORE: Final = (
     "DROP INDEX accounts_by_look", "ALTER TABLE accounts DROP COLUMN usertag_look",
     "DROP INDEX rooms_by_look", "ALTER TABLE rooms DROP COLUMN name_look",
-    "ALTER TABLE sanctions DROP COLUMN name", f"PRAGMA user_version = {BEFORE}",
+    "ALTER TABLE sanctions DROP COLUMN name", "ALTER TABLE sanctions DROP COLUMN rank",
+    "ALTER TABLE sanctions DROP COLUMN guest", "ALTER TABLE sessions DROP COLUMN browser",
+    "DROP INDEX sessions_by_revoked", f"PRAGMA user_version = {BEFORE}",
 )  # fmt: skip
 
 

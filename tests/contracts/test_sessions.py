@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from rhythmd.ports import Conflict, NotFound, Store
-from rhythmd.rows import Account, LoginSession, RotationOutcome
+from rhythmd.rows import Account, AccountChanges, LoginSession, RotationOutcome
 from tests.contracts.rows import DAY, NOW, make_account, make_session, token
 from tests.contracts.texts import AWKWARD_TEXTS
 
@@ -25,7 +25,9 @@ async def add_session(store: Store, text: str = "first", **fields: object) -> Lo
 
 
 async def test_create_keeps_every_field(store: Store) -> None:
-    session = await add_session(store, user_agent="Tests/1.0", address="2001:db8::1", last_used=NOW + 1)
+    session = await add_session(
+        store, user_agent="Tests/1.0", address="2001:db8::1", last_used=NOW + 1, browser="b" * 22
+    )
     assert await store.sessions.get(session.id, NOW) == session
 
 
@@ -199,3 +201,15 @@ async def test_revoked_takes_any_text_for_an_id(store: Store) -> None:
     await store.sessions.revoke(session.user_id, session.id, NOW)
     asked = [*AWKWARD_TEXTS, session.id]
     assert sorted(await store.sessions.revoked(asked)) == sorted(asked)
+
+
+async def test_of_banned_finds_what_ended_of_users_who_are_banned_now(store: Store) -> None:
+    sessions = [await add_session(store, text) for text in ("banned", "was banned", "logged out", "stays")]
+    for session, until in zip(sessions, (NOW + DAY, NOW - 1, None, NOW + DAY), strict=True):
+        await store.accounts.update(session.user_id, AccountChanges(updated=NOW, banned_until=until))
+    for session in sessions[:3]:
+        await store.sessions.revoke_all(session.user_id, NOW)
+    (found,) = await store.sessions.of_banned(NOW - 1, NOW)
+    assert found == structs.replace(sessions[0], revoked=NOW)
+    assert await store.sessions.of_banned(NOW, NOW) == []
+    assert await store.sessions.of_banned(NOW - 1, NOW + DAY) == []

@@ -111,6 +111,46 @@ async def held_note(folder: Path) -> Path:
     return path
 
 
+async def made(path: Path, track: str) -> Path:
+    """A file of one track, of these bytes."""
+    events = bytes.fromhex(track)
+    head = bytes.fromhex("4d546864 00000006 0000 0001 01e0 4d54726b")
+    await asyncio.to_thread(path.write_bytes, head + len(events).to_bytes(4, "big") + events)
+    return path
+
+
+async def test_play_says_what_is_wrong_with_a_file_and_plays_it(spawn: Spawn, tmp_path: Path) -> None:
+    server = await spawn()
+    file = await made(tmp_path / "odd.mid", "00f9 00ff5103000000 00903c64 60803c40 00ff2f00")
+    async with running(server, "play", str(file)) as player:
+        status, told = await player.ended()
+    lines = told.replace("\r", "\n").splitlines()
+    assert status == 0
+    odd = "a system common or real-time message has no place in a file and is left out"
+    assert lines[0] == f"rhythmd: {file}: byte 23: {odd}"
+    assert lines[1] == f"rhythmd: {file}: byte 25: a tempo of 0 is left out"
+    assert lines[-1] == "rhythmd: 1 notes played"
+
+
+async def test_play_of_a_flood_ends_with_what_to_do(spawn: Spawn, tmp_path: Path) -> None:
+    server = await spawn("quota.other_events=1000")
+    file = await made(tmp_path / "flood.mid", "00e00040" * 9_000 + "8f00 903c64 60803c40 00ff2f00")
+    async with running(server, "play", str(file)) as player:
+        status, told = await player.ended()
+    assert status == 5
+    assert "Traceback" not in told
+    assert "play it slower (--speed 0.5), or in a room that allows black MIDI" in told
+
+
+async def test_play_over_the_quota_says_what_to_do(spawn: Spawn, tmp_path: Path) -> None:
+    server = await spawn("quota.owner_allowance=5", "quota.owner_maximum=5")
+    file = await made(tmp_path / "many.mid", "00903c64" * 50 + "60803c40 00ff2f00")
+    async with running(server, "play", str(file)) as player:
+        status, told = await player.ended()
+    assert status == 1
+    assert "quota-exceeded, 1 times; play it slower" in told
+
+
 @pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.stem)
 async def test_recording_holds_every_note_in_time(piece: Path, spawn: Spawn, tmp_path: Path) -> None:
     server = await spawn()

@@ -11,7 +11,30 @@ ChannelMessages = st.SearchStrategy[tuple[int, int, int]]
 
 _PARAMETERS = [6, 38, *range(96, 102)]
 _CONTROLLERS = st.sampled_from(
-    [0, 7, 10, 32, 39, 42, 70, 79, 91, 95, *RESET_TO, *_PARAMETERS, *_PARAMETERS, 120, 121, 122, 123, 124, 127]
+    [
+        0,
+        7,
+        10,
+        32,
+        39,
+        42,
+        70,
+        79,
+        91,
+        95,
+        *RESET_TO,
+        *_PARAMETERS,
+        *_PARAMETERS,
+        120,
+        121,
+        122,
+        123,
+        124,
+        125,
+        126,
+        126,
+        127,
+    ]
 )
 _DATA = st.integers(0, 127)
 _KEYS = st.integers(60, 64)  # few, so that presses and releases meet

@@ -50,6 +50,13 @@ class NoSheets:
         raise Refused(ErrorCode.NOT_FOUND, "there is no such sheet", "sheet")
 
 
+class NoAudit:
+    """An `auth.auditor.AuditTrail` that keeps nothing."""
+
+    def record(self, action: str, *, actor: str, target: str, address: str, **details: str) -> None:
+        pass
+
+
 def bare_hub(
     config: Config,
     loop: asyncio.AbstractEventLoop,
@@ -58,7 +65,8 @@ def bare_hub(
 ) -> Hub:
     """A hub that stores no rooms, hashes no password and knows nobody; without `live` a restart finds nothing."""
     nobody, store = cast(Any, None), cast(Store, EmptyStore())
-    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live or NoLiveState(), sheets or NoSheets())
+    live, sheets = live or NoLiveState(), sheets or NoSheets()
+    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live, sheets, NoAudit())
 
 
 class ManualHub:

@@ -12,6 +12,7 @@ PEDALS = {("controller", 64), ("controller", 66), ("controller", 67), ("controll
 RESET_TO = {1: 0, 11: 127, 33: 0, 43: 127, 64: 0, 65: 0, 66: 0, 67: 0, 69: 0}
 SELECTORS = (98, 99, 100, 101)
 NULL = (127, 127)
+POLY = 127 << 8
 # Registered parameters as they are at first: bend range, tunings, tuning program and bank, modulation depth.
 PARAMETERS = {0: 2 << 7, 1: 64 << 7, 2: 64 << 7, 3: 0, 4: 0, 5: 64}
 
@@ -19,6 +20,7 @@ PARAMETERS = {0: 2 << 7, 1: 64 << 7, 2: 64 << 7, 3: 0, 4: 0, 5: 64}
 class Synthesizer:
     """`state` holds what is not as in a fresh synthesizer: (what, channel, number) -> value.
 
+    It is of General MIDI: at first omni is off, and it is polyphonic.
     A program is (bank, bank's lower half, program). A parameter is 1 << 14 | its number if it is unregistered.
 
     Args:
@@ -28,6 +30,7 @@ class Synthesizer:
     def __init__(self, *, clears_lower: bool = True) -> None:
         self.state: dict[tuple[str, int, int], int] = {}
         self._clears_lower = clears_lower
+        self._waiting: dict[int, list[int]] = {}
 
     def play(self, messages: Iterable[tuple[int, int, int]]) -> None:
         for status, data1, data2 in messages:
@@ -43,12 +46,12 @@ class Synthesizer:
 
     def _play(self, kind: int, channel: int, data1: int, data2: int) -> None:
         match kind:
-            case 0x90:
-                self._set("key", channel, data1, data2, 0)
-            case 0x80:
-                self._set("key", channel, data1, 0, 0)
+            case 0x90 | 0x80:
+                self._strike(channel, data1, data2 if kind == 0x90 else 0)
+            case 0xA0 if ("key", channel, data1) in self.state:
+                self._set("key pressure", channel, data1, data2, 0)
             case 0xB0 if data1 >= 120:
-                self._change_mode(channel, data1)
+                self._change_mode(channel, data1, data2)
             case 0xB0 if data1 in SELECTORS:
                 self._set("selector", channel, data1, data2, 127)
                 is_null = not any(("selector", channel, number) in self.state for number in SELECTORS)
@@ -66,6 +69,17 @@ class Synthesizer:
                 self._set("pressure", channel, 0, data1, 0)
             case 0xE0:
                 self._set("bend", channel, 0, data1 | data2 << 7, CENTRE)
+
+    def _strike(self, channel: int, key: int, velocity: int) -> None:
+        """In mono mode the key that sounds is the last one of those that are down; the others wait in their order."""
+        self._set("key", channel, key, velocity, 0)
+        self._set("key pressure", channel, key, 0, 0)
+        down = [each for each in self._waiting.get(channel, []) if each != key]
+        self._waiting[channel] = [*down, key] if velocity else down
+        is_mono = self.state.get(("voices", channel, 0), POLY) != POLY
+        for each in range(128):
+            place = self._waiting[channel].index(each) + 1 if is_mono and each in self._waiting[channel] else 0
+            self._set("place", channel, each, place, 0)
 
     def _control(self, channel: int, number: int, value: int) -> None:
         if number in (0, 32):
@@ -108,7 +122,7 @@ class Synthesizer:
         else:
             self.state[what, channel, number] = value
 
-    def _change_mode(self, channel: int, number: int) -> None:
+    def _change_mode(self, channel: int, number: int, value: int) -> None:
         if number == 121:
             for controller, value in RESET_TO.items():
                 self._set("controller", channel, controller, value, value)
@@ -117,6 +131,12 @@ class Synthesizer:
             self._set("unregistered", channel, 0, 0, 0)
             self._set("pressure", channel, 0, 0, 0)
             self._set("bend", channel, 0, CENTRE, CENTRE)
-        elif number != 122:  # local control
             for key in range(128):
-                self._set("key", channel, key, 0, 0)
+                self._set("key pressure", channel, key, 0, 0)
+        elif number != 122:  # local control
+            for key in list(self._waiting.get(channel, [])):
+                self._strike(channel, key, 0)
+            if number in (124, 125):
+                self._set("omni", channel, 0, number, 124)
+            elif number in (126, 127):
+                self._set("voices", channel, 0, number << 8 | (value if number == 126 else 0), POLY)

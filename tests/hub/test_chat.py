@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from rhythm_protocol.messages import ChatCleared, ChatKind, ChatLine, UserTyping
+from rhythm_protocol.messages import ChatCleared, ChatKind, ChatLine, RoomLeft, RoomUpdated, UserTyping
 from rhythmd.app import Server
 from tests.client import Client, Connect
 from tests.server import Serve
@@ -45,11 +45,31 @@ async def test_longest_line_is_said(people: list[Client], content: str, length: 
     assert len((await people[0].expect(ChatLine)).content) == length
 
 
-@pytest.mark.parametrize("content", ["", "   ", "\n\t", "x" * 501])
+@pytest.mark.parametrize("content", ["", "   ", "\n\t", "x" * 501, "\u200b", "\u202e\u202c", "\u0301", "/me \u200d"])
 async def test_line_that_is_empty_or_too_long_is_refused(people: list[Client], content: str) -> None:
     error = await people[1].refused("chat-message", {"content": content})
     assert (error.code, error.field) == ("invalid-field", "content")
     assert await people[0].received() == []
+
+
+async def test_line_is_cleaned_and_emoji_stay(people: list[Client]) -> None:
+    said = "\u202eevil\r\nZ" + "\u0335" * 9 + "\u0336" * 9 + "\x07 👩\u200d🎤"
+    for data in ({"content": said}, {"content": f"/me {said}"}, {"content": said, "to": people[0].welcome.user.id}):
+        await people[1].ask("chat-message", data)
+        assert (await people[0].expect(ChatLine)).content == "evil\nZ\u0335\u0336 👩\u200d🎤"
+
+
+async def test_texts_of_a_room_and_of_its_moderator_are_cleaned(people: list[Client]) -> None:
+    wild = "a\u202e\nb\x00"
+    settings = {"stage": wild, "welcome_message": wild, "type": "unlisted"}
+    joined = await people[1].ask("join-room", {"room": "Attic", "create": True, "settings": settings})
+    await people[0].received()
+    await people[0].join("Attic")
+    assert (joined["room"]["settings"]["stage"], joined["room"]["settings"]["welcome_message"]) == ("a b", "a\nb")
+    await people[1].ask("room-update", {"settings": {"stage": wild * 2, "welcome_message": wild}})
+    assert (await people[0].expect(RoomUpdated)).room.settings.stage == "a ba b"
+    await people[1].ask("kick", {"user": people[0].welcome.user.id, "reason": wild})
+    assert (await people[0].expect(RoomLeft)).message == "a b"
 
 
 async def test_line_outside_of_a_room_is_refused(server: Server, connect: Connect) -> None:

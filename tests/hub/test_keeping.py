@@ -49,7 +49,8 @@ async def test_ban_of_a_guests_room_is_written_by_the_keeper_itself(hub: Hub, li
     assert room.keeper.sanction(SanctionKind.BAN, "robert", "clara") is None
     record = saved(live, room)
     assert record is not None
-    assert record.sanctions == {SanctionKind.BAN: [(("robert", "203.0.113.7"), inf, "Robert")]}
+    (ban,) = record.sanctions[SanctionKind.BAN]
+    assert (ban.keys, ban.until, ban.name) == (("robert", "203.0.113.7"), inf, "Robert")
     room.keeper.pardon(SanctionKind.BAN, "robert")
     record = saved(live, room)
     assert record is not None

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import Error, UserUpdated
+from rhythm_protocol.messages import ChatLine, Error, UserTyping, UserUpdated
 from rhythmd.app import Server
 from rhythmd.errors import Refused
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.sanctions import SANCTIONS_LIMIT, SanctionList
+from rhythmd.rows import SanctionKind
 from tests.client import Client, Connect, note_on
 from tests.deadline import until
 from tests.hub.people import Register, socket_path
@@ -103,6 +104,61 @@ async def test_mute_ends_with_its_seconds_also_for_who_was_away(
     while (user := (await owner.expect(UserUpdated)).user).notes_muted or user.chat_muted:
         pass
     await assert_heard(member)
+
+
+async def test_mute_is_over_when_its_time_is_and_no_sweep_is_needed(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rhythmd.hub.rooms.sanctions.Sanctions.end", lambda _self: None)
+    server = await serve()
+    owner, member = await connect(server), await connect(server)
+    for client in (owner, member):
+        await client.join("Salon")
+    await mute(owner, member, seconds=1)
+    (room,) = (room for room in server.hub.registry if room.name == "Salon")
+    await assert_muted(member)
+    await until(lambda: not room.sanctions[SanctionKind.CHAT].all(), "the mute is over")
+    await assert_heard(member)
+    while (user := (await owner.expect(UserUpdated)).user).notes_muted or user.chat_muted:
+        pass
+
+
+async def test_who_is_muted_in_the_chat_says_nothing_in_other_ways(
+    server: Server, connect: Connect, owner: Client
+) -> None:
+    member = await connect(server)
+    await member.join("Salon")
+    await mute(owner, member)
+    await owner.ask("room-update", {"settings": {"allow_replay": True}})
+    await owner.received()
+    for type_, data in (
+        ("user-update", {"name": "You are all fools"}),
+        ("user-update", {"status_text": "fools"}),
+        ("chat-message", {"content": "/nickname Fools"}),
+        ("chat-message", {"content": "/status_text fools"}),
+        ("chat-message", {"content": "/me laughs"}),
+        ("chat-message", {"content": "fool", "to": owner.welcome.user.id}),
+        ("record-last", {"name": "Music of fools"}),
+    ):
+        assert (await member.refused(type_, data)).code == "chat-muted", type_
+    await member.ask("typing", {"typing": True})
+    await member.ask("user-update", {"colour": "#010203", "name": member.welcome.user.name, "status_text": ""})
+    await member.send("cursor", {"x": 1, "y": 1})
+    assert not [message for message in await owner.received() if isinstance(message, ChatLine | UserTyping)]
+    await mute(owner, member, on=False)
+    await member.ask("user-update", {"name": "Clara"})
+    while (await owner.expect(UserUpdated)).user.name != "Clara":
+        pass
+
+
+async def test_mute_stays_over_a_new_name(server: Server, connect: Connect, owner: Client) -> None:
+    member = await connect(server)
+    await member.join("Salon")
+    await mute(owner, member)
+    await member.ask("leave-room")
+    await member.ask("user-update", {"name": "Somebody else"})
+    await member.join("Salon")
+    await assert_muted(member)
 
 
 async def test_who_is_muted_and_gone_can_be_given_the_voice_back_by_the_id(

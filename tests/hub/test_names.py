@@ -10,7 +10,8 @@ from tests.client import Connect
 from tests.hub.people import Person, Register
 
 HIDING: Final = ("Clara\u200b", "\u3164", "\u202earalC", "Z\u0335\u0336\u0337", "\u2800", "\U000e0043lara")
-LOBBIES: Final = ("Lobby", "Iobby", "l0bby 2", "lоbby", "ｌｏｂｂｙ-3", "Lobby  4")
+LOBBIES: Final = ("Lobby", "Iobby", "l0bby 2", "lоbby", "ｌｏｂｂｙ-3", "Lobby  4", "lobby_2", "lobby.2", "lobby 2.",
+    "lobby#2", "l o b b y", "1obby", "lóbby", "Lobby 🎹", "Lobby II", "🅻🅾🅱🅱🆈", "lobby ٢", "ȴobby")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HIDING, ids=ascii)
@@ -96,6 +97,19 @@ async def test_command_that_could_mean_two_says_so_and_takes_a_number_or_an_id(
     assert (await one.expect(RoomLeft)).reason == "kicked"
     await owner.ask("kick", {"user": "Clara"})
     assert (await other.expect(RoomLeft)).reason == "kicked"
+
+
+async def test_command_that_could_mean_two_who_differ_by_a_full_stop_says_so(server: Server, connect: Connect) -> None:
+    owner, one, other = [await connect(server) for _ in range(3)]
+    for client, name in ((owner, "Robert"), (one, "Clara"), (other, "Clara.")):
+        await client.join("Salon of full stops")
+        await client.ask("user-update", {"name": name})
+    for name in ("Clara", "Clara.", "clara!", "c-lara"):
+        assert (await owner.refused("kick", {"user": name})).code == "ambiguous-user"
+    await owner.ask("kick", {"user": f"#{one.slot}"})
+    error = await owner.refused("chat-message", {"content": "a secret", "to": "Clara"})  # of the other one it is none
+    assert (error.code, f"#{other.slot} is Clara." in error.message) == ("user-not-found", True)
+    await owner.ask("kick", {"user": "Clara."})
 
 
 async def test_usertag_that_looks_like_another_is_taken(server: Server, register: Register) -> None:

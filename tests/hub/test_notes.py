@@ -133,7 +133,8 @@ def test_release_lifts_all_three_pedals_and_centres_the_bend() -> None:
 @pytest.mark.parametrize("number", [120, 123, 124, 125, 126, 127])
 def test_modes_that_silence_a_channel_release_its_keys_only(number: int) -> None:
     state = state_after((0x90, 60, 100), (0x91, 60, 100), (0xB0, 7, 90), (0xB0, number, 0))
-    assert state.snapshot() == [(0xB0, 7, 90), (0x91, 60, 100)]
+    modes = [] if number < 124 else [(0xB0, number, 0)]
+    assert state.snapshot() == [*modes, (0xB0, 7, 90), (0x91, 60, 100)]
 
 
 def test_local_control_changes_nothing() -> None:
@@ -160,3 +161,36 @@ def test_snapshot_selects_the_bank_before_the_program() -> None:
 def test_reset_all_controllers_keeps_program_and_keys() -> None:
     state = state_after((0xC0, 5, 0), (0x90, 60, 100), (0xD0, 9, 0), (0xE0, 1, 2), (0xB0, 121, 0))
     assert state.snapshot() == [(0xC0, 5, 0), (0x90, 60, 100)]
+
+
+def test_pressure_of_a_key_comes_after_the_key_and_ends_with_it() -> None:
+    played = ((0x90, 60, 100), (0x90, 62, 90), (0xA0, 60, 50), (0xA0, 64, 9))
+    assert state_after(*played).snapshot() == list(played[:3])
+    assert state_after(*played, (0xA0, 60, 0)).snapshot() == list(played[:2])
+    assert state_after(*played, (0xB0, 121, 0)).snapshot() == list(played[:2])
+    again = state_after(*played, (0x80, 60, 0), (0x90, 60, 80))
+    assert sorted(again.snapshot()) == [(0x90, 60, 80), (0x90, 62, 90)]
+    assert state_after(*played, (0xB0, 123, 0), (0x90, 60, 1)).snapshot() == [(0x90, 60, 1)]
+
+
+def test_mode_comes_first_and_ends_what_was_held() -> None:
+    state = state_after((0x90, 60, 100), (0xB0, 124, 0), (0xB0, 126, 1), (0xB0, 7, 90), (0x90, 64, 1), (0x90, 62, 2))
+    assert state.snapshot() == [(0xB0, 124, 0), (0xB0, 126, 1), (0xB0, 7, 90), (0x90, 64, 1), (0x90, 62, 2)]
+    assert state.release() == [(0x80, 64, 0), (0x80, 62, 0)]
+
+
+def test_key_that_is_pressed_last_comes_last_in_mono_mode_and_only_there() -> None:
+    keys = ((0x90, 64, 1), (0x90, 60, 1), (0x90, 62, 1), (0x90, 64, 1))
+    assert state_after((0xB0, 126, 1), *keys).snapshot()[1:] == list(keys[1:])
+    assert state_after((0xB0, 126, 1), (0xB0, 127, 0), *keys).snapshot() == [(0xB0, 127, 0), *sorted(set(keys))]
+
+
+def test_snapshot_of_one_who_presses_on_all_keys_is_bounded() -> None:
+    state = NoteState()
+    for channel in range(16):
+        for mode in (124, 125, 126, 127, 126):
+            state.apply(bytes((0, 0, 0xB0 | channel, mode, 1)), 0)
+        for key in (*range(128), *range(128)):
+            for status in (0x90, 0xA0):
+                state.apply(bytes((0, 0, status | channel, key, 1)), 0)
+    assert len(state.snapshot()) == 16 * (2 + 2 * 128)

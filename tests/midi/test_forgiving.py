@@ -71,6 +71,41 @@ def test_meta_events_of_any_kind_keep_their_time(kind: int) -> None:
     assert ([at_ms for at_ms, _ in sounds], said) == ([0, 500, 1_000, 1_500], [])
 
 
+TOO_FAST: Final = "a tempo of more than 60,000 quarters a minute is left out"
+BEFORE: Final = "what is before the header is left out"
+NO_TICKS: Final = "a beat has no ticks, and is taken to have as many as is usual"
+LONGER: Final = "the data in the RIFF file are longer than it says"
+CUT_RIFF: Final = "the RIFF file is cut off"
+JUNK: Final = (
+    bytes(128), b"\xef\xbb\xbf", b"\n", b"HTTP/1.1 200 OK\r\nContent-Type: audio/midi\r\n\r\n", bytes(4_095),
+    b"XMF_2.00" + bytes(40),
+)  # fmt: skip
+
+
+def riffs(content: bytes) -> list[tuple[bytes, list[str]]]:
+    """RIFF files of `content`, and what is said of each."""
+    made = riff(content)
+    info = b"LIST\x04\0\0\0INFO"
+
+    def sized(at: int, size: int) -> bytes:
+        return made[:at] + size.to_bytes(4, "little") + made[at + 4 :]
+
+    return [
+        (made, []),
+        (made + b"junk", []),
+        (made + info, []),
+        (made[:12] + info + made[12:], []),
+        (riff(content, kind=b"WAVE"), []),
+        *((sized(4, size), []) for size in (0, 7, 0xFFFFFFFF)),
+        *((sized(16, size), [LONGER]) for size in (0, 5, 16, len(content) - 2)),
+        *((sized(16, size), [CUT_RIFF]) for size in (len(content) + 1, 0xFFFFFFFF)),
+        (sized(16, int.from_bytes(len(content).to_bytes(4), "little")), [CUT_RIFF]),
+        (made[:12] + b"LIST\xff\xff\xff\x7fINFO" + made[12:], [BEFORE]),
+        (made[:12] + b"LIST\x01\0\0\0INFO" + made[12:], [BEFORE]),
+        (made[:12] + content, [BEFORE]),
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -80,6 +115,8 @@ def test_meta_events_of_any_kind_keep_their_time(kind: int) -> None:
         (whole("00ff580404ff 1808" + FIRST + SECOND + END), ["a time signature that is none is left out"]),
         (whole("00ff58020402" + FIRST + SECOND + END), ["a meta event of the wrong length is left out"]),
         (whole("00ff5103000000" + FIRST + SECOND + END), ["a tempo of 0 is left out"]),
+        (whole("00ff5103000001" + FIRST + SECOND + END), [TOO_FAST]),
+        (whole("00ff51030003e7" + FIRST + SECOND + END), [TOO_FAST]),
         (whole("00ff510207a1" + FIRST + SECOND + END), ["a meta event of the wrong length is left out"]),
         (whole("00909064" + FIRST + SECOND + END), [SUBJECT]),
         (whole("003c64" + FIRST + SECOND + END), ["data without a status are left out"]),
@@ -88,9 +125,9 @@ def test_meta_events_of_any_kind_keep_their_time(kind: int) -> None:
         (whole(FIRST + SECOND + END, after="000000"), ["what is no chunk is left out"]),
         (whole(FIRST + SECOND + END, after="58464948 00000099 4d54"), ["what is no chunk is left out"]),
         (whole(FIRST + SECOND + END, before="ffffff"), ["what is no chunk is left out"]),
-        (bytes(128) + whole(FIRST + SECOND + END), ["what is before the header is left out"]),
-        (riff(whole(FIRST + SECOND + END)), []),
-        (riff(whole(FIRST + SECOND + END)) + b"junk", []),
+        *((before + whole(FIRST + SECOND + END), [BEFORE]) for before in JUNK),
+        *((content, said) for content, said in riffs(whole(FIRST + SECOND + END))),
+        (whole(FIRST + SECOND + END, head="4d546864 00000006 0000 0001 0000"), [NO_TICKS]),
         (whole(FIRST + SECOND + END, head="4d546864 00000008 0000 0001 01e0 abcd"), []),
         (whole(FIRST + SECOND + END, head="4d546864 00000000 0000 0001 01e0"), ["the header has a wrong length"]),
         (whole(FIRST + SECOND + END, head="4d546864 00ffffff 0000 0001 01e0"), ["the header has a wrong length"]),
@@ -185,6 +222,106 @@ def test_notes_that_are_never_ended_end_with_the_piece() -> None:
     sounds, said = heard(whole("00903c64" + "8360ff2f00"))
     assert sounds == ((0, "903c64"), (500, "803c00"))
     assert said == ["notes that are never ended last until the end of the piece"]
+
+
+def test_film_time_without_ticks_has_as_many_as_is_usual() -> None:
+    head = "4d546864 00000006 0000 0001 e700"
+    assert heard(whole("00903c64 14803c00" + END, head=head)) == (((0, "903c64"), (20, "803c00")), [NO_TICKS])
+
+
+PAUSE: Final = "nothing happens for more than ten minutes, of which two seconds are left"
+TAIL: Final = "what comes more than ten minutes after the last note is left out"
+
+
+@pytest.mark.parametrize("delta", ["ffffff7f", "ffffff7e", "8480 8000", "ff8080807f"])
+def test_absurd_pause_is_shortened_and_what_is_before_and_after_it_plays(delta: str) -> None:
+    sounds, said = heard(whole(FIRST + delta + SECOND[2:] + END))
+    assert [message for _, message in sounds] == [message for _, message in TWO]
+    assert [at_ms for at_ms, _ in sounds] == [0, 500, 2_500, 3_000]
+    assert said[-1:] == [PAUSE]
+
+
+def test_pause_of_minutes_is_none_that_is_shortened() -> None:
+    sounds, said = heard(whole(FIRST + "a38c00" + SECOND[2:] + END))  # 599 s
+    assert ([at_ms for at_ms, _ in sounds], said) == ([0, 500, 599_433, 599_933], [])
+
+
+def test_absurd_pause_at_the_beginning_is_shortened() -> None:
+    sounds, said = heard(whole("ffffff7f" + FIRST[2:] + SECOND + END))
+    assert ([at_ms for at_ms, _ in sounds], said) == ([2_000, 2_500, 2_500, 3_000], [PAUSE])
+
+
+def test_note_of_hours_is_shortened() -> None:
+    sounds, said = heard(whole("00903c64 ffffff7f 803c40" + SECOND + END))
+    assert ([at_ms for at_ms, _ in sounds], said) == ([0, 2_000, 2_000, 2_500], [PAUSE])
+
+
+def test_many_absurd_pauses_are_shortened() -> None:
+    sounds, said = heard(whole("ffffff7f 904064" * 9_000 + END))
+    pressed = [at_ms for at_ms, message in sounds if message.startswith("9")]
+    assert pressed == [2_000 * number for number in range(1, len(pressed) + 1)]
+    assert 4_000 < len(pressed) < 4_100  # what is later than half a year cannot be counted
+    assert "what comes after half a year is left out" in said
+
+
+def test_pause_of_one_track_while_another_plays_is_none() -> None:
+    still = "".join("8cd000 904064" for _ in range(40))  # 208 s each
+    sounds, said = heard(whole(FIRST + "81adb000" + SECOND[2:] + END, still + END, head=HEAD.replace("0001 ", "0002 ")))
+    assert PAUSE not in said
+    assert (500, "803c40") in sounds
+
+
+def test_tempo_within_an_absurd_pause_counts_behind_it() -> None:
+    slow = "ffffff7f ff51030f4240 ffffff7f"
+    sounds, said = heard(whole(FIRST + slow + SECOND[2:] + END))
+    assert ([at_ms for at_ms, _ in sounds], said) == ([0, 500, 2_500, 3_500], [PAUSE])
+
+
+def test_what_comes_hours_after_the_last_note_is_left_out() -> None:
+    sounds, said = heard(whole(FIRST + SECOND + "ffffff7f b04000" + END))
+    assert (sounds, said) == (TWO, [TAIL])
+    assert heard(whole(FIRST + SECOND + "ffffff7f ff2f00")) == (TWO, [TAIL])
+
+
+def test_piece_of_more_than_a_day_plays_for_a_day() -> None:
+    """The slowest tempo that there is; a note every five minutes."""
+    events = "00ff5103ffffff" + "12 90407f" * 400
+    sounds, said = heard(whole(events + END, head="4d546864 00000006 0000 0001 0001"))
+    times = [at_ms for at_ms, message in sounds if message.startswith("9")]
+    assert (len(times), "what comes after the first day is left out" in said) == (86_400_000 // 301_990, True)
+    assert max(times) <= 86_400_000
+
+
+def test_tracks_that_all_press_one_key_cost_no_more_than_others() -> None:
+    """What each costs must not grow with how many hold the key."""
+    track = b"MTrk\0\0\0\x0c\0\x90\x3c\x64\x60\x80\x3c\0\0\xff\x2f\0"
+    sounds, _ = heard(bytes.fromhex("4d546864 00000006 0001 2710 01e0") + track * 10_000)
+    assert (len(sounds), sounds[0], sounds[-1]) == (20_000, (0, "903c64"), (100, "803c00"))
+
+
+def test_keys_that_are_never_released_last_as_long_in_the_file_that_others_get() -> None:
+    facts, kept = read_midi(whole("00903c64" + "8360ff2f00"))
+    assert (facts.duration_ms, read_midi(kept)[0].duration_ms) == (500, 500)
+
+
+EARLY: Final = "releases of a track's last notes that follow its end event are taken"
+
+
+@pytest.mark.parametrize("release", ["803c40", "903c00"])
+@pytest.mark.parametrize("end", [END, ""])
+def test_release_behind_an_end_that_is_too_early_counts(release: str, end: str) -> None:
+    sounds, said = heard(whole("00903c64" + END + "836080" + "3c40" + end))
+    assert (sounds, said) == (((0, "903c64"), (500, "803c40")), [EARLY])
+    sounds, said = heard(whole("00903c64 00904064" + "60ff2f00" + f"8300 {release}" + end))
+    assert sounds[2] == (500, release)
+    assert said[0] == EARLY
+
+
+@pytest.mark.parametrize("rest", ["00903c64", "0000", "8360803e40", "ffff", "00f9", "8360903c64"])
+def test_what_is_no_release_of_a_held_key_behind_the_end_is_left_out(rest: str) -> None:
+    sounds, said = heard(whole("00903c64 60ff2f00" + rest))
+    assert sounds == ((0, "903c64"), (100, "803c00"))
+    assert said[0] == "what follows a track's end event is left out"
 
 
 EVENTS: Final = st.sampled_from(

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhythm_protocol.midi import NOTE_ON, MidiEvent, pack_events
+from rhythm_protocol.midi import MidiEvent, pack_events
 from rhythmd.midi import score as module
 from rhythmd.midi.score import AT_FIRST, Score, way_to
-from rhythmd.midi.state import ChannelMessage, NoteState
+from rhythmd.midi.state import ChannelMessage, NoteState, is_of_a_key
 from tests.hub.synthesizer import Synthesizer
 from tests.protocol.generated import midi_events
 
+OF_A_KEY = ("key", "key pressure", "place")
 Settings = dict[tuple[str, int, int], int]
 
 messages = midi_events().map(lambda event: event[1:])
@@ -39,7 +40,7 @@ def settings_of(played: Sequence[ChannelMessage]) -> Settings:
     return {
         (what, channel, number): value
         for (what, channel, number), value in synthesizer.state.items()
-        if what != "key" and not (what == "controller" and value == AT_FIRST.get(number, 0))
+        if what not in OF_A_KEY and not (what == "controller" and value == AT_FIRST.get(number, 0))
     }
 
 
@@ -53,14 +54,14 @@ def state_after(played: Sequence[ChannelMessage]) -> NoteState:
 def test_settings_before_are_those_of_all_that_came_before(all_: list[tuple[int, ChannelMessage]], at: int) -> None:
     settings = Score.of(all_).settings_before(min(at, len(all_)))
     assert settings_of(settings) == settings_of([message for _, message in all_[:at]])
-    assert not any(message[0] & 0xF0 == NOTE_ON for message in settings)
+    assert not any(map(is_of_a_key, settings))
 
 
 @given(st.lists(messages, max_size=40), st.lists(messages, max_size=40))
 def test_way_leads_from_any_place_to_any_other(here: list[ChannelMessage], there: list[ChannelMessage]) -> None:
     state = state_after(here)
     release = state.release()
-    settings = [message for message in state_after(there).snapshot() if message[0] & 0xF0 != NOTE_ON]
+    settings = [message for message in state_after(there).snapshot() if not is_of_a_key(message)]
     assert settings_of([*here, *release, *way_to(settings, state)]) == settings_of(settings)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhythmd.names.looks import look
+from rhythmd.names.looks import gist, letters, look
 
 ALIKE: Final = (
     ("Clara", "clara"), ("Clara", "Сlаrа"), ("Clara", "CIara"), ("Clara", "C1ara"), ("Clara", "Cla\u200bra"),
@@ -29,6 +29,25 @@ def test_look_of_names_that_look_alike_is_the_same(one: str, other: str) -> None
 @pytest.mark.parametrize(("one", "other"), DIFFERENT, ids=ascii)
 def test_look_of_names_that_can_be_told_apart_differs(one: str, other: str) -> None:
     assert look(one) != look(other)
+
+
+@pytest.mark.parametrize(
+    "name", ["Clara.", "C-lara", "Cla. ra", "C l a r a", "(Clara)", "_CIara_", "Clara´", "🅲🅻🅰🆁🅰", "ᴄʟᴀʀᴀ"], ids=ascii
+)
+def test_gist_leaves_out_what_is_easily_not_noticed(name: str) -> None:
+    assert gist(name) == gist("Clara") != look(name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Clara", "Clara 2"), ("Zoë", "Zoe"), ("कि", "का"), ("...", "!"), ("Clara 🎹", "Clara 🎸")]
+)
+def test_gist_keeps_what_tells_names_apart(one: str, other: str) -> None:
+    assert gist(one) != gist(other)
+
+
+@pytest.mark.parametrize("name", ["Łódź.", "łódź", "Ⓛ ó-d z", "🇱🇴🇩🇿", "ʟᴏᴅᴢ", "ȴodz", "l\u0337o\u0300dz"], ids=ascii)
+def test_letters_are_without_what_is_on_or_around_them(name: str) -> None:
+    assert letters(name) == "lodz"
 
 
 @given(st.text(max_size=12))

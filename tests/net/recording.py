@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple, cast
 
 from rhythm_protocol.close import Close
-from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, Peer
+from rhythmd.hub.ports import Arrival, Credentials, Identity, LapsedLogin, Peer
 
 __all__ = ["Nobody", "RecordingReceiver", "RecordingTransport"]
 
@@ -76,7 +76,7 @@ class RecordingReceiver:
         self.messages: list[bytes | str] = []
         self.lost = 0
 
-    def attach(self, peer: Peer[Session], identity: Identity | LapsedLogin | None) -> Session:
+    def attach(self, peer: Peer[Session], identity: Arrival) -> Session:
         return Session(peer)
 
     def on_binary(self, session: Session, payload: bytes) -> None:

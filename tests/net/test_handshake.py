@@ -70,6 +70,25 @@ async def test_request_that_is_no_handshake_is_refused(
         await client.upgrade()  # the connection is as good as before
 
 
+@pytest.mark.parametrize(
+    "offered", ["WebSocket", "h2c, websocket", "websocket,h2c", " , WEBSOCKET , ", "h2c\r\nUpgrade: Websocket"]
+)
+async def test_websocket_is_chosen_of_several_protocols(server: Server, connect_raw: ConnectRaw, offered: str) -> None:
+    client = await connect_raw(server)
+    response = await client.upgrade(changes={"Upgrade": offered})
+    assert response.headers["upgrade"].lower() == "websocket"
+    client.write(frame(PING, b"here"))
+    await client.frame()
+    assert (await client.frame()).payload == b"here"
+
+
+@pytest.mark.parametrize("offered", ["websockets", "websocket/13, h2c", "h2c"])
+async def test_other_protocol_is_no_websocket(server: Server, connect_raw: ConnectRaw, offered: str) -> None:
+    client = await connect_raw(server)
+    client.write(upgrade_request(changes={"Upgrade": offered}))
+    assert (await client.response()).status == 426
+
+
 async def test_other_version_is_refused_with_ours(server: Server, connect_raw: ConnectRaw) -> None:
     client = await connect_raw(server)
     client.write(upgrade_request(changes={"Sec-WebSocket-Version": "8"}))

@@ -46,6 +46,30 @@ async def test_every_form_of_the_path_opens_a_socket(server: Server, connect_raw
     assert (await client.frame()).payload == b"here"
 
 
+@pytest.mark.parametrize("target", ["http://x", "http://x?y", "HTTP://x:80", "http://x/"])
+async def test_absolute_target_without_a_path_is_the_root(server: Server, connect_raw: ConnectRaw, target: str) -> None:
+    client = await connect_raw(server)
+    client.write(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    response = await client.response()
+    assert (response.status, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("target", ["http://user@x/ws", "http://x:y/ws", "http://a b/", "http://x#y", "http://[::1/"])
+async def test_absolute_target_names_a_proper_host(server: Server, connect_raw: ConnectRaw, target: str) -> None:
+    client = await connect_raw(server)
+    client.write(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert (await client.response()).status == 400
+
+
+async def test_server_as_a_whole_says_what_it_can(server: Server, connect_raw: ConnectRaw) -> None:
+    client = await connect_raw(server)
+    client.write(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+    response = await client.response()
+    assert response.status == 204
+    assert response.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+    assert {"date", "content-security-policy", "x-request-id"} <= response.headers.keys()
+
+
 @pytest.mark.parametrize("before", [b"\r\n", b"\r\n\r\n", b"\n"])
 async def test_empty_lines_before_a_request_are_skipped(server: Server, connect_raw: ConnectRaw, before: bytes) -> None:
     client = await connect_raw(server)
@@ -184,7 +208,7 @@ REFUSED: list[tuple[bytes, int, str]] = [
     (b"GET / HTTP/1.1\r\nHost: echo\r\nContent-Length: echo", 400, "bad-request"),
     (b"GET / HTTP/1.1\r\nHost: echo\r\nTransfer-Encoding: chunked\r\nContent-Length: 3", 400, "bad-request"),
     (b"GET / HTTP/1.1\r\nHost: echo\r\nTransfer-Encoding: echo", 400, "bad-request"),
-    (b"PRI * HTTP/2.0\r\n\r\nSM", 400, "bad-request"),
+    (b"PRI * HTTP/2.0\r\n\r\nSM", 505, "http-version-not-supported"),
     (b"GET http:///echo HTTP/1.1\r\nHost: echo", 400, "bad-request"),
     (b"BREW /echo HTTP/1.1\r\nHost: echo", 501, "not-implemented"),
     (b"PROPFIND / HTTP/1.1\r\nHost: echo", 501, "not-implemented"),

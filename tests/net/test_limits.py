@@ -8,7 +8,7 @@ import pytest
 from rhythmd.app import Server
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.turns import Turns
-from rhythmd.net.listener import IncomingConnection, Listener
+from rhythmd.net.listener import MOST_LINGERING, IncomingConnection, Listener
 from rhythmd.telemetry import Stats
 from tests.metrics import connections, until_connections
 from tests.net.recording import RecordingTransport
@@ -159,7 +159,7 @@ def knock(listener: Listener, address: str) -> tuple[IncomingConnection, Recordi
 
 
 def is_refused(transport: RecordingTransport) -> bool:
-    return transport.gone and transport.written.startswith(b"HTTP/1.1 503 ")
+    return transport.ended and transport.written.startswith(b"HTTP/1.1 503 ")
 
 
 async def test_address_over_its_limit_is_refused_and_others_are_not(listener: Listener) -> None:
@@ -207,6 +207,19 @@ async def test_one_network_of_ipv6_is_one_customer(listener: Listener) -> None:
     assert not any(is_refused(knock(listener, f"2001:db8:0:1::{number}")[1]) for number in (1, 2))
     assert is_refused(knock(listener, "2001:db8:0:1:ffff::3")[1])
     assert not is_refused(knock(listener, "2001:db8:0:2::1")[1])
+
+
+async def test_refused_connections_that_stay_open_are_bounded(listener: Listener) -> None:
+    doors = [knock(listener, "203.0.113.7") for _ in range(2 + MOST_LINGERING)][2:]
+    assert not any(transport.gone for _, transport in doors)
+    refused, transport = knock(listener, "203.0.113.7")
+    assert transport.gone
+    assert transport.written.startswith(b"HTTP/1.1 503 ")
+    refused.connection_lost(None)
+    doors[0][0].connection_lost(None)
+    assert not knock(listener, "203.0.113.7")[1].gone
+    await listener.drain(0)
+    assert all(transport.gone for _, transport in doors[1:])
 
 
 def knock_through_proxy(listener: Listener, header: bytes) -> tuple[IncomingConnection, RecordingTransport]:

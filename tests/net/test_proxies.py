@@ -203,6 +203,33 @@ async def test_page_of_our_own_address_may_connect_and_ask(
     assert answer.status == (200 if expected == 101 else 403)
 
 
+@pytest.mark.parametrize(
+    ("origin", "more", "expected"),
+    [
+        ("https://other.example", {"X-Forwarded-Proto": "https"}, 101),
+        ("http://other.example", {"X-Forwarded-Proto": "https"}, 403),
+        ("HTTP://other.example", {"X-Forwarded-Proto": "https"}, 403),
+        ("http://other.example", {"Forwarded": "for=203.0.113.7;proto=https;host=other.example"}, 403),
+        ("http://other.example", {"X-Forwarded-Proto": "http"}, 101),
+        ("http://other.example", {}, 101),
+        # The public address is encrypted, whether the proxy says so or not.
+        ("http://piano.example", {"Host": "piano.example"}, 403),
+        ("http://piano.example:8080", {"Host": "piano.example:8080"}, 403),
+        ("https://piano.example", {"Host": "piano.example"}, 101),
+    ],
+)
+async def test_page_without_tls_speaks_for_no_visitor_who_comes_through_it(
+    serve: Serve, connect_raw: ConnectRaw, origin: str, more: dict[str, str], expected: int
+) -> None:
+    server = await serve(f"server.public_url={PUBLIC}/piano")
+    headers = {"Host": "other.example", **more}
+    request = upgrade_request(changes={"Origin": origin, **headers})
+    assert await status(await connect_raw(server), request) == expected
+    async with open_api(server) as api:
+        answer = await api.call("POST", "/auth/guest", {}, headers={"Origin": origin, **headers})
+    assert answer.status == (200 if expected == 101 else 403)
+
+
 async def test_host_that_a_proxy_tells_is_ours(serve: Serve, connect_raw: ConnectRaw) -> None:
     for trusted, expected in ((True, 101), (False, 403)):
         server = await serve(*([] if trusted else [NOBODY_TRUSTED]))

@@ -63,6 +63,7 @@ def _struct(kind: kinds.StructType) -> st.SearchStrategy[Any]:
 
 _STRATEGIES: dict[type[kinds.Type], Callable[[Any], st.SearchStrategy[Any]]] = {
     kinds.NoneType: lambda _kind: st.none(),
+    kinds.Metadata: lambda kind: _of(kind.type),
     kinds.BoolType: lambda _kind: st.booleans(),
     kinds.FloatType: _number,
     kinds.StrType: _text,

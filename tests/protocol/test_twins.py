@@ -100,8 +100,9 @@ DEFAULT_LIMITS = Limits(
 
 def test_longest_chat_line_is_what_the_limits_say() -> None:
     content = types_of(ChatMessage)["content"]
-    assert isinstance(content, kinds.StrType)
-    assert content.max_length == DEFAULT_LIMITS.chat_length
+    assert isinstance(content, kinds.Metadata)
+    assert isinstance(content.type, kinds.StrType)
+    assert content.type.max_length == DEFAULT_LIMITS.chat_length
 
 
 def test_default_limits_are_those_of_the_page() -> None:

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rhythmd.app import Server
 from rhythmd.auth.service import load_keys
+from tests.client import Connect
 from tests.raw import ConnectRaw, upgrade_request
-from tests.rest.api import PASSWORD, Api
+from tests.rest.api import PASSWORD, Api, User
 from tests.server import make_config
 
 EVIL: Final = "https://evil.example"
@@ -206,3 +207,52 @@ async def test_body_that_is_too_large_is_refused(api: Api) -> None:
     data = orjson.dumps({"usertag": "x" * 70_000, "password": "x"})
     answer = await api.call("POST", "/auth/login", data=data, headers={"Content-Type": "application/json"})
     assert (answer.status, answer.code) == (413, "too-large")
+
+
+@pytest.mark.parametrize("kind", ["", "__Secure-"])
+async def test_login_that_a_neighbouring_host_may_have_planted_counts_for_nothing(
+    api: Api, clara: User, patient: Server, connect: Connect, kind: str
+) -> None:
+    """Such a host can set cookies for ours, but none with `__Host-`. Sockets and REST read the same ones."""
+    for headers in ({"X-Forwarded-Proto": "https"}, {"X-Forwarded-Host": "piano.example"}):
+        planted = {**headers, "Cookie": f"{kind}rhythm_access={clara.access_token}"}
+        assert (await api.call("GET", "/users/profile", headers=planted)).status == 401
+        client = await connect(patient, headers=planted)
+        assert (client.welcome.user.guest, client.welcome.login_error) == (True, None)
+        both = {**headers, "Cookie": f"{planted['Cookie']}; __Host-rhythm_access=nonsense"}
+        assert (await connect(patient, headers=both)).welcome.login_error == "login-invalid"
+        refresh = {**headers, "Cookie": f"{kind}rhythm_refresh={clara.refresh_token}", "Sec-Fetch-Site": "same-origin"}
+        answer = await api.call("POST", "/auth/refresh", {}, headers=refresh)
+        assert (answer.status, answer.code) == (401, "invalid-refresh-token")
+        ours = {**headers, "Cookie": f"__Host-rhythm_access={clara.access_token}"}
+        assert (await api.call("GET", "/users/profile", headers=ours)).status == 200
+        assert not (await connect(patient, headers=ours)).welcome.user.guest
+
+
+async def test_every_cookie_is_of_our_host_alone_and_no_scripts(api: Api) -> None:
+    headers = {"X-Forwarded-Proto": "https"}
+    made = await api.call(
+        "POST", "/auth/register", {"usertag": "Clara", "password": PASSWORD, "cookies": True}, headers=headers
+    )
+    set_ = made.headers.getall("Set-Cookie")
+    assert sorted(line.partition("=")[0] for line in set_) == [
+        "__Host-rhythm_access", "__Host-rhythm_browser", "__Host-rhythm_refresh",
+    ]  # fmt: skip
+    for line in set_:
+        attributes = {part.strip().lower() for part in line.split(";")[1:]}
+        assert {"httponly", "secure", "path=/", "samesite=lax"} <= attributes, line
+        assert not any(attribute.startswith("domain") for attribute in attributes)
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"}])
+async def test_host_that_a_request_names_is_in_no_answer(
+    api: Api, clara: User, connect_raw: ConnectRaw, headers: dict[str, str]
+) -> None:
+    ticket = await api.call("POST", "/auth/ticket", token=clara.access_token, headers=headers)
+    made = await api.call("POST", "/rooms/create", {"name": "Salon"}, token=clara.access_token, headers=headers)
+    seat = await api.call("POST", f"/rooms/{made.body['id']}/join", {}, token=clara.access_token, headers=headers)
+    other = await api.call("GET", "/nowhere", headers=headers)
+    for answer in (ticket, made, seat, other):
+        assert "evil.example" not in f"{answer.body}{answer.headers}"
+    for answer in (ticket, seat):
+        assert answer.body["url"] == f"/ws?ticket={answer.body['ticket']}"

@@ -99,7 +99,7 @@ async def test_cookies_for_another_host_are_secure_and_bound_to_it(api: Api) -> 
     body = {"usertag": "Clara", "password": PASSWORD, "cookies": True}
     answer = await api.call("POST", "/auth/login", body, headers={"Host": "piano.example"})
     assert answer.cookies["__Host-rhythm_access"]["secure"]
-    assert answer.cookies["__Secure-rhythm_refresh"]["secure"]
+    assert answer.cookies["__Host-rhythm_refresh"]["secure"]
 
 
 async def test_refresh_gives_new_tokens(api: Api) -> None:
@@ -203,7 +203,7 @@ async def test_ticket_opens_a_socket_as_its_user(api: Api, patient: Server, conn
     user = await api.register()
     answer = await api.call("POST", "/auth/ticket", token=user.access_token)
     assert answer.body["seconds"] == 30
-    assert answer.body["url"] == f"ws://127.0.0.1:{patient.port}/ws?ticket={answer.body['ticket']}"
+    assert answer.body["url"] == f"/ws?ticket={answer.body['ticket']}"
     client = await connect(patient, path=f"/ws?ticket={answer.body['ticket']}")
     assert (client.welcome.user.id, client.welcome.user.guest) == (user.id, False)
 

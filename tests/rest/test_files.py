@@ -87,6 +87,23 @@ async def test_range_behind_the_end_is_refused(api: Api, url: str, whole: Downlo
     assert b"range-not-satisfiable" in answer.content
 
 
+async def test_if_match_gives_no_other_version(api: Api, url: str, whole: Download) -> None:
+    etag = whole.headers["ETag"]
+    for condition, status in (
+        (etag, 200),
+        ("*", 200),
+        (f'"another", {etag}', 200),
+        (f"W/{etag}", 412),
+        ('"another"', 412),
+        ("nonsense", 412),
+    ):
+        for path in (url, "/static/app.js", "/api/v1/rooms/active"):
+            tag = (await api.download(path)).headers["ETag"]
+            answer = await api.download(path, headers={"If-Match": condition.replace(etag, tag)})
+            assert answer.status == status, (path, condition)
+    assert b"precondition-failed" in answer.content
+
+
 async def test_if_range_gives_a_part_only_of_the_same_version(api: Api, url: str, whole: Download) -> None:
     etag = whole.headers["ETag"]
     for condition, status in (

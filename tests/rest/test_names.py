@@ -29,6 +29,36 @@ async def test_room_that_looks_like_another_or_like_a_lobby_is_refused(api: Api,
         assert (change.status, change.code, change.field) == (status, code, "name")
 
 
+async def test_texts_are_cleaned(api: Api, clara: User) -> None:
+    wild, line, lines = "a\u202e\r\nb\x07 👩\u200d🎤", "a b 👩\u200d🎤", "a\nb 👩\u200d🎤"
+    change = {"bio": wild, "location": wild}
+    answer = await api.call("PATCH", "/users/profile", change, token=clara.access_token)
+    assert (answer.body["profile"]["bio"], answer.body["profile"]["location"]) == (lines, line)
+    settings = {"stage": wild, "welcome_message": wild}
+    room = {"name": "Salon of texts", "settings": settings}
+    made = await api.call("POST", "/rooms/create", room, token=clara.access_token)
+    assert (made.body["settings"]["stage"], made.body["settings"]["welcome_message"]) == (line, lines)
+    update = {"stage": wild * 2}
+    changed = await api.call("PATCH", f"/rooms/{made.body['id']}", update, token=clara.access_token)
+    assert changed.body["settings"]["stage"] == line * 2
+    for nothing in ("\u200b", "\x07"):
+        answer = await api.call("PATCH", "/users/settings", {"theme": nothing}, token=clara.access_token)
+        assert (answer.status, answer.code, answer.field) == (400, "invalid-field", "theme")
+    deep = await api.call(
+        "PATCH", "/users/profile", {"bio": "Z" + "\u0335" * 5 + "\u0336" * 900}, token=clara.access_token
+    )
+    assert deep.body["profile"]["bio"] == "Z\u0335\u0336"
+
+
+@pytest.mark.parametrize("bio", [b'"\\ud800"', b'"\xed\xa0\x80"'])
+async def test_half_a_character_is_refused(api: Api, clara: User, bio: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await api.call(
+        "PATCH", "/users/profile", data=b'{"bio": ' + bio + b"}", headers=headers, token=clara.access_token
+    )
+    assert answer.status == 400
+
+
 async def test_deleted_room_goes_with_its_reserved_seats(api: Api, clara: User) -> None:
     room_id = (await api.call("POST", "/rooms/create", {"name": "Salon"}, token=clara.access_token)).body["id"]
     assert (await api.call("POST", f"/rooms/{room_id}/join", {}, token=clara.access_token)).status == 200

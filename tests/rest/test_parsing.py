@@ -35,7 +35,7 @@ async def refused(client: RawClient, request: bytes) -> Response:
     ("request_", "status", "code"),
     [
         (b"SECRET\r\n\r\n", 400, "bad-request"),
-        (b"GET /SECRET HTTP/9.9\r\n\r\n", 400, "bad-request"),
+        (b"GET /SECRET HTTP/9.9\r\n\r\n", 505, "http-version-not-supported"),
         (b"GET / HTTP/1.1\r\nSECRET SECRET: 1\r\n\r\n", 400, "bad-request"),
         (b"GET / HTTP/1.1\r\nSECRET\r\n\r\n", 400, "bad-request"),
         (b"POST / HTTP/1.1\r\nContent-Length: SECRET\r\n\r\n", 400, "bad-request"),

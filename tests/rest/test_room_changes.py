@@ -7,7 +7,9 @@ import pytest
 
 from rhythm_protocol.messages import Playout
 from rhythmd.app import Server
+from rhythmd.bridges import RoomPasswords
 from tests.client import Connect
+from tests.deadline import within
 from tests.rest.api import Answer, Api, User, open_api
 from tests.server import Serve
 
@@ -121,6 +123,28 @@ async def test_change_and_delete_by_others_is_refused(api: Api, clara: User) -> 
         assert (await api.call(method, "/rooms/nowhere", body, token=robert.access_token)).code == "room-not-found"
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_private_room_of_others_is_told_from_a_missing_one_by_nothing(
+    api: Api, clara: User, robert: User, patient: Server, connect: Connect, is_kept: bool
+) -> None:
+    """Live or only stored, whatever is asked but to join it, for which one needs to know its name and password."""
+    settings = {"type": "private"}
+    if is_kept:
+        room_id = await create(api, clara, name="Hidden", password="secret", settings=settings)
+    else:
+        ack = await (await connect(patient)).join("Hidden", password="secret", settings=settings)
+        room_id = ack.room.id
+    asked: list[tuple[str, str, object]] = [
+        ("GET", "", None), ("PATCH", "", {"name": "Mine"}), ("DELETE", "", None), ("POST", "/leave", None),
+    ]  # fmt: skip
+    for method, path, body in asked:
+        for name in (room_id, "hidden"):
+            there = await api.call(method, f"/rooms/{name}{path}", body, token=robert.access_token)
+            missing = await api.call(method, f"/rooms/nowhere{path}", body, token=robert.access_token)
+            assert (there.status, there.body["error"]["code"]) == (404, "room-not-found"), (method, path)
+            assert there.body["error"]["message"] == missing.body["error"]["message"]
+
+
 async def test_room_that_is_not_kept_can_be_changed_by_nobody_from_here(
     api: Api, clara: User, patient: Server, connect: Connect
 ) -> None:
@@ -162,6 +186,68 @@ async def test_delete_takes_reserved_seats_away(
     assert [room["name"] for room in listed if room["id"] == room_id] == []
     ack = await (await connect(patient)).join("Salon")  # the name is free again
     assert ack.room.owner is not None
+
+
+class SlowPasswords:
+    """Checks of rooms' passwords, which wait until they are let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.let_go = asyncio.Event(), asyncio.Event()
+        verify = RoomPasswords.verify
+
+        async def later(passwords: RoomPasswords, hashed: str, password: str) -> bool:
+            self.begun.set()
+            await self.let_go.wait()
+            return await verify(passwords, hashed, password)
+
+        monkeypatch.setattr(RoomPasswords, "verify", later)
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["asleep", "with somebody in it"])
+async def test_join_whose_password_is_checked_while_the_room_is_deleted(
+    api: Api,
+    clara: User,
+    robert: User,
+    patient: Server,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    is_open: bool,
+) -> None:
+    room_id = await create(api, clara, name="Salon", password="secret")
+    guest = await connect(patient)
+    if is_open:
+        await guest.join(room_id, password="secret")
+    slow = SlowPasswords(monkeypatch)
+    join = ("POST", f"/rooms/{room_id}/join", {"password": "secret"})
+    joining = asyncio.create_task(api.call(*join, token=robert.access_token))
+    await within(slow.begun.wait())
+    assert (await api.call("DELETE", f"/rooms/{room_id}", token=clara.access_token)).status == 204
+    slow.let_go.set()
+    answer = await joining
+    assert (answer.status, answer.code) == (404, "room-not-found")
+    if is_open:  # it stays for those who are in it, and waits for nobody
+        assert (await api.call("GET", f"/rooms/{room_id}")).body["owner"] == guest.welcome.user.id
+        await guest.ask("leave-room")
+    assert patient.hub.registry.by_id(room_id) is None
+    assert (await api.call(*join, token=robert.access_token)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [({"password": "another"}, "wrong-password"), ({"allow_guests": False}, "guests-not-allowed")]
+)
+async def test_join_whose_password_is_checked_while_the_room_changes_is_bound_by_the_change(
+    api: Api, clara: User, patient: Server, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], code: str
+) -> None:
+    room_id = await create(api, clara, name="Salon", password="secret")
+    slow = SlowPasswords(monkeypatch)
+    body = {"password": "secret"}
+    joining = asyncio.create_task(api.call("POST", f"/rooms/{room_id}/join", body, token=await api.guest()))
+    await within(slow.begun.wait())
+    assert (await api.call("PATCH", f"/rooms/{room_id}", change, token=clara.access_token)).status == 200
+    slow.let_go.set()
+    assert (await joining).code == code
+    room = patient.hub.registry.by_id(room_id)
+    assert room is None or not len(room.seats)
 
 
 async def test_deleted_room_ends_with_its_last_member_whatever_was_reserved(
@@ -243,3 +329,40 @@ async def test_leave_takes_the_socket_out_of_the_room(api: Api, clara: User, pat
     assert (await api.call("GET", f"/rooms/{room_id}")).body["players"] == 1
     assert (await api.call("POST", f"/rooms/{room_id}/leave", token=clara.access_token)).status == 204
     assert (await api.call("GET", f"/rooms/{room_id}")).body["players"] == 0
+
+
+async def test_reserved_seat_is_none_after_a_new_password(
+    api: Api, clara: User, robert: User, patient: Server, connect: Connect
+) -> None:
+    """Members who are there stay, and so do seats when anything else is changed."""
+    room_id = await create(api, clara, password="secret", settings={"max_players": 2})
+    member = await connect(patient)
+    await member.join(room_id, password="secret")
+    given = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    client = await connect(patient, path=f"/ws?ticket={given.body['ticket']}")
+    change = {"only_owner_can_play": True}
+    assert (await api.call("PATCH", f"/rooms/{room_id}", change, token=clara.access_token)).status == 200
+    third = await connect(patient)
+    assert (await third.refused("join-room", {"room": room_id, "password": "secret"})).code == "room-full"
+    change_2 = {"password": "another"}
+    assert (await api.call("PATCH", f"/rooms/{room_id}", change_2, token=clara.access_token)).status == 200
+    for password in (None, "secret"):
+        refused = await client.refused("join-room", {"room": room_id, "password": password})
+        assert refused.code == "wrong-password"
+    again = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    assert (again.status, again.code) == (403, "wrong-password")
+    await member.ask("chat-message", {"content": "I am still here"})
+    await client.join(room_id, password="another")
+
+
+async def test_reserved_seat_in_a_guests_room_is_none_after_a_new_password(
+    api: Api, robert: User, patient: Server, connect: Connect
+) -> None:
+    owner = await connect(patient)
+    room_id = (await owner.join("Attic", password="secret")).room.id
+    given = await api.call("POST", f"/rooms/{room_id}/join", {"password": "secret"}, token=robert.access_token)
+    assert given.status == 200
+    await owner.ask("room-update", {"settings": {"password": "another"}})
+    client = await connect(patient, path=f"/ws?ticket={given.body['ticket']}")
+    assert (await client.refused("join-room", {"room": room_id})).code == "wrong-password"
+    await owner.ask("chat-message", {"content": "hello"})

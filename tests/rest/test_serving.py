@@ -17,7 +17,7 @@ from rhythmd.rest.serving.rates import Rate, RateLimiter, Rates
 from rhythmd.telemetry import setup_logging
 from tests.conftest import ErrorLog
 from tests.deadline import until, within
-from tests.raw import ConnectRaw
+from tests.raw import ConnectRaw, upgrade_request
 from tests.rest.api import UNLIMITED, Api, open_api
 from tests.server import Serve
 
@@ -83,6 +83,26 @@ def test_limiter_remembers_only_so_many() -> None:
 def test_rates_follow_the_configuration() -> None:
     rates = Rates(LimitsConfig(requests_per_minute=7, auth_requests_per_minute=5, uploads_per_minute=3))
     assert [rates.take(rate, "a").limit for rate in Rate] == [7, 5, 3]
+
+
+async def test_no_answer_tells_which_versions_run_here(server: Server, connect_raw: ConnectRaw) -> None:
+    """Of a page, the API, the cached list, a file, what the parser refuses, and an upgrade."""
+    requests = [
+        *(
+            f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+            for path in ("/", "/api/v1/rooms/active", "/api/v1/users/profile", "/metrics", "/nowhere", "/ws")
+        ),
+        b"GET / HTTP/3.0\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        upgrade_request(),
+    ]
+    for request in requests:
+        client = await connect_raw(server)
+        client.write(request)
+        headers = (await client.response()).headers
+        assert headers.get("server", "rhythmd") == "rhythmd", request
+        assert "aiohttp" not in str(headers).lower()
+        assert "python" not in str(headers).lower()
 
 
 # Proxies

@@ -22,7 +22,7 @@ from rhythm_protocol.messages import (
     UserUpdate,
 )
 from rhythmd.errors import Refused
-from rhythmd.hub.handlers.chat import notice, say, whisper
+from rhythmd.hub.handlers.chat import ignore, notice, say, unignore, whisper
 from rhythmd.hub.handlers.moderation import Moderation
 from rhythmd.hub.handlers.users import user_update
 from rhythmd.hub.sessions.session import Session, require_right
@@ -129,6 +129,20 @@ def _whisper(_moderation: Moderation, session: Session, text: str) -> None:
     whisper(session, to, content)
 
 
+def _ignore(_moderation: Moderation, session: Session, text: str) -> None:
+    ignore(session, _split(text, "/ignore USER")[0])
+
+
+def _unignore(_moderation: Moderation, session: Session, text: str) -> None:
+    unignore(session, _split(text, "/unignore USER")[0])
+
+
+def _ignored(_moderation: Moderation, session: Session, _text: str) -> None:
+    _, member = session.require_place()
+    ignored = member.player.ignored or {}
+    notice(session, "\n".join(f"{user_id} ({name})" for user_id, name in ignored.items()) or "you ignore nobody")
+
+
 def _kick(moderation: Moderation, session: Session, text: str) -> None:
     user, reason = _split(text, "/kick USER [REASON]")
     moderation.kick(session, Kick(user, reason[:128]))
@@ -204,6 +218,9 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "nickname": Command("/nickname NAME", "change your name", partial(_update_self, "name")),
     "whisper": Command("/whisper USER TEXT", 'a line for one member; "quote" a name with spaces', _whisper),
+    "ignore": Command("/ignore USER", "hide the lines of a member from yourself", _ignore),
+    "unignore": Command("/unignore USER", "show them again", _unignore),
+    "ignored": Command("/ignored", "list whom you ignore", _ignored),
     "kick": Command("/kick USER [REASON]", "put a member out", _kick, Right.MODERATOR),
     "ban": Command("/ban USER [SECONDS] [REASON]", "put a member out and keep them out", _ban, Right.MODERATOR),
     "unban": Command("/unban ID", "end a ban", _unban, Right.MODERATOR),

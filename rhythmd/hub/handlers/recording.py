@@ -13,6 +13,7 @@ from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
+from rhythmd.names.texts import clean_line, shows
 
 __all__ = ["Recording"]
 
@@ -43,7 +44,9 @@ class Recording:
 
     async def _claimed(self, session: Session, right: Right, check: Check, act: Act, name: str | UnsetType) -> None:
         """`act` with a place for another recording, if there is one, and if all is still as it was when it is known."""
-        room, _ = session.require_place()
+        room, member = session.require_place()
+        if name is not UNSET:
+            room.sanctions.require_voice(member)
         check(room)
         claim = await self._archive.claim(session.player.id, room.id)
         try:
@@ -53,4 +56,10 @@ class Recording:
         except Refused:
             claim.release()
             raise
-        act(room, session.player.id, room.name if name is UNSET else name.strip(), claim)
+        act(room, session.player.id, _title(name) or room.name, claim)
+
+
+def _title(name: str | UnsetType) -> str:
+    """What a recording is called, if it is called anything that can be seen."""
+    title = "" if name is UNSET else clean_line(name).strip()
+    return title if shows(title) else ""

@@ -73,6 +73,7 @@ class Resuming:
         self._sessions.forget(session)
         _renew(session, claimed)
         claimed.player.address = peer.address
+        claimed.player.browser = session.player.browser or claimed.player.browser
         claimed.resume(peer, is_slow=session.delivery.is_slow)
         # From here on what the client says is said by the old session, and counted in its quota and rate.
         peer.hand_to(claimed)

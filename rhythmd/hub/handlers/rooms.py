@@ -1,7 +1,8 @@
 """Coming, going, and the rules of a room."""
 
 from collections.abc import Coroutine
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Final
 
 from msgspec import UNSET, structs
 
@@ -19,6 +20,8 @@ from rhythm_protocol.messages import (
     RoomUpdate,
     TransferOwner,
 )
+from rhythmd.auth.auditor import AuditTrail
+from rhythmd.auth.ranks import Act, may, rank_of
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.keeper import Later
@@ -27,8 +30,21 @@ from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
+from rhythmd.names.fields import cleaned
 
-__all__ = ["RoomMessages", "check_admission", "check_settings", "full_state", "merge_settings", "transfer_owner"]
+__all__ = [
+    "ENTERED_BY_RANK",
+    "Entry",
+    "RoomMessages",
+    "check_admission",
+    "check_settings",
+    "full_state",
+    "merge_settings",
+    "transfer_owner",
+]
+
+ENTERED_BY_RANK: Final = "room.entered-by-rank"
+"""In the audit: a moderator came into a room whose password they did not give."""
 
 
 class RoomMessages:
@@ -39,9 +55,13 @@ class RoomMessages:
         catalogue: of all rooms.
         sessions: of all clients.
         most_players: that a room may have.
+        audit: of those who come in by their roles.
     """
 
-    def __init__(self, registry: Registry, catalogue: Catalogue, sessions: Sessions, most_players: int) -> None:
+    def __init__(
+        self, registry: Registry, catalogue: Catalogue, sessions: Sessions, most_players: int, audit: AuditTrail
+    ) -> None:
+        self._audit = audit
         self._registry = registry
         self._catalogue = catalogue
         self._sessions = sessions
@@ -87,7 +107,7 @@ class RoomMessages:
         self._sessions.require_connected(session)
         if not message.create:
             raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
-        settings = message.settings or RoomSettings()
+        settings = cleaned(message.settings or RoomSettings())
         check_settings(settings, self._most_players, has_password=message.password is not None)
         room = await self._catalogue.create(session.identity, message.room, settings, message.password)
         if room is None:
@@ -111,7 +131,10 @@ class RoomMessages:
         other = room.members.of_user(player.id)
         owns = as_owner or _owns(room, player.id)
         if other is None and not as_owner:
-            check_admission(room, player, knows_password=knows_password)
+            if check_admission(room, player, knows_password=knows_password) is Entry.BY_RANK:
+                self._audit.record(
+                    ENTERED_BY_RANK, actor=player.id, target=room.id, address=player.address, name=room.name
+                )
         elif other is not None:
             room.seats.reserve(player.id)  # so that the room stays, if nobody else is in it
             self._sessions.expel(room, other, "replaced", "you joined from somewhere else")
@@ -125,7 +148,7 @@ class RoomMessages:
     def room_update(self, session: Session, message: RoomUpdate) -> Later:
         """Change the room's rules."""
         room, _ = session.require_place()
-        update = message.settings
+        update = cleaned(message.settings)
         name, settings = self._updated(room, update)
         if name != room.name:
             return self._rename(session, room, update)
@@ -151,7 +174,14 @@ class RoomMessages:
         return self._registry.fit_name(update.name, "settings.name"), settings
 
 
-def check_admission(room: Room, player: Player, *, knows_password: bool) -> None:
+class Entry(Enum):
+    """Why somebody may come in: as others do, or to work there as a moderator, without the password."""
+
+    AS_OTHERS = auto()
+    BY_RANK = auto()
+
+
+def check_admission(room: Room, player: Player, *, knows_password: bool) -> Entry:
     """Raise Refused, with the first reason that applies, unless `player` may take a seat in `room` now."""
     settings = room.settings
     if room.sanctions.bans.applies_to(player):
@@ -161,11 +191,12 @@ def check_admission(room: Room, player: Player, *, knows_password: bool) -> None
     if player.bot and not settings.allow_bots:
         raise Refused(ErrorCode.BOTS_NOT_ALLOWED, "this room does not allow bots")
     if player.id in room.seats:
-        return
-    if not knows_password:
+        return Entry.AS_OTHERS
+    if not knows_password and not may(rank_of(player.roles), Act.ENTER):
         raise Refused(ErrorCode.WRONG_PASSWORD, "this room's password is another one", "password")
     if len(room.members) + len(room.seats) >= settings.max_players:
         raise Refused(ErrorCode.ROOM_FULL, f"all {settings.max_players} seats are taken")
+    return Entry.AS_OTHERS if knows_password else Entry.BY_RANK
 
 
 def check_settings(settings: RoomSettings, most_players: int, *, has_password: bool) -> None:

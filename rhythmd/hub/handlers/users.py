@@ -43,10 +43,17 @@ class Authentication:
 
 
 def user_update(session: Session, message: UserUpdate) -> None:
-    """Set name, colour, status or status text; the room sees it at once. Raises Refused for a name that is none."""
+    """Set name, colour, status or status text; the room sees it at once.
+
+    Raises:
+        Refused: for a name that is none, and for another name or text of one who may say nothing in their room.
+    """
     player = session.player
     name = UNSET if message.name is UNSET else fit_name(message.name, "name")
     status_text = UNSET if message.status_text is UNSET else fit_line(message.status_text, "status_text")
+    says_something = name not in (UNSET, player.name) or status_text not in (UNSET, "", player.status_text)
+    if says_something and session.place is not None:
+        session.place.room.sanctions.require_voice(session.place.member)
     if name is not UNSET:
         player.name = name
     if message.colour is not UNSET:

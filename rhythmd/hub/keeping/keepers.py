@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from msgspec import UNSET, UnsetType
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import ChatKind, RoomSettings
+from rhythm_protocol.messages import ChatCleared, ChatKind, RoomSettings
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
@@ -103,6 +103,11 @@ class _SeatKeeper:
     def seat_left(self, member: Member) -> None:
         self._file.delete_seat(member)
 
+    def _forget_chat(self) -> None:
+        """Here and on every screen."""
+        self._room.chat.clear()
+        self._room.broadcast("chat-cleared", ChatCleared())
+
     def saved(self) -> SavedRoom:
         """What the live file has of the room."""
         raise NotImplementedError
@@ -128,11 +133,11 @@ class LiveKeeper(_SeatKeeper):
     def say(self, author: Member, kind: ChatKind, content: str, request_id: int | None) -> Later:
         line = self._room.chat.line(kind, content, author.player)
         self._file.write_line(self._room.id, line, author.occupant.key, request_id)
-        self._room.broadcast("chat-message", line)
+        self._room.broadcast("chat-message", line, self._room.members.ignoring(line.user_id))
         return None
 
     def clear_chat(self) -> Later:
-        self._room.clear_chat()
+        self._forget_chat()
         self._file.clear_chat(self.saved())
         return None
 
@@ -148,6 +153,7 @@ class LiveKeeper(_SeatKeeper):
     def change(self, name: str, settings: RoomSettings, password: str | UnsetType | None) -> Later:
         if password is not UNSET:
             self._password = None if password is None else PasswordDigest.of(password)
+            self._room.seats.clear()  # whoever reserved one with the password before has to know this one
         self._room.change_settings(name, settings)
         return None
 
@@ -222,12 +228,12 @@ class StoreKeeper(_SeatKeeper):
         with translated():
             (stored,) = await self._side.store.chat.append(self._room.id, [line], self._side.history)
         self._room.chat.add(stored)
-        self._room.broadcast("chat-message", stored)
+        self._room.broadcast("chat-message", stored, self._room.members.ignoring(stored.user_id))
 
     async def clear_chat(self) -> None:
         with translated():
             await self._side.store.chat.clear(self._room.id)
-        self._room.clear_chat()
+        self._forget_chat()
 
     async def sanction(self, kind: SanctionKind, user_id: str, by: str, reason: str = "") -> None:
         now = unix_ms()
@@ -243,10 +249,12 @@ class StoreKeeper(_SeatKeeper):
                         subject=subject,
                         kind=kind,
                         until=FOREVER if left is None else now + round(left * 1000),
-                        created=now,
+                        created=round(imposed.since * 1000),
                         reason=reason,
                         by=by,
                         name=imposed.name,
+                        rank=imposed.rank,
+                        guest=imposed.guest,
                     )
                 )
 
@@ -262,7 +270,9 @@ class StoreKeeper(_SeatKeeper):
         self._on_stored(await self._side.update(self._room.id, name, settings, password))
 
     def follow(self, row: StoredRoom) -> None:
-        """Let the live room be as its row is now."""
+        """Let the live room be as its row is now. A seat that was reserved with another password is none any more."""
+        if row.password_hash != self._password_hash:
+            self._room.seats.clear()
         self._room.keeper = StoreKeeper(self._room, self._file, self._side, row, self._on_stored)
         self._room.change_settings(row.name, row.settings)
 

@@ -97,6 +97,8 @@ class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status_text: str = ""
     announced: bool = False
     self_muted: bool = False
+    browser: str = ""
+    since: float = 0.0
     notes_muted: bool = False
     chat_muted: bool = False
 
@@ -120,6 +122,8 @@ class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             status_text=player.status_text,
             announced=member.announced,
             self_muted=member.self_muted,
+            browser=player.browser,
+            since=player.since,
         )
 
     def player(self) -> Player:
@@ -128,6 +132,8 @@ class SavedSeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         player = Player(self.user_id, name, self.colour, self.address, guest=self.guest, bot=self.bot)
         player.roles = self.roles
         player.muted_until = self.muted_until
+        player.browser = self.browser
+        player.since = self.since
         player.status = self.status
         player.status_text = presentable(self.status_text, "")
         return player

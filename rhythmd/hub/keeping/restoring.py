@@ -50,7 +50,8 @@ class Restoration:
         if not saved.is_stored:
             room.chat.restore(remains.chat.get(saved.id, []), saved.last_line)
             for kind, imposed in saved.imposed():
-                room.sanctions[kind].restore_all(imposed)
+                for one in imposed:
+                    room.sanctions[kind].restore(one)
         room.metronome.restore(saved.metronome)
         room.vacancy = saved.vacancy
         room.vacancy.begin_anew(self._linger_s)

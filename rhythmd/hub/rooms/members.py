@@ -8,6 +8,7 @@ from msgspec import structs
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Status, User
 from rhythmd.addresses import customer_network, is_loopback
+from rhythmd.auth.ranks import Rank, is_moderator, rank_of
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
@@ -15,22 +16,25 @@ from rhythmd.hub.rooms.quota import NoteQuota
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.midi.state import NoteState
-from rhythmd.names.looks import look
+from rhythmd.names.looks import gist, look
 
-__all__ = ["Member", "Occupant", "Player", "Roster"]
+__all__ = ["BROWSER", "Member", "Occupant", "Player", "Roster"]
 
 FIRST_SLOT: Final = 1  # 0 is the server's own
 LAST_SLOT: Final = 0xFFFF
 SLOT_DIGITS: Final = 5
+MOST_IGNORED: Final = 100
 MOST_CHOICES: Final = 10  # that an error names
-MODERATORS: Final = frozenset({"moderator", "admin"})
+BROWSER: Final = "browser:"
+"""Before what tells a browser from others, where it stands beside ids and networks."""
 
 
 class Player:
     """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in."""
 
     __slots__ = (
-        "_name", "address", "bot", "colour", "guest", "id", "look", "muted_until", "roles", "status", "status_text",
+        "_name", "address", "bot", "browser", "colour", "gist", "guest", "id", "ignored", "look", "muted_until",
+        "roles", "since", "status", "status_text",
     )  # fmt: skip
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
@@ -38,8 +42,11 @@ class Player:
         self.name = name
         self.colour = colour
         self.address = address
+        self.ignored: dict[str, str] | None = None  # ids and names of whose lines are not shown
         self.guest = guest
         self.bot = bot
+        self.browser = ""  # what tells it from others; "" of one that showed nothing
+        self.since = 0.0  # Unix seconds: when the account was made, or the guest came; 0 if that is long ago
         self.muted_until = 0.0  # Unix seconds; no chat anywhere, by a moderator
         self.roles: frozenset[str] = frozenset()
         self.status = Status.ONLINE
@@ -64,6 +71,7 @@ class Player:
     def name(self, name: str) -> None:
         self._name = name
         self.look = look(name)  # of thousands in a lobby, when one of them is asked for by name
+        self.gist = gist(name)
 
     @property
     def chat_muted(self) -> bool:
@@ -71,16 +79,43 @@ class Player:
 
     @property
     def is_moderator(self) -> bool:
-        return not MODERATORS.isdisjoint(self.roles)
+        return is_moderator(self.roles)
 
-    def ban_keys(self) -> tuple[str, ...]:
-        """What a ban applies to: the id and, since a guest gets a new one at will, the network of a guest's address.
+    def ignores(self, user_id: str) -> bool:
+        return self.ignored is not None and user_id in self.ignored
 
-        Not loopback: a whole machine, or everybody behind a proxy that is not trusted, shares it.
+    def ignore(self, user_id: str, name: str) -> bool:
+        """Show no lines of this user from now on; False when too many are ignored."""
+        ignored = self.ignored = self.ignored or {}
+        if user_id not in ignored and len(ignored) >= MOST_IGNORED:
+            return False
+        ignored[user_id] = name
+        return True
+
+    def unignore(self, who: str) -> bool:
+        """Show lines of the user with this id or name again; False when there is none."""
+        for user_id, name in (self.ignored or {}).items():
+            if who in (user_id, name):
+                del (self.ignored or {})[user_id]
+                return True
+        return False
+
+    @property
+    def network(self) -> str | None:
+        """What the user shares with others of the same customer of a provider.
+
+        None for loopback: a whole machine, or everybody behind a proxy that is not trusted, shares it.
         """
-        if self.guest and not is_loopback(self.address):
-            return (self.id, customer_network(self.address))
-        return (self.id,)
+        return None if is_loopback(self.address) else customer_network(self.address)
+
+    def traces(self) -> tuple[str, ...]:
+        """What one is known by who comes back as somebody else: the id first, the network, the browser."""
+        network, browser = self.network, f"{BROWSER}{self.browser}" if self.browser else None
+        return (self.id, *(key for key in (network, browser) if key is not None))
+
+    def counted_under(self) -> str:
+        """What stands for the user where ids are free: a guest's network, if they have one of their own."""
+        return (self.network if self.guest else None) or self.id
 
 
 class Occupant(Protocol):
@@ -107,13 +142,15 @@ class Member:
         notes: what they hold; made with the first note, since most members of a concert only listen.
         joined_us: when, on the server's clock.
         announced: whether the room has been told of them.
+        deliveries_paid_at, inbox_paid_at: what the room's budget has of them.
         reconnecting: whether the connection is lost, and the place reserved for a while.
         refused_period: number of the quota's refill period in which notes were refused last.
     """
 
     __slots__ = (
-        "_events", "_events_period", "announced", "chat_muted", "delivery", "joined_us", "notes", "notes_muted",
-        "occupant", "player", "quota", "reconnecting", "refused_period", "self_muted", "slot", "slot_bytes",
+        "_events", "_events_period", "announced", "chat_muted", "deliveries_paid_at", "delivery", "inbox_paid_at",
+        "joined_us", "notes", "notes_muted", "occupant", "player", "quota", "reconnecting", "refused_period",
+        "self_muted", "slot", "slot_bytes",
     )  # fmt: skip
 
     def __init__(self, occupant: Occupant, slot: int, quota: NoteQuota) -> None:
@@ -131,8 +168,14 @@ class Member:
         self.self_muted = False
         self.chat_muted = False
         self.refused_period = -1
+        self.deliveries_paid_at = 0.0
+        self.inbox_paid_at = 0.0
         self._events = 0
         self._events_period = -1
+
+    def rank(self, *, owns: bool) -> Rank:
+        """How much this member may decide in the room, which they own or not."""
+        return rank_of(self.player.roles, owns=owns)
 
     def as_user(self) -> User:
         """The user as the room sees them."""
@@ -159,6 +202,11 @@ class Member:
     def send(self, type_: str, data: object) -> None:
         """Send a message to this member alone."""
         self.delivery.send(ControlMessage(type_, data))
+
+
+def _hint(similar: list[Member]) -> str:
+    """What to add where one is there whose name is only similar: they are never taken for the one who is meant."""
+    return "".join(f"; #{member.slot} is {member.player.name}" for member in similar)
 
 
 def _which_of(reference: str, members: list[Member]) -> str:
@@ -189,22 +237,29 @@ class Roster(dict[int, Member]):
         return next((member for member in self.values() if member.player.id == user_id), None)
 
     def find(self, reference: str) -> Member:
-        """The member with this id, slot (`#3`) or name, if no other member's name looks like it. Raises Refused."""
+        """The member with this id, slot (`#3`) or name, if no other member could be meant by it. Raises Refused.
+
+        Others could whose names look like it, or differ only in what is easily not noticed, such as a full stop.
+        """
         member = self.of_user(reference) or self._of_slot(reference)
         if member is not None:
             return member
-        wanted = look(reference)
-        named = [member for member in self.values() if member.player.look == wanted]
-        if not named:
-            raise Refused(ErrorCode.USER_NOT_FOUND, f"nobody here is called {reference}", "user")
-        if len(named) > 1:
-            raise Refused(ErrorCode.AMBIGUOUS_USER, _which_of(reference, named), "user")
-        return named[0]
+        wanted = gist(reference)
+        meant = [member for member in self.values() if member.player.gist == wanted]
+        if len(meant) > 1:
+            raise Refused(ErrorCode.AMBIGUOUS_USER, _which_of(reference, meant), "user")
+        if not meant or meant[0].player.look != look(reference):
+            raise Refused(ErrorCode.USER_NOT_FOUND, f"nobody here is called {reference}{_hint(meant)}", "user")
+        return meant[0]
 
     def _of_slot(self, reference: str) -> Member | None:
         number = reference.removeprefix("#")
         is_slot = number != reference and number.isascii() and number.isdigit() and len(number) <= SLOT_DIGITS
         return self.get(int(number)) if is_slot else None
+
+    def ignoring(self, user_id: str | None) -> list[Member]:
+        """Everybody who is not shown the lines of this user."""
+        return [member for member in self.values() if user_id is not None and member.player.ignores(user_id)]
 
     def free_slot(self) -> int:
         """The next number that nobody has. Not the lowest: a late note must not pass to a newcomer."""

@@ -1,13 +1,15 @@
 """How much a client may do: points for notes, and a bucket for control messages."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from rhythm_protocol.messages import QuotaState, RoomSettings, RoomType
 from rhythmd.config import QuotaConfig
 
-__all__ = ["NoteQuota", "Rates", "TokenBucket", "note_rates"]
+__all__ = ["NoteQuota", "Rates", "RoomBudget", "TokenBucket", "note_rates"]
 
 HISTORY: Final = 3
+DELIVERY_CREDIT_S: Final = 2.0
+MINUTE_S: Final = 60.0
 
 Rates = tuple[int, int]
 """Allowance and maximum."""
@@ -89,7 +91,55 @@ class TokenBucket:
         self.balance = max(min(balance, self._burst) - 1.0, -float(self._burst))
         return self.balance >= 0.0
 
+    def charge(self, messages: float) -> None:
+        """Charge what a message that was taken has caused, as so many more."""
+        self.balance = max(self.balance - messages, -float(self._burst) + 1.0)
+
+    def is_over(self, now_s: float) -> bool:
+        """Whether a message would be over the rate now."""
+        return self.balance + (now_s - self._updated) * self._rate < 1.0
+
     @property
     def exhausted(self) -> bool:
         """Whether the client kept on, after it was told, for another whole burst."""
         return self.balance <= -self._burst
+
+
+class Payer(Protocol):
+    """Somebody in a room, with two times of the monotonic clock: when all is paid for that they said or were told."""
+
+    deliveries_paid_at: float
+    inbox_paid_at: float
+
+
+class RoomBudget:
+    """What may be said in one room beside its music. While it is too much, each member has an equal share of it.
+
+    Args:
+        deliveries_per_s: of control messages, once a listener.
+        whispers_per_minute: that one member may get from all others, and as many at once.
+    """
+
+    __slots__ = ("_delivery_s", "_paid_at", "_whisper_s")
+
+    def __init__(self, deliveries_per_s: int, whispers_per_minute: int) -> None:
+        self._delivery_s = 1.0 / deliveries_per_s
+        self._whisper_s = MINUTE_S / whispers_per_minute
+        self._paid_at = 0.0
+
+    def charge(self, payer: Payer, deliveries: int, members: int, now: float) -> None:
+        """A member of the room, who is one of so many, has caused so many deliveries."""
+        self._paid_at = max(self._paid_at, now) + deliveries * self._delivery_s
+        payer.deliveries_paid_at = max(payer.deliveries_paid_at, now) + deliveries * self._delivery_s * members
+
+    def refuses(self, payer: Payer, now: float) -> bool:
+        """Whether the room is over its budget, and this member over their share of it."""
+        return self._paid_at - now > DELIVERY_CREDIT_S and payer.deliveries_paid_at - now > DELIVERY_CREDIT_S
+
+    def takes_whisper(self, reader: Payer, now: float) -> bool:
+        """Count one more whisper to `reader`; False when it is one too many."""
+        paid_at = max(reader.inbox_paid_at, now)
+        if paid_at - now > MINUTE_S - self._whisper_s:
+            return False
+        reader.inbox_paid_at = paid_at + self._whisper_s
+        return True

@@ -14,14 +14,14 @@ from rhythmd.hub.rooms.keeper import Keeper
 from rhythmd.hub.rooms.lingering import Lingering
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sending.pacer import Pacer
-from rhythmd.names.looks import look
+from rhythmd.names.looks import letters, look
 from rhythmd.names.rule import fit_name
 from rhythmd.rows import fold
 
 __all__ = ["LOBBY", "MakeKeeper", "Registry"]
 
 LOBBY: Final = "lobby"
-LOBBY_LOOK: Final = re.compile(r"lobby([ -]?[\dlo]+)?")  # a look has `l` and `o` for 1 and 0
+LOBBY_LETTERS: Final = re.compile(r"[li]obby[\dlio]*")  # a look has `l` and `o` for 1 and 0
 
 MakeKeeper = Callable[[Room], Keeper]
 
@@ -102,7 +102,7 @@ class Registry:
     def fit_name(name: str, field: str) -> str:
         """A name of a room, tidied. Raises Refused, naming `field`, when it is none, or looks like a lobby's."""
         name = fit_name(name, field)
-        if LOBBY_LOOK.fullmatch(look(name)):
+        if LOBBY_LETTERS.fullmatch(letters(name)):
             raise Refused(ErrorCode.INVALID_FIELD, "the lobbies' names are the server's own", field)
         return name
 
@@ -148,8 +148,7 @@ class Registry:
     def sweep(self) -> None:
         """Free the rooms whose reserved seats nobody took; end the mutes whose time is over."""
         for room in self._rooms.values():
-            if room.sanctions.forget_ended():
-                room.sanctions.refresh(room.members.values(), room.member_changed)
+            room.sanctions.end()
         for room in [room for room in self._rooms.values() if not room.members]:
             self.free(room)
 

@@ -1,10 +1,11 @@
 """One room: who is in it, in which slot, under which rules, and what it hears."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
-    ChatCleared,
     Notes,
     RoomInfo,
     RoomSettings,
@@ -23,8 +24,9 @@ from rhythmd.hub.rooms.cursors import CursorBoard
 from rhythmd.hub.rooms.keeper import Keeper
 from rhythmd.hub.rooms.lingering import Vacancy
 from rhythmd.hub.rooms.members import Member, Occupant, Roster
+from rhythmd.hub.rooms.news import News, Topic
 from rhythmd.hub.rooms.performance import RoomPerformance
-from rhythmd.hub.rooms.quota import NoteQuota, note_rates
+from rhythmd.hub.rooms.quota import NoteQuota, RoomBudget, note_rates
 from rhythmd.hub.rooms.sanctions import Sanctions
 from rhythmd.hub.rooms.tape import Deck
 from rhythmd.hub.rooms.timing import PlayoutDelay, RoomMetronome
@@ -35,6 +37,8 @@ from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.midi.state import as_blocks
 
 __all__ = ["Room"]
+
+ROOM: Final = ("room-updated", 0)
 
 
 class Room:
@@ -63,21 +67,24 @@ class Room:
         self.owner: Member | None = None
         self.vacancy = Vacancy()
         self.members = Roster()
-        self.sanctions = Sanctions()
+        self.sanctions = Sanctions(self.members, self.member_changed, config.rooms)
         self.chat = ChatLog(config.rooms.chat_history)
         self.fanout = Fanout(pacer, self, config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
+        self.news = News(self.fanout, pacer, config.hub.news_per_s)
+        self.budget = RoomBudget(config.hub.room_deliveries_per_s, config.limits.whispers_per_minute)
         self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, self._note_change)
         self.deck = Deck(self.members, allow_replay=settings.allow_replay)
         self.metronome = RoomMetronome(self.fanout, self.deck.keep_time, self._note_change)
+        sheet_changed = partial(self.changed, self.news.tell_now)  # before its first note
         most_per_s = config.limits.performance_events_per_s
-        self.performance = RoomPerformance(self.fanout, self.members, self.deck, pacer, self.changed, most_per_s)
+        self.performance = RoomPerformance(self.fanout, self.members, self.deck, pacer, sheet_changed, most_per_s)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.other_events = config.quota.other_events
         self._presence_limit = config.hub.presence_limit
         self._pacer = pacer
-        self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self.period())
+        self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self._period())
         self._is_closed = False
         self.keeper = make_keeper(self)
 
@@ -86,7 +93,7 @@ class Room:
     def add(self, occupant: Occupant, *, as_owner: bool = False) -> Member:
         """Give `occupant` a slot. The room is told, after it has heard what was played before."""
         member = self._new_member(occupant, self.members.free_slot(), is_owner=as_owner)
-        if as_owner or len(self.members) < self._presence_limit:
+        if as_owner or occupant.player.is_moderator or len(self.members) < self._presence_limit:
             self.announce(member)
         self.members[member.slot] = member
         self.seats.release(member.player.id)
@@ -111,7 +118,8 @@ class Room:
         return member
 
     def _new_member(self, occupant: Occupant, slot: int, *, is_owner: bool = False) -> Member:
-        member = Member(occupant, slot, self.new_quota(is_owner=is_owner))
+        rates = note_rates(self._quota_config, self.settings, is_owner=is_owner)
+        member = Member(occupant, slot, NoteQuota(*rates, self._period()))
         self.sanctions.mark(member)
         self.deck.seat(member)
         return member
@@ -121,6 +129,7 @@ class Room:
         self.release(member)
         self.fanout.discard(member.delivery)
         self.cursors.forget(member.slot)
+        self.news.forget(member.slot)
         self.playout.forget(member.slot)
         self.deck.leave(member)
         del self.members[member.slot]
@@ -130,7 +139,7 @@ class Room:
             self.broadcast("user-left", UserLeft(member.slot, member.player.id, reason))
         if self.owner is member:
             self.owner = None
-            self.vacancy.left_by(member.player.id, member.player.ban_keys()[-1])
+            self.vacancy.left_by(member.player.id, member.player.counted_under())
             # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
             self._pacer.soon(self.pass_ownership)
         self._note_change()
@@ -186,11 +195,6 @@ class Room:
     def broadcast(self, type_: str, data: object, skip: Iterable[Member] = ()) -> None:
         self.fanout.broadcast(ControlMessage(type_, data), {member.delivery for member in skip})
 
-    def clear_chat(self) -> None:
-        """Forget the chat, here and on every screen."""
-        self.chat.clear()
-        self.broadcast("chat-cleared", ChatCleared())
-
     def play(self, member: Member, block: bytes) -> None:
         """Everybody else hears `block`, a tape that runs has it. On the hot path."""
         for tape in self.deck.running:
@@ -220,7 +224,7 @@ class Room:
 
     def may_play(self, member: Member) -> ErrorCode | None:
         """None, or why this member's notes stay silent."""
-        if member.notes_muted or member.self_muted:
+        if member.self_muted or (member.notes_muted and self.sanctions.silences(member)):
             return ErrorCode.NOTES_MUTED
         if self.settings.only_owner_can_play and self.owner is not member:
             return ErrorCode.ONLY_OWNER_CAN_PLAY
@@ -241,9 +245,9 @@ class Room:
             self.release(member)
         self.refresh_quota(member)
 
-    def changed(self) -> None:
+    def changed(self, tell: Callable[[Topic, Callable[[], object]], None] | None = None) -> None:
         """Tell the room, and whoever lists rooms, what it is like now."""
-        self.broadcast("room-updated", RoomUpdated(self.info()))
+        (tell or self.news.tell)(ROOM, lambda: RoomUpdated(self.info()))
         self._note_change()
 
     def _note_change(self) -> None:
@@ -262,10 +266,10 @@ class Room:
             self.release(member)
         self.keeper.seat_taken(member)
         if member.announced:
-            self.broadcast("user-updated", UserUpdated(member.as_user()))
+            self.news.tell(("user-updated", member.slot), lambda: UserUpdated(member.as_user()))
 
-    def period(self) -> int:
-        """Number of the quota's refill period at this moment."""
+    def _period(self) -> int:
+        """The quota's."""
         return server_ms() // self.refill_ms
 
     def refresh_quota(self, member: Member) -> None:
@@ -274,10 +278,6 @@ class Room:
         if rates != (member.quota.allowance, member.quota.maximum):
             member.quota.set_rates(*rates)
             member.send("quota", member.quota.state())
-
-    def new_quota(self, *, is_owner: bool = False) -> NoteQuota:
-        """The note quota of one who has not played yet."""
-        return NoteQuota(*note_rates(self._quota_config, self.settings, is_owner=is_owner), self.period())
 
     @property
     def playout_ms(self) -> int:

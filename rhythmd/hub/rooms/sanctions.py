@@ -2,35 +2,50 @@
 
 All of it is of the person, wherever they are: whoever leaves, comes back, or comes back on another socket has it still.
 It ends with its time, when it is lifted, or with the room.
+
+A person who comes back as somebody else is known by their traces, for as long as the operator says: their network and
+their browser. Others may have the same ones, a class of thirty behind one address, so a trace is not enough for an
+account that was there before: whoever has one of their own is judged by it. Only the browser of a guest, who has
+nothing else, stands for all who log in with it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from math import inf
-from time import monotonic
+from time import monotonic, time
 from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.addresses import customer_network, parse_address
+from rhythmd.auth.ranks import Rank, rank_of
 from rhythmd.clock import unix_ms
+from rhythmd.config import RoomsConfig
 from rhythmd.errors import Refused
-from rhythmd.hub.rooms.members import Member, Player
+from rhythmd.hub.rooms.members import BROWSER, Member, Player
 from rhythmd.rows import FOREVER, Sanction, SanctionKind
 
 __all__ = ["SANCTIONS_LIMIT", "Imposed", "SanctionList", "Sanctions"]
 
 SANCTIONS_LIMIT: Final = 1_000  # of each kind
+MOST_KEYS: Final = 32  # of one sanction, with what somebody had who got it again and again
 SHARED: Final = "|"
-"""Between a network and a user, where both are stored as one."""
+"""Between a trace and a user, where both are stored as one."""
+DEFAULTS: Final = RoomsConfig()
 
 
 class Imposed(NamedTuple):
-    """One sanction: what it applies to, a user's id first; its end in `monotonic` seconds; what the user was called."""
+    """One sanction: what it applies to, a user's id first; its end in `monotonic` seconds; what the user was called.
+
+    `since` is when it was imposed (Unix seconds), `rank` that of who did it, `guest` whether it was on a guest.
+    """
 
     keys: tuple[str, ...]
     until: float
     name: str = ""
+    since: float = 0.0
+    rank: Rank = Rank.OWNER
+    guest: bool = True
 
     @property
     def seconds_left(self) -> float | None:
@@ -45,49 +60,50 @@ class Imposed(NamedTuple):
 
 
 class SanctionList:
-    """Sanctions of one kind, by user and, for guests, by network.
+    """Sanctions of one kind, by what they apply to.
 
     Args:
         full: the code of a refusal when there are as many as may be.
+        rooms: says how long traces count.
+        spares_present: whether guests who were there before an account of their network got it are left alone.
     """
 
-    __slots__ = ("_full", "_imposed", "_users", "next_end")
+    __slots__ = ("_browser_s", "_full", "_imposed", "_network_s", "_spares_present", "_users", "next_end")
 
-    def __init__(self, full: ErrorCode) -> None:
+    def __init__(self, full: ErrorCode, rooms: RoomsConfig = DEFAULTS, *, spares_present: bool = False) -> None:
         self._full = full
+        self._spares_present = spares_present
+        self._network_s = rooms.ban_network_minutes * 60
+        self._browser_s = rooms.ban_browser_days * 86_400
         self._imposed: dict[str, Imposed] = {}  # by user
         self._users: dict[str, set[str]] = {}  # what they stand under, and whose: several may share a network
         self.next_end = inf
 
-    def add(self, player: Player, seconds: int | None) -> None:
-        """Impose it for `seconds`, or for good. Raises Refused when the list is full."""
-        self.forget_ended()
-        before = self._imposed.get(player.id)
-        keys = tuple(dict.fromkeys((*player.ban_keys(), *(before.keys if before is not None else ()))))
-        if len(self._imposed) >= SANCTIONS_LIMIT and before is None:
+    def add(self, player: Player, seconds: int | None, rank: Rank = Rank.OWNER) -> None:
+        """Impose it for `seconds`, or for good, with the power of `rank`. Raises Refused when the list is full."""
+        before = self.of(player.id)
+        keys = tuple(dict.fromkeys((*player.traces(), *(before.keys if before is not None else ()))))
+        if before is None and len(self._imposed) >= SANCTIONS_LIMIT and len(self.all()) >= SANCTIONS_LIMIT:
             raise Refused(self._full, f"a room has at most {SANCTIONS_LIMIT} of these")
-        self.restore(keys, inf if seconds is None else seconds, player.name)
+        until = inf if seconds is None else monotonic() + seconds
+        rank = rank if before is None else max(rank, before.rank)
+        self.restore(Imposed(keys[:MOST_KEYS], until, player.name, time(), rank, player.guest))
 
-    def restore(self, keys: tuple[str, ...], seconds: float, name: str = "") -> None:
-        """Put one in force under all its keys, the user's id first, with what is left of it."""
-        keys = tuple(customer_network(key) for key in keys)  # one of an older server may have an address
+    def restore(self, one: Imposed) -> None:
+        """Put one in force that `all` gave before; an older server's may have an address, or not say since when."""
+        keys = tuple(customer_network(key) for key in one.keys)
         self._forget(keys[0])
-        until = monotonic() + seconds
-        self._imposed[keys[0]] = Imposed(keys, until, name)
+        self._imposed[keys[0]] = one._replace(keys=keys, since=one.since or time())
         for key in keys:
             self._users.setdefault(key, set()).add(keys[0])
-        self.next_end = min(self.next_end, until)
+        self.next_end = min(self.next_end, one.until)
 
-    def restore_all(self, imposed: Iterable[Imposed]) -> None:
-        """Put those in force that `all` gave before."""
-        for keys, until, name in imposed:
-            self.restore(keys, until - monotonic(), name)
-
-    def change(self, user_id: str, seconds: int | None) -> bool:
-        """Give that of a user another end; whether there was one."""
+    def change(self, user_id: str, seconds: int | None, rank: Rank = Rank.OWNER) -> bool:
+        """Give that of a user another end, with the power of `rank`; whether there was one."""
         one = self.of(user_id)
         if one is not None:
-            self.restore(one.keys, inf if seconds is None else seconds, one.name)
+            until = inf if seconds is None else monotonic() + seconds
+            self.restore(one._replace(until=until, rank=max(one.rank, rank)))
         return one is not None
 
     def all(self) -> list[Imposed]:
@@ -107,11 +123,26 @@ class SanctionList:
         return one is not None
 
     def over(self, player: Player) -> list[Imposed]:
-        """Those in force that apply to `player`: their own, and those of others at a guest's network."""
+        """Those in force that apply to `player`: their own, and those of others whose traces they have."""
         if not self._imposed:
             return []
-        users = dict.fromkeys(user for key in player.ban_keys() for user in self._users.get(key, ()))
-        return [one for user in users if (one := self.of(user)) is not None]
+        users = dict.fromkeys(user for key in player.traces() for user in self._users.get(key, ()))
+        found = [one for user in users if (one := self.of(user)) is not None]
+        return [one for one in found if self._covers(one, player)]
+
+    def _covers(self, one: Imposed, player: Player) -> bool:
+        """Whether it applies to `player`, who has a key of it. What a lower rank imposed never keeps one from work."""
+        if rank_of(player.roles) >= max(one.rank, Rank.MODERATOR):
+            return False
+        if player.id == one.keys[0]:
+            return True
+        age_s = time() - one.since
+        is_new = player.since > one.since
+        if player.browser and f"{BROWSER}{player.browser}" in one.keys and age_s < self._browser_s:
+            return player.guest or is_new or one.guest
+        if player.network not in one.keys or age_s >= self._network_s:
+            return False
+        return is_new or (player.guest and (one.guest or not self._spares_present))
 
     def applies_to(self, player: Player) -> bool:
         """Whether one is in force for `player` now."""
@@ -134,12 +165,26 @@ class SanctionList:
 
 
 class Sanctions(dict[SanctionKind, SanctionList]):
-    """Everything that is imposed in a room, by kind."""
+    """Everything that is imposed in a room, by kind.
 
-    def __init__(self) -> None:
+    A member is marked as muted, so that the way of a note costs nothing; only of one who is marked the time is asked.
+
+    Args:
+        members: of the room.
+        tell: lets the room know what a member is like now.
+        rooms: for how long people are known by what.
+    """
+
+    def __init__(
+        self, members: Mapping[int, Member], tell: Callable[[Member], None], rooms: RoomsConfig = DEFAULTS
+    ) -> None:
         super().__init__()
+        self._members = members
+        self._tell = tell
         for kind in SanctionKind:
-            self[kind] = SanctionList(ErrorCode.BAN_LIMIT if kind is SanctionKind.BAN else ErrorCode.MUTE_LIMIT)
+            is_ban = kind is SanctionKind.BAN
+            full = ErrorCode.BAN_LIMIT if is_ban else ErrorCode.MUTE_LIMIT
+            self[kind] = SanctionList(full, rooms, spares_present=not is_ban)
 
     @property
     def bans(self) -> SanctionList:
@@ -160,9 +205,11 @@ class Sanctions(dict[SanctionKind, SanctionList]):
         ordered = sorted((row for row in rows if SHARED not in row.subject), key=_author)
         for (kind, *_), group in groupby(ordered, key=_author):
             parts = list(group)
-            left = inf if parts[0].until >= FOREVER else (parts[0].until - unix_ms()) / 1000
-            keys = _user_first(parts)
-            self[kind].restore((*keys, *networks[kind, keys[0]]), left, parts[0].name)
+            first, keys = parts[0], _user_first(parts)
+            left = inf if first.until >= FOREVER else (first.until - unix_ms()) / 1000
+            keys = (*keys, *networks[kind, keys[0]])
+            since, rank = first.created / 1000, Rank(first.rank)
+            self[kind].restore(Imposed(keys, monotonic() + left, first.name, since, rank, first.guest))
 
     def all(self) -> dict[SanctionKind, list[Imposed]]:
         """Those in force, by kind."""
@@ -175,20 +222,41 @@ class Sanctions(dict[SanctionKind, SanctionList]):
         member.chat_muted = self[SanctionKind.CHAT].applies_to(member.player)
         return before != (member.notes_muted, member.chat_muted)
 
-    def refresh(self, members: Iterable[Member], tell: Callable[[Member], None]) -> list[Member]:
-        """Mute and unmute whom what is imposed now applies to; those for whom that is news, and `tell` was called."""
-        changed = [member for member in members if self.mark(member)]
+    def refresh(self) -> list[Member]:
+        """Mute and unmute whom what is imposed now applies to; those for whom that is news, and the room was told."""
+        changed = [member for member in self._members.values() if self.mark(member)]
         for member in changed:
-            tell(member)
+            self._tell(member)
         return changed
 
-    def forget_ended(self) -> bool:
-        """Whether a mute has ended since this was asked last."""
+    def silences(self, member: Member) -> bool:
+        """Whether the notes of `member` are muted at this moment."""
+        return member.notes_muted and self._lasts(SanctionKind.NOTES, member)
+
+    def gags(self, member: Member) -> bool:
+        """Whether `member` may say nothing at this moment: by a moderator of the room, or of the server."""
+        return member.player.chat_muted or (member.chat_muted and self._lasts(SanctionKind.CHAT, member))
+
+    def require_voice(self, member: Member) -> None:
+        """Raise Refused when `member` may say nothing, whatever the way."""
+        if self.gags(member):
+            raise Refused(ErrorCode.CHAT_MUTED, "you are muted in this chat")
+
+    def _lasts(self, kind: SanctionKind, member: Member) -> bool:
+        """Whether the mute of a member who is marked is not over. If it is, the room hears of it."""
+        lasts = self[kind].applies_to(member.player)
+        if not lasts:
+            self.refresh()
+        return lasts
+
+    def end(self) -> None:
+        """Forget what is over, and let those be heard again whose mute it was."""
         now = monotonic()
-        ended = [kind for kind, imposed in self.items() if imposed.next_end <= now]
-        for kind in ended:
-            self[kind].forget_ended()
-        return bool(ended)
+        ended = [imposed for imposed in self.values() if imposed.next_end <= now]
+        for imposed in ended:
+            imposed.forget_ended()
+        if ended:
+            self.refresh()
 
 
 def _author(row: Sanction) -> tuple[SanctionKind, int, str, int, str]:

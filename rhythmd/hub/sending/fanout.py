@@ -152,7 +152,9 @@ class Fanout:
         """Send `message` to everybody but `skip`, after all that was played before it."""
         self._seal()
         send = partial(self._send, message, self._entries)
-        self._spread([listener for listener in self._listeners if listener not in skip], send)
+        listeners = [listener for listener in self._listeners if listener not in skip]
+        self._pacer.count_told(len(listeners))
+        self._spread(listeners, send)
 
     def _listens(self, delivery: Delivery, entries: int) -> bool:
         """Whether `delivery` has listened since there were so many entries: what waited for its turn is for those."""

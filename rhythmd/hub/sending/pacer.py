@@ -68,6 +68,10 @@ class Pacer:
         """So many events, counted once a listener, go out that no client sent."""
         self._stats.events_out += events
 
+    def count_told(self, listeners: int) -> None:
+        """A message that is no music goes to so many."""
+        self._stats.deliveries += listeners
+
     def soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` when the loop has served whoever is ready now."""
         self._loop.call_soon(callback)

@@ -92,9 +92,11 @@ class Session:
 
     # Its client
 
-    def send(self, type_: str, data: object, id_: int | None = None) -> None:
-        """Send one message to this client."""
-        self.delivery.send(ControlMessage(type_, data, id_))
+    def send(self, type_: str, data: object, id_: int | None = None) -> int:
+        """Send one message to this client; its size in bytes."""
+        message = ControlMessage(type_, data, id_)
+        self.delivery.send(message)
+        return len(message.frame(self.delivery.encoding))
 
     def refuse(self, code: ErrorCode, message: str, field: str | None = None, id_: int | None = None) -> None:
         """Answer this client with an `error`; nobody else hears of it."""

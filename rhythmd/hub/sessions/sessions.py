@@ -4,7 +4,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
-from time import monotonic
+from time import monotonic, time
 from typing import Final
 
 from rhythm_protocol.close import SLOW, Close
@@ -144,7 +144,7 @@ class Sessions:
 
     # Beginning and ending
 
-    def open(self, peer: Peer[Session], identity: Identity | None) -> Session:
+    def open(self, peer: Peer[Session], identity: Identity | None, browser: str = "") -> Session:
         """A session for a known user or for a new guest. Guests are given a name and a colour."""
         name = identity.name if identity else None
         colour = identity.colour if identity else None
@@ -156,6 +156,8 @@ class Sessions:
             guest=identity is None or identity.guest,
             bot=peer.bot,
         )
+        player.browser = browser
+        player.since = time() if player.guest or identity is None else identity.made
         if identity is not None:
             player.roles = identity.roles
             player.status_text = identity.status_text

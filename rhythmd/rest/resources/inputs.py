@@ -15,6 +15,7 @@ from rhythm_protocol.messages import (
     RoomSettings,
     RoomSettingsUpdate,
 )
+from rhythm_protocol.values import LINE, LINES
 from rhythmd.rest.serving.call import Input
 from rhythmd.rows import Approval, Difficulty, Privacy, Role, SheetCategory, SheetPrivacy, SheetSort
 
@@ -60,6 +61,13 @@ NewUsertag = Annotated[str, Meta(max_length=254, extra_json_schema={"pattern": "
 NewSecret = Annotated[str, Meta(max_length=128, extra_json_schema={"minLength": 8})]
 Cursor = Annotated[str, Meta(max_length=512)]
 Duration = Annotated[int, Meta(ge=1, le=100 * YEAR_S)]
+_SHOWN: Final = (
+    "One line that can be seen: it is put into NFC, spaces around it are taken away, and control, invisible and bidi"
+    " characters are refused with `invalid-field`, whose `message` names the first of them."
+)
+ShownName = Annotated[Name, Meta(description=_SHOWN)]
+ShownRoomName = Annotated[RoomName, Meta(description=_SHOWN)]
+ShownLine = Annotated[Line, Meta(description=f"{_SHOWN} It may be empty.")]
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 UnixMs = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]
 # Shown to others as an image: from anywhere, but never through plain HTTP and never as a script.
@@ -137,19 +145,19 @@ class PageQuery(Input, frozen=True):
 class ProfileChange(Input, frozen=True):
     """A change of one's own profile. What is left out stays."""
 
-    username: Name | UnsetType = UNSET
-    nickname: Name | UnsetType = UNSET
+    username: ShownName | UnsetType = UNSET
+    nickname: ShownName | UnsetType = UNSET
     colour: Colour | UnsetType = UNSET
-    status_text: Line | UnsetType = UNSET
+    status_text: ShownLine | UnsetType = UNSET
     avatar: ImageUrl | UnsetType = UNSET
-    bio: Annotated[str, Meta(max_length=1_000)] | UnsetType = UNSET
-    location: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    bio: Annotated[str, Meta(max_length=1_000, extra=LINES)] | UnsetType = UNSET
+    location: Annotated[str, Meta(max_length=64, extra=LINE)] | UnsetType = UNSET
 
 
 class PreferencesChange(Input, frozen=True):
     """A change of one's own settings. What is left out stays."""
 
-    theme: Annotated[str, Meta(min_length=1, max_length=32)] | UnsetType = UNSET
+    theme: Annotated[str, Meta(min_length=1, max_length=32, extra=LINE)] | UnsetType = UNSET
     notifications: bool | UnsetType = UNSET
     privacy: Privacy | UnsetType = UNSET
 
@@ -158,7 +166,7 @@ class Ban(Input, frozen=True):
     """A ban from the server. Without `seconds` it is for good."""
 
     seconds: Duration | None = None
-    reason: Annotated[str, Meta(max_length=200)] = ""
+    reason: Annotated[str, Meta(max_length=200, extra=LINES)] = ""
 
 
 class Mute(Input, frozen=True):
@@ -200,13 +208,16 @@ class ActiveRooms(Input, frozen=True):
 class CreateRoom(Input, frozen=True):
     """A new room of the caller's account."""
 
-    name: RoomName
+    name: ShownRoomName
     password: Password | None = None
     settings: RoomSettings = RoomSettings()
 
 
 class RoomChange(RoomSettingsUpdate, frozen=True, forbid_unknown_fields=True):
-    """A change of a room. What is left out stays; `password: null` takes the password away."""
+    """A change of a room. What is left out stays; `password: null` takes the password away.
+
+    A name that cannot be seen, or has a control, invisible or bidi character, is refused with `invalid-field`.
+    """
 
 
 class JoinRoom(Input, frozen=True):
@@ -226,13 +237,13 @@ class RecordingKey(Input, frozen=True):
 
 # sheet music
 
-SheetTitle = Annotated[str, Meta(max_length=200, pattern=_LINE)]
-SheetText = Annotated[str, Meta(max_length=4_000)]
-SheetTag = Annotated[str, Meta(min_length=1, max_length=32, pattern=_TAG)]
+SheetTitle = Annotated[str, Meta(max_length=200, pattern=_LINE, extra=LINE)]
+SheetText = Annotated[str, Meta(max_length=4_000, extra=LINES)]
+SheetTag = Annotated[str, Meta(min_length=1, max_length=32, pattern=_TAG, extra=LINE)]
 SheetTags = Annotated[tuple[SheetTag, ...], Meta(max_length=3)]
-SheetKey = Annotated[str, Meta(max_length=32, pattern=_LINE)]
+SheetKey = Annotated[str, Meta(max_length=32, pattern=_LINE, extra=LINE)]
 SheetTempo = Annotated[float, Meta(ge=1, le=1_000)]
-Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, extra=LINES)]
 SheetId = Annotated[str, Meta(max_length=64)]
 
 

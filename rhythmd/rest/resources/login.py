@@ -9,8 +9,8 @@ from rhythmd.auth.tickets import TICKET_S
 from rhythmd.auth.values import Login
 from rhythmd.rest.resources.inputs import Credentials, GuestLogin, NewPassword, PageQuery, Refresh, Register
 from rhythmd.rest.resources.views import SessionList, login_view, session_view
-from rhythmd.rest.serving.call import Call, Nothing, as_json
-from rhythmd.rest.serving.cookies import CookieScope, clear_login, refresh_cookie, set_guest, set_login
+from rhythmd.rest.serving.call import Call, InputT, Nothing, as_json
+from rhythmd.rest.serving.cookies import clear_login, refresh_cookie, remember_browser, set_guest, set_login
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.source import PublicUrls
 
@@ -26,7 +26,7 @@ class GuestView(Struct, frozen=True, kw_only=True):
 
 
 class TicketView(Struct, frozen=True):
-    """A ticket is good once and for `seconds`; `url` is where a socket opens with it."""
+    """A ticket is good once and for `seconds`; a socket opens with it at `url`: a path, without a `public_url`."""
 
     ticket: str
     seconds: int
@@ -34,9 +34,16 @@ class TicketView(Struct, frozen=True):
 
 
 class LoginResource:
-    """Registration, logins, passwords and tickets."""
+    """Registration, logins, passwords and tickets.
 
-    def __init__(self, auth: Auth, urls: PublicUrls) -> None:
+    Args:
+        auth: the services behind them.
+        urls: of this server.
+        browser_days: for which a browser is told from others; 0: it gets no cookie.
+    """
+
+    def __init__(self, auth: Auth, urls: PublicUrls, browser_days: float) -> None:
+        self._browser_days = browser_days
         self._auth = auth
         self._urls = urls
 
@@ -44,13 +51,13 @@ class LoginResource:
         """Make an account and log in to it."""
         given = call.input
         login = await self._auth.accounts.register(given.usertag, given.password, given.email, call.client)
-        return _logged_in(login, cookies=given.cookies, scope=call.cookie_scope, status=201)
+        return self._logged_in(call, login, cookies=given.cookies, status=201)
 
     async def login(self, call: Call[Credentials]) -> web.Response:
         """Log in. An unknown user and a wrong password get the same answer."""
         given = call.input
         login = await self._auth.accounts.login(given.usertag, given.password, call.client)
-        return _logged_in(login, cookies=given.cookies, scope=call.cookie_scope)
+        return self._logged_in(call, login, cookies=given.cookies)
 
     async def logout(self, call: Call[Nothing]) -> web.Response:
         """End the session, if there is one, and take the cookies back."""
@@ -68,16 +75,18 @@ class LoginResource:
         if not token and not cookie:
             raise ApiError(ErrorCode.INVALID_REFRESH_TOKEN, "there is no refresh token, log in", "refresh_token")
         login = await self._auth.sessions.refresh(token or cookie or "", call.client)
-        return _logged_in(login, cookies=cookie is not None, scope=call.cookie_scope)
+        return self._logged_in(call, login, cookies=cookie is not None)
 
     async def guest(self, call: Call[GuestLogin]) -> web.Response:
         """Become a guest, or stay the one that the request's token says."""
+        await self._auth.traces.check(call.client)
         guest = self._auth.sessions.guest(call.access_token)
         cookies = call.input.cookies
         token = None if cookies else guest.access_token
         response = as_json(GuestView(id=guest.id, access_token=token, access_expires=guest.access_expires))
         if cookies:
             set_guest(response, guest, call.cookie_scope)
+            self._remember_browser(call, response)
         return response
 
     async def sessions(self, call: Call[PageQuery]) -> SessionList:
@@ -99,11 +108,14 @@ class LoginResource:
     async def ticket(self, call: Call[Nothing]) -> TicketView:
         """A one-time ticket for opening the socket, for clients that can send neither cookies nor headers there."""
         ticket = await self._auth.tickets.issue(call.known)
-        return TicketView(ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
+        return TicketView(ticket, round(TICKET_S), self._urls.socket(ticket))
 
+    def _logged_in(self, call: Call[InputT], login: Login, *, cookies: bool, status: int = 200) -> web.Response:
+        response = as_json(login_view(login, tokens=not cookies), status)
+        if cookies:
+            set_login(response, login.grant, call.cookie_scope)
+            self._remember_browser(call, response)
+        return response
 
-def _logged_in(login: Login, *, cookies: bool, scope: CookieScope, status: int = 200) -> web.Response:
-    response = as_json(login_view(login, tokens=not cookies), status)
-    if cookies:
-        set_login(response, login.grant, scope)
-    return response
+    def _remember_browser(self, call: Call[InputT], response: web.Response) -> None:
+        remember_browser(call.request, response, call.cookie_scope, self._browser_days)

@@ -11,14 +11,14 @@ from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
-from rhythmd.hub.handlers.rooms import check_admission, check_settings, merge_settings
+from rhythmd.hub.handlers.rooms import ENTERED_BY_RANK, Entry, check_admission, check_settings, merge_settings
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
 from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.rest.resources.inputs import CreateRoom, JoinRoom, RoomChange
-from rhythmd.rest.resources.rooms import info_of
+from rhythmd.rest.resources.rooms import info_of, is_hidden
 from rhythmd.rest.serving.call import Call, InputT, Nothing
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.source import PublicUrls
@@ -32,7 +32,10 @@ DELETED: Final = "room.deleted"
 
 
 class SeatView(Struct, frozen=True):
-    """A seat is yours for `seconds`; `url` is where a socket opens with the ticket, once."""
+    """A seat is yours for `seconds`, while the room's password stays the same.
+
+    `url` is where a socket opens with the ticket, once: a path, without a `public_url`.
+    """
 
     room: RoomInfo
     ticket: str
@@ -104,19 +107,23 @@ class RoomChangesResource:
                 if self._registry.by_id(room.id) is not room or room.keeper is not keeper:
                     return await self.join(call)  # deleted, freed or changed meanwhile
             # From here to the seat nothing waits, so that two can never have the last one.
-            check_admission(room, _player(call), knows_password=knows_password)
+            entry = check_admission(room, _player(call), knows_password=knows_password)
             room.seats.reserve(user_id)
+            if entry is Entry.BY_RANK:
+                details = {"name": room.name}
+                self._auth.auditor.record(ENTERED_BY_RANK, actor=user_id, target=room.id, client=call.client, **details)
         ticket = await self._auth.tickets.issue(call.known)
-        return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(call.request, ticket))
+        return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(ticket))
 
     async def leave(self, call: Call[Nothing]) -> None:
         """Give the seat back, and leave the room if you are in it."""
         user_id = call.known.user_id
         room = self._registry.get(call.path("id"))
-        if room is None:
+        member = None if room is None else room.members.of_user(user_id)
+        is_here = room is not None and (member is not None or user_id in room.seats)
+        if room is None or (not is_here and is_hidden(room.settings, room.keeper.owner_id, user_id)):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
-        member = room.members.of_user(user_id)
-        if member is None and user_id not in room.seats:
+        if not is_here:
             raise ApiError(ErrorCode.NOT_IN_ROOM, "you are not in this room")
         room.seats.release(user_id)
         if member is not None:
@@ -124,20 +131,23 @@ class RoomChangesResource:
 
     async def _find(self, reference: str) -> Room:
         room = self._registry.lobby() if reference == LOBBY else await self._catalogue.open(reference)
-        if room is None:
+        # One that was deleted stays for those who are in it, and waits for nobody.
+        if room is None or room.vacancy.is_deleted:
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return room
 
     async def _own(self, call: Call[InputT]) -> StoredRoom:
         """The kept room in the path, if it is the caller's. A caller who may not know of it learns nothing."""
-        stored = await self._catalogue.find(call.path("id"))
-        if stored is None:
-            if self._registry.get(call.path("id")) is None:
-                raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        stored, user_id = await self._catalogue.find(call.path("id")), call.known.user_id
+        if stored is not None and stored.owner_id == user_id:
+            return stored
+        live = self._registry.get(call.path("id")) if stored is None else None
+        found = stored or live
+        if found is None or is_hidden(found.settings, None if live is None else live.keeper.owner_id, user_id):
+            raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
+        if live is not None:
             raise ApiError(ErrorCode.NOT_PERMITTED, "this room is not kept: it is changed by those in it")
-        if stored.owner_id != call.known.user_id:
-            raise ApiError(ErrorCode.NOT_OWNER, "only the room's owner may do this")
-        return stored
+        raise ApiError(ErrorCode.NOT_OWNER, "only the room's owner may do this")
 
     def _record(self, action: str, call: Call[InputT], room: StoredRoom) -> None:
         self._auth.auditor.record(action, actor=call.known.user_id, target=room.id, client=call.client, name=room.name)
@@ -157,4 +167,8 @@ def _player(call: Call[JoinRoom]) -> Player:
     """The caller as the room's rules see them."""
     principal = call.known
     name = principal.account.nickname if principal.account else "Guest"
-    return Player(principal.user_id, name, "#ffffff", call.client.address, guest=principal.is_guest, bot=False)
+    player = Player(principal.user_id, name, "#ffffff", call.client.address, guest=principal.is_guest, bot=False)
+    player.roles = frozenset(principal.roles)
+    player.browser = call.client.browser
+    player.since = principal.account.created / 1000 if principal.account else 0.0
+    return player

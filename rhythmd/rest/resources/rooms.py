@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Struct, json
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import RoomInfo, RoomType
+from rhythm_protocol.messages import RoomInfo, RoomSettings, RoomType
 from rhythmd.bounded import BoundedDict
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.registry import Registry
@@ -20,7 +20,7 @@ from rhythmd.rest.serving.call import Call, Nothing
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rows import StoredRoom
 
-__all__ = ["RoomList", "RoomsResource", "info_of"]
+__all__ = ["RoomList", "RoomsResource", "info_of", "is_hidden"]
 
 LISTED: Final = frozenset({RoomType.LOBBY, RoomType.PUBLIC})
 CACHED_QUERIES: Final = 64
@@ -34,6 +34,11 @@ class RoomList(Struct, frozen=True):
     total: int
     page: int
     size: int
+
+
+def is_hidden(settings: RoomSettings, owner: str | None, viewer: str | None) -> bool:
+    """Whether a room is only there for its owner. To all others it is as if there were none with this name or id."""
+    return settings.type is RoomType.PRIVATE and (viewer is None or viewer != owner)
 
 
 def info_of(stored: StoredRoom) -> RoomInfo:
@@ -76,7 +81,7 @@ class RoomsResource:
         else:
             owner = stored.owner_id if stored else None
             info = info_of(stored) if stored else None
-        if info is None or (info.settings.type is RoomType.PRIVATE and (viewer is None or viewer != owner)):
+        if info is None or is_hidden(info.settings, owner, viewer):
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return info
 

@@ -15,9 +15,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.rest.serving.call import Route
+from rhythmd.rest.serving.cookies import remember_browser
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.openapi import document
 from rhythmd.rest.serving.paths import VARIABLES
+from rhythmd.rest.serving.source import RequestSource
 from rhythmd.rest.serving.static import ASK_AGAIN, FOR_EVER, StaticFile
 
 __all__ = ["DocsResource", "HealthResource", "PageResource"]
@@ -38,9 +40,15 @@ class PageResource:
     """The page at `/` and the few files that it loads, from memory.
 
     The page asks for them below a folder named after what is in them all, so that a browser keeps them for ever.
+
+    Args:
+        source: knows where a browser's cookies are good.
+        browser_days: for which a browser is told from others; 0: it gets no cookie.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: RequestSource, browser_days: float) -> None:
+        self._source = source
+        self._browser_days = browser_days
         known = dict(_load(files("rhythmd") / "web"))
         known |= {name: file for name, file in _load(files("rhythm_protocol")) if name.endswith(".js")}
         self._files = known
@@ -49,7 +57,9 @@ class PageResource:
         self._index = StaticFile(TYPES["html"], index, PAGE_HEADERS)
 
     async def index(self, request: web.BaseRequest) -> web.Response:
-        return self._index.answer(request)
+        response = self._index.answer(request)
+        remember_browser(request, response, self._source.cookie_scope(request), self._browser_days)
+        return response
 
     async def static(self, request: web.BaseRequest) -> web.Response:
         return _file(self._files, request).answer(request)

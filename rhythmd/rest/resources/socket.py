@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.auth.traces import Traces
+from rhythmd.auth.values import Client
 from rhythmd.errors import Refused
 from rhythmd.fairness.account import Account
-from rhythmd.hub.ports import Credentials, Identity, LapsedLogin, LoginVerifier
+from rhythmd.hub.ports import Arrival, Credentials, Identity, LapsedLogin, LoginVerifier, Stranger
 from rhythmd.rest.serving.connection import HttpConnection
 from rhythmd.rest.serving.cookies import bearer_token
 from rhythmd.rest.serving.envelope import ApiError
@@ -32,7 +35,7 @@ class Opening(Protocol):
         transport: asyncio.Transport,
         account: Account,
         address: str,
-        identity: Identity | LapsedLogin | None,
+        identity: Arrival,
         early: bytes,
         on_gone: Callable[[], None],
     ) -> None:
@@ -52,22 +55,35 @@ class SocketResource:
     Args:
         opener: takes them.
         login_verifier: knows who shows credentials.
+        traces: lead to banned users.
         source: knows where requests come from.
         origins: knows other sites' pages.
         identify_s: seconds that it may take to find out who shows credentials.
     """
 
     def __init__(
-        self, opener: Opener, login_verifier: LoginVerifier, source: RequestSource, origins: Origins, identify_s: float
+        self,
+        opener: Opener,
+        login_verifier: LoginVerifier,
+        traces: Traces,
+        source: RequestSource,
+        origins: Origins,
+        identify_s: float,
     ) -> None:
+        self._traces = traces
         self._identify_s = identify_s
         self._opener = opener
         self._login_verifier = login_verifier
         self._source = source
         self._origins = origins
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """From here on no socket is opened."""
+        self._is_stopping = True
 
     async def open(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Raises ApiError and Refused."""
+        """Raises ApiError, Refused and Banned."""
         if request.method != hdrs.METH_GET:
             raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, "a socket is opened by GET", headers={"Allow": "GET"})
         self._origins.check_socket(request)
@@ -76,10 +92,12 @@ class SocketResource:
         if request.body_exists:
             raise ApiError(ErrorCode.BAD_REQUEST, "this request has no body")
         opening = self._negotiate(request)
-        address = self._source.visit(request).address
+        client = self._source.client(request)
         credentials = self._credentials(request)
-        identity = await self._identify(credentials, address) if credentials else None
-        return self._hand_over(request, opening, address, identity)
+        known = await self._identify(credentials, client.address) if credentials else None
+        await self._check_traces(client, known)
+        arrival = Stranger(client.browser) if known is None else replace(known, browser=client.browser)
+        return self._hand_over(request, opening, client.address, arrival)
 
     def _negotiate(self, request: web.BaseRequest) -> Opening:
         bot = request.query.getall("bot", []) in (["1"], ["true"])
@@ -88,6 +106,11 @@ class SocketResource:
         except Refused as refused:
             headers = UPGRADE if refused.code is ErrorCode.UPGRADE_REQUIRED else {}
             raise ApiError(refused.code, refused.message, headers=headers) from None
+
+    async def _check_traces(self, client: Client, known: Identity | LapsedLogin | None) -> None:
+        """Keep out who comes back without the account that is banned. Raises Banned."""
+        made = round(known.made * 1_000) if isinstance(known, Identity) and not known.guest else None
+        await self._traces.check(client, made)
 
     async def _identify(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
         try:
@@ -106,11 +129,13 @@ class SocketResource:
         return Credentials(cookie, is_cookie=cookie is not None)
 
     def _hand_over(
-        self, request: web.BaseRequest, opening: Opening, address: str, identity: Identity | LapsedLogin | None
+        self, request: web.BaseRequest, opening: Opening, address: str, identity: Arrival
     ) -> web.StreamResponse:
         transport = request.transport
         connection = None if transport is None else transport.get_protocol()
-        if not isinstance(connection, HttpConnection):
+        if self._is_stopping:  # perhaps only since the login was looked up
+            raise ApiError(ErrorCode.UNAVAILABLE, "the server is going down", headers={"Retry-After": RETRY_S})
+        if not isinstance(connection, HttpConnection) or connection.is_over:
             return _NoAnswer()
         accepted = connection.accepted
         if not accepted.claim(address):

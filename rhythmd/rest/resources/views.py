@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from rhythmd.auth.moderation import rank
+from rhythmd.auth.ranks import is_moderator
 from rhythmd.auth.values import Grant, Login, Principal
 from rhythmd.rows import Account, AuditEntry, LoginSession, Preferences, Privacy, Profile, Role
 
@@ -95,7 +95,7 @@ def _may_see_profile(account: Account, viewer: Principal | None) -> bool:
         return True
     if viewer is None or viewer.is_guest:
         return False
-    return account.settings.privacy is Privacy.MEMBERS or viewer.user_id == account.id or rank(viewer.roles) > 0
+    return account.settings.privacy is Privacy.MEMBERS or viewer.user_id == account.id or is_moderator(viewer.roles)
 
 
 class LoginView(Struct, frozen=True, kw_only=True):

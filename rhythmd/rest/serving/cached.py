@@ -12,16 +12,20 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
+from rhythm_protocol.errors import ErrorCode
+from rhythmd.rest.serving.envelope import ApiError
+
 __all__ = ["POLICY", "SECURITY", "CachedBody", "CachedResponse", "LastResponse", "client_has", "whole_answer"]
 
 POLICY: Final = "Content-Security-Policy"
-ENTITY_TAG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
-"""Without the mark of a weak one, which does not matter here (RFC 9110, 8.8.3)."""
+ENTITY_TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+"""The mark of a weak one, and what it says (RFC 9110, 8.8.3)."""
 NOTHING: Final = "default-src 'none'; frame-ancestors 'none'"
 """The policy of answers that are no pages."""
 
 SECURITY: Final = CIMultiDict(
     {
+        "Server": "rhythmd",  # aiohttp would tell its own version, and Python's
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Embedder-Policy": "require-corp",
         "Referrer-Policy": "no-referrer",
@@ -101,7 +105,7 @@ class CachedResponse(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         """Send all of it."""
-        self._stays = request.keep_alive
+        self._stays = request.keep_alive and self._keep_alive is not False
         if not self._stays:
             self.more.append((hdrs.CONNECTION, "close"))
         elif request.version < HttpVersion11:
@@ -116,9 +120,19 @@ class CachedResponse(web.StreamResponse):
 
 
 def client_has(request: web.BaseRequest, etag: str) -> bool:
-    """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2). Several lines are one list."""
-    values = request.headers.getall(hdrs.IF_NONE_MATCH, None)
-    if values is None:
-        return False
-    tags = ",".join(values)
-    return tags.strip() == "*" or etag in ENTITY_TAG.findall(tags)
+    """Whether the client has this version already (If-None-Match; RFC 9110, 13.1.2). Several lines are one list.
+
+    Raises ApiError (`precondition-failed`) if it wants no other version than those that it names (If-Match; 13.1.1).
+    """
+    wanted = request.headers.getall(hdrs.IF_MATCH, None)
+    if wanted is not None and not _names(wanted, etag, is_strong=True):
+        raise ApiError(ErrorCode.PRECONDITION_FAILED, "there is another version of it", headers={"ETag": etag})
+    known = request.headers.getall(hdrs.IF_NONE_MATCH, None)
+    return known is not None and _names(known, etag, is_strong=False)
+
+
+def _names(lines: list[str], etag: str, *, is_strong: bool) -> bool:
+    """Whether a list of versions has this one; where `is_strong`, one that is marked as weak is no version."""
+    tags = ",".join(lines)
+    found = [tag for weak, tag in ENTITY_TAG.findall(tags) if not (weak and is_strong)]
+    return tags.strip() == "*" or etag in found

@@ -1,14 +1,26 @@
 """The connection in front of aiohttp's protocol."""
 
 import asyncio
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
-from aiohttp.web_protocol import RequestHandler
+from aiohttp import hdrs
 
 from rhythmd.fairness.account import Account
+from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.intake import Intake
+from rhythmd.rest.serving.outlet import Outlet
+from rhythmd.rest.serving.protocol import HttpProtocol
 from rhythmd.rest.serving.source import Peer
+from rhythmd.telemetry import rest_log
 
 __all__ = ["Accepted", "HttpConnection"]
+
+LINGER_S: Final = 2.0
+"""For which what a client still sends is read and thrown away when its connection has ended, so that it sees the answer
+(RFC 9112, 9.6).
+"""
+HELD_BYTES: Final = 65_536
+"""That may come behind a request which is not answered; then the client has to wait."""
 
 
 class Accepted(Protocol):
@@ -34,9 +46,10 @@ class Accepted(Protocol):
 
 
 class HttpConnection(asyncio.Protocol):
-    """Passes everything on to aiohttp's protocol, tells when the connection is gone, and does not wait for ever.
+    """Gives aiohttp's protocol one request after the other, and ends the connection when all is said.
 
-    aiohttp gives a client all the time in the world for the head of a request.
+    aiohttp gives a client all the time in the world for the head of a request, knows no end of what a client sends but
+    the end of the connection, and ends a connection so that an answer may be lost.
 
     Args:
         protocol: aiohttp's.
@@ -46,31 +59,44 @@ class HttpConnection(asyncio.Protocol):
 
     Attributes:
         peer: who connected.
+        is_over: the client has ended its side.
     """
 
-    def __init__(self, protocol: RequestHandler, accepted: Accepted, head_s: float) -> None:
+    def __init__(self, protocol: HttpProtocol, accepted: Accepted, head_s: float) -> None:
         self._protocol = protocol
         self.accepted = accepted
         self.peer = Peer(accepted.address, accepted.is_encrypted)
+        self.is_over = False
         self._head_s = head_s
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport | None = None
-        self._answering = False
+        self._intake = Intake()
+        self._outlet: Outlet | None = None
+        self._is_refused = False
         self._head_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._outlet = Outlet(cast(asyncio.Transport, transport), self.peer, self._finish)
         self._wait_for_head()
-        self._protocol.connection_made(transport)
+        self._protocol.on_answered = self._answered
+        self._protocol.connection_made(self._outlet)
 
     def data_received(self, data: bytes) -> None:
-        if self._head_since is None and not self._answering:
-            self._wait_for_head()
-        self._protocol.data_received(data)
+        if self._outlet is None or self._outlet.is_closing():
+            return
+        self._intake.held += data
+        self._go_on()
 
-    def eof_received(self) -> None:
-        self._protocol.eof_received()
+    def eof_received(self) -> bool:
+        """Whether there is something to answer yet. TLS has no half of a connection, so there it is over."""
+        outlet = self._outlet
+        self.is_over = True
+        if outlet is None or outlet.is_closing() or not outlet.can_write_eof():
+            return False
+        if not self._protocol.pending:
+            return False
+        self._go_on()
+        return True
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -82,23 +108,32 @@ class HttpConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._protocol.connection_lost(exc)
+        self._outlet = None
         self.accepted.gone()
 
-    def request_began(self) -> None:
-        """The head of a request is here."""
-        self._answering = True
+    def _finish(self) -> None:
+        """End the connection: nothing more is written. A client that is still sending gets time to read the answer."""
+        outlet = self._outlet
+        if outlet is None or (outlet.is_closing() and not self._protocol.is_ended):
+            return
+        is_read = self._protocol.is_read and not self._intake.held and not self._is_refused
+        if self.is_over or is_read or self._protocol.is_ended:
+            outlet.end()
+            return
+        self._intake.held = b""
         self._head_since = None
-
-    def request_ended(self) -> None:
-        """Its answer is on its way."""
-        self._answering = False
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(LINGER_S, outlet.end)
+        outlet.linger()
 
     def release(self) -> tuple[asyncio.Transport, bytes]:
         """Take the connection away from aiohttp, in the middle of a request that asks for another protocol.
 
         The transport, and the bytes that came behind the request. What the handler returns is sent nowhere.
         """
-        assert self._transport is not None, "there is a request, so there is a connection"  # noqa: S101
+        assert self._outlet is not None, "there is a request, so there is a connection"  # noqa: S101
+        transport = self._outlet.release()
         if self._timer is not None:
             self._timer.cancel()
         behind = _Behind()
@@ -106,7 +141,57 @@ class HttpConnection(asyncio.Protocol):
         self._protocol.set_parser(reader)
         self._protocol.transport = None  # so that it does not close what is not its own any more
         self._protocol.connection_lost(None)
-        return self._transport, bytes(behind.data)
+        self._outlet = None
+        return transport, bytes(behind.data) + self._intake.held
+
+    def _go_on(self) -> None:
+        """Give the parser what it may have now."""
+        outlet, intake = self._outlet, self._intake
+        if outlet is None or outlet.is_closing() or self._is_refused:
+            return
+        intake.settle()
+        try:
+            while taken := intake.take():
+                self._feed(taken)
+        except ApiError as error:
+            self._refuse(outlet, error)
+            return
+        outlet.hold(is_full=len(intake.held) > HELD_BYTES)
+        if intake.is_in_head and self._head_since is None:
+            self._wait_for_head()
+        if self.is_over and not intake.has_more:
+            self._protocol.break_off()
+
+    def _feed(self, data: bytes) -> None:
+        intake = self._intake
+        fed = self._protocol.feed(data)
+        if fed.is_refused:
+            self._is_refused = True
+            intake.stop()
+            return
+        if fed.request is None:
+            return
+        if not intake.is_head_taken:
+            intake.mix()
+            return
+        self._head_since = None
+        length = int(fed.request.headers.get(hdrs.CONTENT_LENGTH, 0))
+        intake.begin(length=length, is_chunked=fed.request.chunked, body=fed.body)
+        fed.body.on_eof(self._body_ended)
+
+    def _body_ended(self) -> None:
+        self._loop.call_soon(self._go_on)
+
+    def _answered(self) -> None:
+        self._intake.answered()
+        self._go_on()
+
+    def _refuse(self, outlet: Outlet, error: ApiError) -> None:
+        """Answer what is no request; nothing is left to be answered before it."""
+        rest_log.info("a request is refused: %s", error.message)
+        self._is_refused = True
+        outlet.write(self._protocol.refusal(error))
+        outlet.close()
 
     def _wait_for_head(self) -> None:
         self._head_since = self._loop.time()
@@ -119,13 +204,13 @@ class HttpConnection(asyncio.Protocol):
         One timer for many requests: one for each would be felt.
         """
         self._timer = None
-        if self._head_since is None or self._transport is None:
+        if self._head_since is None or self._outlet is None:
             return
         left_s = self._head_since + self._head_s - self._loop.time()
         if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._look)
         else:
-            self._transport.close()
+            self._outlet.end()
 
 
 class _Behind:

@@ -1,8 +1,10 @@
 """The cookies of browsers, and the bearer tokens of everybody else."""
 
+import re
+import secrets
 from typing import Final, NamedTuple
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from rhythmd.auth.values import Grant, Guest
 from rhythmd.clock import unix_ms
@@ -11,10 +13,12 @@ __all__ = [
     "CookieScope",
     "access_token",
     "bearer_token",
+    "browser_id",
     "browser_secret",
     "clear_login",
     "has_cookies",
     "refresh_cookie",
+    "remember_browser",
     "set_browser_secret",
     "set_guest",
     "set_login",
@@ -22,14 +26,17 @@ __all__ = [
 
 ACCESS: Final = "rhythm_access"
 REFRESH: Final = "rhythm_refresh"
-BROWSER: Final = "rhythm_oauth"
+LOGIN_STATE: Final = "rhythm_oauth"
+BROWSER: Final = "rhythm_browser"
+BROWSER_ID: Final = re.compile(r"[\w-]{22}", re.ASCII)
 # RFC 6265bis, 4.1.3: a name with such a prefix cannot be set from plain HTTP, and with the first not by another host.
 HOST: Final = "__Host-"
 SECURE: Final = "__Secure-"
 AUTH_PATH: Final = "/api/v1/auth"
 OAUTH_PATH: Final = "/api/v1/auth/oauth"
 OAUTH_S: Final = 600
-OURS: Final = (ACCESS, f"{HOST}{ACCESS}", f"{SECURE}{ACCESS}", REFRESH, f"{SECURE}{REFRESH}")
+DAY_S: Final = 86_400
+OURS: Final = tuple(f"{kind}{name}" for name in (ACCESS, REFRESH) for kind in ("", HOST, SECURE))
 
 
 class CookieScope(NamedTuple):
@@ -46,23 +53,35 @@ class CookieScope(NamedTuple):
     @property
     def access(self) -> str:
         """The name of the cookie with the access token."""
-        if not self.secure:
-            return ACCESS
-        return f"{SECURE}{ACCESS}" if self.prefix else f"{HOST}{ACCESS}"  # `__Host-` is only for the path `/`
+        return self._of_host(ACCESS)
 
     @property
     def refresh(self) -> str:
         """The name of the cookie with the refresh token."""
-        return f"{SECURE}{REFRESH}" if self.secure else REFRESH
+        return self._of_host(REFRESH)
 
     @property
     def browser(self) -> str:
         """The name of the cookie that tells a browser from others while it logs in at another site."""
-        return f"{SECURE}{BROWSER}" if self.secure else BROWSER
+        return self._of_host(LOGIN_STATE)
+
+    @property
+    def visitor(self) -> str:
+        """The name of the cookie that tells a browser from others, so that a ban is not of an id that is free."""
+        return self._of_host(BROWSER)
+
+    def _of_host(self, name: str) -> str:
+        """A name that no page of a neighbouring host can set, where there is TLS."""
+        if not self.secure:
+            return name
+        return f"{SECURE}{name}" if self.prefix else f"{HOST}{name}"  # `__Host-` is only for the path `/`
 
     def set(self, response: web.Response, name: str, value: str, path: str, seconds: int) -> None:
-        """Set a cookie for paths below `path`, or take it back in 0 seconds."""
-        where = f"{self.prefix}{path}" or "/"
+        """Set a cookie for paths below `path`, or take it back in 0 seconds.
+
+        That a page of a neighbouring host cannot plant a login is worth more than a narrow path.
+        """
+        where = "/" if name.startswith(HOST) else f"{self.prefix}{path}" or "/"
         response.set_cookie(name, value, max_age=seconds, path=where, secure=self.secure, httponly=True, samesite="Lax")
 
 
@@ -91,12 +110,26 @@ def browser_secret(request: web.BaseRequest, scope: CookieScope) -> str:
     return request.cookies.get(scope.browser, "")
 
 
+def browser_id(request: web.BaseRequest, scope: CookieScope) -> str:
+    """What tells this browser from others; nothing if it has no such cookie, or not one of ours."""
+    value = request.cookies.get(scope.visitor, "")
+    return value if BROWSER_ID.fullmatch(value) else ""
+
+
+def remember_browser(request: web.BaseRequest, response: web.Response, scope: CookieScope, days: float) -> None:
+    """Give a browser that has none what tells it from others. It stands for nothing else, and proves nothing."""
+    if days > 0 and not browser_id(request, scope):
+        scope.set(response, scope.visitor, secrets.token_urlsafe(16), "", round(days * DAY_S))
+        cached = response.headers.get(hdrs.CACHE_CONTROL, "no-store")
+        response.headers[hdrs.CACHE_CONTROL] = f"private, {cached}"  # or a shared cache would give it to many
+
+
 def set_browser_secret(response: web.Response, secret: str, scope: CookieScope) -> None:
     scope.set(response, scope.browser, secret, OAUTH_PATH, OAUTH_S)
 
 
 def set_login(response: web.Response, grant: Grant, scope: CookieScope) -> None:
-    """Give a browser its tokens. Only `/api/v1/auth` gets to see the refresh token."""
+    """Give a browser its tokens."""
     now = unix_ms()
     scope.set(response, scope.access, grant.access_token, "", (grant.access_expires - now) // 1_000)
     scope.set(response, scope.refresh, grant.refresh_token, AUTH_PATH, (grant.refresh_expires - now) // 1_000)

@@ -7,22 +7,23 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.rest.serving.cached import SECURITY, CachedResponse, LastResponse, whole_answer
-from rhythmd.rest.serving.connection import HttpConnection
 from rhythmd.rest.serving.envelope import ApiError, translate
 from rhythmd.rest.serving.origins import Origins
+from rhythmd.rest.serving.outlet import Outlet
 from rhythmd.rest.serving.paths import PathMatcher
 from rhythmd.rest.serving.rates import ALLOWANCE
 from rhythmd.rest.serving.reports import Reports
-from rhythmd.rest.serving.source import PEER, RequestSource
+from rhythmd.rest.serving.source import PEER, RequestSource, named_host
 from rhythmd.telemetry import request_id, rest_log
 
 __all__ = ["Dispatcher"]
 
+CLOSE: Final = "close"
 HSTS: Final = "max-age=31536000"
 # RFC 9110, 7.2, and RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 address in brackets.
 HOST: Final = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
@@ -53,17 +54,15 @@ class Dispatcher:
             )
         id_ = next(self._ids)
         request_id.set(id_)  # for this request alone: aiohttp gives each one a task, and so a context
-        connection = _connection(request)
-        if connection is not None:
-            request[PEER] = connection.peer
-            connection.request_began()
+        transport = request.transport
+        if isinstance(transport, Outlet):
+            request[PEER] = transport.peer
         try:
             response = await self._handle(request)
         except Exception as error:  # noqa: BLE001 - the one place where a request's failure ends
             response = self._failed(request, error)
-        finally:
-            if connection is not None:
-                connection.request_ended()
+        if response.headers.get(hdrs.CONNECTION) == CLOSE:
+            response.force_close()
         headers = self._headers(request, id_)
         if isinstance(response, CachedResponse):
             response.more = headers
@@ -80,8 +79,10 @@ class Dispatcher:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         hosts = request.headers.getall(hdrs.HOST, [])
-        if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)):
+        names = hosts if request.raw_path.startswith("/") else [*hosts, named_host(request)]
+        if len(hosts) > 1 or not all(map(HOST.fullmatch, names)):
             raise ApiError(ErrorCode.BAD_REQUEST, "Host is not a name and perhaps a port")
+        _check_framing(request)
         if request.method == hdrs.METH_OPTIONS:
             preflight = self._origins.preflight(request)
             if preflight is not None:
@@ -115,11 +116,17 @@ def _ids() -> Iterator[str]:
     return (f"{process}{number & 0xFFFFFFFF:08x}" for number in count())
 
 
-def _connection(request: web.BaseRequest) -> HttpConnection | None:
-    """What stands between the request's connection and aiohttp; None when the connection is gone."""
-    transport = request.transport
-    protocol = None if transport is None else transport.get_protocol()
-    return protocol if isinstance(protocol, HttpConnection) else None
+def _check_framing(request: web.BaseRequest) -> None:
+    """Refuse a body that may end elsewhere for others, or that is coded in a way that is not known (RFC 9112, 6)."""
+    codings = request.headers.getall(hdrs.TRANSFER_ENCODING, None)
+    if codings is None:
+        return
+    headers = {"Connection": CLOSE}
+    if request.version < HttpVersion11 or hdrs.CONTENT_LENGTH in request.headers:
+        message = "Transfer-Encoding comes by HTTP/1.1, and without Content-Length"
+        raise ApiError(ErrorCode.BAD_REQUEST, message, headers=headers)
+    if [coding.lower() for coding in codings] != ["chunked"]:
+        raise ApiError(ErrorCode.NOT_IMPLEMENTED, "the only transfer coding here is chunked", headers=headers)
 
 
 def _secure(headers: CIMultiDict[str]) -> None:

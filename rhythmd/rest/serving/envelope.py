@@ -76,7 +76,7 @@ def translate(error: Exception) -> ApiError:
             return _from_auth(error)
         case Refused() | RefusedFile() | FileTooCostly():
             return _from_refusal(error)
-        case web.HTTPException():
+        case web.HTTPException() | web.RequestPayloadError():
             return _from_http(error)
         case StoreUnavailable():
             message = "the server cannot reach its database, try again later"
@@ -115,7 +115,10 @@ def _from_auth(error: AuthError) -> ApiError:
     return ApiError(error.code, error.message, error.field, headers)
 
 
-def _from_http(error: web.HTTPException) -> ApiError:
+def _from_http(error: web.HTTPException | web.RequestPayloadError) -> ApiError:
     """aiohttp's own refusals, of bodies, in our words."""
+    headers = {"Connection": "close"}
+    if isinstance(error, web.RequestPayloadError):
+        return ApiError(ErrorCode.BAD_REQUEST, "the body broke off, or is not well-formed", headers=headers)
     is_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    return ApiError(ErrorCode.TOO_LARGE if is_large else ErrorCode.BAD_REQUEST, error.reason.lower())
+    return ApiError(ErrorCode.TOO_LARGE if is_large else ErrorCode.BAD_REQUEST, error.reason.lower(), headers=headers)

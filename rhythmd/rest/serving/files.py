@@ -17,7 +17,12 @@ from rhythmd.telemetry import rest_log
 __all__ = ["FILE_ERRORS", "FILE_STATUSES", "Read", "ServedFile", "file_response"]
 
 FILE_STATUSES: Final = (HTTPStatus.NOT_MODIFIED, HTTPStatus.PARTIAL_CONTENT)
-FILE_ERRORS: Final = (ErrorCode.NOT_FOUND, ErrorCode.UNAVAILABLE, ErrorCode.RANGE_NOT_SATISFIABLE)
+FILE_ERRORS: Final = (
+    ErrorCode.NOT_FOUND,
+    ErrorCode.UNAVAILABLE,
+    ErrorCode.PRECONDITION_FAILED,
+    ErrorCode.RANGE_NOT_SATISFIABLE,
+)
 """What a route of a file answers with beside 200, for its row."""
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9 ._-]")
@@ -52,7 +57,7 @@ class ServedFile(NamedTuple):
 async def file_response(request: web.BaseRequest, file: ServedFile) -> web.Response:
     """What a GET or HEAD of the file is answered with (RFC 9110, 13 and 14).
 
-    Raises ApiError (`range-not-satisfiable`), and what `file.read` raises.
+    Raises ApiError (`precondition-failed`, `range-not-satisfiable`), and what `file.read` raises.
     """
     headers = {"ETag": file.etag, "Cache-Control": file.cache_control, "Accept-Ranges": "bytes"}
     if client_has(request, file.etag):

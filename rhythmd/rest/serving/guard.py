@@ -16,8 +16,10 @@ from rhythm_protocol.numbers import whole_numbers
 from rhythmd.auth.auditor import Auditor
 from rhythmd.auth.authenticator import Authenticator
 from rhythmd.auth.errors import Banned, InvalidToken
+from rhythmd.auth.ranks import Rank, rank_of
 from rhythmd.auth.values import Principal
 from rhythmd.config import LimitsConfig
+from rhythmd.names.fields import cleaned
 from rhythmd.rest.serving.call import Call, Input, InputT, Route, Who, as_json
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.invitation import check_length, invite_body
@@ -25,7 +27,6 @@ from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.rates import ALLOWANCE, Rate, Rates, too_many
 from rhythmd.rest.serving.source import RequestSource
 from rhythmd.rest.serving.uploads import FORM, Upload, UploadReader, form_values
-from rhythmd.rows import Role
 
 __all__ = ["Endpoint", "RequestGuard"]
 
@@ -33,10 +34,7 @@ JSON: Final = "application/json"
 IDENTITY: Final = "identity"
 _DECIMAL: Final = re.compile(r"[+-]?\d{1,20}\.\d{0,20}", re.ASCII)
 QUERIED: Final = frozenset({"GET", "HEAD"})
-RIGHTS: Final = {
-    Who.MODERATOR: frozenset({Role.MODERATOR, Role.ADMIN}),
-    Who.ADMIN: frozenset({Role.ADMIN}),
-}
+RIGHTS: Final = {Who.MODERATOR: Rank.MODERATOR, Who.ADMIN: Rank.ADMIN}
 
 
 class RequestGuard:
@@ -165,7 +163,7 @@ class RequestGuard:
         if isinstance(value, dict):
             value = _renamed(value, wanted)
         try:
-            return msgspec.convert(value, wanted, strict=strict)
+            given = msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
             patient = _with_whole_numbers(value, error, strict=strict)
             if patient is not value:
@@ -174,6 +172,7 @@ class RequestGuard:
             allowed = _allowed_values(wanted, field)
             message = f"Expected one of: {', '.join(allowed)}" if allowed else message
             raise ApiError(ErrorCode.INVALID_FIELD, message, field) from None
+        return cleaned(given)
 
 
 def _with_whole_numbers(value: object, error: msgspec.ValidationError, *, strict: bool) -> object:
@@ -249,5 +248,5 @@ def _check_rights(who: Who, principal: Principal | None) -> None:
         raise ApiError(ErrorCode.LOGIN_REQUIRED, "log in first")
     if who >= Who.MEMBER and principal.is_guest:
         raise ApiError(ErrorCode.NOT_PERMITTED, "this needs an account")
-    if who in RIGHTS and RIGHTS[who].isdisjoint(principal.roles):
+    if who in RIGHTS and rank_of(principal.roles) < RIGHTS[who]:
         raise ApiError(ErrorCode.NOT_PERMITTED, "your roles do not allow this")

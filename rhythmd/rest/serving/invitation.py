@@ -15,7 +15,8 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 def check_length(request: web.BaseRequest, most_bytes: int) -> None:
     """Raise ApiError (`too-large`) for a body that says of itself that it has more bytes than that."""
     if (request.content_length or 0) > most_bytes:
-        raise ApiError(ErrorCode.TOO_LARGE, f"this may have at most {most_bytes} bytes")
+        message = f"this may have at most {most_bytes} bytes"
+        raise ApiError(ErrorCode.TOO_LARGE, message, headers={"Connection": "close"})
 
 
 async def invite_body(request: web.BaseRequest) -> None:

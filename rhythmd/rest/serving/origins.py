@@ -1,6 +1,7 @@
 """Requests that another site's page makes in a visitor's browser: who may read answers, and who may change things."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -21,6 +22,7 @@ EXPOSED: Final = (
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
 )
+PLAIN: Final = "http://"
 PREFLIGHT_S: Final = 600
 NO_PAGE: Final = (
     "a login in a cookie counts only with the page that asks: a program sends its token as `Authorization: Bearer`"
@@ -37,9 +39,11 @@ class Origins:
     """
 
     def __init__(self, server: ServerConfig, source: RequestSource) -> None:
-        self._allowed = frozenset(server.allowed_origins)
-        self._own = frozenset(filter(None, [url_origin(server.public_url)]))
+        self._allowed = frozenset(filter(None, map(url_origin, server.allowed_origins)))
+        self._friends = self._allowed | frozenset(filter(None, [url_origin(server.public_url)]))
         self._source = source
+        public = urlsplit(server.public_url.lower())
+        self._encrypted_host = public.hostname if public.scheme == "https" else None
 
     def check(self, request: web.BaseRequest) -> None:
         """Raise ApiError (`cross-site`) if a page of another site may have made this request to change something.
@@ -63,7 +67,16 @@ class Origins:
 
     def is_friendly(self, request: web.BaseRequest, origin: str) -> bool:
         """Whether pages of this origin are ours, or are allowed to be in our stead."""
-        return origin in self._allowed or is_allowed_origin(origin, self._source.hosts(request), self._own)
+        if self._is_downgraded(request, origin):
+            return url_origin(origin) in self._allowed
+        return is_allowed_origin(origin, self._source.hosts(request), self._friends)
+
+    def _is_downgraded(self, request: web.BaseRequest, origin: str) -> bool:
+        """Whether it is a page without TLS, which anybody on the way may have written, that asks a site with it."""
+        own = url_origin(origin) or ""
+        if not own.startswith(PLAIN):
+            return False
+        return self._source.came_through_tls(request) or urlsplit(own).hostname == self._encrypted_host
 
     def check_socket(self, request: web.BaseRequest) -> None:
         """Raise ApiError (`cross-site`) if another site's page opens a socket. What is no browser says nothing."""
@@ -75,8 +88,8 @@ class Origins:
         """The headers that let a page of an allowed origin read the answer."""
         if not self._allowed:
             return ()
-        origin = request.headers.get("Origin")
-        if origin not in self._allowed:
+        origin = request.headers.get("Origin", "")
+        if url_origin(origin) not in self._allowed:
             return (("Vary", "Origin"),)
         return (
             ("Vary", "Origin"),
@@ -93,7 +106,7 @@ class Origins:
         """
         if "Access-Control-Request-Method" not in request.headers:
             return None
-        if request.headers.get("Origin") not in self._allowed:
+        if url_origin(request.headers.get("Origin", "")) not in self._allowed:
             raise ApiError(ErrorCode.CROSS_SITE, "pages of this origin may not use the API")
         headers = {
             "Access-Control-Allow-Methods": METHODS,

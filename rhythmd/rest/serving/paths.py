@@ -14,8 +14,10 @@ __all__ = ["VARIABLES", "Handler", "PathMatcher", "PathRow"]
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Methods = dict[str, Handler]
-METHODS: Final = (hdrs.METH_ALL - {"*"}) | {"QUERY"}
-"""Of RFC 9110 and 5789. A method that is not among them is unknown (RFC 9110, 15.6.2)."""
+METHODS: Final = (hdrs.METH_ALL - {"*", hdrs.METH_CONNECT}) | {"QUERY"}
+"""Of RFC 9110 and 5789. A method that is not among them, or that only proxies have, is unknown (RFC 9110, 15.6.2)."""
+SERVER: Final = "*"
+"""The target of a request that asks for the server as a whole (RFC 9112, 3.2.4)."""
 PathRow = tuple[str, str, Handler]
 """A method of HTTP, a path with variable parts in braces, and who answers."""
 
@@ -51,6 +53,8 @@ class PathMatcher:
         """Raises ApiError: `not-found`, `method-not-allowed`, `not-implemented`."""
         if request.method not in METHODS:
             raise ApiError(ErrorCode.NOT_IMPLEMENTED, "there is no such method here")
+        if request.raw_path == SERVER:  # which the parser lets OPTIONS have, and nothing else
+            return self._about_server
         methods = self._fixed.get(request.raw_path) or self._methods(request)
         handler = methods.get(request.method)
         if handler is None:
@@ -60,7 +64,7 @@ class PathMatcher:
 
     def _methods(self, request: web.BaseRequest) -> Methods:
         # Decoded, but for an encoded slash and percent sign: these are no part of the path's form.
-        path = request.rel_url.path_safe
+        path = request.rel_url.path_safe or "/"  # an absolute target may have none (RFC 9110, 4.2.3)
         if self._prefix:
             path = self._without_prefix(path)
         if path in self._fixed:
@@ -71,6 +75,10 @@ class PathMatcher:
                 request[VARIABLES] = {name: unquote(value) for name, value in found.groupdict().items()}
                 return methods
         raise ApiError(ErrorCode.NOT_FOUND, "there is nothing here")
+
+    async def _about_server(self, _request: web.BaseRequest) -> web.Response:
+        used = {method for row in (self._fixed, self._variable) for methods in row.values() for method in methods}
+        return web.Response(status=204, headers={hdrs.ALLOW: ", ".join(sorted(used | {hdrs.METH_OPTIONS}))})
 
     async def _to_folder(self, request: web.BaseRequest) -> web.Response:
         """With the slash, the page's own links lead below the prefix."""

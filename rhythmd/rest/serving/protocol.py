@@ -1,40 +1,54 @@
 """aiohttp's protocol, with its own refusals in our words: of what is no HTTP, and of what is too long."""
 
-import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.rest.serving.cached import LastResponse
 from rhythmd.rest.serving.dispatcher import Dispatcher
 from rhythmd.rest.serving.envelope import ApiError
+from rhythmd.rest.serving.intake import LINE_BYTES, not_http
 from rhythmd.telemetry import rest_log
 
-__all__ = ["HttpProtocol"]
+__all__ = ["Fed", "HttpProtocol"]
 
 KEEPALIVE_S: Final = 75.0
-LINGER_S: Final = 2.0
-"""For which a body that was refused is still read and thrown away, so that its sender sees the answer."""
+DISCARD_S: Final = 2.0
+"""For which a body that nobody reads is still read, so that its connection can be used for the next request."""
 READ_BYTES: Final = 65_536
 """Of a body, for each connection, before the client has to wait; at twice as many it does. aiohttp has 256 KiB."""
-LINE_BYTES: Final = 8_190
-"""Of a request's target, and of each header."""
 OPTIONS: Final[dict[str, Any]] = {
     "access_log": None,
     "logger": rest_log.getChild("http"),
     "keepalive_timeout": KEEPALIVE_S,
-    "lingering_time": LINGER_S,
+    "lingering_time": DISCARD_S,
     "read_bufsize": READ_BYTES,
     "max_line_size": LINE_BYTES,
     "max_field_size": LINE_BYTES,
     "auto_decompress": False,  # nobody needs it, and a small body may become a large one
 }
-TOO_MANY: Final = "Too many headers"
-# aiohttp's message shows the line that it could not read: RFC 9110, 9.1, has a method be a token.
-OTHER_METHOD: Final = re.compile(r"b'[\w!#$%&*+.^`|~-]+ \S+ HTTP/1\.[01]'", re.ASCII)
+
+
+class Fed(NamedTuple):
+    """What the parser made of some bytes.
+
+    Args:
+        requests: of which the head ended, and refusals.
+        request: the last of them, if it is no refusal.
+        body: of that request.
+        is_refused: whether the parser can read nothing more.
+    """
+
+    requests: int
+    request: RawRequestMessage | None
+    body: StreamReader
+    is_refused: bool
 
 
 class HttpProtocol(RequestHandler):
@@ -43,13 +57,93 @@ class HttpProtocol(RequestHandler):
     Args:
         server: aiohttp's, which knows all connections.
         dispatcher: answers in the name of the parser, too.
+
+    Attributes:
+        is_over: nothing more comes after what has been parsed.
+        on_answered: called after each answer, which has been written.
     """
 
-    __slots__ = ("_dispatcher",)
+    __slots__ = ("_answered", "_body", "_dispatcher", "_finished", "is_over", "on_answered")
 
     def __init__(self, server: web.Server, dispatcher: Dispatcher) -> None:
         super().__init__(server, loop=dispatcher.loop, **OPTIONS)
         self._dispatcher = dispatcher
+        self._answered = 0
+        self._body: StreamReader | None = None  # of the last request
+        self._finished: StreamReader | None = None  # the body of the request that was answered last
+        self.is_over = False
+        self.on_answered: Callable[[], None] = _nothing
+
+    @property
+    def refusal(self) -> Callable[[ApiError], bytes]:
+        """Makes the whole answer to what is no request."""
+        return self._dispatcher.refusal
+
+    @property
+    def pending(self) -> int:
+        """Requests that have come and are not answered."""
+        return self._request_count - self._answered
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all has been read that belongs to the requests so far."""
+        return not self._messages and (self._body is None or self._body.is_eof())
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether aiohttp has given the connection up, without an answer."""
+        return self._force_close
+
+    def feed(self, data: bytes) -> Fed:
+        """Parse. A refusal in the middle of a body goes to who reads that."""
+        before = self._request_count
+        self.data_received(data)
+        count = self._request_count - before
+        if not count:
+            return Fed(0, None, EMPTY_PAYLOAD, is_refused=False)
+        message, body = self._messages[-1]
+        if isinstance(message, RawRequestMessage):
+            self._body = body
+            return Fed(count, message, body, is_refused=False)
+        if self._body is not None and not self._body.is_eof():
+            self._messages.pop()
+            self._request_count -= 1
+            self.break_off()
+        self.is_over = True
+        return Fed(count, None, EMPTY_PAYLOAD, is_refused=True)
+
+    def break_off(self) -> None:
+        """No more of the last request's body comes, or nothing that can be read."""
+        self.is_over = True
+        body = self._body
+        if body is None or body.is_eof():
+            return
+        if body is self._finished:  # and so it is only being thrown away
+            self.close()
+        else:
+            body.set_exception(web.RequestPayloadError("the body broke off"))
+        body.feed_eof()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self._finished is not None:
+            self._finished.feed_eof()  # nobody needs to wait for what was only to be thrown away
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; the last one says that it is the last."""
+        self._finished = request.content
+        if self.is_over and not self._messages:
+            resp.force_close()
+        result = await super().finish_response(request, resp, start_time)
+        self._answered += 1
+        if not resp.keep_alive:
+            self._lingering_time = 0.0  # whose connection ends reads on when it has said so
+        self.on_answered()
+        if self.is_over and not self._messages:
+            self.close()
+        return result
 
     def handle_error(
         self,
@@ -64,14 +158,14 @@ class HttpProtocol(RequestHandler):
         return LastResponse(self._dispatcher.refusal(error))
 
 
+def _nothing() -> None:
+    """Nobody is told."""
+
+
 def _refusal(exc: BaseException | None) -> ApiError:
     """What is wrong, without a byte of the client's."""
-    if isinstance(exc, BadHttpMethod) and OTHER_METHOD.search(exc.message):
+    if isinstance(exc, BadHttpMethod):  # and the line has the form that it must have, or it would not be here
         return ApiError(ErrorCode.NOT_IMPLEMENTED, "the server does not know this method")
     if isinstance(exc, LineTooLong):
-        if isinstance(exc.args[0], bytearray):  # so it is with targets
-            return ApiError(ErrorCode.URI_TOO_LONG, f"a request's target may have at most {LINE_BYTES} bytes")
         return ApiError(ErrorCode.HEADERS_TOO_LARGE, f"a header may have at most {LINE_BYTES} bytes")
-    if exc is not None and TOO_MANY in str(exc):
-        return ApiError(ErrorCode.HEADERS_TOO_LARGE, "a request may have at most 128 headers")
-    return ApiError(ErrorCode.BAD_REQUEST, "this is not HTTP/1.1, or is not well-formed")
+    return not_http()

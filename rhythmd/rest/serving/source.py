@@ -13,16 +13,22 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import hdrs, web
 
-from rhythmd.addresses import Networks, canonical_address, customer_network, parse_address, parse_node
+from rhythmd.addresses import (
+    Networks,
+    canonical_address,
+    customer_network,
+    is_local_host,
+    parse_address,
+    parse_node,
+)
 from rhythmd.auth.values import Client
 from rhythmd.config import ServerConfig
-from rhythmd.rest.serving.cookies import CookieScope, access_token
+from rhythmd.rest.serving.cookies import CookieScope, access_token, browser_id
 from rhythmd.telemetry import rest_log
 
-__all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements"]
+__all__ = ["PEER", "Hop", "Peer", "PublicUrls", "RequestSource", "Visit", "forwarded_elements", "named_host"]
 
 LOCAL: Final = "127.0.0.1"
-LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 SOCKET: Final = "/ws"
 CALLBACK: Final = "/api/v1/auth/oauth/{}/callback"
 FORWARDED: Final = "Forwarded"
@@ -73,6 +79,9 @@ class RequestSource:
 
     Args:
         server: names the proxies, the headers in which they speak, and our public address.
+
+    Attributes:
+        prefix: the path under which everything is, such as `/piano`; "" if that is the root.
     """
 
     def __init__(self, server: ServerConfig) -> None:
@@ -80,7 +89,7 @@ class RequestSource:
         self._has_warned = False
         self._headers = server.proxy_headers
         self._public_is_encrypted = server.public_url.startswith("https:")
-        self._prefix = urlsplit(server.public_url).path.rstrip("/")
+        self.prefix = urlsplit(server.public_url).path.rstrip("/")
 
     def visit(self, request: web.BaseRequest) -> Visit:
         """How the sender of a request reaches us."""
@@ -90,7 +99,8 @@ class RequestSource:
         return known
 
     def client(self, request: web.BaseRequest) -> Client:
-        return Client(self.visit(request).address, request.headers.get("User-Agent", ""))
+        browser = browser_id(request, self.cookie_scope(request)) if hdrs.COOKIE in request.headers else ""
+        return Client(self.visit(request).address, request.headers.get("User-Agent", ""), browser)
 
     def network(self, request: web.BaseRequest) -> str:
         """The network of who sent the request: what one customer has."""
@@ -103,8 +113,8 @@ class RequestSource:
     def cookie_scope(self, request: web.BaseRequest) -> CookieScope:
         """Where the sender's cookies are good. They need TLS always, but on this very machine without it."""
         visit = self.visit(request)
-        secure = visit.is_encrypted or self._public_is_encrypted or _hostname(visit.host) not in LOCAL_HOSTS
-        return CookieScope(secure, self._prefix)
+        secure = visit.is_encrypted or self._public_is_encrypted or not is_local_host(_hostname(visit.host))
+        return CookieScope(secure, self.prefix)
 
     def access_token(self, request: web.BaseRequest) -> str | None:
         """The access token that came with a request, good or not."""
@@ -118,7 +128,7 @@ class RequestSource:
 
     def _find(self, request: web.BaseRequest) -> Visit:
         peer = request.get(PEER) or Peer(canonical_address(request.remote or LOCAL), is_encrypted=False)
-        visit = Visit(peer.address, peer.is_encrypted or request.secure, _host(request))
+        visit = Visit(peer.address, peer.is_encrypted or request.secure, named_host(request))
         if peer.address not in self._trusted:
             self._warn(peer.address, request)
             return visit
@@ -159,7 +169,7 @@ class RequestSource:
             yield Hop(node, proto, host)
 
 
-def _host(request: web.BaseRequest) -> str:
+def named_host(request: web.BaseRequest) -> str:
     """Host and port that the request names: in its target, if that is a whole URL (RFC 9112, 3.2.2), or in Host."""
     target = request.raw_path
     if target.startswith("/") or "://" not in target:
@@ -210,16 +220,16 @@ class PublicUrls:
     def __init__(self, public: str, source: RequestSource) -> None:
         self._public = public.rstrip("/")
         self._source = source
-        self.prefix = urlsplit(self._public).path
-        """The path under which everything is, such as `/piano`; "" if that is the root."""
+        self.prefix = source.prefix
         self.base = self._public or "/"
         """What stands before every path, for who only has a document of ours."""
 
-    def socket(self, request: web.BaseRequest, ticket: str) -> str:
-        """Where a socket opens with `ticket`, as the one who asks reaches it."""
-        visit = self._source.visit(request)
-        base = self._public or f"{'https' if visit.is_encrypted else 'http'}://{visit.host or request.host}"
-        return f"{base.replace('http', 'ws', 1)}{SOCKET}?ticket={ticket}"
+    def socket(self, ticket: str) -> str:
+        """Where a socket opens with `ticket`: an address, or a path at the one that was asked.
+
+        A request's Host may be anything, and somebody else may read the answer: only the configuration names a host.
+        """
+        return f"{self._public.replace('http', 'ws', 1)}{SOCKET}?ticket={ticket}"
 
     def callback(self, provider: str) -> str:
         """Where `provider` sends the browser back to. Only from the configuration: a request could say anything."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from rhythmd.errors import RefusedFile
 from rhythmd.midi.track import MOST_EVENTS
+from rhythmd.names.texts import clean_line
 
 __all__ = [
     "MAX_BYTES",
@@ -131,5 +132,5 @@ def printable(text: str) -> str:
 
 def tidy(text: str) -> str:
     """A title or a name in one line, without what cannot be shown, cut to `MAX_TEXT`."""
-    words = "".join(character if character.isprintable() else " " for character in text[: 4 * MAX_TEXT]).split()
-    return " ".join(words)[:MAX_TEXT].rstrip()
+    line = " ".join(clean_line(text[: 4 * MAX_TEXT]).split())[:MAX_TEXT]
+    return clean_line(line).strip()  # once more, since the cut may have parted what belongs together

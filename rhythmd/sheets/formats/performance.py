@@ -8,7 +8,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from msgspec import Struct, field
 
-from rhythmd.midi.parser import TEMPO_US as DEFAULT_TEMPO_US
+from rhythmd.midi.clock import TEMPO_US as DEFAULT_TEMPO_US
 from rhythmd.midi.writer import KEY_SIGNATURE, SET_TEMPO, TIME_SIGNATURE, TRACK_NAME, file_head, meta_event, track_chunk
 from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, checked_events, checked_notes
 

@@ -9,11 +9,21 @@ from heapq import merge
 from typing import Final
 
 from rhythm_protocol.midi import PITCH_BEND, PROGRAM_CHANGE
-from rhythmd.midi.parser import SMPTE, MidiFile, parse
-from rhythmd.midi.reader import Clock, NotReadable, duration_ms
-from rhythmd.midi.writer import KEY_SIGNATURE, SET_TEMPO, TIME_SIGNATURE, TRACK_NAME, file_head, meta_event, track_chunk
+from rhythmd.midi.clock import SMPTE
+from rhythmd.midi.parser import MidiFile, parse
+from rhythmd.midi.reader import NotReadable, duration_ms
+from rhythmd.midi.writer import (
+    KEY_SIGNATURE,
+    SET_TEMPO,
+    TEXT,
+    TIME_SIGNATURE,
+    TRACK_NAME,
+    file_head,
+    meta_event,
+    track_chunk,
+)
 from rhythmd.rows import ScoreFacts, SheetCategory
-from rhythmd.sheets.formats.bounds import MAX_DURATION_MS, RefusedFile, checked_notes, tidy
+from rhythmd.sheets.formats.bounds import RefusedFile, checked_notes, tidy
 from rhythmd.sheets.formats.keys import key_name
 
 __all__ = ["read_midi"]
@@ -41,8 +51,6 @@ def read_midi(content: bytes) -> tuple[ScoreFacts, bytes]:
 def _facts(file: MidiFile) -> ScoreFacts:
     if checked_notes(file.heard.notes) == 0:
         raise RefusedFile("it has no notes")
-    if Clock(file).ms(file.found.last_tick) > MAX_DURATION_MS:
-        raise RefusedFile(f"it lasts longer than {MAX_DURATION_MS // 3_600_000} hours")
     return ScoreFacts(
         category=SheetCategory.MIDI,
         title=_text(file.found.names.get(0, b"")),
@@ -114,6 +122,8 @@ def _common(file: MidiFile) -> Iterator[tuple[int, bytes]]:
     )
     signatures = ((_tick(each), _signature(each)) for each in _in_order(found.signatures))
     yield from merge(tempos, signatures, key=lambda event: event[0])
+    if file.heard.hanging:  # keys that nobody lets go of last until the end of the piece
+        yield found.last_tick, meta_event(TEXT, b"")
 
 
 def _in_order(events: "array[int]") -> list[int]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
+from rhythmd.folders import close_to_others, make_private
 from rhythmd.ports import NotFound, StoreUnavailable
 from rhythmd.store.blobs.content import check_key, finished, is_key, resized
 from rhythmd.telemetry import OutageLog
@@ -128,7 +129,7 @@ class DirectoryBlobs:
 
 def _join(folder: Path) -> tuple[int, bool]:
     """A descriptor with a shared lock on the folder, and whether nobody else has one."""
-    folder.mkdir(parents=True, exist_ok=True)
+    close_to_others(folder)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         is_alone = _is_alone(descriptor)
@@ -151,7 +152,7 @@ def _is_alone(descriptor: int) -> bool:
 
 
 def _append(partial: Path, part: bytes) -> None:
-    partial.parent.mkdir(parents=True, exist_ok=True)
+    make_private(partial.parent)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab", buffering=0) as file:
         rest = memoryview(part)

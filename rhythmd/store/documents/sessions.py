@@ -11,7 +11,9 @@ from rhythmd.store.mongo import Collection, Document, Index
 
 __all__ = ["SESSION_INDEXES", "SPENT_TOKEN_INDEXES", "MongoSessions"]
 
+MOST_ENDED: Final = 10_000
 SESSION_INDEXES: Final = (
+    Index(("revoked",)),
     Index(("token_hash",), unique=True),
     Index(("user_id", "created", "_id")),
     Index(("purge_at",), ttl=True),
@@ -74,6 +76,12 @@ class MongoSessions:
         ids = [str(session["_id"]) for session in await self._sessions.find(where, [("_id", 1)])]
         await self._sessions.change_all({"_id": {"$in": ids}, "revoked": None}, {"$set": {"revoked": now}})
         return ids
+
+    async def of_banned(self, since: int, now: int) -> list[LoginSession]:
+        ended = await self._sessions.find({"revoked": {"$gt": since}}, [("revoked", -1)], limit=MOST_ENDED)
+        users = {"_id": {"$in": list({session["user_id"] for session in ended})}, "banned_until": {"$gt": now}}
+        banned = {account["_id"] for account in await self._accounts.find(users, [("_id", 1)])} if ended else set()
+        return [_session(session) for session in ended if session["user_id"] in banned]
 
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
         where = {"_id": {"$in": list(session_ids)}, "revoked": None}

@@ -14,11 +14,11 @@ from rhythmd.store.sqlite.table import Table
 __all__ = ["SqliteRooms"]
 
 _ROOMS: Final = Table("rooms", StoredRoom, json=("settings",), folded=("name",), looked=("name",))
-_SANCTIONS: Final = Table("sanctions", Sanction)
+_SANCTIONS: Final = Table("sanctions", Sanction, flags=("guest",))
 _IN_PLACE: Final = """
     ON CONFLICT (room_id, subject, kind) DO UPDATE
     SET until = excluded.until, created = excluded.created, reason = excluded.reason, by = excluded.by,
-        name = excluded.name
+        name = excluded.name, rank = excluded.rank, guest = excluded.guest
 """
 
 

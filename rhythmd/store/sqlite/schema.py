@@ -265,7 +265,14 @@ _PEOPLE: Final[Migration] = (
     "ALTER TABLE sanctions ADD COLUMN name TEXT NOT NULL DEFAULT ''",
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE)
+_TRACES: Final[Migration] = (
+    "ALTER TABLE sanctions ADD COLUMN rank INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE sanctions ADD COLUMN guest INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE sessions ADD COLUMN browser TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX sessions_by_revoked ON sessions (revoked) WHERE revoked IS NOT NULL",
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -28,6 +28,10 @@ _REVOKE_ALL: Final = """
     WHERE user_id = ? AND id IS NOT ? AND revoked IS NULL AND expires > ?
     RETURNING id
 """
+_OF_BANNED: Final = """
+    WHERE revoked > ? AND user_id IN (SELECT id FROM accounts WHERE banned_until > ?)
+    ORDER BY revoked DESC LIMIT 10000
+"""
 _FIND_UNREVOKED: Final = """
     SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?)) AND revoked IS NULL
 """
@@ -96,6 +100,9 @@ class SqliteSessions:
 
     async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
         return await self._engine.write(_revoke_all, user_id, now, keep)
+
+    async def of_banned(self, since: int, now: int) -> list[LoginSession]:
+        return await self._engine.read(_SESSIONS.select, _OF_BANNED, since, now)
 
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
         return await self._engine.read(_revoked, session_ids)

@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from rhythmd.folders import make_private
 from rhythmd.ports import Conflict, NotFound, SchemaTooNew, StoreError, StoreUnavailable
 from rhythmd.store.sqlite.schema import Migration, migrate
 from rhythmd.telemetry import OutageLog, store_log
@@ -212,7 +213,7 @@ class Worker:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self._path.parent)
             self._path.touch(mode=0o600)  # It holds password hashes.
             self._connection = sqlite3.connect(self._path, timeout=self._busy_s, isolation_level=None)
             _patiently(partial(_prepare, self._connection, self._migrations), self._busy_s)

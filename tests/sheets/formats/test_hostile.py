@@ -245,9 +245,18 @@ def test_more_events_than_a_room_plays_are_refused(
         midi(track(NOTE, end=b"\xff\xff\xff\x7f\xff\x2f\x00")),
         midi(track(NOTE + b"\xff\xff\xff\x7f\xb0\x40\x00")),
         midi(track(b"\xff\xff\xff\x7f\xff\x01\x00"), track()),
-        "X:1\nM:4/4\nL:1/4\nQ:1/4=4\nK:C\nC|" + "Z199|" * 8 + "[Q:1/4=5] z|",
+        midi(track(b"\xff\xff\xff\x7f\xff\x51\x03\x07\xa1\x20"), track()),
     ],
-    ids=["end of the track", "pedal", "another track", "tempo in a score"],
+    ids=["end of the track", "pedal", "another track", "tempo"],
 )
-def test_silence_of_more_than_a_day_is_refused(content: bytes | str) -> None:
-    assert refusal(content) == "it lasts longer than 24 hours"
+def test_silence_of_more_than_a_day_behind_the_music_is_left_out(content: bytes) -> None:
+    out = io.BytesIO()
+    facts = analyse(io.BytesIO(content), out)
+    assert (facts.duration_ms, len(facts.remarks)) == (500, 1)
+    assert out.getvalue().endswith(track())
+
+
+def test_silence_of_more_than_a_day_in_a_score_is_refused() -> None:
+    assert (
+        refusal("X:1\nM:4/4\nL:1/4\nQ:1/4=4\nK:C\nC|" + "Z199|" * 8 + "[Q:1/4=5] z|") == "it lasts longer than 24 hours"
+    )

@@ -1,0 +1,105 @@
+"""Banned users who come back without their account: known by their networks and browsers, for a while.
+
+A trace is no proof: a class of thirty may have one address. It keeps out guests, and accounts that were made after the
+ban; whoever had an account before is judged by that one. What is remembered here is only a hint to ask the store, which
+knows whether the ban still applies: lifting it takes effect at once, on every server.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from rhythmd.addresses import customer_network, is_loopback
+from rhythmd.auth.errors import BannedTrace
+from rhythmd.auth.values import Client, Clock
+from rhythmd.bounded import BoundedDict
+from rhythmd.config import RoomsConfig
+from rhythmd.ports import Store, StoreUnavailable
+from rhythmd.rows import LoginSession
+
+__all__ = ["Traces"]
+
+ENTRIES: Final = 50_000
+USERS: Final = 8  # that one trace leads to
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = 86_400_000
+
+
+class Traces:
+    """Remembers where banned users were, and keeps out who comes from there without an account of before.
+
+    Args:
+        store: of accounts and sessions.
+        rooms: says how long traces count, there and here.
+        clock: Unix ms.
+    """
+
+    def __init__(self, store: Store, rooms: RoomsConfig, clock: Clock) -> None:
+        self._store = store
+        self._network_ms = round(rooms.ban_network_minutes * MINUTE_MS)
+        self._browser_ms = round(rooms.ban_browser_days * DAY_MS)
+        self._clock = clock
+        self._known: BoundedDict[str, dict[str, int]] = BoundedDict(
+            ENTRIES
+        )  # by trace: users, and since when (Unix ms)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    @property
+    def memory_ms(self) -> int:
+        """For how long anything counts."""
+        return max(self._network_ms, self._browser_ms)
+
+    def learn(self, user_id: str, since: int, address: str, browser: str) -> None:
+        """A user who is banned since then (Unix ms) was there."""
+        for trace, _ in self._traces(address, browser):
+            users = self._known.get(trace) or {}
+            users[user_id] = max(since, users.get(user_id, 0))
+            if len(users) > USERS:
+                del users[min(users, key=users.__getitem__)]
+            self._known[trace] = users
+
+    def learn_from(self, sessions: Iterable[LoginSession], since: int | None = None) -> None:
+        """The users of these sessions are banned, `since` a moment or since the session ended."""
+        for session in sessions:
+            self.learn(session.user_id, since or session.revoked or self._clock(), session.address, session.browser)
+
+    async def follow(self, since: int) -> None:
+        """Learn of bans that others imposed after `since` (Unix ms). Raises StoreUnavailable."""
+        self.learn_from(await self._store.sessions.of_banned(since, self._clock()))
+
+    async def check(self, client: Client, made: int | None = None) -> None:
+        """Raise Banned if traces of a banned user lead to this client.
+
+        While the store is away nobody can tell whether a ban still applies, and all come in.
+
+        Args:
+            client: where they are.
+            made: when the account was, Unix ms; None for a guest, or for an account that is to be made.
+        """
+        now = self._clock()
+        for trace, lasts_ms in self._traces(client.address, client.browser):
+            for user_id, since in list((self._known.get(trace) or {}).items()):
+                is_over = now - since >= lasts_ms
+                if is_over or (made is not None and made <= since):
+                    continue
+                await self._refuse(trace, user_id, now)
+
+    async def _refuse(self, trace: str, user_id: str, now: int) -> None:
+        """Raise Banned if the user still is; else the trace leads to them no more."""
+        try:
+            account = await self._store.accounts.get(user_id)
+        except StoreUnavailable:
+            return
+        if account is not None and (account.banned_until or 0) > now:
+            raise BannedTrace(account.banned_until or now)
+        (self._known.get(trace) or {}).pop(user_id, None)
+
+    def _traces(self, address: str, browser: str) -> list[tuple[str, int]]:
+        """What one is known by, each with how long it counts (ms). Loopback, a whole machine's, does not."""
+        found = []
+        if address and self._network_ms and not is_loopback(address):
+            found.append((f"network:{customer_network(address)}", self._network_ms))
+        if browser and self._browser_ms:
+            found.append((f"browser:{browser}", self._browser_ms))
+        return found
