@@ -26,11 +26,14 @@ def summary(*milliseconds: float) -> Summary:
     return summarise(np.array(milliseconds) / 1e3)
 
 
-def outcome(name: str = "typing", *, worst: float = 5.0, after: float = 5.0, lost: int = 0, left: int = MIB) -> Outcome:
-    def phase(latest: float, lost: int = 0) -> PhaseResult:
-        return PhaseResult(summary(1.0, latest), summary(1.0), lost, summary(2.0), {})
+def outcome(
+    name: str = "typing", *, worst: float = 5.0, after: float = 5.0, lost: int = 0, left: int = MIB, refused: int = 0
+) -> Outcome:
+    def phase(latest: float, lost: int = 0, refused: int = 0) -> PhaseResult:
+        turned_away = {"room-limit": refused} if refused else {}
+        return PhaseResult(summary(1.0, latest), summary(1.0), lost, summary(2.0), turned_away)
 
-    phases = {"quiet": phase(1.0), "attack": phase(worst, lost), "after": phase(after)}
+    phases = {"quiet": phase(1.0), "attack": phase(worst, lost, refused), "after": phase(after)}
     players = PlayersResult(phases, summary(0.1), {})
     attack = AttackResult(50, 1_000, 2_000, {"HTTP 429": 7, "closed 4002": 9})
     return Outcome(name, players, attack, 60 * MIB, 70 * MIB, 60 * MIB + left, 0.0, 0.5, 2_000, MIB)
@@ -74,6 +77,7 @@ def test_excess_names_what_is_over() -> None:
     assert excess(outcome(worst=101.0), bounds) == ["p99 101 ms", "latest note 101 ms"]
     assert excess(outcome(after=101.0), bounds) == ["latest note 101 ms"]
     assert excess(outcome(lost=3), bounds) == ["3 lost"]
+    assert excess(outcome(refused=2), bounds) == ["2 visitors turned away"]
     assert excess(outcome(left=20 * MIB), bounds) == ["20 MiB left"]
     assert excess(outcome(after=101.0), Bounds(50.0, None)) == []
 
