@@ -134,8 +134,7 @@ def _step_forward(pid: int) -> None:
 def suffer(name: str, plan: Plan, cores: Cores) -> Outcome:
     """Run one attack. Raises RuntimeError when the server or one of the processes fails."""
     quiet, attack, after = plan.phases
-    settings = [*ATTACKS[name].settings, *plan.settings]
-    with running(RHYTHMD, settings, cores.server) as server:
+    with running(RHYTHMD, plan.settings, cores.server) as server:
         assert server.pid is not None
         assert server.log is not None
         pid = server.pid
