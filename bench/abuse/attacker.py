@@ -4,7 +4,7 @@ import asyncio
 from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from time import monotonic
 from typing import Any, Final
@@ -154,13 +154,11 @@ class Attack:
     Args:
         what: the sentence.
         strike: what each attacker does.
-        settings: what the server has to be told beside its defaults, where an attack needs something to be there.
         errand: what the visitor comes for meanwhile.
         counts: types of the server's messages that are counted, too.
     """
 
     what: str
     strike: Strike
-    settings: tuple[str, ...] = ()
     errand: str = "lobby"
-    counts: tuple[str, ...] = field(default=())
+    counts: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """What an owner or a member may change, again and again: each change is told to the whole room."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from bench.abuse.attacker import ALLOWED_PER_S, SOCKETS, Attack, Attacker
 from bench.abuse.wire import said
@@ -17,7 +17,7 @@ _METRONOME: Final = tuple(
     message("metronome", {"running": number % 2 == 0, "bpm": 60 + number}) for number in range(50)
 )
 _SANCTIONS: Final = tuple(
-    message(type_, {"user": "Victim", **more})
+    message(type_, {"user": "Victim 1", **more})
     for type_, more in (
         ("mute", {"notes": True, "chat": True}),
         ("mute", {"notes": False, "chat": False}),
@@ -26,7 +26,9 @@ _SANCTIONS: Final = tuple(
     )
 )
 _BANS: Final = tuple(
-    message(type_, {"user": f"Victim {number}"}) for number in range(1, 48) for type_ in ("ban", "kick")
+    message(type_, {"user": f"Victim {number}", **more})
+    for number in range(1, 48)
+    for type_, more in (("ban", {"seconds": 1}), ("kick", {}))
 )
 _RECORD: Final = tuple(message("record", {"on": is_on}) for is_on in (True, False))
 _CLEAR: Final = (*(message("chat-message", {"content": "la" * 240}) for _ in range(5)), message("clear-chat", {}))
@@ -44,24 +46,26 @@ class _Changes:
     Args:
         pieces: what is said.
         talkers: how many say it; the first of them is the room's owner.
-        settings: of the room, beside its size.
+        returns: whether those who are sent away come again, once a second.
     """
 
-    def __init__(self, pieces: Sequence[bytes], talkers: int = 1, settings: dict[str, Any] | None = None) -> None:
+    def __init__(self, pieces: Sequence[bytes], talkers: int = 1, *, returns: bool = False) -> None:
         self._pieces = pieces
         self._talkers = talkers
-        self._settings = {**CROWD, **(settings or {})}
+        self._returns = returns
 
     async def __call__(self, attacker: Attacker) -> None:
         room = f"changing {attacker.number}"
-        owner = await attacker.member(room, self._settings)
+        owner = await attacker.member(room, CROWD)
 
         async def one(number: int) -> None:
-            line = owner if number == 0 and not owner.is_lost else await attacker.member(room, self._settings)
+            line = owner if number == 0 and not owner.is_lost else await attacker.member(room, CROWD)
             try:
                 line.write(message("user-update", {"name": f"Victim {number}"}))
                 if number < self._talkers:
                     await attacker.pace(line, self._pieces, ALLOWED_PER_S)
+                if self._returns:
+                    await attacker.pace(line, (message("join-room", {"room": room}),), 1.0)
                 await line.lost()
             finally:
                 line.leave()
@@ -89,7 +93,7 @@ ATTACKS: Final[dict[str, Attack]] = {
     "room settings": Attack("an owner changes the settings of a room of 50, 48 times a second", _Changes(_SETTINGS)),
     "metronome": Attack("an owner starts and stops the metronome of a room of 50, 48/s", _Changes(_METRONOME)),
     "sanctions": Attack("an owner mutes one of 50 and takes it back, 48 times a second", _Changes(_SANCTIONS)),
-    "bans": Attack("an owner bans and kicks all others, who come again", _Changes(_BANS)),
+    "bans": Attack("an owner bans and kicks all others, who come again", _Changes(_BANS, returns=True)),
     "recording on and off": Attack("an owner begins and ends recordings of a room of 50, 48/s", _Changes(_RECORD)),
     "chat that is cleared": Attack("an owner fills the chat of a room of 50 and clears it", _Changes(_CLEAR)),
     "timing reports": Attack("50 members report any lateness of notes, 48 times a second", _Changes(_TIMING, SOCKETS)),

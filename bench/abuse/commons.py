@@ -8,7 +8,7 @@ import msgspec
 
 from bench.abuse.attacker import ALLOWED_PER_S, Attack, Attacker
 from bench.abuse.wire import ask, said
-from bench.abuse.words import API, CROWD, bearer, message, request
+from bench.abuse.words import API, CROWD, JSON_BODY, bearer, message, request
 
 __all__ = ["ATTACKS"]
 
@@ -75,7 +75,7 @@ async def _seats(attacker: Attacker) -> None:
             rooms = [room["id"] for room in msgspec.json.decode(body).get("rooms", ())]
             for room in rooms:
                 path = f"{API}/rooms/{room}/join"
-                await ask(line, request("POST", path, headers=(bearer(tokens[number % len(tokens)]),)))
+                await ask(line, request("POST", path, b"{}", (JSON_BODY, bearer(tokens[number % len(tokens)]))))
         finally:
             line.leave()
 

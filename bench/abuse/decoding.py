@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from bench.abuse.attacker import ALLOWED_PER_S, SOCKETS, Attack, Attacker
-from bench.abuse.words import BIN, JSON, MASK
+from bench.abuse.words import BIN, CROWD, JSON, MASK, message
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.midi import NOTE_ON, MidiEvent
 from rhythm_protocol.websocket import BINARY, TEXT, client_frame
-from rhythmd.client.codec import encode_binary
+from rhythmd.client.codec import encode_binary, encode_text
 
 __all__ = ["ATTACKS"]
 
@@ -119,17 +119,19 @@ def _binary_notes(size: int) -> tuple[bytes, ...]:
 
 
 class _Sending:
-    """The attack that sends these messages in turn, 48 times a second on each of so many sockets."""
+    """The attack that sends these messages in turn, 48 times a second on each of so many sockets, after `join`."""
 
-    def __init__(self, pieces: Sequence[bytes], sockets: int, protocol: str = BIN) -> None:
+    def __init__(self, pieces: Sequence[bytes], sockets: int, protocol: str = BIN, *, join: bytes = b"") -> None:
         self._pieces = pieces
         self._sockets = sockets
         self._protocol = protocol
+        self._join = join
 
     async def __call__(self, attacker: Attacker) -> None:
         async def one(_number: int) -> None:
             line = await attacker.socket(self._protocol)
             try:
+                line.write(self._join)
                 await attacker.pace(line, self._pieces, ALLOWED_PER_S)
             finally:
                 line.leave()
@@ -137,6 +139,9 @@ class _Sending:
         await attacker.everywhere(one, self._sockets)
 
 
+_BLACK: Final = {"room": "dense", "create": True, "settings": {**CROWD, "allow_black_midi": True}}
+_JOIN: Final = message("join-room", _BLACK)
+_TEXT_JOIN: Final = client_frame(TEXT, encode_text("join-room", _BLACK), MASK)
 _SHAPES: Final = (*_declared(_SMALL), *_nested(_SMALL), *_many(_SMALL), *_long_fields(_SMALL))
 _TEXT_SHAPES: Final = (*_deep_texts(_SMALL), *_numbers(_SMALL), *_escapes(_SMALL))
 
@@ -159,6 +164,8 @@ ATTACKS: Final[dict[str, Attack]] = {
     "JSON escapes": Attack("64 KiB of escaped letters, on 4 sockets", _Sending(_escapes(_LARGE), _FEW, JSON)),
     "all shapes in 8 KiB": Attack("all of that in msgpack, 8 KiB each, on 50 sockets", _Sending(_SHAPES, SOCKETS)),
     "all shapes in 8 KiB of JSON": Attack("all of that in JSON, on 50 sockets", _Sending(_TEXT_SHAPES, SOCKETS, JSON)),
-    "JSON notes": Attack("4,000 notes a message in JSON, on 50 sockets", _Sending(_text_notes(_LARGE), SOCKETS, JSON)),
-    "binary notes": Attack("13,000 notes a message, on 50 sockets", _Sending(_binary_notes(_LARGE), SOCKETS)),
+    "JSON notes": Attack(
+        "4,000 notes a message in JSON, 50 sockets", _Sending(_text_notes(_LARGE), SOCKETS, JSON, join=_TEXT_JOIN)
+    ),
+    "binary notes": Attack("13,000 notes a message, 50 sockets", _Sending(_binary_notes(_LARGE), SOCKETS, join=_JOIN)),
 }

@@ -64,8 +64,8 @@ async def _uninvited(attacker: Attacker) -> None:
     async def one(number: int) -> None:
         line = await attacker.line()
         try:
-            line.write(words[number % len(words)])
-            await line.lost()
+            while not attacker.is_over:
+                await ask(line, words[number % len(words)])
         finally:
             line.leave()
 

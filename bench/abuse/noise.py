@@ -1,5 +1,6 @@
 """Errors, each with a line in the log: bytes that are no HTTP, frames that are none, handshakes that are refused."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,6 +10,7 @@ from rhythm_protocol.websocket import BINARY, TEXT, client_frame
 
 __all__ = ["ATTACKS"]
 
+_PATIENCE_S: Final = 0.2
 _NO_HTTP: Final = (
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
     b"GET / HTTP/9.9\r\n\r\n",
@@ -45,7 +47,7 @@ _NO_MESSAGES: Final = (
 
 
 class _Once:
-    """The attack that says one of these on a new connection, and again when the server has ended it."""
+    """The attack that says one of these on a new connection, and again when the server has ended it or is slow to."""
 
     def __init__(self, words: Sequence[bytes], *, in_socket: bool = False) -> None:
         self._words = words
@@ -57,7 +59,8 @@ class _Once:
             line = await (attacker.socket() if self._in_socket else attacker.line())
             try:
                 line.write(words)
-                await line.lost()
+                async with asyncio.timeout(_PATIENCE_S):
+                    await line.lost()
             finally:
                 line.leave()
 

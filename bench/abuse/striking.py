@@ -22,12 +22,13 @@ from bench.abuse.wire import Tally
 from bench.load.process import READY
 from bench.system import AHEAD, raise_open_files
 
-__all__ = ["strike"]
+__all__ = ["attack", "strike"]
 
 _STEP_BACK: Final = 19
 
 
-async def _attack(attacker: Attacker, name: str, tally: Tally) -> None:
+async def attack(attacker: Attacker, name: str, tally: Tally) -> None:
+    """Let one address do what the row of that name says, until its end; then all its connections are cut off."""
     try:
         async with asyncio.timeout(max(0.0, attacker.end - monotonic())):
             await ATTACKS[name].strike(attacker)
@@ -50,7 +51,7 @@ async def strike(spec: AttackSpec, timing: Timing) -> AttackResult:
     began = time.process_time()
     async with TaskGroup() as tasks:
         for attacker in attackers:
-            tasks.create_task(_attack(attacker, spec.name, tally))
+            tasks.create_task(attack(attacker, spec.name, tally))
     cpu = (time.process_time() - began) / max(0.001, timing.end - timing.begin)
     return AttackResult(tally.opened, tally.sent, tally.received, dict(tally.fates), cpu)
 

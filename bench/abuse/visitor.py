@@ -16,6 +16,7 @@ from rhythm_protocol.websocket import client_frame
 __all__ = ["ERRANDS", "Visitor", "Visits"]
 
 _SOURCES: Final = 100
+_LOGINS: Final = 8
 _PATIENCE_S: Final = 5.0
 _ACCOUNT: Final = {"usertag": "Visitor", "password": "correct horse"}
 _GOODBYE: Final = client_frame(CLOSE, struct.pack("!H", 1000), MASK)
@@ -47,11 +48,15 @@ class Visitor:
         self.visits = Visits()
 
     async def prepare(self) -> None:
-        """Make the account that it has, whether the errand needs one or not. Raises OSError or TimeoutError."""
+        """Make its account, and log in some times at once: the threads that hash have their memory from then on.
+
+        Raises OSError or TimeoutError.
+        """
         status, body = await self._post("register")
         if status != 201:
             raise TurnedAway(f"no account: {status}")
         self._token = msgspec.json.decode(body)["access_token"]
+        await asyncio.gather(*(self._post("login") for _ in range(_LOGINS)))
 
     async def keep_coming(self, start: float) -> None:
         """Come, do the errand and go, until this is cancelled. `start` is the moment that is 0."""

@@ -57,7 +57,7 @@ class Bounds(Struct, frozen=True):
 
     def __str__(self) -> str:
         latest = "" if self.latest is None else f", latest note {milliseconds(self.latest)}"
-        return f"p99 {milliseconds(self.p99)}{latest}, nothing lost, memory back"
+        return f"p99 {milliseconds(self.p99)}{latest}, nothing lost, no visitor turned away, memory back"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +137,8 @@ def excess(outcome: Outcome, bounds: Bounds) -> list[str]:
         over.append(f"latest note {milliseconds(latest)}")
     if lost:
         over.append(f"{lost:,} lost")
+    if turned_away := sum(phases[ATTACK].turned_away.values()):
+        over.append(f"{turned_away} visitors turned away")
     if growth > growth_allowed(outcome.before):
         over.append(f"{_mebibytes(growth)} left")
     return over

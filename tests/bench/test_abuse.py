@@ -1,22 +1,27 @@
 """Attacks at a small scale: what is reported of them, and that each can begin. No time is looked at."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
+from random import Random
 from time import monotonic
 
 import numpy as np
 import pytest
 
+from bench.abuse.attacker import Attacker
 from bench.abuse.catalogue import ATTACKS, NOTHING
 from bench.abuse.run import Outcome, Plan, suffer
 from bench.abuse.spec import AttackResult, AttackSpec, PhaseResult, PlayersResult, Timing
-from bench.abuse.striking import strike
-from bench.abuse.visitor import ERRANDS
+from bench.abuse.striking import attack, strike
+from bench.abuse.visitor import ERRANDS, Visitor
+from bench.abuse.wire import Tally
 from bench.cli import main
 from bench.commands.abuse import Bounds, bounds_of, excess, table_of, targets_of
 from bench.options import Cores
 from bench.servers import RHYTHMD, running
 from bench.statistics import Summary, summarise
+from bench.system import raise_open_files
 
 MIB = 1 << 20
 SHORT = Plan(quiet=0.3, seconds=1.0, after=0.3, attackers=2, rate=20.0)
@@ -26,14 +31,22 @@ def summary(*milliseconds: float) -> Summary:
     return summarise(np.array(milliseconds) / 1e3)
 
 
-def outcome(name: str = "typing", *, worst: float = 5.0, after: float = 5.0, lost: int = 0, left: int = MIB) -> Outcome:
-    def phase(latest: float, lost: int = 0) -> PhaseResult:
-        return PhaseResult(summary(1.0, latest), summary(1.0), lost, summary(2.0), {})
+def outcome(
+    name: str = "typing", *, worst: float = 5.0, after: float = 5.0, lost: int = 0, left: int = MIB, refused: int = 0
+) -> Outcome:
+    def phase(latest: float, lost: int = 0, refused: int = 0) -> PhaseResult:
+        turned_away = {"room-limit": refused} if refused else {}
+        return PhaseResult(summary(1.0, latest), summary(1.0), lost, summary(2.0), turned_away)
 
-    phases = {"quiet": phase(1.0), "attack": phase(worst, lost), "after": phase(after)}
+    phases = {"quiet": phase(1.0), "attack": phase(worst, lost, refused), "after": phase(after)}
     players = PlayersResult(phases, summary(0.1), {})
-    attack = AttackResult(50, 1_000, 2_000, {"HTTP 429": 7, "closed 4002": 9})
-    return Outcome(name, players, attack, 60 * MIB, 70 * MIB, 60 * MIB + left, 0.0, 0.5, 2_000, MIB)
+    result = AttackResult(50, 1_000, 2_000, {"HTTP 429": 7, "closed 4002": 9})
+    return Outcome(name, players, result, 60 * MIB, 70 * MIB, 60 * MIB + left, 0.0, 0.5, 2_000, MIB)
+
+
+def for_a_moment() -> Timing:
+    now = monotonic()
+    return Timing(now, now + 0.5)
 
 
 @pytest.mark.parametrize(
@@ -52,13 +65,30 @@ def test_attack_runs_beside_players_and_says_what_became_of_both(name: str, expe
 
 async def test_attackers_come_from_addresses_of_their_own() -> None:
     with running(RHYTHMD, ["limits.connections_per_address=3"]) as server:
-        now = monotonic()
-        result = await strike(AttackSpec("list of rooms", server.host, server.port, 2), Timing(now, now + 0.5))
+        result = await strike(AttackSpec("list of rooms", server.host, server.port, 2), for_a_moment())
+        closing = await strike(AttackSpec("close and come back", server.host, server.port, 1), for_a_moment())
         assert server.log is not None
         log = server.log.read_text()
     assert result.fates["HTTP 200"] > 0
     assert result.fates["HTTP 503"] > 0
     assert all(f"203.0.113.{number} refused" in log for number in (1, 2))
+    assert closing.fates["closed 1000"] > 0
+
+
+async def test_server_outlives_all_attacks_at_once() -> None:
+    raise_open_files()
+    with running(RHYTHMD) as server:
+        end, tally = monotonic() + 2.0, Tally()
+        attackers = [Attacker(server.host, server.port, n, tally, end, Random(n)) for n in range(len(ATTACKS))]
+        async with asyncio.TaskGroup() as tasks:
+            for attacker, name in zip(attackers, ATTACKS, strict=True):
+                tasks.create_task(attack(attacker, name, tally))
+        visitor = Visitor(server.host, server.port, "lobby")
+        await visitor.find_lobby()
+        assert server.log is not None
+        log = server.log.read_text()
+    assert tally.opened > 0
+    assert "Traceback" not in log, log[log.find("Traceback") :][:2_000]
 
 
 def test_bounds_stand_above_what_the_machine_alone_does() -> None:
@@ -74,6 +104,7 @@ def test_excess_names_what_is_over() -> None:
     assert excess(outcome(worst=101.0), bounds) == ["p99 101 ms", "latest note 101 ms"]
     assert excess(outcome(after=101.0), bounds) == ["latest note 101 ms"]
     assert excess(outcome(lost=3), bounds) == ["3 lost"]
+    assert excess(outcome(refused=2), bounds) == ["2 visitors turned away"]
     assert excess(outcome(left=20 * MIB), bounds) == ["20 MiB left"]
     assert excess(outcome(after=101.0), Bounds(50.0, None)) == []
 
@@ -90,11 +121,9 @@ def test_targets_have_a_row_for_each_attack_and_the_table_one_for_each_run() -> 
 def test_list_names_every_attack_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--results", str(tmp_path), "abuse", "--list"]) == 0
     printed = capsys.readouterr().out
-    assert all(
-        f"\n{name} " in printed and attack.what in printed for name, attack in ATTACKS.items() if name != NOTHING
-    )
+    assert all(f"\n{name} " in printed and row.what in printed for name, row in ATTACKS.items() if name != NOTHING)
 
 
 def test_rows_of_the_catalogue_are_whole() -> None:
-    assert all(attack.errand in ERRANDS and attack.what for attack in ATTACKS.values())
-    assert [what for what, times in Counter(attack.what for attack in ATTACKS.values()).items() if times > 1] == []
+    assert all(row.errand in ERRANDS and row.what for row in ATTACKS.values())
+    assert [what for what, times in Counter(row.what for row in ATTACKS.values()).items() if times > 1] == []
