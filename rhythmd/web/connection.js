@@ -16,6 +16,7 @@ const SILENT = 4000;
 const LOGIN_EXPIRED = 4003;
 const MORE_THAN_CAME = Number.MAX_SAFE_INTEGER;
 const WELCOME_WITHIN_MS = 10_000;
+const ASK_EVERY = 4; // sockets that were not opened, before the server, which may have enough to do, is asked why again
 
 // Why a session cannot be resumed now, but may be later.
 const LATER = new Set(["stopping", "unavailable", "connection-lost"]);
@@ -111,7 +112,7 @@ export class Connection {
     this.goal = this.resumeId = null;
     const announced = this.announcedDelay;
     this.announcedDelay = null;
-    if (!this.isOpen) this.askWhy(this.socket);
+    if (!this.isOpen && this.attempt % ASK_EVERY === 0) this.askWhy(this.socket);
     const delay = code === LOGIN_EXPIRED ? 0 : announced ?? reconnectDelay(code, this.attempt);
     this.handlers.lost(delay !== null);
     if (delay === null) {

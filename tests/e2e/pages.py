@@ -16,6 +16,7 @@ BROWSERS: Final = ("chromium-headless-shell", "chromium", "google-chrome")
 PATIENCE_MS: Final = 20_000  # generous: the machine may be busy
 EXPECTED: Final = (  # how the browser's complaints begin about what the page lives with
     "WebSocket connection to ",  # a lost connection
+    "Failed to load resource: net::ERR_CONNECTION_REFUSED",  # and of the server, asked why there is no socket
     "Failed to load resource: the server responded with a status of 401",  # a login that is over
     "Failed to load resource: the server responded with a status of 403",  # and that of a banned account
 )
