@@ -21,12 +21,14 @@ ENCLOSED: Final = (0x1F150, 0x1F170, 0x1F1E6)
 """Where alphabets of white letters on black, and of flags, begin: Unicode's data has no letters for them."""
 
 
-@cache
-def _prototypes() -> dict[int, str]:
+def _read_prototypes() -> dict[int, str]:
     """What each character is taken for, by code point."""
     lines = files("rhythmd.names").joinpath(TABLE).read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines if line and not line.startswith("# ") and line != "#")
     return {ord(character): prototype for prototype, characters in rows for character in characters}
+
+
+PROTOTYPES: Final = _read_prototypes()  # now, because a file is not read on the loop
 
 
 def look(text: str) -> str:
@@ -35,8 +37,8 @@ def look(text: str) -> str:
     What cannot be seen does not count. Letters that look alike count as one before the case is folded, and once more
     after it: `I` is taken for `l`, `CLARA` for `clara`, but `Ciara` is not `Clara`.
     """
-    once = unicodedata.normalize("NFKD", text).translate(_prototypes()).casefold()
-    twice = unicodedata.normalize("NFKD", once).translate(_prototypes())
+    once = unicodedata.normalize("NFKD", text).translate(PROTOTYPES).casefold()
+    twice = unicodedata.normalize("NFKD", once).translate(PROTOTYPES)
     return " ".join("".join(character for character in twice if not _is_invisible(character)).split())
 
 

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rhythm_protocol import control
@@ -62,6 +62,7 @@ def test_each_reads_what_the_other_writes(
 def test_both_refuse_the_same_field(
     form: str, direction: Direction, type_: str, struct: type[Any], values: st.DataObject, tree: object
 ) -> None:
+    assume(not (isinstance(tree, float) and tree.is_integer()))  # the server takes it for the integer
     data = values.draw(data_of(struct))
     spoilt = values.draw(st.sampled_from([*sorted(data), "unknown"]))
     payload = getattr(codec, f"encode_{form}")(type_, data | {spoilt: tree})

@@ -32,7 +32,7 @@ def test_save_writes_a_track_for_each_player(tmp_path: Path) -> None:
 
 def test_save_keeps_every_millisecond(tmp_path: Path) -> None:
     recording = Recording("Salon")
-    times = [90_000, 90_001, 90_007, 90_500, 4_000_000]
+    times = [90_000, 90_001, 90_007, 90_500, 600_000]
     for at_ms in times:
         recording.add("u1", "Clara", at_ms, (0xB0, 1, 64))
     _, events = written(recording, tmp_path)

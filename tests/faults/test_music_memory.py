@@ -19,6 +19,9 @@ SETTINGS: Final = (
     "limits.messages_per_s=1000000",
     "limits.messages_burst=1000000",
     "quota.other_events=1000000000",
+    "limits.frames_per_s=1000000",
+    "limits.bytes_per_s=1000000000",
+    "hub.room_deliveries_per_s=1000000000",
 )
 FLOOD_BYTES: Final = 10_000_000  # even if the listeners shared every byte of it
 BOUND: Final = LISTENERS * 2 * WRITE_BUFFER + 3_000_000

@@ -78,6 +78,7 @@ async def test_bombs_are_refused_and_the_pool_heals(api: Api, clara: User) -> No
     assert found.pop("MIDI, track of two gigabytes") == "taken", (
         "what it claims costs nothing, and what is there is read"
     )
+    assert found.pop("MIDI, notes for years") == "taken", "pauses of years are left out"
     assert set(found.values()) <= {"invalid-file", "file-too-costly"}, found
     assert await outcomes(api, clara, [midi(number) for number in range(30, 50)]) == ["taken"] * 20
 
