@@ -8,17 +8,20 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from time import monotonic
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from rhythmd.bounded import BoundedDict
 from rhythmd.terminal import printable
 
 __all__ = [
     "Histogram",
     "OutageLog",
+    "Repeats",
     "Stats",
     "StatsCollector",
     "auth_log",
@@ -51,6 +54,36 @@ def _add_request_id(record: logging.LogRecord) -> bool:
     return True
 
 
+class Repeats(logging.Filter):
+    """Lets only some lines of one kind through in a while, and counts the others: a flood of them helps nobody.
+
+    Lines are of one kind if their logger wrote them with the same text, whatever stands in its gaps. The first one of
+    the next while says how many were left out.
+
+    Args:
+        most: lines of one kind in a while.
+        while_s: seconds.
+        now: tells the time, in seconds.
+    """
+
+    def __init__(self, most: int = 20, while_s: float = 10.0, now: Callable[[], float] = monotonic) -> None:
+        super().__init__()
+        self._most = most
+        self._while_s = while_s
+        self._now = now
+        self._kinds: BoundedDict[tuple[str, object], list[float]] = BoundedDict(1_000)  # since when, how many
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind, now = (record.name, record.msg), self._now()
+        since, count = self._kinds.get(kind, (now, 0))
+        if now - since >= self._while_s:
+            if count > self._most:
+                record.msg = f"{record.msg} (and {count - self._most:.0f} more like the one before)"
+            since, count = now, 0
+        self._kinds[kind] = [since, count + 1]
+        return count < self._most
+
+
 class _Lines(logging.Formatter):
     """Writes messages of which no line looks like another message, whatever strangers put into it."""
 
@@ -66,6 +99,7 @@ def setup_logging(level: str) -> None:
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Lines(form))
         handler.addFilter(_add_request_id)
+        handler.addFilter(Repeats())
     # Its per-connection lines repeat ours.
     logging.getLogger("websockets").setLevel(logging.WARNING)
 

@@ -1,9 +1,8 @@
 """From a message to its handler: rate, rights, order, and the one place where a message's failure ends."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import monotonic
-from types import coroutine
 from typing import Any, Final
 
 from rhythm_protocol.binary import OP_CONTROL
@@ -12,6 +11,7 @@ from rhythm_protocol.control import Envelope, decode_binary, decode_long_text, d
 from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
 from rhythm_protocol.messages import CLIENT_MESSAGES
 from rhythmd.errors import Refused
+from rhythmd.fairness.metering import metered
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.telemetry import Stats, hub_log
@@ -150,10 +150,10 @@ class Router:
         except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
             _refuse(session, error, envelope.id)
         else:
-            meter.stop()
+            meter.charge_deliveries()
             if isinstance(answer, Coroutine):
                 session.waiting = deque()
-                self._spawn(self._finish(session, envelope, _metered(answer, meter)))
+                self._spawn(self._finish(session, envelope, metered(answer, meter)))
             else:
                 _acknowledge(session, envelope, answer)
 
@@ -189,7 +189,7 @@ def _unknown(_session: Session, payload: bytes) -> None:
 
 
 class _Meter:
-    """Charges a session for what its message causes."""
+    """Charges a session for what its message causes: deliveries, and the loop's time where it had to wait."""
 
     __slots__ = ("_began", "_sent", "_session", "_stats")
 
@@ -203,7 +203,13 @@ class _Meter:
         self._sent = self._stats.deliveries
 
     def stop(self) -> None:
-        """Charge the deliveries since the start."""
+        """The end of a piece between two waits."""
+        self.charge_deliveries()
+        if self._session.peer is not None:
+            self._session.peer.charge(self._began, monotonic())
+
+    def charge_deliveries(self) -> None:
+        """Charge those since the start."""
         deliveries = self._stats.deliveries - self._sent
         session = self._session
         if session.place is not None and deliveries:
@@ -211,31 +217,6 @@ class _Meter:
             room.budget.charge(member, deliveries, len(room.members), self._began)
         if deliveries > DELIVERIES:
             session.bucket.charge(deliveries / DELIVERIES)
-
-    def stop_piece(self) -> None:
-        """The same, and charge the loop's time, which nobody does who waits elsewhere."""
-        self.stop()
-        if self._session.peer is not None:
-            self._session.peer.charge(self._began, monotonic())
-
-
-@coroutine
-def _metered(work: Coroutine[Any, Any, object], meter: _Meter) -> Generator[Any, None, object]:
-    """What `work` returns. Each piece of it between two waits is charged."""
-    failure: BaseException | None = None
-    while True:
-        meter.start()
-        try:
-            waits_for = work.send(None) if failure is None else work.throw(failure)
-        except StopIteration as end:
-            return end.value
-        finally:
-            meter.stop_piece()
-        failure = None
-        try:
-            yield waits_for
-        except BaseException as error:  # noqa: BLE001 - also a cancellation is the work's to handle
-            failure = error
 
 
 def _acknowledge(session: Session, envelope: Envelope, answer: object) -> None:

@@ -76,14 +76,14 @@ class DocsResource:
 
     def __init__(self, table: Sequence[Route[Any]], server: str, most_players: int) -> None:
         self._make = partial(_document, table, server, most_players)
-        self._document: StaticFile | None = None
+        self._document: asyncio.Task[StaticFile] | None = None
         self._files = dict(_load(files("rhythmd") / "web" / DOCS_FOLDER))
 
     async def openapi(self, request: web.BaseRequest) -> web.Response:
         if self._document is None:
             # Off the loop: it takes as long as some hundred notes.
-            self._document = await asyncio.to_thread(self._make)
-        return self._document.answer(request)
+            self._document = asyncio.create_task(asyncio.to_thread(self._make))
+        return (await asyncio.shield(self._document)).answer(request)
 
     async def page(self, request: web.BaseRequest) -> web.Response:
         return self._files["docs.html"].answer(request)

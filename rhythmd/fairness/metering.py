@@ -1,0 +1,56 @@
+"""Charging what waits for something in between: the loop's time for each piece of it."""
+
+from collections.abc import Coroutine, Generator
+from time import monotonic
+from types import coroutine
+from typing import Any, Protocol, TypeVar
+
+from rhythmd.fairness.account import Account
+
+__all__ = ["Meter", "TimeMeter", "metered"]
+
+ResultT = TypeVar("ResultT")
+
+
+class Meter(Protocol):
+    """Is told when a piece of work begins and ends."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class TimeMeter:
+    """Charges an account for the loop's time."""
+
+    __slots__ = ("_account", "_began")
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._began = 0.0
+
+    def start(self) -> None:
+        self._began = monotonic()
+
+    def stop(self) -> None:
+        self._account.charge_work(self._began, monotonic())
+
+
+@coroutine
+def metered(work: Coroutine[Any, Any, ResultT], meter: Meter) -> Generator[Any, None, ResultT]:
+    """What `work` returns. The meter runs whenever `work` does, and not while it waits."""
+    failure: BaseException | None = None
+    while True:
+        meter.start()
+        try:
+            waits_for = work.send(None) if failure is None else work.throw(failure)
+        except StopIteration as end:
+            result: ResultT = end.value
+            return result
+        finally:
+            meter.stop()
+        failure = None
+        try:
+            yield waits_for
+        except BaseException as error:  # noqa: BLE001 - also a cancellation is the work's to handle
+            failure = error
