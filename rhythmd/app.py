@@ -151,6 +151,7 @@ class Server:
             scratch,
             Opener(wiring),
             login_verifier,
+            turns,
         )
         self._listener = Listener(
             config.limits, config.server.trusted_proxies, self._rest.protocol, self._rest.refusal, turns

@@ -126,8 +126,10 @@ class Account:
         """Whether it has been over for too long."""
         return self.flooding_since is not None and now - self.flooding_since > self._prices.flood_s
 
-    def reason(self, now: float) -> str:
-        """Why it has to wait, for the metrics: `input`, `client` or `network`."""
+    def reason(self, now: float) -> str | None:
+        """Why it has to wait, for the metrics: `input`, `client` or `network`. None if it only has much to be read."""
         if self._input_paid_at - now >= self._prices.credit_s:
             return "input"
-        return "client" if self._paid_at - now >= CLIENT_CREDIT_S else "network"
+        if self._paid_at - now >= CLIENT_CREDIT_S:
+            return "client"
+        return "network" if self.network.paid_at - now >= NETWORK_CREDIT_S else None

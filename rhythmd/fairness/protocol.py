@@ -2,11 +2,22 @@
 
 import asyncio
 from time import monotonic
+from typing import Protocol
 
 from rhythmd.fairness.account import Account
 from rhythmd.fairness.turns import Turns
 
 __all__ = ["FairProtocol"]
+
+
+class Source(Protocol):
+    """Where bytes come from: a transport, or what stands before one."""
+
+    def is_closing(self) -> bool: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
 
 
 class FairProtocol(asyncio.Protocol):
@@ -15,15 +26,18 @@ class FairProtocol(asyncio.Protocol):
     Args:
         turns: of all connections.
         account: of this one.
-        transport: its own.
+        source: of its bytes.
     """
 
-    __slots__ = ("_at", "_held", "_turns", "account", "transport")
+    __slots__ = ("_at", "_held", "_source", "_turns", "account")
 
-    def __init__(self, turns: Turns, account: Account, transport: asyncio.Transport) -> None:
-        self.transport = transport
+    counts_bytes = True
+    """Whether bytes are charged, beside frames and the loop's time."""
+
+    def __init__(self, turns: Turns, account: Account, source: Source) -> None:
         self._turns = turns
         self.account = account
+        self._source = source
         self._held: bytes | None = None  # what waits for its turn, from index `_at` on
         self._at = 0
 
@@ -45,11 +59,11 @@ class FairProtocol(asyncio.Protocol):
         account = self.account
         start = monotonic()
         if self._held is not None or not account.may_go_on(start):
-            account.charge_input(start, len(data))
+            account.charge_input(start, len(data) if self.counts_bytes else 0)
             self._hold(data, 0)
             return
         reached = self.work_off(data, 0)
-        account.charge(start, monotonic(), len(data))
+        account.charge(start, monotonic(), len(data) if self.counts_bytes else 0)
         if reached < len(data):
             self._hold(data, reached)
 
@@ -60,15 +74,15 @@ class FairProtocol(asyncio.Protocol):
         if self._held is not None:
             self._held = self._held[self._at :] + data[at:]
             self._at = 0
-        elif not self.transport.is_closing():
+        elif not self._source.is_closing():
             self._held, self._at = data, at
-            self.transport.pause_reading()
+            self._source.pause_reading()
             self._turns.wait(self)
 
     def take_turn(self) -> bool:
         """Implements `Waiter`. What is done here is not charged as work: others had their turn before."""
         held, account = self._held, self.account
-        if held is None or self.transport.is_closing():
+        if held is None or self._source.is_closing():
             return False
         now = monotonic()
         wait_s = account.input_wait_s(now)
@@ -77,7 +91,7 @@ class FairProtocol(asyncio.Protocol):
             return False
         if self._at == len(held):  # a turn of its own, because to read is work, too
             self._held = None
-            self.transport.resume_reading()
+            self._source.resume_reading()
             return False
         self._at = self.work_off(held, self._at)
         account.charge_input(now, 0)

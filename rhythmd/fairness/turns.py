@@ -18,6 +18,8 @@ from rhythmd.telemetry import Stats
 __all__ = ["Turns", "Waiter"]
 
 ROUND_S: Final = 0.002
+TICKETS: Final = 4
+"""Tasks that are called in one round; what they do comes on top of it."""
 NETWORKS: Final = 20_000  # that are remembered; each takes some hundred bytes
 
 
@@ -30,6 +32,21 @@ class Waiter(Protocol):
     def take_turn(self) -> bool:
         """Do a moment's work; whether to have another turn."""
         ...
+
+
+class _Ticket:
+    """Waits in the place of a task, which does its work after the round."""
+
+    __slots__ = ("account", "called")
+
+    def __init__(self, account: Account, called: asyncio.Future[None]) -> None:
+        self.account = account
+        self.called = called
+
+    def take_turn(self) -> bool:
+        if not self.called.done():  # and so not cancelled
+            self.called.set_result(None)
+        return False
 
 
 class Turns:
@@ -72,9 +89,17 @@ class Turns:
 
     def wait(self, waiter: Waiter) -> None:
         """Give `waiter` its turn when those before it have had theirs."""
-        now = monotonic()
-        self._stats.slowed[waiter.account.reason(now)] += 1
+        reason = waiter.account.reason(monotonic())
+        if reason is not None:
+            self._stats.slowed[reason] += 1
         self._enqueue(waiter)
+
+    async def turn(self, account: Account) -> None:
+        """Return when whoever has this account may go on: at once, or when it has its turn."""
+        if not account.may_go_on(monotonic()):
+            ticket = _Ticket(account, self._loop.create_future())
+            self.wait(ticket)
+            await ticket.called
 
     def wait_until_paid(self, waiter: Waiter, wait_s: float) -> None:
         """Give `waiter` its turn in `wait_s` seconds at the earliest."""
@@ -96,10 +121,12 @@ class Turns:
         """Turns for a moment, one network after the other."""
         order, queues = self._order, self._queues
         end = monotonic() + ROUND_S
-        while order:
+        tickets = 0
+        while order and tickets < TICKETS:
             network = order[0]
             queue = queues[network]
             waiter = queue.popleft()
+            tickets += isinstance(waiter, _Ticket)
             if waiter.take_turn():
                 queue.append(waiter)
             order.popleft()

@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Final, cast
 
 from rhythmd.addresses import Networks, canonical_address, customer_network, is_loopback
@@ -17,7 +18,10 @@ from rhythmd.telemetry import net_log
 
 __all__ = ["IncomingConnection", "Listener"]
 
-BACKLOG: Final = 4_096
+BACKLOG: Final = 512
+"""Connections that may wait. All of them are accepted in one turn of the loop."""
+ACCEPT_S: Final = 0.0002
+"""Of the loop's time, which nobody measures."""
 LINGER_S: Final = 1.0
 """For which what a client sends is still read when it was refused, so that a reset does not overtake the answer."""
 MOST_LINGERING: Final = 64
@@ -205,6 +209,8 @@ class IncomingConnection(asyncio.Protocol):
             return False
         self._network = network
         self.account.network = self._listener.turns.network(address)
+        now = monotonic()
+        self.account.charge_work(now, now + ACCEPT_S)
         return True
 
     def gone(self) -> None:

@@ -46,7 +46,18 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
         bot: whether the client calls itself one.
     """
 
-    __slots__ = ("_fast", "_protocol", "_session", "_timer", "_wiring", "address", "bot", "encoding", "write")
+    __slots__ = (
+        "_fast",
+        "_protocol",
+        "_session",
+        "_timer",
+        "_wiring",
+        "address",
+        "bot",
+        "encoding",
+        "transport",
+        "write",
+    )
 
     def __init__(
         self,
@@ -60,6 +71,7 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
         bot: bool,
     ) -> None:
         super().__init__(wiring.turns, account, transport)
+        self.transport = transport
         self._wiring = wiring
         self._protocol = protocol
         self.address = address

@@ -12,6 +12,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.service import Auth
 from rhythmd.avatars.service import Avatars
 from rhythmd.config import Config
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import LoginVerifier
 from rhythmd.ports import Store
@@ -53,6 +54,7 @@ class RestSide:
         scratch: where uploads are until they are answered.
         opener: takes over connections that ask for a socket.
         login_verifier: knows who is behind those.
+        turns: of all connections.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class RestSide:
         scratch: ScratchFolder,
         opener: Opener,
         login_verifier: LoginVerifier,
+        turns: Turns,
     ) -> None:
+        self._turns = turns
         source = RequestSource(config.server)
         origins = Origins(config.server, source)
         self._reports = Reports(config.errors)
@@ -92,7 +96,7 @@ class RestSide:
         docs = DocsResource(table, urls.base, config.rooms.max_players)
         site = _site(page, docs, HealthResource(why_not_ready, metrics), socket)
         paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
-        self._dispatcher = Dispatcher(paths, origins, source, self._reports)
+        self._dispatcher = Dispatcher(paths, origins, source, self._reports, turns)
         self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
         self._server = web.Server(
             self._dispatcher.answer,
@@ -114,7 +118,7 @@ class RestSide:
 
     def protocol(self, accepted: Accepted) -> asyncio.Protocol:
         """aiohttp's protocol for one accepted connection."""
-        return HttpConnection(HttpProtocol(self._server, self._dispatcher), accepted, self._head_s)
+        return HttpConnection(HttpProtocol(self._server, self._dispatcher), accepted, self._turns, self._head_s)
 
     def refusal(self) -> bytes:
         """The answer to a connection that is one too many."""

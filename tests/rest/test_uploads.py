@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from rhythmd.app import Server
 from rhythmd.config import LimitsConfig
+from rhythmd.fairness.turns import Turns
 from rhythmd.rest.serving.call import Call, Input, Route
 from rhythmd.rest.serving.dispatcher import Dispatcher
 from rhythmd.rest.serving.guard import Endpoint, RequestGuard
@@ -26,6 +27,7 @@ from rhythmd.rest.serving.rates import Rates
 from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import RequestSource
 from rhythmd.rest.serving.uploads import Upload, UploadReader
+from rhythmd.telemetry import Stats
 from rhythmd.workers.scratch import ScratchFolder, parts_of
 from tests.conftest import ErrorLog
 from tests.deadline import until, within
@@ -83,7 +85,8 @@ async def url(server: Server, tmp_path: Path) -> AsyncIterator[str]:
         upload = Upload(limit=LIMIT, media_types=("audio/midi",), is_required=is_required)
         route = Route(method="POST", path=path, handler=echo, input=Fields, answer=Echo, upload=upload)
         rows.append(("POST", path, Endpoint(route, guard).handle))
-    dispatcher = Dispatcher(PathMatcher(rows), origins, source, Reports(config.errors))
+    turns = Turns(asyncio.get_running_loop(), LIMITS, Stats())
+    dispatcher = Dispatcher(PathMatcher(rows), origins, source, Reports(config.errors), turns)
     loop = asyncio.get_running_loop()
     factory = partial(web.BaseRequest, loop=loop, client_max_size=LIMITS.body_bytes)
     http = web.Server(dispatcher.answer, request_factory=factory, access_log=None, lingering_time=0.1)

@@ -1,11 +1,14 @@
 """The connection in front of aiohttp's protocol."""
 
 import asyncio
+from time import monotonic
 from typing import Any, Final, Protocol, cast
 
 from aiohttp import hdrs
 
 from rhythmd.fairness.account import Account
+from rhythmd.fairness.protocol import FairProtocol
+from rhythmd.fairness.turns import Turns
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.intake import Intake
 from rhythmd.rest.serving.outlet import Outlet
@@ -19,6 +22,11 @@ LINGER_S: Final = 2.0
 """For which what a client still sends is read and thrown away when its connection has ended, so that it sees the answer
 (RFC 9112, 9.6).
 """
+TURN_S: Final = 0.0005
+"""Of the loop's time; then others have their turn."""
+PART_BYTES: Final = 4_096
+LINES_OF_FRAME: Final = 4
+"""Ends of line in a chunked body that count as one frame: a chunk of one byte costs as much as a frame."""
 HELD_BYTES: Final = 65_536
 """That may come behind a request which is not answered; then the client has to wait."""
 
@@ -45,7 +53,7 @@ class Accepted(Protocol):
         """It is lost."""
 
 
-class HttpConnection(asyncio.Protocol):
+class HttpConnection(FairProtocol):
     """Gives aiohttp's protocol one request after the other, and ends the connection when all is said.
 
     aiohttp gives a client all the time in the world for the head of a request, knows no end of what a client sends but
@@ -54,6 +62,7 @@ class HttpConnection(asyncio.Protocol):
     Args:
         protocol: aiohttp's.
         accepted: the connection.
+        turns: of all connections.
         head_s: seconds in which the head of a request must be here, from its first byte, or from the connection's
             beginning.
 
@@ -62,7 +71,10 @@ class HttpConnection(asyncio.Protocol):
         is_over: the client has ended its side.
     """
 
-    def __init__(self, protocol: HttpProtocol, accepted: Accepted, head_s: float) -> None:
+    counts_bytes = False  # a file has many, and a proxy sends those of many clients
+
+    def __init__(self, protocol: HttpProtocol, accepted: Accepted, turns: Turns, head_s: float) -> None:
+        super().__init__(turns, accepted.account, self)
         self._protocol = protocol
         self.accepted = accepted
         self.peer = Peer(accepted.address, accepted.is_encrypted)
@@ -76,16 +88,42 @@ class HttpConnection(asyncio.Protocol):
         self._head_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._outlet = Outlet(cast(asyncio.Transport, transport), self.peer, self._finish)
+        self._outlet = Outlet(cast(asyncio.Transport, transport), self.peer, self.account, self._finish)
         self._wait_for_head()
         self._protocol.on_answered = self._answered
         self._protocol.connection_made(self._outlet)
 
-    def data_received(self, data: bytes) -> None:
-        if self._outlet is None or self._outlet.is_closing():
-            return
-        self._intake.held += data
-        self._go_on()
+    def work_off(self, data: bytes, at: int) -> int:
+        intake, until = self._intake, monotonic() + TURN_S
+        while at < len(data):
+            if self.is_closing():
+                return len(data)
+            part = data[at : at + PART_BYTES]
+            at += len(part)
+            if intake.is_in_chunks:
+                self.account.frames += part.count(b"\r\n") // LINES_OF_FRAME
+            intake.held += part
+            self._go_on()
+            if monotonic() > until:
+                break
+        return at
+
+    def flooding(self) -> None:
+        if self._outlet is not None:
+            self._outlet.abort()
+
+    # What it waits for its turn with: the connection, which others stop reading for their own reasons
+
+    def is_closing(self) -> bool:
+        return self._outlet is None or self._outlet.is_closing()
+
+    def pause_reading(self) -> None:
+        if self._outlet is not None:
+            self._outlet.wait_for_turn(is_waiting=True)
+
+    def resume_reading(self) -> None:
+        if self._outlet is not None:
+            self._outlet.wait_for_turn(is_waiting=False)
 
     def eof_received(self) -> bool:
         """Whether there is something to answer yet. TLS has no half of a connection, so there it is over."""
@@ -105,6 +143,7 @@ class HttpConnection(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         if self._timer is not None:
             self._timer.cancel()
         self._protocol.connection_lost(exc)

@@ -11,6 +11,8 @@ from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.fairness.metering import TimeMeter, metered
+from rhythmd.fairness.turns import Turns
 from rhythmd.rest.serving.cached import SECURITY, CachedResponse, LastResponse, whole_answer
 from rhythmd.rest.serving.envelope import ApiError, translate
 from rhythmd.rest.serving.origins import Origins
@@ -37,13 +39,17 @@ class Dispatcher:
         origins: of pages that may read answers.
         source: tells which requests came through TLS.
         reports: of failures that nobody expected.
+        turns: of all connections.
     """
 
-    def __init__(self, paths: PathMatcher, origins: Origins, source: RequestSource, reports: Reports) -> None:
+    def __init__(
+        self, paths: PathMatcher, origins: Origins, source: RequestSource, reports: Reports, turns: Turns
+    ) -> None:
         self._paths = paths
         self._origins = origins
         self._source = source
         self._reports = reports
+        self._turns = turns
         self._ids = _ids()
         self.loop = asyncio.get_running_loop()
 
@@ -58,7 +64,7 @@ class Dispatcher:
         if isinstance(transport, Outlet):
             request[PEER] = transport.peer
         try:
-            response = await self._handle(request)
+            response = await self._in_turn(request)
         except Exception as error:  # noqa: BLE001 - the one place where a request's failure ends
             response = self._failed(request, error)
         if response.headers.get(hdrs.CONNECTION) == CLOSE:
@@ -76,6 +82,16 @@ class Dispatcher:
         id_ = next(self._ids)
         headers = (("X-Request-Id", id_), (hdrs.CONNECTION, "close"), *error.all_headers.items())
         return whole_answer(error.code.status, headers, error.body(id_))
+
+    async def _in_turn(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Handle the request when it may be, on the account of whoever sent it, through a proxy or not."""
+        outlet = request.transport
+        if not isinstance(outlet, Outlet):
+            return await self._handle(request)
+        address = self._source.visit(request).address
+        account = outlet.account if address == outlet.peer.address else self._turns.account(address)
+        await self._turns.turn(account)
+        return await metered(self._handle(request), TimeMeter(account))
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         hosts = request.headers.getall(hdrs.HOST, [])

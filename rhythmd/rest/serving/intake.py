@@ -65,6 +65,11 @@ class Intake:
         return bool(self.held) and self._at is not _At.LINE
 
     @property
+    def is_in_chunks(self) -> bool:
+        """Whether a chunked body is under way."""
+        return self._at is _At.CHUNKS or self._at is _At.ANYTHING
+
+    @property
     def is_head_taken(self) -> bool:
         """Whether what was taken last is a head, or its end."""
         return self._at is _At.ANSWER

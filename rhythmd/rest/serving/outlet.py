@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from rhythmd.fairness.account import Account
 from rhythmd.rest.serving.source import Peer
 
 __all__ = ["Outlet"]
@@ -17,17 +18,22 @@ class Outlet(asyncio.Transport):
     Args:
         transport: the connection's.
         peer: the other end.
+        account: of what it costs.
         on_close: called when aiohttp closes it.
     """
 
-    def __init__(self, transport: asyncio.Transport, peer: Peer, on_close: Callable[[], None]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, peer: Peer, account: Account, on_close: Callable[[], None]
+    ) -> None:
         super().__init__()
         self.peer = peer
+        self.account = account
         self._transport = transport
         self._on_close = on_close
         self._is_ended = False
         self._is_paused = False  # aiohttp has enough to do
         self._is_full = False  # too much waits
+        self._is_waiting = False  # others have their turn
         self._is_reading = True
 
     def linger(self) -> None:
@@ -35,7 +41,7 @@ class Outlet(asyncio.Transport):
         self._is_ended = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._is_paused = self._is_full = False
+        self._is_paused = self._is_full = self._is_waiting = False
         self._set_reading()
 
     def end(self) -> None:
@@ -48,10 +54,15 @@ class Outlet(asyncio.Transport):
         self._is_full = is_full
         self._set_reading()
 
+    def wait_for_turn(self, *, is_waiting: bool) -> None:
+        """Whether reading is to wait until the connection has its turn."""
+        self._is_waiting = is_waiting
+        self._set_reading()
+
     def release(self) -> asyncio.Transport:
         """The transport itself, for somebody else, and read from."""
         self._is_ended = True
-        self._is_paused = self._is_full = False
+        self._is_paused = self._is_full = self._is_waiting = False
         self._set_reading()
         return self._transport
 
@@ -91,7 +102,7 @@ class Outlet(asyncio.Transport):
         self._set_reading()
 
     def _set_reading(self) -> None:
-        wanted = not self._is_paused and not self._is_full
+        wanted = not self._is_paused and not self._is_full and not self._is_waiting
         if wanted is not self._is_reading and not self._transport.is_closing():
             self._is_reading = wanted
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()

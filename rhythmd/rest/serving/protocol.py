@@ -134,8 +134,8 @@ class HttpProtocol(RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; the last one says that it is the last."""
         self._finished = request.content
-        if self.is_over and not self._messages:
-            resp.force_close()
+        if (self.is_over and not self._messages) or not request.content.is_eof():
+            resp.force_close()  # to throw away what of a body still comes would cost more than another connection
         result = await super().finish_response(request, resp, start_time)
         self._answered += 1
         if not resp.keep_alive:
