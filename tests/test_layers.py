@@ -14,8 +14,8 @@ ROOT: Final = Path(__file__).parents[1]
 RANKS: Final = (
     ("rhythm_protocol",),
     ("rhythmd.terminal",),
-    ("rhythmd.options",),
-    ("rhythmd.addresses", "rhythmd.bounded", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
+    ("rhythmd.options", "rhythmd.bounded"),
+    ("rhythmd.addresses", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
     ("rhythmd.folders",),
     ("rhythmd.midi", "rhythmd.names"),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),
