@@ -18,7 +18,7 @@ from rhythmd.telemetry import net_log
 
 __all__ = ["IncomingConnection", "Listener"]
 
-BACKLOG: Final = 512
+BACKLOG: Final = 128
 """Connections that may wait. All of them are accepted in one turn of the loop."""
 ACCEPT_S: Final = 0.0002
 """Of the loop's time, which nobody measures."""

@@ -25,8 +25,8 @@ LINGER_S: Final = 2.0
 TURN_S: Final = 0.0005
 """Of the loop's time; then others have their turn."""
 PART_BYTES: Final = 4_096
-LINES_OF_FRAME: Final = 4
-"""Ends of line in a chunked body that count as one frame: a chunk of one byte costs as much as a frame."""
+LINE_BYTES: Final = 10
+"""Where the lines of a chunked body are shorter, each counts as a frame: a chunk of a byte costs as much as one."""
 HELD_BYTES: Final = 65_536
 """That may come behind a request which is not answered; then the client has to wait."""
 
@@ -100,8 +100,8 @@ class HttpConnection(FairProtocol):
                 return len(data)
             part = data[at : at + PART_BYTES]
             at += len(part)
-            if intake.is_in_chunks:
-                self.account.frames += part.count(b"\r\n") // LINES_OF_FRAME
+            if intake.is_in_chunks and (lines := part.count(b"\r\n")) > len(part) // LINE_BYTES:
+                self.account.frames += lines
             intake.held += part
             self._go_on()
             if monotonic() > until:
