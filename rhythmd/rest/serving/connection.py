@@ -27,6 +27,8 @@ TURN_S: Final = 0.0005
 PART_BYTES: Final = 4_096
 LINE_BYTES: Final = 10
 """Where the lines of a chunked body are shorter, each counts as a frame: a chunk of a byte costs as much as one."""
+THROWN_BYTES: Final = 1_024
+"""That are read to be thrown away, and count as a frame."""
 HELD_BYTES: Final = 65_536
 """That may come behind a request which is not answered; then the client has to wait."""
 
@@ -96,7 +98,8 @@ class HttpConnection(FairProtocol):
     def work_off(self, data: bytes, at: int) -> int:
         intake, until = self._intake, monotonic() + TURN_S
         while at < len(data):
-            if self.is_closing():
+            if self._outlet is None or self._outlet.is_closing():
+                self.account.frames += (len(data) - at) // THROWN_BYTES
                 return len(data)
             part = data[at : at + PART_BYTES]
             at += len(part)
@@ -115,7 +118,7 @@ class HttpConnection(FairProtocol):
     # What it waits for its turn with: the connection, which others stop reading for their own reasons
 
     def is_closing(self) -> bool:
-        return self._outlet is None or self._outlet.is_closing()
+        return self._outlet is None or self._outlet.is_gone
 
     def pause_reading(self) -> None:
         if self._outlet is not None:

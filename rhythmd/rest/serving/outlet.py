@@ -41,7 +41,7 @@ class Outlet(asyncio.Transport):
         self._is_ended = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._is_paused = self._is_full = self._is_waiting = False
+        self._is_paused = self._is_full = False
         self._set_reading()
 
     def end(self) -> None:
@@ -53,6 +53,11 @@ class Outlet(asyncio.Transport):
         """Whether what has come is so much that reading is to wait."""
         self._is_full = is_full
         self._set_reading()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is read any more either."""
+        return self._transport.is_closing()
 
     def wait_for_turn(self, *, is_waiting: bool) -> None:
         """Whether reading is to wait until the connection has its turn."""
