@@ -60,13 +60,9 @@ class NetworkAccount:
         """One of its connections was closed for flooding; `closes` of them fill the memory of `memory_s` seconds."""
         self.forgiven_at = max(self.forgiven_at, now) + memory_s / closes
 
-    def is_welcome(self, now: float, memory_s: float) -> bool:
-        """Whether it may open sockets."""
-        return self.forgiven_at - now < memory_s
-
-    def wait_s(self, now: float, memory_s: float) -> int:
-        """Seconds after which it may."""
-        return max(1, ceil(self.forgiven_at - now - memory_s))
+    def kept_out_s(self, now: float, memory_s: float, closes: int) -> int:
+        """Seconds for which it may open no socket: until one flood fewer than its memory holds is remembered."""
+        return max(0, ceil(self.forgiven_at - now - memory_s + memory_s / closes))
 
 
 class Account:
@@ -98,8 +94,18 @@ class Account:
 
     def charge(self, start: float, end: float, size: int) -> None:
         """From `start` to `end` the loop worked for this connection, which sent `size` bytes."""
-        self.charge_work(start, end)
-        self.charge_input(start, size)
+        # Both of the methods below, since each call is felt.
+        prices, network = self._prices, self.network
+        paid_at = self._paid_at
+        self._paid_at = (paid_at if paid_at > start else start) + (end - start) * prices.client
+        paid_at = network.paid_at
+        network.paid_at = (paid_at if paid_at > start else start) + (end - start) * prices.network
+        paid_at = self._input_paid_at
+        if paid_at <= start:
+            paid_at = start
+            self.flooding_since = None
+        self._input_paid_at = paid_at + self.frames * prices.frame + size * prices.byte
+        self.frames = 0
 
     def charge_work(self, start: float, end: float) -> None:
         """The loop worked for this connection from `start` to `end`, before others had their turn."""

@@ -87,6 +87,10 @@ class Turns:
         """A connection of this network was closed for flooding."""
         network.flooded(monotonic(), self._limits.flood_memory_s, self._limits.flood_closes)
 
+    def kept_out_s(self, network: NetworkAccount) -> int:
+        """Seconds for which this network may open no sockets, because too many of its connections were flooding."""
+        return network.kept_out_s(monotonic(), self._limits.flood_memory_s, self._limits.flood_closes)
+
     def wait(self, waiter: Waiter) -> None:
         """Give `waiter` its turn when those before it have had theirs."""
         reason = waiter.account.reason(monotonic())

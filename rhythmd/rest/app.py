@@ -90,6 +90,7 @@ class RestSide:
             origins,
             limits.handshake_s,
             config.rooms.ban_browser_days,
+            turns,
         )
         self._socket = socket
         page = PageResource(source, config.rooms.ban_browser_days)

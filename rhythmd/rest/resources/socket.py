@@ -14,6 +14,7 @@ from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client
 from rhythmd.errors import Refused
 from rhythmd.fairness.account import Account
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.ports import Arrival, Credentials, Identity, LapsedLogin, LoginVerifier, Stranger
 from rhythmd.rest.serving.connection import HttpConnection
 from rhythmd.rest.serving.cookies import bearer_token, remember_browser
@@ -61,6 +62,7 @@ class SocketResource:
         origins: knows other sites' pages.
         identify_s: seconds that it may take to find out who shows credentials.
         browser_days: for which a browser is told from others; 0: it gets no cookie.
+        turns: of all connections.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class SocketResource:
         origins: Origins,
         identify_s: float,
         browser_days: float,
+        turns: Turns,
     ) -> None:
+        self._turns = turns
         self._browser_days = browser_days
         self._traces = traces
         self._identify_s = identify_s
@@ -156,6 +160,10 @@ class SocketResource:
         if not accepted.claim(address):
             headers = {"Retry-After": RETRY_S}
             raise ApiError(ErrorCode.BUSY, "too many connections from this address", headers=headers)
+        wait_s = self._turns.kept_out_s(accepted.account.network)
+        if wait_s:
+            headers = {"Retry-After": str(wait_s)}
+            raise ApiError(ErrorCode.RATE_LIMITED, "too many of this network were closed for flooding", headers=headers)
         transport, early = connection.release()
         opening.begin(transport, accepted.account, address, identity, early, accepted.gone)
         return _NoAnswer()
