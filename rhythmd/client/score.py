@@ -47,5 +47,6 @@ def read_score(path: Path) -> Score:
     except NotReadable as error:
         raise FileError(f"{path} is no MIDI file: {error}") from None
     if not events:
-        raise FileError(f"{path} holds no music")
+        forgiven = "".join(f"\n{warning}" for warning in file.warnings)
+        raise FileError(f"{path} holds no music{forgiven}")
     return Score(events, file.warnings)

@@ -119,8 +119,8 @@ class _Parser:
         if start + _CHUNK.size + _FIELDS.size > self._end:
             raise NotReadable("the header is cut off", start)
         self._format, count, division = _FIELDS.unpack_from(content, start + _CHUNK.size)
-        division = self._check_head(start, division)
         at = self._after_head(start)
+        division = self._check_head(start, 0 if at < start + _CHUNK.size + _FIELDS.size else division)
         self._chunks.append(content[start:at])
         self._read_chunks(at)
         if self._format == 0 and self._tracks > 1:
@@ -198,6 +198,8 @@ class _Parser:
         first = start + _CHUNK.size + _FIELDS.size
         if size != _FIELDS.size:
             self._forgiven.add(_HEADER_SIZE, start + 4)
+            if size < _FIELDS.size and self._is_track(at):  # and what was read of it as a number is none
+                return at
         return first
 
     def _read_chunks(self, at: int) -> None:

@@ -12,6 +12,7 @@ __all__ = ["fit_line", "fit_name", "presentable"]
 
 WORD_BREAKS: Final = re.compile("(?<=[\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b+")
 """Where a line may break in scripts without spaces; keyboards set it, and no reader sees it."""
+NUMBER: Final = re.compile(r"#\s*\d+")
 SPACES: Final = re.compile(r"[^\S\n\r\x0b\x0c\x1c-\x1f\x85\u2028\u2029]+")
 
 
@@ -31,6 +32,8 @@ def fit_name(text: str, field: str) -> str:
     name = fit_line(text, field)
     if not _shows(name):
         raise Refused(ErrorCode.INVALID_FIELD, "expected a name that can be seen", field)
+    if NUMBER.fullmatch(name):
+        raise Refused(ErrorCode.INVALID_FIELD, "# and a number say which member is meant, they are no name", field)
     return name
 
 
@@ -52,7 +55,7 @@ def presentable(text: str, otherwise: str) -> str:
     while index is not None:
         line = _tidy(line[:index] + line[index + 1 :])
         index = problem_at(line)
-    return line if _shows(line) else otherwise
+    return line if _shows(line) and not NUMBER.fullmatch(line) else otherwise
 
 
 def _shows(line: str) -> bool:

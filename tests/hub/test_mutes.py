@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import ChatLine, Error, UserTyping, UserUpdated
+from rhythm_protocol.messages import ChatLine, Error, RoomUpdated, UserTyping, UserUpdated
 from rhythmd.app import Server
 from rhythmd.errors import Refused
 from rhythmd.hub.rooms.members import Player
@@ -228,14 +228,23 @@ async def test_mute_in_a_kept_room_is_stored(
     await assert_heard(member)
 
 
-async def test_owner_who_inherits_a_mute_may_take_it_back(server: Server, connect: Connect, owner: Client) -> None:
-    heir = await connect(server)
-    await heir.join("Salon")
-    await mute(owner, heir)
-    await owner.ask("transfer-owner", {"user": heir.welcome.user.id})
-    assert (await heir.refused("mute", {"user": heir.welcome.user.id, "notes": True})).code == "invalid-field"
-    await mute(heir, heir, on=False)
-    await assert_heard(heir)
+async def test_one_who_is_muted_inherits_last_and_does_not_end_it(
+    server: Server, connect: Connect, owner: Client
+) -> None:
+    muted, other = await connect(server), await connect(server)
+    for client in (muted, other):
+        await client.join("Salon")
+    await mute(owner, muted)
+    assert (await owner.refused("transfer-owner", {"user": muted.welcome.user.id})).code == "not-permitted"
+    await owner.ask("leave-room")
+    while (await muted.expect(RoomUpdated)).room.owner != other.welcome.user.id:
+        pass
+    await other.ask("leave-room")
+    while (await muted.expect(RoomUpdated)).room.owner != muted.welcome.user.id:
+        pass
+    for what, is_on, code in (("notes", True, "invalid-field"), ("notes", False, "not-permitted")):
+        assert (await muted.refused("mute", {"user": muted.welcome.user.id, what: is_on})).code == code
+    assert (await muted.refused("chat-message", {"content": "hello"})).code == "chat-muted"
 
 
 def test_mute_of_a_guest_applies_to_the_address_but_loopback() -> None:

@@ -354,3 +354,9 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
         except NotReadable:
             continue
         assert [at_ms for at_ms, _ in sounds] == sorted(at_ms for at_ms, _ in sounds)
+
+
+def test_header_that_is_too_short_costs_no_track() -> None:
+    file = parse(whole(FIRST + END, head="4d546864 00000004 0000 0001"))
+    assert [event.seconds for event in in_time(file, with_drums=True)] == [0.0, 0.5]
+    assert any("header" in warning for warning in file.warnings)

@@ -13,7 +13,7 @@ from rhythmd.errors import Refused
 from rhythmd.names.rule import fit_line, fit_name, presentable
 
 FIT: Final = (
-    "Clara", "O'Brien", "Dr. 3.14", "#1", "...", "♪", "Zoë 🎹", "Řehoř", "Tʼáá", "Nguyễn Thị Ánh", "Ὀδυσσεύς",
+    "Clara", "O'Brien", "Dr. 3.14", "No. 1", "...", "♪", "Zoë 🎹", "Řehoř", "Tʼáá", "Nguyễn Thị Ánh", "Ὀδυσσεύς",
     "山田 太郎", "ヴィルヘルム", "葛\U000e0100城", "한국어", "สมชาย", "प्रिया", "རྒྱ", "မြွှေ",
     "نَجْوَى", "محمّد", "בְּרֵאשִׁית", "می\u200cخواهم", "خانه\u200cها", "ශ්\u200dරී", "ക്\u200dഷ",
     "രാജന്\u200d", "ಬೆಂಗಳೂರ್\u200c", "ⵜⴰⵎⴰⵣⵉⵖⵜ", "ⵜ\u2d7fⵜ", "ខ្មែរ", "မျှော်", "ပုဂ္ဂိုလ်", "ᠰᠠᠷ\u180eᠠ", "ཧཱུྃ", "אָֽ֑ב",
@@ -37,7 +37,7 @@ UNFIT: Final = (
     "\u31ef", "\ufff9Clara\ufffa", "\ufffb", "\U0001d17a", "\U0001bca0", "\U00013430", "\u2065", "\ufff0",
     "\U000e0fff", "\U000e0100", "木\ufe0f", "\U00016fe4", "Clara\U00016fe4", "\U0001f02c", "\u0888\u200b",
     "\u180e", "Clara\u180e", "ᠰ\u180e", "\u200bខ្មែរ", "a\u0336b\u0336\u200d", "\u0378", "\U0001fffe",
-    "", " ", "\u3000", "\u00a0\u2003",
+    "#1", "# 12", "#007", "", " ", "\u3000", "\u00a0\u2003",
 )  # fmt: skip
 
 LANGUAGES: Final = Path(__file__).with_name("languages.tsv").read_text(encoding="utf-8").splitlines()[1:]

@@ -79,7 +79,22 @@ async def test_empty_lines_before_a_request_are_skipped(server: Server, connect_
 
 @pytest.mark.parametrize(
     "host",
-    [None, "a b/c", "a/b", "a, b", "user@host", "a:b", "[::1", "a:80:80", "http://a", "a?b", "a#b", "a\\b"],
+    [
+        None,
+        "a b/c",
+        "a/b",
+        "a, b",
+        "user@host",
+        "a:b",
+        "[::1",
+        "a:80:80",
+        "a:65536",
+        "a:99999",
+        "http://a",
+        "a?b",
+        "a#b",
+        "a\\b",
+    ],
 )
 @pytest.mark.parametrize("path", ["/ws", "/health/live"])
 async def test_request_without_a_proper_host_is_refused(

@@ -177,12 +177,17 @@ def _other(room: Room, member: Member, reference: str) -> Member:
 
 
 def _muted(room: Room, member: Member, message: Mute) -> Member | str:
-    """The member that is meant, or the id of one who is muted and not there. Nobody mutes themselves."""
+    """The member that is meant, or the id of one who is muted and not there.
+
+    Nobody mutes themselves, nor ends a mute of their own: it is over when whoever imposed it has said.
+    """
     if room.members.of_user(message.user) is None and any(mute.of(message.user) for mute in room.sanctions.mutes):
         return message.user
     target = room.members.find(message.user)
-    if target is member and (False not in (message.notes, message.chat) or True in (message.notes, message.chat)):
+    if target is member and True in (message.notes, message.chat):
         raise Refused(ErrorCode.INVALID_FIELD, "expected somebody else than yourself", "user")
+    if target is member:
+        raise Refused(ErrorCode.NOT_PERMITTED, "somebody else has to end a mute of yours", "user")
     return target
 
 

@@ -237,11 +237,14 @@ def merge_settings(settings: RoomSettings, update: RoomSettingsUpdate) -> RoomSe
 
 
 def transfer_owner(session: Session, message: TransferOwner) -> None:
-    """Make another member the owner."""
+    """Make another member the owner. One who is muted would be so in a room of their own, and could not end it."""
     room, _ = session.require_place()
     if not room.keeper.passes_ownership:
         raise Refused(ErrorCode.NOT_PERMITTED, "a kept room stays its account's")
-    room.set_owner(room.members.find(message.user))
+    heir = room.members.find(message.user)
+    if heir.notes_muted or heir.chat_muted:
+        raise Refused(ErrorCode.NOT_PERMITTED, "this member is muted: end that first", "user")
+    room.set_owner(heir)
 
 
 def _owns(room: Room, user_id: str) -> bool:

@@ -257,6 +257,12 @@ class Roster(dict[int, Member]):
         is_slot = number != reference and number.isascii() and number.isdigit() and len(number) <= SLOT_DIGITS
         return self.get(int(number)) if is_slot else None
 
+    def heir(self) -> Member | None:
+        """The longest present of those who are there, rather one who is not muted."""
+        present = [member for member in self.values() if not member.reconnecting]
+        heard = (member for member in present if not (member.notes_muted or member.chat_muted))
+        return next(heard, present[0] if present else None)
+
     def ignoring(self, user_id: str | None) -> list[Member]:
         """Everybody who is not shown the lines of this user."""
         return [member for member in self.values() if user_id is not None and member.player.ignores(user_id)]

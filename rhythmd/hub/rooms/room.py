@@ -171,7 +171,7 @@ class Room:
         if self.owner is not None or not self.members or self.settings.type is RoomType.LOBBY:
             return
         if self.keeper.passes_ownership:
-            self.set_owner(next((member for member in self.members.values() if not member.reconnecting), None))
+            self.set_owner(self.members.heir())
         else:
             self.changed()
 

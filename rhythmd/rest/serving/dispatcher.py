@@ -28,7 +28,8 @@ __all__ = ["Dispatcher"]
 CLOSE: Final = "close"
 HSTS: Final = "max-age=31536000"
 # RFC 9110, 7.2, and RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 address in brackets.
-HOST: Final = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
+MOST_PORT: Final = 65_535
+HOST: Final = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::0*(?P<port>\d{0,5}))?", re.ASCII)
 
 
 class Dispatcher:
@@ -96,7 +97,7 @@ class Dispatcher:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         hosts = request.headers.getall(hdrs.HOST, [])
         names = hosts if request.raw_path.startswith("/") else [*hosts, named_host(request)]
-        if len(hosts) > 1 or not all(map(HOST.fullmatch, names)):
+        if len(hosts) > 1 or not all(map(_is_host, names)):
             raise ApiError(ErrorCode.BAD_REQUEST, "Host is not a name and perhaps a port")
         _check_framing(request)
         if request.method == hdrs.METH_OPTIONS:
@@ -130,6 +131,11 @@ def _ids() -> Iterator[str]:
     """Ids that no other request has, here or after a restart: a system call for each would be felt."""
     process = secrets.token_hex(4)
     return (f"{process}{number & 0xFFFFFFFF:08x}" for number in count())
+
+
+def _is_host(text: str) -> bool:
+    found = HOST.fullmatch(text)
+    return found is not None and int(found["port"] or 0) <= MOST_PORT
 
 
 def _check_framing(request: web.BaseRequest) -> None:
