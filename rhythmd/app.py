@@ -111,7 +111,7 @@ class Server:
         self._cache = _open_cache(config)
         self._auth = Auth(config.auth, keys, self._store, self._cache, LogMailer(), rooms=config.rooms)
         login_verifier = SocketLoginVerifier(self._auth.authenticator)
-        passwords = RoomPasswords(self._auth.passwords)
+        passwords = RoomPasswords(self._auth.room_passwords)
         self._blobs = open_blobs(config)
         self._live = _live_state(config)
         self._workers = WorkerPool(config.workers)

@@ -242,7 +242,7 @@ class Recheck:
 
 
 class RoomPasswords:
-    """Implements `hub.keeping.keepers.PasswordHasher` with the pool that hashes users' passwords."""
+    """Implements `hub.keeping.keepers.PasswordHasher` with a pool for the passwords of rooms."""
 
     def __init__(self, passwords: Passwords) -> None:
         self._passwords = passwords

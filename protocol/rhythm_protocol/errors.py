@@ -111,7 +111,9 @@ class ErrorCode(StrEnum):
 
     LOGIN_REQUIRED = "login-required", 401, Side.REST, "only a login may do this, and the request shows none"
     WRONG_CREDENTIALS = "wrong-credentials", 401, Side.REST, "there is no such user, or the password is another one"
-    LOCKED_OUT = "locked-out", 429, Side.REST, "too many failed logins; `Retry-After` says how long to wait"
+    LOCKED_OUT = (
+        "locked-out", 429, Side.BOTH, "too many wrong passwords; `Retry-After` or `message` says how long to wait",
+    )  # fmt: skip
     LOGIN_EXPIRED = (
         "login-expired", 401, Side.SOCKET, "the access token has expired; get a new one", "token-expired",
     )  # fmt: skip

@@ -81,6 +81,8 @@ class Auth:
         self._http = OAuthClient(config.oauth_timeout_s)
         self._following: asyncio.Task[None] | None = None
         self.passwords = Passwords(hasher or Argon2Hasher(), config.password_threads, config.password_queue)
+        # Apart, so that guessing the password of a room keeps nobody from logging in.
+        self.room_passwords = Passwords(hasher or Argon2Hasher(), 1, config.password_queue)
         self.auditor = Auditor(store.audit, config.audit_days, config.audit_queue, clock)
         self.notifier = ChangeNotifier()
         self.tickets = Tickets(cache)
@@ -115,3 +117,4 @@ class Auth:
         await self.auditor.stop(timeout_s)
         await self._http.close()
         self.passwords.close()
+        self.room_passwords.close()

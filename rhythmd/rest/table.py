@@ -261,7 +261,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
             method="POST", path=f"{room}/join", handler=changes.join, input=JoinRoom, answer=SeatView, who=Who.GUEST,
             errors=(
                 Code.ROOM_NOT_FOUND, Code.ROOM_FULL, Code.WRONG_PASSWORD, Code.BANNED, Code.GUESTS_NOT_ALLOWED,
-                Code.ROOM_LIMIT,
+                Code.ROOM_LIMIT, Code.LOCKED_OUT,
             ),
         ),
         Route(

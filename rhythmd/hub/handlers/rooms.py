@@ -21,6 +21,7 @@ from rhythm_protocol.messages import (
     TransferOwner,
 )
 from rhythmd.auth.auditor import AuditTrail
+from rhythmd.auth.lockout import Attempt
 from rhythmd.auth.ranks import Act, may, rank_of
 from rhythmd.errors import Refused
 from rhythmd.hub.keeping.catalogue import Catalogue
@@ -40,6 +41,7 @@ __all__ = [
     "check_settings",
     "full_state",
     "merge_settings",
+    "settled",
     "transfer_owner",
 ]
 
@@ -77,10 +79,19 @@ class RoomMessages:
         room = self._live(session, message)
         if room is None:
             return self._join_later(session, message)
+        guess = self._guess(session, room, message.password)
         knows_password = room.keeper.check_password(message.password)
         if isinstance(knows_password, Coroutine):
-            return self._join_checked(session, message, room, knows_password)
+            return self._join_checked(session, message, room, knows_password, guess)
+        if guess is not None and knows_password:
+            guess.succeed()
         return self._enter(session, room, knows_password=knows_password)
+
+    def _guess(self, session: Session, room: Room, password: str | None) -> Attempt | None:
+        """Count a guess at the room's password. Raises Refused when there were too many."""
+        if not room.keeper.has_password:
+            return None
+        return self._sessions.guesses.begin(room.id, session.player.address, password)
 
     async def _join_later(self, session: Session, message: JoinRoom) -> JoinAck:
         """Join a room that has to be looked for, or made."""
@@ -92,11 +103,16 @@ class RoomMessages:
         return await joined if isinstance(joined, Coroutine) else joined
 
     async def _join_checked(
-        self, session: Session, message: JoinRoom, room: Room, check: Coroutine[Any, Any, bool]
+        self,
+        session: Session,
+        message: JoinRoom,
+        room: Room,
+        check: Coroutine[Any, Any, bool],
+        guess: Attempt | None,
     ) -> JoinAck:
         """Join a room whose password is checked with a slow hash."""
         keeper = room.keeper
-        knows_password = await check
+        knows_password = await settled(check, guess)
         self._sessions.require_connected(session)
         if self._registry.by_id(room.id) is not room or room.keeper is not keeper:  # freed, or changed, meanwhile
             return await self._join_later(session, message)
@@ -172,6 +188,19 @@ class RoomMessages:
         if update.name is UNSET or update.name.strip() == room.name:  # an older one may break a rule that came later
             return room.name, settings
         return self._registry.fit_name(update.name, "settings.name"), settings
+
+
+async def settled(check: Coroutine[Any, Any, bool], guess: Attempt | None) -> bool:
+    """What a slow check says. The guess is forgiven if it is right, or was not looked at."""
+    try:
+        knows_password = await check
+    except Refused:
+        if guess is not None:
+            guess.withdraw()
+        raise
+    if guess is not None and knows_password:
+        guess.succeed()
+    return knows_password
 
 
 class Entry(Enum):

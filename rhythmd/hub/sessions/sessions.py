@@ -11,6 +11,8 @@ from rhythm_protocol.close import SLOW, Close
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomLeft
 from rhythmd.addresses import customer_network, is_loopback
+from rhythmd.auth.guesses import RoomGuesses
+from rhythmd.clock import server_ms
 from rhythmd.config import Config
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity, Peer
@@ -109,6 +111,7 @@ class Sessions:
     Attributes:
         ended_logins: logins that ended a moment ago.
         away: the sessions whose client is gone and may come back.
+        guesses: at the passwords of rooms.
         stopping: the server goes down, and takes nothing new.
     """
 
@@ -120,6 +123,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self.away = Away(config.hub.resume_s, config.limits.connections, config.limits.connections_per_address)
         self.ended_logins = EndedLogins()
+        self.guesses = RoomGuesses(config.auth, server_ms)
         self.stopping = False
 
     def __len__(self) -> int:

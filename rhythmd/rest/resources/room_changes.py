@@ -11,7 +11,7 @@ from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
-from rhythmd.hub.handlers.rooms import ENTERED_BY_RANK, Entry, check_admission, check_settings, merge_settings
+from rhythmd.hub.handlers.rooms import ENTERED_BY_RANK, Entry, check_admission, check_settings, merge_settings, settled
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
@@ -101,11 +101,15 @@ class RoomChangesResource:
         user_id = call.known.user_id
         if room.members.of_user(user_id) is None:
             keeper = room.keeper
+            password = call.input.password if keeper.has_password else None
+            guess = self._sessions.guesses.begin(room.id, call.client.address, password)
             knows_password = keeper.check_password(call.input.password)
             if isinstance(knows_password, Coroutine):
-                knows_password = await knows_password
+                knows_password = await settled(knows_password, guess)
                 if self._registry.by_id(room.id) is not room or room.keeper is not keeper:
                     return await self.join(call)  # deleted, freed or changed meanwhile
+            elif guess is not None and knows_password:
+                guess.succeed()
             # From here to the seat nothing waits, so that two can never have the last one.
             entry = check_admission(room, _player(call), knows_password=knows_password)
             room.seats.reserve(user_id)
