@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -220,7 +221,7 @@ async def test_record_into_a_folder_that_cannot_be_written_is_told(
     """The owner gets an error, the room plays on, and what is recorded later is kept."""
     server = await serve("recording.limit=1")
     obstacle = tmp_path / "data" / BLOBS_FOLDER
-    obstacle.rmdir()
+    rmtree(obstacle)  # with what tells whether it can be written
     obstacle.write_text("in the way")
     clara, robert = await enter(connect, server, "Clara", "Robert")
     await clara.ask("record", {"on": True})

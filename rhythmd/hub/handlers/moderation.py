@@ -184,7 +184,7 @@ def _muted(room: Room, member: Member, message: Mute) -> Member | str:
     if room.members.of_user(message.user) is None and any(mute.of(message.user) for mute in room.sanctions.mutes):
         return message.user
     target = room.members.find(message.user)
-    if target is member and True in (message.notes, message.chat):
+    if target is member and (True in (message.notes, message.chat) or False not in (message.notes, message.chat)):
         raise Refused(ErrorCode.INVALID_FIELD, "expected somebody else than yourself", "user")
     if target is member:
         raise Refused(ErrorCode.NOT_PERMITTED, "somebody else has to end a mute of yours", "user")
