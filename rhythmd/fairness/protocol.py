@@ -55,6 +55,10 @@ class FairProtocol(asyncio.Protocol):
         """That has gone on for too long; called until the connection is gone."""
         raise NotImplementedError
 
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        raise NotImplementedError
+
     def data_received(self, data: bytes) -> None:
         account = self.account
         start = monotonic()

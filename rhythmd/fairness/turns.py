@@ -13,7 +13,7 @@ from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.bounded import BoundedDict
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.account import Account, NetworkAccount, Prices
-from rhythmd.telemetry import Stats
+from rhythmd.telemetry import Stats, net_log
 
 __all__ = ["Turns", "Waiter"]
 
@@ -33,6 +33,9 @@ class Waiter(Protocol):
         """Do a moment's work; whether to have another turn."""
         ...
 
+    def abort(self) -> None:
+        """Give up: its turn has failed."""
+
 
 class _Ticket:
     """Waits in the place of a task, which does its work after the round."""
@@ -47,6 +50,9 @@ class _Ticket:
         if not self.called.done():  # and so not cancelled
             self.called.set_result(None)
         return False
+
+    def abort(self) -> None:
+        """Setting a result does not fail."""
 
 
 class Turns:
@@ -131,7 +137,7 @@ class Turns:
             queue = queues[network]
             waiter = queue.popleft()
             tickets += isinstance(waiter, _Ticket)
-            if waiter.take_turn():
+            if _has_more(waiter):
                 queue.append(waiter)
             order.popleft()
             if queue:
@@ -143,3 +149,13 @@ class Turns:
         self.prices.share_among(len(order))
         if order:
             self._loop.call_soon(self._round)
+
+
+def _has_more(waiter: Waiter) -> bool:
+    """Give one its turn. One that fails has no further one, and does not end those of others."""
+    try:
+        return waiter.take_turn()
+    except Exception:  # noqa: BLE001 - as a loop does with a protocol that fails
+        net_log.exception("what a connection sent could not be handled")
+        waiter.abort()
+        return False

@@ -11,6 +11,7 @@ from rhythmd.fairness.account import Account, NetworkAccount, Prices
 from rhythmd.fairness.metering import metered
 from rhythmd.fairness.turns import Turns
 from rhythmd.telemetry import Stats
+from tests.conftest import ErrorLog
 
 NOW = 1_000.0
 LIMITS = LimitsConfig(frames_per_s=100, bytes_per_s=1_000_000, input_burst_s=2.0, client_share=5, network_share=25)
@@ -99,7 +100,12 @@ class Worker:
     def take_turn(self) -> bool:
         self._done.append(self._name)
         self._left -= 1
+        if self._left < 0:
+            raise RuntimeError(self._name)
         return self._left > 0
+
+    def abort(self) -> None:
+        self._done.append(f"{self._name} is given up")
 
 
 @pytest.fixture
@@ -119,6 +125,18 @@ def test_networks_take_turns_however_many_connections_they_have(loop: asyncio.Ab
         loop.call_soon(loop.stop)
         loop.run_forever()
     assert done == ["crowd 0", "single", "crowd 1", "single", "crowd 2", "crowd 0", "crowd 1", "crowd 2"]
+
+
+def test_turn_that_fails_ends_no_other(loop: asyncio.AbstractEventLoop, errors_logged: ErrorLog) -> None:
+    turns, done, network = Turns(loop, LIMITS, Stats()), list[str](), NetworkAccount()
+    for name, number in (("broken", 0), ("whole", 2)):
+        turns.wait(Worker(name, number, network, done))
+    while len(done) < 4:
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    assert done == ["broken", "broken is given up", "whole", "whole"]
+    assert len(errors_logged.texts()) == 1
+    errors_logged.records.clear()
 
 
 def test_task_that_is_called_off_does_not_stop_the_turns(loop: asyncio.AbstractEventLoop) -> None:

@@ -112,6 +112,9 @@ class HttpConnection(FairProtocol):
         return at
 
     def flooding(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
         if self._outlet is not None:
             self._outlet.abort()
 
