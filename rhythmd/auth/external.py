@@ -193,17 +193,19 @@ class External:
                 if account is not None:
                     return account
                 if conflict.field == "email":
-                    await self._take_address(provider, profile.email or "", client)
+                    await self._take_address(provider, profile, client)
                 else:
                     usertag = with_suffix(derive_usertag(profile.name))
         raise Taken("usertag")
 
-    async def _take_address(self, provider: str, email: str, client: Client) -> None:
+    async def _take_address(self, provider: str, profile: ExternalProfile, client: Client) -> None:
         """Take a verified address off the account that has only claimed it. Raises LoginAndLink if it is proved."""
-        claimant = await self._store.accounts.by_email(email)
+        claimant = await self._store.accounts.by_email(profile.email or "")
         if claimant is None:
             return  # It has gone in the meantime.
         if claimant.email_verified:
+            if await self._find(provider, profile) is not None:
+                return  # It is the profile's own: another first login has made it in the meantime.
             raise LoginAndLink
         changes = AccountChanges(updated=self._clock(), email=None, email_verified=False)
         await self._store.accounts.update(claimant.id, changes)

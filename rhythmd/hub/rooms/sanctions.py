@@ -137,7 +137,7 @@ class SanctionList:
         if player.id == one.keys[0]:
             return True
         age_s = time() - one.since
-        is_new = player.since > one.since
+        is_new = int(player.since * 1_000) >= int(one.since * 1_000)  # accounts have milliseconds
         if player.browser and f"{BROWSER}{player.browser}" in one.keys and age_s < self._browser_s:
             return player.guest or is_new or one.guest
         if player.network not in one.keys or age_s >= self._network_s:
