@@ -46,6 +46,12 @@ async def _uploads(attacker: Attacker) -> None:
     picture = (bearer(token or ""), ("Content-Type", "image/png"))
     words.append(request("PUT", f"{API}/users/avatar", _picture(), picture))
 
+    await _again_and_again(attacker, words)
+
+
+async def _again_and_again(attacker: Attacker, words: list[bytes]) -> None:
+    """Each connection asks one of these, as often as it is answered."""
+
     async def one(number: int) -> None:
         line = await attacker.line()
         try:
@@ -61,15 +67,7 @@ async def _uninvited(attacker: Attacker) -> None:
     """The same files from nobody."""
     words = [request("POST", f"{API}/sheet_music/upload", _form(kind), (_FORM,)) for kind in _FORMATS]
 
-    async def one(number: int) -> None:
-        line = await attacker.line()
-        try:
-            while not attacker.is_over:
-                await ask(line, words[number % len(words)])
-        finally:
-            line.leave()
-
-    await attacker.everywhere(one)
+    await _again_and_again(attacker, words)
 
 
 async def _endless(attacker: Attacker) -> None:

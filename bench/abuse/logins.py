@@ -21,14 +21,7 @@ async def _room_passwords(attacker: Attacker) -> None:
     owner.write(message("join-room", {"room": room, "create": True, "password": "no digits", "settings": _PRIVATE}))
     guesses = [message("join-room", {"room": room, "password": f"{n:04}"}, n) for n in range(10_000)]
 
-    async def one(number: int) -> None:
-        line = await attacker.socket()
-        try:
-            await attacker.pace(line, guesses[number * 200 :], ALLOWED_PER_S)
-        finally:
-            line.leave()
-
-    await attacker.everywhere(one, SOCKETS - 1)
+    await _guess(attacker, guesses, SOCKETS - 1, 200)
 
 
 async def _hashed_room_passwords(attacker: Attacker) -> None:
@@ -43,14 +36,20 @@ async def _hashed_room_passwords(attacker: Attacker) -> None:
     line.leave()
     guesses = [message("join-room", {"room": name, "password": f"{n:04}"}, n) for n in range(2_000)]
 
+    await _guess(attacker, guesses, _GUESSERS, 40)
+
+
+async def _guess(attacker: Attacker, guesses: list[bytes], guessers: int, step: int) -> None:
+    """So many sockets say these, each beginning so many further on than the one before."""
+
     async def one(number: int) -> None:
         guesser = await attacker.socket()
         try:
-            await attacker.pace(guesser, guesses[number * 40 :], ALLOWED_PER_S)
+            await attacker.pace(guesser, guesses[number * step :], ALLOWED_PER_S)
         finally:
             guesser.leave()
 
-    await attacker.everywhere(one, _GUESSERS)
+    await attacker.everywhere(one, guessers)
 
 
 def _login(usertag: str, password: str) -> bytes:

@@ -202,7 +202,7 @@ class Connection(PeerConnection[SessionT]):
         possible = self.encoding is Encoding.BINARY and protocol.current_size is None
         self._fast = self._session if possible else None
 
-    # Who speaks, and silence
+    # Its session, and silence
 
     def hand_to(self, session: SessionT) -> None:
         self._session = session
