@@ -6,6 +6,7 @@ from types import coroutine
 from typing import Any, Protocol, TypeVar
 
 from rhythmd.fairness.account import Account
+from rhythmd.fairness.slots import PAYER
 
 __all__ = ["Meter", "TimeMeter", "metered"]
 
@@ -13,7 +14,10 @@ ResultT = TypeVar("ResultT")
 
 
 class Meter(Protocol):
-    """Is told when a piece of work begins and ends."""
+    """Is told when a piece of work begins and ends. `account` is of whoever pays for it, if anybody does."""
+
+    @property
+    def account(self) -> Account | None: ...
 
     def start(self) -> None: ...
 
@@ -23,22 +27,26 @@ class Meter(Protocol):
 class TimeMeter:
     """Charges an account for the loop's time."""
 
-    __slots__ = ("_account", "_began")
+    __slots__ = ("_began", "account")
 
     def __init__(self, account: Account) -> None:
-        self._account = account
+        self.account = account
         self._began = 0.0
 
     def start(self) -> None:
         self._began = monotonic()
 
     def stop(self) -> None:
-        self._account.charge_work(self._began, monotonic())
+        self.account.charge_work(self._began, monotonic())
 
 
 @coroutine
 def metered(work: Coroutine[Any, Any, ResultT], meter: Meter) -> Generator[Any, None, ResultT]:
-    """What `work` returns. The meter runs whenever `work` does, and not while it waits."""
+    """What `work` returns. The meter runs whenever `work` does, and not while it waits.
+
+    To be run in a task of its own: whatever else that waits for is on the same account.
+    """
+    PAYER.set(meter.account)
     failure: BaseException | None = None
     while True:
         meter.start()

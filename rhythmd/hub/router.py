@@ -191,10 +191,11 @@ def _unknown(_session: Session, payload: bytes) -> None:
 class _Meter:
     """Charges a session for what its message causes: deliveries, and the loop's time where it had to wait."""
 
-    __slots__ = ("_began", "_sent", "_session", "_stats")
+    __slots__ = ("_began", "_sent", "_session", "_stats", "account")
 
     def __init__(self, session: Session, stats: Stats) -> None:
         self._session = session
+        self.account = None if session.peer is None else session.peer.account
         self._stats = stats
         self.start()
 
@@ -205,8 +206,8 @@ class _Meter:
     def stop(self) -> None:
         """The end of a piece between two waits."""
         self.charge_deliveries()
-        if self._session.peer is not None:
-            self._session.peer.charge(self._began, monotonic())
+        if self.account is not None:
+            self.account.charge_work(self._began, monotonic())
 
     def charge_deliveries(self) -> None:
         """Charge those since the start."""

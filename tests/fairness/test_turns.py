@@ -155,6 +155,8 @@ def test_task_that_is_called_off_does_not_stop_the_turns(loop: asyncio.AbstractE
 
 
 class CountingMeter:
+    account = None
+
     def __init__(self) -> None:
         self.pieces = 0
         self.is_running = False
