@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from rhythmd.fairness.account import Account
 from rhythmd.fairness.slots import PAYER
+from rhythmd.fairness.turns import Turns
 
 __all__ = ["Meter", "TimeMeter", "metered"]
 
@@ -25,11 +26,11 @@ class Meter(Protocol):
 
 
 class TimeMeter:
-    """Charges an account for the loop's time."""
+    """Charges an account for the loop's time. Without one it does nothing."""
 
     __slots__ = ("_began", "account")
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account | None) -> None:
         self.account = account
         self._began = 0.0
 
@@ -37,18 +38,27 @@ class TimeMeter:
         self._began = monotonic()
 
     def stop(self) -> None:
-        self.account.charge_work(self._began, monotonic())
+        if self.account is not None:
+            self.account.charge_work(self._began, monotonic())
 
 
 @coroutine
-def metered(work: Coroutine[Any, Any, ResultT], meter: Meter) -> Generator[Any, None, ResultT]:
+def metered(work: Coroutine[Any, Any, ResultT], meter: Meter, turns: Turns) -> Generator[Any, None, ResultT]:
     """What `work` returns. The meter runs whenever `work` does, and not while it waits.
 
-    To be run in a task of its own: whatever else that waits for is on the same account.
+    Each piece of it waits for a turn if its account is over its share: what one has started and waits for would else
+    go on all at once, whenever its answers come. To be run in a task of its own: whatever that waits for is on the
+    same account.
     """
-    PAYER.set(meter.account)
+    account = meter.account
+    PAYER.set(account)
     failure: BaseException | None = None
     while True:
+        if account is not None and failure is None and not account.may_go_on(monotonic()):
+            try:
+                yield from turns.turn(account).__await__()
+            except BaseException as error:  # noqa: BLE001 - as below
+                failure = error
         meter.start()
         try:
             waits_for = work.send(None) if failure is None else work.throw(failure)

@@ -2,18 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from rhythmd.auth.errors import Busy, InvalidField
 from rhythmd.auth.passwords import Argon2Hasher, Passwords, check_password
-from rhythmd.config import LimitsConfig
-from rhythmd.fairness.account import Account, NetworkAccount, Prices
-from rhythmd.fairness.metering import TimeMeter, metered
+from rhythmd.fairness.account import NetworkAccount
 from tests.auth.parts import PASSWORD, CountingHasher
 from tests.deadline import until
+from tests.fairness.payers import new_account, paid_by
 
 
 @pytest.fixture
@@ -120,18 +118,14 @@ async def test_hash_given_up_keeps_its_place_until_the_thread_is_free() -> None:
     passwords.close()
 
 
-def paid_by(account: Account, work: Coroutine[Any, Any, str]) -> asyncio.Task[str]:
-    return asyncio.create_task(metered(work, TimeMeter(account)))
-
-
 async def test_hash_for_another_network_is_taken_although_one_has_filled_the_queue() -> None:
     hasher = GatedHasher()
     passwords = Passwords(hasher, threads=1, queue=4)
     hasher.gate.clear()
-    prices, crowd = Prices(LimitsConfig()), NetworkAccount()
-    waiting = [paid_by(Account(prices, crowd), passwords.hash(PASSWORD)) for _ in range(40)]
+    crowd = NetworkAccount()
+    waiting = [paid_by(new_account(crowd), passwords.hash(PASSWORD)) for _ in range(40)]
     await asyncio.sleep(0)
-    other = paid_by(Account(prices, NetworkAccount()), passwords.hash(PASSWORD))
+    other = paid_by(new_account(), passwords.hash(PASSWORD))
     await asyncio.sleep(0)
     hasher.gate.set()
     assert await other

@@ -1,26 +1,11 @@
 """Places that all networks share: one network that wants all of them keeps no other one out."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 import pytest
 
-from rhythmd.config import LimitsConfig
-from rhythmd.fairness.account import Account, NetworkAccount, Prices
-from rhythmd.fairness.metering import TimeMeter, metered
 from rhythmd.fairness.slots import Crowded, FairQueue, FairSlots, paying_network
-
-PRICES = Prices(LimitsConfig())
-
-
-def account() -> Account:
-    """Of a client of a network of its own."""
-    return Account(PRICES, NetworkAccount())
-
-
-def paid_by(payer: Account, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    return asyncio.create_task(metered(work, TimeMeter(payer)))
+from tests.fairness.payers import new_account, paid_by
 
 
 def test_networks_take_turns_and_keep_their_own_order() -> None:
@@ -56,7 +41,7 @@ def test_item_that_is_discarded_is_not_taken() -> None:
 
 
 async def test_other_network_is_let_in_before_a_crowd_that_waits() -> None:
-    slots, crowd, other = FairSlots(1, 4), account(), account()
+    slots, crowd, other = FairSlots(1, 4), new_account(), new_account()
     entered: list[str] = []
 
     async def enter(name: str) -> None:
@@ -95,7 +80,7 @@ async def test_work_of_the_server_itself_is_of_no_network() -> None:
     async def look() -> None:
         seen.append(paying_network())
 
-    payer = account()
+    payer = new_account()
     await paid_by(payer, look())
     await look()
     assert seen == [payer.network, None]

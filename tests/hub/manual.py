@@ -13,6 +13,7 @@ from rhythmd.clock import server_ms
 from rhythmd.config import Config, LimitsConfig, load_config
 from rhythmd.errors import Refused
 from rhythmd.fairness.account import Account, NetworkAccount, Prices
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Encoding, Performance, SheetSource
 from rhythmd.hub.sending.delivery import Delivery
@@ -67,7 +68,9 @@ def bare_hub(
     """A hub that stores no rooms, hashes no password and knows nobody; without `live` a restart finds nothing."""
     nobody, store = cast(Any, None), cast(Store, EmptyStore())
     live, sheets = live or NoLiveState(), sheets or NoSheets()
-    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live, sheets, NoAudit())
+    stats = Stats()
+    turns = Turns(loop, config.limits, stats)
+    return Hub(config, stats, loop, store, nobody, nobody, nobody, live, sheets, NoAudit(), turns)
 
 
 class ManualHub:
