@@ -13,7 +13,8 @@ from rhythm_protocol.messages import CLIENT_MESSAGES
 from rhythmd.errors import Refused
 from rhythmd.fairness.metering import TimeMeter, metered
 from rhythmd.fairness.turns import Turns
-from rhythmd.hub.sessions.session import Session, require_right
+from rhythmd.hub.handlers.relief import is_relief
+from rhythmd.hub.sessions.session import Place, Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.telemetry import Stats, hub_log
 
@@ -126,7 +127,7 @@ class Router:
         row = CLIENT_MESSAGES.get(envelope.type)
         if row is not None and not row.is_rated:
             self._handle_now(session, envelope)
-        elif _within_rate(session, envelope.id) and _within_share(session, envelope.id):
+        elif _within_rate(session, envelope.id):
             if session.waiting is None:
                 self._handle(session, envelope)
             elif len(session.waiting) < MAX_WAITING:
@@ -170,6 +171,8 @@ class Router:
     def _call(self, session: Session, envelope: Envelope) -> object:
         """What the handler of a message that may be sent now returns."""
         message = parse_client(envelope)
+        if not is_relief(message):
+            _require_share(session)
         require_right(session, CLIENT_MESSAGES[envelope.type].right)
         return self.handlers[envelope.type](session, message)
 
@@ -209,7 +212,7 @@ def _unknown(_session: Session, payload: bytes) -> None:
 class _Meter:
     """Charges a session for what its message causes: deliveries, and the loop's time where it had to wait."""
 
-    __slots__ = ("_began", "_sent", "_session", "_stats", "account")
+    __slots__ = ("_began", "_place", "_sent", "_session", "_stats", "account")
 
     def __init__(self, session: Session, stats: Stats) -> None:
         self._session = session
@@ -220,6 +223,7 @@ class _Meter:
     def start(self) -> None:
         self._began = monotonic()
         self._sent = self._stats.deliveries
+        self._place: Place | None = self._session.place
 
     def stop(self) -> None:
         """The end of a piece between two waits."""
@@ -228,12 +232,12 @@ class _Meter:
             self.account.charge_work(self._began, monotonic())
 
     def charge_deliveries(self) -> None:
-        """Charge those since the start."""
+        """Charge those since the start, to the room in which the session is now, or was before."""
         deliveries = self._stats.deliveries - self._sent
         session = self._session
-        if session.place is not None and deliveries:
-            room, member = session.place
-            room.budget.charge(member, deliveries, len(room.members), self._began)
+        place = session.place or self._place
+        if place is not None and deliveries:
+            place.room.budget.charge(session.player, deliveries, len(place.room.members), self._began)
         if deliveries > DELIVERIES:
             session.bucket.charge(deliveries / DELIVERIES)
 
@@ -257,15 +261,10 @@ def _within_rate(session: Session, id_: int | None) -> bool:
     return False
 
 
-def _within_share(session: Session, id_: int | None) -> bool:
-    """Whether the room can bear more of this member. A member over their share is told."""
-    if session.place is None:
-        return True
-    room, member = session.place
-    if not room.budget.refuses(member, monotonic()):
-        return True
-    session.refuse(ErrorCode.RATE_LIMITED, "too much is said in this room, slow down", id_=id_)
-    return False
+def _require_share(session: Session) -> None:
+    """Raise Refused when the room is over its budget, and this member over their share of it."""
+    if session.place is not None and session.place.room.budget.refuses(session.player, monotonic()):
+        raise Refused(ErrorCode.RATE_LIMITED, "too much is said in this room, slow down")
 
 
 def _refuse(session: Session, error: Exception, id_: int | None) -> None:
