@@ -158,9 +158,7 @@ class Member:
     )  # fmt: skip
 
     def __init__(self, occupant: Occupant, slot: int, quota: NoteQuota) -> None:
-        self.occupant = occupant
-        self.player = occupant.player
-        self.delivery = occupant.delivery
+        self.give_to(occupant)
         self.joined_us = server_us()
         self.slot = slot
         self.slot_bytes = slot.to_bytes(2, "little")
@@ -174,6 +172,12 @@ class Member:
         self.refused_period = -1
         self._events = 0
         self._events_period = -1
+
+    def give_to(self, occupant: Occupant) -> None:
+        """Let `occupant` have this place from now on."""
+        self.occupant = occupant
+        self.player = occupant.player
+        self.delivery = occupant.delivery
 
     def rank(self, *, owns: bool) -> Rank:
         """How much this member may decide in the room, which they own or not."""
