@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["tune"]
 
-YOUNG: Final = 10_000
+YOUNG: Final = 5_000
 """New containers after which the youngest are looked at: more than one message makes, and it takes a millisecond."""
 MIDDLE: Final = 20
 OLD: Final = 100

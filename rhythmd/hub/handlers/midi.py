@@ -66,7 +66,7 @@ class Playing:
         room, member = place
         now = server_ms()
         period = now // room.refill_ms
-        if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.other_events):
+        if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.traffic):
             session.close(FLOODING)
             return
         if notes:
