@@ -13,7 +13,7 @@ __all__ = ["Account", "NetworkAccount", "Prices"]
 
 CLIENT_CREDIT_S: Final = 0.1
 """How far ahead of the clock a client's account may be: at 5 % of the loop's time that is 5 ms of work at once."""
-NETWORK_CREDIT_S: Final = 0.06
+NETWORK_CREDIT_S: Final = 0.03
 
 
 class Prices:
