@@ -101,7 +101,7 @@ class Music(Outbound):
         senders: Sequence[object] | None = None,
         left_out: object = None,
     ) -> None:
-        super().__init__()
+        self._binary = self._text = None  # the hot path: a call of the base class is felt
         self._blocks = blocks
         self._texts = {} if texts is None else texts
         self._senders = senders
