@@ -26,6 +26,7 @@ from rhythmd.telemetry import request_id, rest_log
 __all__ = ["Dispatcher"]
 
 CLOSE: Final = "close"
+RETRY: Final = {"Retry-After": "10"}
 HSTS: Final = "max-age=31536000"
 # RFC 9110, 7.2, and RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 address in brackets.
 MOST_PORT: Final = 65_535
@@ -90,7 +91,11 @@ class Dispatcher:
         if not isinstance(outlet, Outlet):
             return await self._handle(request)
         address = self._source.visit(request).address
-        account = outlet.account if address == outlet.peer.address else self._turns.account(address)
+        account = outlet.account
+        if address != outlet.peer.address:
+            if not outlet.serve(address):
+                raise ApiError(ErrorCode.BUSY, "too many requests of this address at once", headers=RETRY)
+            account = self._turns.account(address)
         await self._turns.turn(account)
         return await metered(self._handle(request), TimeMeter(account))
 
