@@ -1,6 +1,7 @@
 """The only place that builds things. `Server.run` is the life of the process, top to bottom."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -94,6 +95,14 @@ def _live_state(config: Config) -> LiveState:
     return MappedLiveState(Path(config.server.data_dir) / LIVE_FOLDER, config.hub.live_mb)
 
 
+def _forget_startup() -> None:
+    """Tell the collector of reference cycles that what is there now stays: else it stops the loop for tens of
+    milliseconds to look at all of it, and more often the more connections come and go.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 class Server:
     """One rhythmd process. Build it inside the event loop that it shall run in.
 
@@ -171,6 +180,7 @@ class Server:
             self._loop.add_signal_handler(number, self.request_stop)
         try:
             await self.start()
+            _forget_startup()
             on_ready(self.url)
             await self._stopped.wait()
             await self.stop()

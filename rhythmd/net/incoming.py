@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Final, Protocol, cast
 
 from rhythmd.addresses import customer_network, is_loopback
+from rhythmd.fairness.account import NetworkAccount
 from rhythmd.fairness.turns import Turns
 from rhythmd.net.encryption import Encryption, NoEncryption
 from rhythmd.net.places import Place, Waiting
@@ -25,6 +26,7 @@ class Reception(Protocol):
     loop: asyncio.AbstractEventLoop
     turns: Turns
     encryption: Encryption | None
+    proxies: NetworkAccount
 
     @property
     def handshake_s(self) -> float: ...
@@ -49,18 +51,19 @@ class IncomingConnection(asyncio.Protocol):
     Attributes:
         address: of who connected or, if that is a trusted proxy that says so, of the client.
         is_encrypted: whether such a proxy says that the client speaks TLS with it.
-        account: of what it costs. Until its client is known, that is nobody's.
+        account: of what it costs. Its network is its client's; while that is not known, that of all such connections.
         place: that it holds.
     """
 
     __slots__ = (
-        "_early", "_is_over", "_is_refused", "_raw", "_reception", "_spent_s", "_starting", "_timer", "_transport",
-        "account", "address", "is_encrypted", "place",
+        "_early", "_is_known", "_is_over", "_is_refused", "_raw", "_reception", "_spent_s", "_starting", "_timer",
+        "_transport", "account", "address", "is_encrypted", "place",
     )  # fmt: skip
 
     def __init__(self, reception: Reception, address: str) -> None:
         self._reception = reception
         self._early = b""
+        self._is_known = False
         self._is_over = False
         self._is_refused = False
         self._raw: socket.socket | None = None  # while it waits for its turn
@@ -69,6 +72,8 @@ class IncomingConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None  # while a PROXY header may come, or a refusal be read
         self._transport: asyncio.Transport | None = None
         self.account = reception.turns.account(LOCAL)
+        if reception.is_trusted(address):
+            self.account.network = reception.proxies
         self.address = address
         self.is_encrypted = False
         self.place: Place | None = None
@@ -83,15 +88,21 @@ class IncomingConnection(asyncio.Protocol):
         self._spent(start)
 
     def take_turn(self) -> bool:
-        """Implements `fairness.turns.Waiter`."""
+        """Implements `fairness.turns.Waiter`. Another turn is its network's, once that is known."""
         start = monotonic()
         raw, self._raw = self._raw, None
         transport = self._transport
         if raw is not None:
             self._open(raw)
-        elif transport is not None and not self._is_over and not transport.is_closing():
-            transport.resume_reading()
-            self._go_on(transport)
+        elif transport is None or self._is_over or transport.is_closing():
+            return False
+        elif self._is_known or self._look_for_header(transport):
+            self._is_known = True
+            if self.account.may_go_on(start):
+                transport.resume_reading()
+                self._go_on(transport)
+            else:
+                self._reception.turns.wait(self)
         self._spent(start)
         return False
 
@@ -121,10 +132,10 @@ class IncomingConnection(asyncio.Protocol):
         if self._is_refused:
             return
         self._early += data
-        if self._timer is not None:
-            start = monotonic()
-            self._look_for_header()
-            self._spent(start)
+        if self._timer is not None and self._transport is not None:
+            # Never at once: a proxy's connections are many, and may all be heard of in the same moment.
+            self._transport.pause_reading()
+            self._reception.turns.wait(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Only when nobody has taken over yet."""
@@ -139,6 +150,7 @@ class IncomingConnection(asyncio.Protocol):
         if self.place is None:
             return False
         if is_loopback(address):
+            self.account.network = self._reception.turns.network(address)
             return True
         if not self.place.claim(customer_network(address)):
             return False
@@ -206,31 +218,28 @@ class IncomingConnection(asyncio.Protocol):
             self.account.charge_work(now, now + self._spent_s)
             self._spent_s = 0.0
 
-    def _look_for_header(self) -> None:
-        transport = self._transport
-        assert transport is not None, "something was read"  # noqa: S101
+    def _look_for_header(self, transport: asyncio.Transport) -> bool:
+        """Whether what came is enough to know the client, and it may go on in this turn already."""
         try:
             header = read_proxy_header(self._early)
         except ProxyHeaderError as error:
             net_log.warning("%s sent a bad PROXY header: %s", self.address, error)
             transport.abort()
-            return
+            return False
         if header is None:
-            return
+            transport.resume_reading()
+            return False
         self._set_timer_off()
         self._early = self._early[header.size :]
         self.is_encrypted = header.is_encrypted
         if header.address is not None:
             self.address = header.address
-        if not self._reception.is_trusted(self.address) and not self.claim(self.address):
-            self._is_refused, self._early = True, b""
-            self.gone()
-            self._reception.refuse(self, transport)
-        elif self.account.may_go_on(monotonic()):
-            self._go_on(transport)
-        else:
-            transport.pause_reading()
-            self._reception.turns.wait(self)
+        if self._reception.is_trusted(self.address) or self.claim(self.address):
+            return True
+        self._is_refused, self._early = True, b""
+        self.gone()
+        self._reception.refuse(self, transport)
+        return False
 
     def _go_on(self, transport: asyncio.Transport) -> None:
         if self._reception.encryption is None:

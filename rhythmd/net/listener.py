@@ -14,6 +14,7 @@ from typing import Final
 
 from rhythmd.addresses import Networks, canonical_address
 from rhythmd.config import LimitsConfig
+from rhythmd.fairness.account import NetworkAccount
 from rhythmd.fairness.turns import Turns
 from rhythmd.net.acceptor import Acceptor
 from rhythmd.net.encryption import Encryption
@@ -55,6 +56,7 @@ class Listener:
         self.http_side = http_factory
         self.loop = asyncio.get_running_loop()
         self.encryption: Encryption | None = None
+        self.proxies = NetworkAccount()
         self.places = Places(limits)
         self._acceptor = Acceptor(self.receive, lambda: turns.is_busy, self.places.make_room)
         self._open: set[IncomingConnection] = set()
