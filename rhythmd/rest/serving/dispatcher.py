@@ -11,6 +11,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.fairness.account import Account
 from rhythmd.fairness.metering import TimeMeter, metered
 from rhythmd.fairness.turns import Turns
 from rhythmd.rest.serving.cached import SECURITY, CachedResponse, LastResponse, whole_answer
@@ -23,7 +24,7 @@ from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PEER, RequestSource, named_host
 from rhythmd.telemetry import request_id, rest_log
 
-__all__ = ["Dispatcher"]
+__all__ = ["ACCOUNT", "Dispatcher"]
 
 CLOSE: Final = "close"
 RETRY: Final = {"Retry-After": "10"}
@@ -31,6 +32,9 @@ HSTS: Final = "max-age=31536000"
 # RFC 9110, 7.2, and RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 address in brackets.
 MOST_PORT: Final = 65_535
 HOST: Final = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::0*(?P<port>\d{0,5}))?", re.ASCII)
+
+ACCOUNT: Final = web.RequestKey("account", Account)
+"""Of the sender of a request, who pays for it and its answer."""
 
 
 class Dispatcher:
@@ -96,6 +100,7 @@ class Dispatcher:
             if not outlet.serve(address):
                 raise ApiError(ErrorCode.BUSY, "too many requests of this address at once", headers=RETRY)
             account = self._turns.account(address)
+        request[ACCOUNT] = account
         await self._turns.turn(account)
         return await metered(self._handle(request), TimeMeter(account))
 
