@@ -55,6 +55,9 @@ class ServerConfig(Section, frozen=True):
 class LimitsConfig(Section, frozen=True):
     connections: Positive = 10_000
     connections_per_address: Positive = 50
+    http_connections: Positive = 1_000
+    keep_alive_s: Seconds = 75.0
+    unread_s: Seconds = 30.0
     message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 65_536
     handshake_s: Seconds = 10.0
     ping_interval_s: Seconds = 20.0

@@ -73,6 +73,11 @@ class Turns:
         self._queues: dict[NetworkAccount, deque[Waiter]] = {}
         self._order: deque[NetworkAccount] = deque()  # the network whose turn it is comes first
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return bool(self._order)
+
     def network(self, address: str) -> NetworkAccount:
         """The account of an address's network. Loopback is a whole machine: each of its connections has its own."""
         if is_loopback(address):
