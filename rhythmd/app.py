@@ -136,7 +136,7 @@ class Server:
             auth.auditor,
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
-        turns = Turns(loop, config.limits, stats)
+        turns = Turns(loop, config.limits, stats, self._hub.memory)
         wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat, turns)
         self._heartbeat = heartbeat
         self._rest = RestSide(
@@ -322,5 +322,5 @@ class Server:
             "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
-        registry.register(StatsCollector(stats, gauges))
+        registry.register(StatsCollector(stats, gauges, hub.memory.by_kind))
         return registry

@@ -10,6 +10,7 @@ from rhythm_protocol.messages import Error, RecordingInfo, RecordingReady, Recor
 from rhythmd.clock import server_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
+from rhythmd.fairness.memory import Memory
 from rhythmd.hub.recording.archive import Claim, RecordingArchive, SavedRecording, Take, file_url
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
@@ -50,6 +51,7 @@ class Recorder:
         sessions: of all clients.
         pacer: of the loop.
         spawn: runs what has to wait.
+        memory: counts what is on tape.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Recorder:
         sessions: Sessions,
         pacer: Pacer,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        memory: Memory,
     ) -> None:
         self._config = config
         self._archive = archive
@@ -67,6 +70,8 @@ class Recorder:
         self._sessions = sessions
         self._pacer = pacer
         self._spawn = spawn
+        self._memory = memory
+        self._on_tape = memory.of("tape")
         self._replay_ms = round(config.replay_minutes * MINUTE_MS)
         self._longest_ms = round(config.max_minutes * MINUTE_MS)
         self._running: dict[Room, _Running] = {}
@@ -184,16 +189,42 @@ class Recorder:
 
     def _bound_memory(self) -> None:
         """Forget replays, the biggest first, while there is too much on tape; then end recordings."""
-        excess = sum(room.deck.size for room in self._registry if room.deck.running) - self._config.memory_bytes
-        if excess <= 0:
-            return
+        self._measure()
+        most = self._config.memory_bytes
+        self._forget_replays(lambda: self._on_tape.bytes > most)
+        self._end_biggest(lambda: self._on_tape.bytes > most)
+
+    def _measure(self) -> None:
+        self._on_tape.measured(sum(room.deck.size for room in self._registry if room.deck.running))
+
+    def forget_replays(self) -> int:
+        """Give up replays while too much waits, the biggest first; how many."""
+        self._measure()
+        return self._forget_replays(lambda: self._memory.excess > 0)
+
+    def _forget_replays(self, is_too_much: Callable[[], bool]) -> int:
+        count = 0
         for deck in sorted((room.deck for room in self._registry), key=attrgetter("size"), reverse=True):
-            if excess > 0:
-                excess -= deck.forget()
+            if not is_too_much():
+                break
+            if freed := deck.forget():
+                self._on_tape.give(freed)
+                count += 1
+        return count
+
+    def end_biggest(self) -> int:
+        """End recordings while too much waits, the biggest first; how many."""
+        return self._end_biggest(lambda: self._memory.excess > 0)
+
+    def _end_biggest(self, is_too_much: Callable[[], bool]) -> int:
+        count = 0
         for room in sorted(self._running, key=attrgetter("deck.size"), reverse=True):
-            if excess > 0:
-                excess -= room.deck.size
-                self.end(room)
+            if not is_too_much():
+                break
+            self._on_tape.give(room.deck.size)
+            self.end(room)
+            count += 1
+        return count
 
 
 def _announce_state(room: Room) -> None:
