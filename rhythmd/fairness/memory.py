@@ -1,6 +1,6 @@
 """One budget of bytes for all that waits for somebody, and who gives something up when there is more.
 
-Whoever keeps something says so in the moment, with one addition, or is measured now and then where that would be felt.
+The keeper of something says so in the moment, with one addition; where that would be felt, it is measured now and then.
 A byte is counted once, though many may wait for it, as far as that is known without asking.
 """
 
