@@ -62,7 +62,7 @@ CHAT_LENGTH: Final = 500
 TIDY_S: Final = 1.0
 PLACE_RESERVED_AFTER: Final = frozenset({ABNORMAL, GOING_AWAY, LOGIN_EXPIRED, SILENT, SLOW, RESTARTING})
 GUEST_LOGS: Final = "guest-logs"
-ROOM_BYTES: Final = 8_192
+ROOM_BYTES: Final = 9_600
 """About what a room takes without its chat and its members."""
 RELOAD_S: Final = 10.0  # a browser says "going away" when its page is loaded again, and when it is closed
 

@@ -84,15 +84,18 @@ def _blocks(tape: Tape) -> Iterator[tuple[Seat, int, bytes]]:
     """Each block's player, base time on the server's clock, and events."""
     seated: dict[int, Seat] = {}
     coming = deque(tape.seats)
-    blocks, at = tape.blocks, 0
-    while at < len(blocks):
-        while coming and coming[0].at <= at:
-            seat = coming.popleft()
-            seated[seat.slot] = seat
-        slot, count, base = _HEAD.unpack_from(blocks, at)
-        start = at + _HEAD.size
-        at = start + count * EVENT_SIZE
-        yield seated[slot], _near(tape.began_ms, base), bytes(blocks[start:at])
+    begin = 0
+    for part in tape.parts():
+        at = 0
+        while at < len(part):
+            while coming and coming[0].at <= begin + at:
+                seat = coming.popleft()
+                seated[seat.slot] = seat
+            slot, count, base = _HEAD.unpack_from(part, at)
+            start = at + _HEAD.size
+            at = start + count * EVENT_SIZE
+            yield seated[slot], _near(tape.began_ms, base), bytes(part[start:at])
+        begin += len(part)
 
 
 def _near(ms: int, wrapped: int) -> int:

@@ -48,7 +48,7 @@ __all__ = ["TRANSITIONS", "Audience", "Backlog", "ControlLog", "Delivery", "Even
 
 NEVER: Final = float("inf")
 NOTHING: Final = b""
-ENTRY_BYTES: Final = 72
+ENTRY_BYTES: Final = 80
 """What a log takes for a message beside the message itself, which it shares with others."""
 
 
