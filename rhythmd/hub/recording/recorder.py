@@ -26,7 +26,7 @@ __all__ = ["Recorder"]
 LOOK_S: Final = 1.0
 MINUTE_MS: Final = 60_000
 MAKING_PER_ROOM: Final = 4
-MAKING_PER_NETWORK: Final = 8
+MAKING_PER_NETWORK: Final = 5
 """Replays that are made into files at the same time: one after the other, so that more would only wait."""
 WORK: Final = 8
 """Bytes that it takes to make a byte of tape into a file, beside the file, which is about as long as the tape."""
