@@ -52,8 +52,8 @@ class Plan(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What came of an attack. Memory is the server's, in bytes, without mapped files but for `peak`; `cpu` its share of a core during the attack.
-    The bytes of the log and of the data folder are those in the end.
+    """What came of an attack. Memory is the server's, in bytes, without mapped files but for `peak`; `cpu` is its share
+    of a core during the attack. The bytes of the log and of the data folder are those in the end.
 
     `settled` is how many seconds after its end memory was back, or None if it did not come back.
     """

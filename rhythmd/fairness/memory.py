@@ -109,6 +109,11 @@ class Memory:
         return {kind: holding.bytes for kind, holding in self._holdings.items()}
 
     @property
+    def given_up(self) -> Mapping[str, int]:
+        """How many things were given up, by the names of the rules."""
+        return self._stats.given_up
+
+    @property
     def network_limit(self) -> int:
         """Bytes of what waits for those of one network who are away."""
         return int(self.limit * NETWORK_SHARE)

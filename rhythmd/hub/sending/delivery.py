@@ -171,12 +171,13 @@ class ControlLog:
 
     Attributes:
         count: how many there were.
-        size: bytes of the frames that are kept.
+        messages: those that are kept, each with the size of its frame.
+        size: of all these frames, in bytes.
         is_agreed: the client counts from where this does; not sure between `restart` and the next confirmation.
     """
 
     __slots__ = (
-        "_asked", "_holding", "_is_given_up", "_limit", "_limit_bytes", "_messages", "count", "is_agreed", "size",
+        "_asked", "_holding", "_is_given_up", "_limit", "_limit_bytes", "count", "is_agreed", "messages", "size",
     )  # fmt: skip
 
     def __init__(self, limit: int, limit_bytes: int, holding: Holding) -> None:
@@ -187,14 +188,14 @@ class ControlLog:
         self._limit_bytes = limit_bytes
         self._holding = holding
         # With their sizes. An empty deque takes 600 bytes, of each idle connection.
-        self._messages: list[tuple[Outbound, int]] = []
+        self.messages: list[tuple[Outbound, int]] = []
         self._is_given_up = False
         self._asked = 0
 
     @property
     def is_confirmed(self) -> bool:
         """Whether the client has got all of them."""
-        return not self._messages and not self._is_given_up
+        return not self.messages and not self._is_given_up
 
     # Nothing is added to a message to count it, no sequence number: a frame stays the same bytes for all listeners.
     # Both sides count what goes by, and the pong to a ping brings the client's count back.
@@ -204,15 +205,15 @@ class ControlLog:
         self.count += 1
         if self._is_given_up:
             return
-        self._messages.append((message, size))
+        self.messages.append((message, size))
         self.size += size
         self._holding.take(ENTRY_BYTES + message.keep(size))
-        while self.size > self._limit_bytes or len(self._messages) > self._limit:
+        while self.size > self._limit_bytes or len(self.messages) > self._limit:
             self._forget(1)
 
     def _forget(self, number: int) -> None:
-        messages = self._messages[:number]
-        del self._messages[:number]
+        messages = self.messages[:number]
+        del self.messages[:number]
         self.size -= sum(size for _, size in messages)
         self._holding.give(sum(ENTRY_BYTES + message.drop() for message, _ in messages))
 
@@ -221,9 +222,9 @@ class ControlLog:
 
         The client misses nothing as long as it stays. One that comes back gets its room as it is, as after `restart`.
         """
-        had_some = bool(self._messages)
+        had_some = bool(self.messages)
         self._is_given_up = True
-        self._forget(len(self._messages))
+        self._forget(len(self.messages))
         return had_some
 
     def to_confirm(self) -> int | None:
@@ -237,20 +238,20 @@ class ControlLog:
         """The client has got so many of them; a number that cannot be is ignored."""
         if received <= self.count:
             self.is_agreed = True
-            self._forget(max(0, len(self._messages) - (self.count - received)))
+            self._forget(max(0, len(self.messages) - (self.count - received)))
             if received == self.count:
                 self._is_given_up = False
 
     def after(self, received: int) -> list[Outbound] | None:
         """The messages after the first `received`; None when they are not all here."""
         missed = self.count - received
-        if not 0 <= missed <= len(self._messages):
+        if not 0 <= missed <= len(self.messages):
             return None
-        return [message for message, _ in self._messages[len(self._messages) - missed :]]
+        return [message for message, _ in self.messages[len(self.messages) - missed :]]
 
     def restart(self) -> None:
         """Begin to count anew. A client that does not learn of it may still come with its old count."""
-        self._forget(len(self._messages))
+        self._forget(len(self.messages))
         self.count = 0
         self._asked = -1
         self.is_agreed = self._is_given_up = False
