@@ -32,29 +32,32 @@ KINDS: Final[Mapping[str, str]] = {
     "body": "bodies of requests",
 }
 """What may wait. These are the values of `kind` in the metrics."""
+LEAVING: Final = frozenset({"recording"})
+"""What is on its way out, as fast as it can: shown, but no reason to give up anything else."""
 
 
 class Holding:
     """What is held of one kind, in bytes."""
 
-    __slots__ = ("_memory", "bytes")
+    __slots__ = ("_memory", "_weight", "bytes")
 
-    def __init__(self, memory: "Memory") -> None:
+    def __init__(self, memory: "Memory", *, is_leaving: bool) -> None:
         self._memory = memory
+        self._weight = 0 if is_leaving else 1
         self.bytes = 0
 
     def take(self, size: int) -> None:
         """So much more is held."""
         memory = self._memory
         self.bytes += size
-        memory.total += size
+        memory.total += size * self._weight
         if memory.total > memory.limit:
             memory.relieve_soon()
 
     def give(self, size: int) -> None:
         """So much is held no more."""
         self.bytes -= size
-        self._memory.total -= size
+        self._memory.total -= size * self._weight
 
     def measured(self, size: int) -> None:
         """So much is held in all: of what is looked at now and then."""
@@ -82,7 +85,7 @@ class Memory:
         stats: counts what was given up.
 
     Attributes:
-        total: bytes that are held.
+        total: bytes that are held, without what is leaving.
         limit: bytes that may be.
     """
 
@@ -90,7 +93,7 @@ class Memory:
         self._loop = loop
         self._stats = stats
         self._is_due = False
-        self._holdings = {kind: Holding(self) for kind in KINDS}
+        self._holdings = {kind: Holding(self, is_leaving=kind in LEAVING) for kind in KINDS}
         self.total = 0
         self.limit = limit
         self._rules: tuple[Rule, ...] = ()

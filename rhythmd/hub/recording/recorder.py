@@ -29,7 +29,7 @@ MAKING_PER_ROOM: Final = 4
 MAKING_PER_NETWORK: Final = 5
 """Replays that are made into files at the same time: one after the other, so that more would only wait."""
 WORK: Final = 8
-"""Bytes that it takes to make a byte of tape into a file, beside the file, which is about as long as the tape."""
+"""Bytes that it takes to make a byte of tape into a file; one is made at a time."""
 ALL: Final = 0
 """Before anything on the server's clock."""
 
@@ -157,7 +157,8 @@ class Recorder:
         """Raise Refused when the room, or the network of who asks, has to wait until others are made."""
         of_room = sum(making.room is room for making in self._making.values())
         of_network = sum(making.network == network for making in self._making.values())
-        if of_room >= MAKING_PER_ROOM or of_network >= MAKING_PER_NETWORK or self._memory.excess > 0:
+        is_full = self._memory.excess > 0 or self._in_making.bytes > self._config.memory_bytes
+        if is_full or of_room >= MAKING_PER_ROOM or of_network >= MAKING_PER_NETWORK:
             raise Refused(ErrorCode.RECORDING_LIMIT, "other recordings are still being made, try again later")
 
     def _network(self, user_id: str) -> str:
@@ -244,8 +245,7 @@ class Recorder:
         shared = {id(part) for room in {one.room for one in making} for part in room.deck.parts()}
         parts = {id(part): len(part) for one in making for tape in one.take.tapes for part in tape.parts()}
         own = sum(size for number, size in parts.items() if number not in shared)
-        sizes = [one.size for one in making]
-        self._in_making.measured(own + sum(sizes) + WORK * max(sizes, default=0))
+        self._in_making.measured(own + WORK * max((one.size for one in making), default=0))
 
     def forget_replays(self) -> int:
         """Give up replays while too much waits, the biggest first; how many."""
