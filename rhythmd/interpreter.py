@@ -12,7 +12,7 @@ __all__ = ["tune"]
 YOUNG: Final = 5_000
 """New containers after which the youngest are looked at: more than one message makes, and it takes a millisecond."""
 MIDDLE: Final = 20
-OLD: Final = 100
+OLD: Final = 10
 """Searches of the middle-aged before all are looked at: that stops everything for some 0.1 us an object."""
 SWITCH_S: Final = 0.0005
 """For which a thread that works may keep the interpreter's lock when the loop wants it; 5 ms by default."""
