@@ -326,5 +326,5 @@ class Server:
             "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
-        registry.register(StatsCollector(stats, gauges))
+        registry.register(StatsCollector(stats, gauges, hub.memory.by_kind))
         return registry

@@ -83,6 +83,7 @@ class LimitsConfig(Section, frozen=True):
     body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     body_s: Seconds = 10.0
     upload_s: Seconds = 60.0
+    memory_mb: Annotated[int, Meta(ge=1, le=1_048_576)] = 512
     performances: Annotated[int, Meta(ge=0)] = 50
     performance_events_per_s: Positive = 1_000
 
