@@ -27,6 +27,10 @@ class Browser:
         port: of the server.
         source: the address.
         refused: counts what was refused, by status.
+
+    Attributes:
+        token: of the login, if there is one.
+        accepted_files: that were uploaded.
     """
 
     def __init__(self, host: str, port: int, source: str, refused: Counter[str]) -> None:
@@ -37,6 +41,7 @@ class Browser:
         self._idle: deque[Line] = deque()
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self.token: str | None = None
+        self.accepted_files = 0
 
     async def get(self, path: str) -> bytes:
         """The body of the answer."""
@@ -55,7 +60,8 @@ class Browser:
         head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
         body = head + content + f"\r\n--{mark}--\r\n".encode()
         headers = (("Content-Type", f"multipart/form-data; boundary={mark}"), *self._headers())
-        await self._ask(request("POST", f"{API}/{path}", body, headers))
+        if await self._ask(request("POST", f"{API}/{path}", body, headers)):
+            self.accepted_files += 1
 
     async def load(self) -> int:
         """Load the page and everything that it names; how many files that are."""

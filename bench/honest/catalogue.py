@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from bench.honest import meeting, playing
+from bench.honest import library, meeting, playing
 from bench.honest.stage import Load
 
 __all__ = ["LOADS"]
 
-LOADS: Final[dict[str, Load]] = {**playing.LOADS, **meeting.LOADS}
+LOADS: Final[dict[str, Load]] = {**playing.LOADS, **meeting.LOADS, **library.LOADS}

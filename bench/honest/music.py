@@ -12,14 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from bench.abuse.words import MASK
+from bench.abuse.words import MASK, message
 from bench.honest.people import Person
 from bench.load.frames import whole_frames
 from bench.load.sender import Sender
 from rhythm_protocol.binary import OP_MIDI, encode_midi
 from rhythm_protocol.midi import EVENT_SIZE, MidiEvent
 from rhythm_protocol.websocket import BINARY, client_frame
-from rhythmd.client.codec import encode_binary
 
 __all__ = ["Heard", "Turn", "blocks_of", "notes", "perform", "saying"]
 
@@ -38,13 +37,13 @@ class Turn(NamedTuple):
         due: seconds.
         person: their number in the programme.
         events: what is played; empty if something else is sent.
-        payload: a binary message that is no music.
+        frame: a message that is no music.
     """
 
     due: float
     person: int
     events: tuple[MidiEvent, ...] = ()
-    payload: bytes = b""
+    frame: bytes = b""
 
 
 def notes(due: float, person: int, events: Iterable[MidiEvent]) -> Turn:
@@ -53,8 +52,8 @@ def notes(due: float, person: int, events: Iterable[MidiEvent]) -> Turn:
 
 
 def saying(due: float, person: int, type_: str, data: dict[str, Any]) -> Turn:
-    """A control message that wants no answer."""
-    return Turn(due, person, payload=encode_binary(type_, data))
+    """A control message of `rhythm.v1` that wants no answer."""
+    return Turn(due, person, frame=message(type_, data))
 
 
 _NONE: Final = np.zeros(0)
@@ -115,15 +114,21 @@ def _frames(people: Sequence[Person], turns: Sequence[Turn], server_now_ms: floa
     frames, book = [], _Book()
     for turn in turns:
         person = people[turn.person]
-        payload = turn.payload
+        frame = turn.frame
         if turn.events:
             base = int(server_now_ms + turn.due * 1e3) % _WRAP
             while (person.room, person.slot, base) in book:
                 base = (base + 1) % _WRAP
             book[person.room, person.slot, base] = _Sent(turn.due, len(turn.events))
-            payload = encode_midi(base, turn.events)
-        frames.append(client_frame(BINARY, payload, MASK))
+            frame = _music(person, base, turn.events)
+        frames.append(frame)
     return frames, book
+
+
+def _music(person: Person, base: int, events: Sequence[MidiEvent]) -> bytes:
+    if person.is_binary:
+        return client_frame(BINARY, encode_midi(base, events), MASK)
+    return person.frame("midi-event", {"time": base, "events": [list(event) for event in events]})
 
 
 def _heard_by(person: Person, book: _Book, start: float) -> Heard:
@@ -158,4 +163,4 @@ async def perform(people: Sequence[Person], turns: Iterable[Turn]) -> Heard:
 
 
 def _heard_by_all(people: Sequence[Person], book: _Book, start: float) -> Heard:
-    return Heard.of_all([_heard_by(person, book, start) for person in people])
+    return Heard.of_all([_heard_by(person, book, start) for person in people if person.is_binary])

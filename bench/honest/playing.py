@@ -11,6 +11,7 @@ from bench.honest.black import PIECES, write
 from bench.honest.music import Heard, Turn, blocks_of, notes, perform
 from bench.honest.people import Person, Room
 from bench.honest.stage import Load, Stage
+from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.midi import (
     CHANNEL_PRESSURE,
     CONTROL_CHANGE,
@@ -99,7 +100,8 @@ async def _gathered(stage: Stage) -> None:
         for seat in range(_A_ROOM):
             keys = _BOT_KEYS if seat < _BOTS and "allow_black_midi" in room.settings else _PLAYER_KEYS
             turns += _messages(len(people), keys, stage.seconds, random)
-            people.append(await stage.person(f"203.0.113.{1 + len(people)}", room))
+            protocol = SUBPROTOCOL_JSON if seat % 4 == 3 else SUBPROTOCOL_BINARY
+            people.append(await stage.person(f"203.0.113.{1 + len(people)}", room, protocol=protocol))
     stage.heard.append(await perform(people, turns))
 
 

@@ -11,10 +11,9 @@ from msgspec import Struct
 
 from bench.honest.catalogue import LOADS
 from bench.honest.music import Heard
-from bench.honest.stage import Stage
+from bench.honest.stage import House, Stage
 from bench.metrics import hindered
 from bench.options import Cores
-from bench.servers import RHYTHMD, running
 from bench.statistics import Summary, summarise
 from bench.system import pinned
 
@@ -47,7 +46,7 @@ class Outcome(Struct, frozen=True):
 
 async def _act(name: str, stage: Stage) -> Outcome:
     await LOADS[name].act(stage)
-    hindrances = await asyncio.to_thread(hindered, stage.server)
+    stage.hindrances.update(await asyncio.to_thread(hindered, stage.server))
     refused = Counter(stage.refused)
     for person in stage.people:
         refused.update(person.errors)
@@ -60,16 +59,17 @@ async def _act(name: str, stage: Stage) -> Outcome:
         arrived=heard.arrived,
         delays=summarise(heard.delays),
         lateness=summarise(heard.lateness),
-        hindrances=hindrances,
+        hindrances=dict(stage.hindrances),
         refused=dict(refused),
     )
 
 
 def go_well(name: str, seconds: float, cores: Cores, settings: Sequence[str] = ()) -> Outcome:
     """Run one load. Raises Refused, RuntimeError, TimeoutError or OSError when it cannot go on."""
-    with (
-        tempfile.TemporaryDirectory(prefix="honest-") as folder,
-        running(RHYTHMD, settings, cores.server) as server,
-        pinned(cores.load),
-    ):
-        return uvloop.run(_act(name, Stage(server, seconds, Path(folder))))
+    with tempfile.TemporaryDirectory(prefix="honest-") as folder:
+        house = House(Path(folder), settings, cores.server)
+        try:
+            with pinned(cores.load):
+                return uvloop.run(_act(name, Stage(house, seconds, Path(folder))))
+        finally:
+            house.stop()

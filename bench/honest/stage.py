@@ -3,8 +3,8 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,11 +13,38 @@ from bench.honest.browser import Browser
 from bench.honest.music import Heard
 from bench.honest.people import Person, Room
 from bench.load.client import proxy_line
-from bench.servers import Running
+from bench.metrics import hindered
+from bench.servers import RHYTHMD, Running, running
+from rhythm_protocol.control import SUBPROTOCOL_BINARY
 
-__all__ = ["Load", "Stage"]
+__all__ = ["House", "Load", "Stage"]
 
 _PIECE: Final = 65_536
+
+
+class House:
+    """Has a server, which may be stopped and started again on the same port and with the same data.
+
+    Args:
+        folder: of its data.
+        settings: `section.key=value`.
+        core: the only one that it may use.
+    """
+
+    def __init__(self, folder: Path, settings: Sequence[str], core: int | None) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._core = core
+        self._open = ExitStack()
+
+    def start(self, port: int = 0) -> Running:
+        """Raises RuntimeError."""
+        server = running(RHYTHMD, self._settings, self._core, folder=self._folder, port=port)
+        return self._open.enter_context(server)
+
+    def stop(self) -> None:
+        """As for an update."""
+        self._open.close()
 
 
 class Stage:
@@ -25,6 +52,7 @@ class Stage:
 
     Attributes:
         server: that runs now.
+        hindrances: whom an earlier one refused, slowed or closed.
         seconds: for which there is music.
         folder: for files.
         refused: requests by the status of the answer, and how often.
@@ -32,8 +60,10 @@ class Stage:
         people: everybody who came with a socket.
     """
 
-    def __init__(self, server: Running, seconds: float, folder: Path) -> None:
-        self.server = server
+    def __init__(self, house: House, seconds: float, folder: Path) -> None:
+        self._house = house
+        self.server = house.start()
+        self.hindrances: Counter[str] = Counter()
         self.seconds = seconds
         self.folder = folder
         self.refused: Counter[str] = Counter()
@@ -41,13 +71,25 @@ class Stage:
         self.people: list[Person] = []
         self._browsers: list[Browser] = []
 
-    async def person(self, source: str, room: Room | None = None, token: str | None = None) -> Person:
+    async def person(
+        self,
+        source: str,
+        room: Room | None = None,
+        token: str | None = None,
+        protocol: str = SUBPROTOCOL_BINARY,
+    ) -> Person:
         """Somebody with a socket, in a room if one is named. Raises Refused, TimeoutError or OSError."""
-        person = await Person.arrive(self.server.host, self.server.port, source, token)
+        person = await Person.arrive(self.server.host, self.server.port, source, token, protocol)
         self.people.append(person)
         if room is not None:
             await person.enter(room)
         return person
+
+    async def restart(self) -> None:
+        """Stop the server, and start it again."""
+        self.hindrances.update(await asyncio.to_thread(hindered, self.server))
+        await asyncio.to_thread(self._house.stop)
+        self.server = await asyncio.to_thread(self._house.start, self.server.port)
 
     def browser(self, source: str) -> Browser:
         """Somebody's browser."""
