@@ -230,7 +230,11 @@ class StatsCollector(Collector):
         for name, text, counts in (
             ("refusals", "Refused messages by code", stats.refusals),
             ("closes", "Sockets closed by the server, by name", stats.closes),
-            ("slowed", "Times that a connection had to wait for its turn, by whose limit it was", stats.slowed),
+            (
+                "slowed",
+                "Times that a connection waited 50 ms or more for its turn, by whose limit it was",
+                stats.slowed,
+            ),
         ):
             family = CounterMetricFamily(f"rhythmd_{name}", text, labels=["code"])
             for code, count in counts.items():
