@@ -45,13 +45,15 @@ class Outcome(Struct, frozen=True):
 
 
 async def _act(name: str, stage: Stage) -> Outcome:
-    await LOADS[name].act(stage)
-    stage.hindrances.update(await asyncio.to_thread(hindered, stage.server))
+    try:
+        await LOADS[name].act(stage)
+        stage.hindrances.update(await asyncio.to_thread(hindered, stage.server))
+    finally:
+        stage.leave()
     refused = Counter(stage.refused)
     for person in stage.people:
         refused.update(person.errors)
     heard = Heard.of_all(stage.heard)
-    stage.leave()
     return Outcome(
         name=name,
         people=len(stage.people),
