@@ -120,8 +120,9 @@ class Server:
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         sheets = sheets or LibrarySheets(self._library)
         audit = RoomAudit(auth.auditor)
+        turns = Turns(loop, config.limits, stats)
         self._hub = Hub(
-            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit
+            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit, turns
         )
         watcher = AccountWatcher(self._hub, auth.traces)
         self._auth.notifier.add(watcher)
@@ -136,7 +137,6 @@ class Server:
             auth.auditor,
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
-        turns = Turns(loop, config.limits, stats)
         wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat, turns)
         self._heartbeat = heartbeat
         self._rest = RestSide(

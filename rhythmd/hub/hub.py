@@ -27,6 +27,7 @@ from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.auth.auditor import AuditTrail
 from rhythmd.clock import server_us
 from rhythmd.config import Config
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.handlers.chat import typing
 from rhythmd.hub.handlers.commands import ChatMessages
 from rhythmd.hub.handlers.midi import Playing
@@ -107,6 +108,7 @@ class Hub:
         live: LiveState,
         sheets: SheetSource,
         audit: AuditTrail,
+        turns: Turns,
     ) -> None:
         self._config = config
         self._stats = stats
@@ -126,7 +128,7 @@ class Hub:
         self._sheets = Sheets(sheets, self.conductor, self.sessions)
         self._playing = Playing(stats)
         handlers, most = self._handlers(verifier, audit), config.limits.control_bytes
-        self.router = Router(handlers, self._fast(), self.sessions, self._spawn, stats, most)
+        self.router = Router(handlers, self._fast(), self.sessions, self._spawn, stats, most, turns)
         self.on_binary: Callable[[Session, bytes], None] = self.router.route_binary
         self.on_text: Callable[[Session, str], None] = self.router.route_text
 

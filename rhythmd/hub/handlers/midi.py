@@ -117,14 +117,10 @@ def _check(payload: bytes) -> int:
     size = len(payload)
     if size <= HEAD_SIZE or size % EVENT_SIZE:
         raise MalformedMessage(f"a MIDI message is 5 + n x 5 bytes, got {size}")
-    if size > HEAD_SIZE + FEW * EVENT_SIZE:
-        return _check_many(payload)
-    return _check_each(payload)
-
-
-def _check_each(payload: bytes) -> int:
+    if size > HEAD_SIZE + FEW * EVENT_SIZE and _are_valid(payload):
+        return _count_note_ons(payload)
     notes = 0
-    for at in range(HEAD_SIZE + 2, len(payload), EVENT_SIZE):
+    for at in range(HEAD_SIZE + 2, size, EVENT_SIZE):
         status = payload[at]
         data2 = payload[at + 2]
         if payload[at + 1] > 0x7F or data2 > 0x7F or status not in _STATUS:
@@ -137,21 +133,29 @@ def _check_each(payload: bytes) -> int:
     return notes
 
 
-def _check_many(payload: bytes) -> int:
-    """The same for all events at once, each as one bit of a number."""
+# All events at once, each as one bit of a number.
+
+
+def _are_valid(payload: bytes) -> bool:
+    """Raises MalformedMessage (`too-large`) if they are too many to be looked at."""
     if len(payload) > HEAD_SIZE + MAX_MESSAGE_EVENTS * EVENT_SIZE:
         raise MalformedMessage(f"a MIDI message has at most {MAX_MESSAGE_EVENTS} events", ErrorCode.TOO_LARGE)
     statuses, data1, data2 = (payload[HEAD_SIZE + at :: EVENT_SIZE] for at in (2, 3, 4))
-    second = int.from_bytes(data2.translate(_IS_NOT_ZERO))
-    is_valid = (
+    return (
         data1.isascii()
         and data2.isascii()
         and not statuses.translate(None, _STATUSES)
-        and not int.from_bytes(statuses.translate(_HAS_ONE_DATA_BYTE)) & second
+        and not _both(statuses.translate(_HAS_ONE_DATA_BYTE), data2.translate(_IS_NOT_ZERO))
     )
-    if not is_valid:
-        return _check_each(payload)  # which says what is wrong
-    return (int.from_bytes(statuses.translate(_IS_NOTE_ON)) & second).bit_count()
+
+
+def _count_note_ons(payload: bytes) -> int:
+    statuses, velocities = payload[HEAD_SIZE + 2 :: EVENT_SIZE], payload[HEAD_SIZE + 4 :: EVENT_SIZE]
+    return _both(statuses.translate(_IS_NOTE_ON), velocities.translate(_IS_NOT_ZERO)).bit_count()
+
+
+def _both(one: bytes, other: bytes) -> int:
+    return int.from_bytes(one) & int.from_bytes(other)
 
 
 def _invalid(payload: bytes, at: int) -> InvalidMessage:

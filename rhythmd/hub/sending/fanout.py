@@ -199,8 +199,7 @@ class Fanout:
         texts: dict[bytes, bytes] = {}
         if len(special) > 1:
             for player in special:
-                others = [block for block, sender in zip(blocks, senders, strict=True) if sender is not player]
-                special[player] = Music(others, texts)
+                special[player] = Music(blocks, texts, senders, player)
         music, groups = Music(blocks, texts), self._groups()
         slice_size = self._slice_size
         if len(blocks) > FEW_BLOCKS:

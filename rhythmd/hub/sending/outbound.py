@@ -86,22 +86,39 @@ class Music(Outbound):
     Args:
         blocks: as they are on the wire.
         texts: the JSON of blocks that also stand in other messages, by block; it is filled as they are made.
+        senders: of the blocks, in their order, where those of one are left out.
+        left_out: which one.
     """
 
-    __slots__ = ("_blocks", "_texts")
+    __slots__ = ("_blocks", "_left_out", "_senders", "_texts")
 
     row = SERVER_MESSAGES["midi-event"]
 
-    def __init__(self, blocks: Sequence[bytes], texts: dict[bytes, bytes] | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        blocks: Sequence[bytes],
+        texts: dict[bytes, bytes] | None = None,
+        senders: Sequence[object] | None = None,
+        left_out: object = None,
+    ) -> None:
+        self._binary = self._text = None  # the hot path: a call of the base class is felt
         self._blocks = blocks
         self._texts = {} if texts is None else texts
+        self._senders = senders
+        self._left_out = left_out
+
+    def _of_others(self) -> Sequence[bytes]:
+        if self._senders is None:
+            return self._blocks
+        return [
+            block for block, sender in zip(self._blocks, self._senders, strict=True) if sender is not self._left_out
+        ]
 
     def binary(self) -> bytes:
-        return _MIDI + b"".join(self._blocks)
+        return _MIDI + b"".join(self._of_others())
 
     def text(self) -> bytes:
-        return b'{"type":"midi-event","data":{"blocks":[%s]}}' % b",".join(map(self._text_of, self._blocks))
+        return b'{"type":"midi-event","data":{"blocks":[%s]}}' % b",".join(map(self._text_of, self._of_others()))
 
     def _text_of(self, block: bytes) -> bytes:
         text = self._texts.get(block)

@@ -91,8 +91,7 @@ class Dispatcher:
             return await self._handle(request)
         address = self._source.visit(request).address
         account = outlet.account if address == outlet.peer.address else self._turns.account(address)
-        await self._turns.turn(account)
-        return await metered(self._handle(request), TimeMeter(account))
+        return await metered(self._handle(request), TimeMeter(account), self._turns)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         hosts = request.headers.getall(hdrs.HOST, [])
