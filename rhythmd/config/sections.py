@@ -78,7 +78,9 @@ class LimitsConfig(Section, frozen=True):
     network_share: Annotated[float, Meta(gt=0, le=100)] = 25.0
     requests_per_minute: Positive = 100
     auth_requests_per_minute: Positive = 10
-    uploads_per_minute: Positive = 5
+    uploads_per_minute: Positive = 100
+    accounts_per_hour: Positive = 100
+    people_per_address: Positive = 10
     rate_entries: Positive = 50_000
     body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     body_s: Seconds = 10.0

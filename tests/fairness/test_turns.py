@@ -128,6 +128,20 @@ def test_networks_take_turns_however_many_connections_they_have(loop: asyncio.Ab
     assert done == ["crowd 0", "single", "crowd 1", "single", "crowd 2", "crowd 0", "crowd 1", "crowd 2"]
 
 
+def test_wait_is_counted_if_it_can_be_felt(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, stats, done = NOW, Stats(), list[str]()
+    monkeypatch.setattr("rhythmd.fairness.turns.monotonic", lambda: now)
+    turns, network = Turns(loop, LIMITS, stats), NetworkAccount()
+    network.paid_at = NOW + 1.0
+    for wait_s in (0.04, 0.06):
+        turns.wait(Worker("one", 1, network, done))
+        now += wait_s
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    assert done == ["one", "one"]
+    assert stats.slowed["network"] == 1
+
+
 def test_turn_that_fails_ends_no_other(loop: asyncio.AbstractEventLoop, errors_logged: ErrorLog) -> None:
     turns, done, network = Turns(loop, LIMITS, Stats()), list[str](), NetworkAccount()
     for name, number in (("broken", 0), ("whole", 2)):
