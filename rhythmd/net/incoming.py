@@ -98,10 +98,11 @@ class IncomingConnection(asyncio.Protocol):
             self._open(raw)
         elif transport is None or self._is_over or transport.is_closing():
             return False
-        elif self._is_known or self._look_for_header(transport):
+        elif self._is_known:
+            self._go_on(transport)
+        elif self._look_for_header(transport):
             self._is_known = True
             if self.account.may_go_on(start):
-                transport.resume_reading()
                 self._go_on(transport)
             else:
                 self._reception.turns.wait(self)
@@ -249,6 +250,7 @@ class IncomingConnection(asyncio.Protocol):
         return False
 
     def _go_on(self, transport: asyncio.Transport) -> None:
+        transport.resume_reading()
         if self._reception.encryption is None:
             self._hand_over(transport)
         else:
