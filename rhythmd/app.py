@@ -1,7 +1,6 @@
 """The only place that builds things. `Server.run` is the life of the process, top to bottom."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -95,14 +94,6 @@ def _live_state(config: Config) -> LiveState:
     return MappedLiveState(Path(config.server.data_dir) / LIVE_FOLDER, config.hub.live_mb)
 
 
-def _forget_startup() -> None:
-    """Tell the collector of reference cycles that what is there now stays: else it stops the loop for tens of
-    milliseconds to look at all of it, and more often the more connections come and go.
-    """
-    gc.collect()
-    gc.freeze()
-
-
 class Server:
     """One rhythmd process. Build it inside the event loop that it shall run in.
 
@@ -129,8 +120,9 @@ class Server:
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         sheets = sheets or LibrarySheets(self._library)
         audit = RoomAudit(auth.auditor)
+        turns = Turns(loop, config.limits, stats)
         self._hub = Hub(
-            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit
+            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit, turns
         )
         watcher = AccountWatcher(self._hub, auth.traces)
         self._auth.notifier.add(watcher)
@@ -145,7 +137,6 @@ class Server:
             auth.auditor,
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
-        turns = Turns(loop, config.limits, stats)
         wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat, turns)
         self._heartbeat = heartbeat
         self._rest = RestSide(
@@ -180,7 +171,6 @@ class Server:
             self._loop.add_signal_handler(number, self.request_stop)
         try:
             await self.start()
-            _forget_startup()
             on_ready(self.url)
             await self._stopped.wait()
             await self.stop()
@@ -336,5 +326,5 @@ class Server:
             "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
-        registry.register(StatsCollector(stats, gauges))
+        registry.register(StatsCollector(stats, gauges, hub.memory.by_kind))
         return registry

@@ -37,8 +37,8 @@ class Refused(ConnectionError):
     """The server did not grant what the load needs; the text has its answer."""
 
 
-def upgrade_request(host: str, target: str, subprotocol: str | None) -> bytes:
-    """The opening handshake of a client (RFC 6455, 4.1)."""
+def upgrade_request(host: str, target: str, subprotocol: str | None, token: str | None = None) -> bytes:
+    """The opening handshake of a client (RFC 6455, 4.1), with an access token if there is one."""
     lines = [
         f"GET {target} HTTP/1.1",
         f"Host: {host}",
@@ -49,6 +49,8 @@ def upgrade_request(host: str, target: str, subprotocol: str | None) -> bytes:
     ]
     if subprotocol is not None:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    if token is not None:
+        lines.append(f"Authorization: Bearer {token}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 
@@ -113,11 +115,12 @@ class Client(asyncio.Protocol):
         target: str,
         subprotocol: str | None = None,
         source: str | None = None,
+        token: str | None = None,
         *,
         tls: bool = False,
     ) -> Self:
         """Open a connection to `target`, such as `/ws?room=a`, as if from `source`. Raises Refused or OSError."""
-        request = upgrade_request(f"{host}:{port}", target, subprotocol)
+        request = upgrade_request(f"{host}:{port}", target, subprotocol, token)
         if tls:
             client = await connect_encrypted(lambda: cls(request), host, port, source)
         else:
@@ -127,9 +130,11 @@ class Client(asyncio.Protocol):
         return client
 
     @classmethod
-    async def connect_rhythmd(cls, host: str, port: int, source: str | None = None, *, tls: bool = False) -> Self:
-        """Open a connection that speaks `rhythm.v1`, as if from `source`."""
-        return await cls.connect(host, port, "/ws", SUBPROTOCOL_BINARY, source, tls=tls)
+    async def connect_rhythmd(
+        cls, host: str, port: int, source: str | None = None, token: str | None = None, *, tls: bool = False
+    ) -> Self:
+        """Open a connection that speaks `rhythm.v1`, as if from `source`, with a login if there is one."""
+        return await cls.connect(host, port, "/ws", SUBPROTOCOL_BINARY, source, token, tls=tls)
 
     async def server_clock_ahead(self) -> float:
         """Seconds by which rhythmd's clock, as its welcome states it, is ahead of this process's."""

@@ -1,17 +1,19 @@
 """Messages on their way out: whole WebSocket frames, encoded at most once for each encoding in use."""
 
+import struct
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from rhythm_protocol.binary import OP_MIDI, CursorAt, decode_midi_blocks, encode_clock_reply, encode_cursors
+from msgspec import json
+
+from rhythm_protocol.binary import OP_MIDI, CursorAt, encode_clock_reply, encode_cursors
 from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.messages import (
     SERVER_MESSAGES,
     ClockAnswer,
     Cursors,
     MidiBlockData,
-    MidiOutput,
     ServerMessage,
 )
 from rhythm_protocol.websocket import BINARY, TEXT, server_frame
@@ -20,6 +22,11 @@ from rhythmd.hub.ports import Encoding
 __all__ = ["ClockReply", "ControlMessage", "CursorPositions", "Music", "Outbound"]
 
 _MIDI: Final = bytes((OP_MIDI,))
+_MESSAGE_BYTES: Final = 300
+"""About what a message takes beside its content, which it has twice: as a frame and as what that was made of."""
+_BLOCK_HEAD: Final = struct.Struct("<HBI")
+_EVENT: Final = struct.Struct("<HBBB")
+_JSON: Final = json.Encoder()
 
 
 class Outbound(ABC):
@@ -27,15 +34,18 @@ class Outbound(ABC):
 
     Attributes:
         row: the message's row of `SERVER_MESSAGES`, which says how it is treated on its way.
+        weight: about how many bytes of memory it takes, once somebody keeps it.
     """
 
-    __slots__ = ("_binary", "_text")
+    __slots__ = ("_binary", "_holders", "_text", "weight")
 
     row: ServerMessage
 
     def __init__(self) -> None:
         self._binary: bytes | None = None
         self._text: bytes | None = None
+        self._holders = 0
+        self.weight = 0
 
     @abstractmethod
     def binary(self) -> bytes:
@@ -54,6 +64,19 @@ class Outbound(ABC):
         if self._text is None:
             self._text = server_frame(TEXT, self.text())
         return self._text
+
+    def keep(self, size: int) -> int:
+        """One more keeps the message, whose frame has `size` bytes: bytes of memory that this takes."""
+        self._holders += 1
+        if self._holders > 1:
+            return 0
+        self.weight = _MESSAGE_BYTES + 2 * size
+        return self.weight
+
+    def drop(self) -> int:
+        """One of them keeps it no more: bytes of memory that this gives back."""
+        self._holders -= 1
+        return 0 if self._holders else self.weight
 
 
 class ControlMessage(Outbound):
@@ -76,30 +99,52 @@ class ControlMessage(Outbound):
 
 
 class Music(Outbound):
-    """Some players' blocks as one message."""
+    """Some players' blocks as one message.
 
-    __slots__ = ("_payload",)
+    Args:
+        blocks: as they are on the wire.
+        texts: the JSON of blocks that also stand in other messages, by block; it is filled as they are made.
+        senders: of the blocks, in their order, where those of one are left out.
+        left_out: which one.
+    """
+
+    __slots__ = ("_blocks", "_left_out", "_senders", "_texts")
 
     row = SERVER_MESSAGES["midi-event"]
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        super().__init__()
-        self._payload = _MIDI + b"".join(blocks)
+    def __init__(
+        self,
+        blocks: Sequence[bytes],
+        texts: dict[bytes, bytes] | None = None,
+        senders: Sequence[object] | None = None,
+        left_out: object = None,
+    ) -> None:
+        self._binary = self._text = None  # the hot path: a call of the base class is felt
+        self._blocks = blocks
+        self._texts = {} if texts is None else texts
+        self._senders = senders
+        self._left_out = left_out
+
+    def _of_others(self) -> Sequence[bytes]:
+        if self._senders is None:
+            return self._blocks
+        return [
+            block for block, sender in zip(self._blocks, self._senders, strict=True) if sender is not self._left_out
+        ]
 
     def binary(self) -> bytes:
-        return self._payload
+        return _MIDI + b"".join(self._of_others())
 
     def text(self) -> bytes:
-        return encode_text("midi-event", _as_output(self._payload))
+        return b'{"type":"midi-event","data":{"blocks":[%s]}}' % b",".join(map(self._text_of, self._of_others()))
 
-
-def _as_output(payload: bytes) -> MidiOutput:
-    return MidiOutput(
-        [
-            MidiBlockData(block.slot, block.base_ms, [(*event,) for event in block.events])
-            for block in decode_midi_blocks(payload)
-        ]
-    )
+    def _text_of(self, block: bytes) -> bytes:
+        text = self._texts.get(block)
+        if text is None:
+            slot, _, base_ms = _BLOCK_HEAD.unpack_from(block)
+            events = list(_EVENT.iter_unpack(memoryview(block)[_BLOCK_HEAD.size :]))
+            text = self._texts[block] = _JSON.encode(MidiBlockData(slot, base_ms, events))
+        return text
 
 
 class ClockReply(Outbound):

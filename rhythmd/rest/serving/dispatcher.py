@@ -3,9 +3,9 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from itertools import count
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
@@ -25,6 +25,8 @@ from rhythmd.rest.serving.source import PEER, RequestSource, named_host
 from rhythmd.telemetry import request_id, rest_log
 
 __all__ = ["ACCOUNT", "Dispatcher"]
+
+ResultT = TypeVar("ResultT")
 
 CLOSE: Final = "close"
 RETRY: Final = {"Retry-After": "10"}
@@ -101,8 +103,11 @@ class Dispatcher:
                 raise ApiError(ErrorCode.BUSY, "too many requests of this address at once", headers=RETRY)
             account = self._turns.account(address)
         request[ACCOUNT] = account
-        await self._turns.turn(account)
-        return await metered(self._handle(request), TimeMeter(account))
+        return await metered(self._handle(request), TimeMeter(account), self._turns)
+
+    async def paid_by(self, request: web.BaseRequest, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """What `work` returns, which whoever sent the request pays for."""
+        return await metered(work, TimeMeter(request.get(ACCOUNT)), self._turns)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         hosts = request.headers.getall(hdrs.HOST, [])

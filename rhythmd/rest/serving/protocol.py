@@ -10,9 +10,8 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from rhythm_protocol.errors import ErrorCode
-from rhythmd.fairness.metering import TimeMeter, metered
 from rhythmd.rest.serving.cached import LastResponse
-from rhythmd.rest.serving.dispatcher import ACCOUNT, Dispatcher
+from rhythmd.rest.serving.dispatcher import Dispatcher
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.intake import LINE_BYTES, not_http
 from rhythmd.telemetry import rest_log
@@ -137,8 +136,7 @@ class HttpProtocol(RequestHandler):
         if (self.is_over and not self._messages) or not request.content.is_eof():
             resp.force_close()  # to throw away what of a body still comes would cost more than another connection
         sending = super().finish_response(request, resp, start_time)
-        account = request.get(ACCOUNT)
-        result = await (sending if account is None else metered(sending, TimeMeter(account)))
+        result = await self._dispatcher.paid_by(request, sending)
         self._answered += 1
         if not resp.keep_alive:
             self._lingering_time = 0.0  # whose connection ends reads on when it has said so
