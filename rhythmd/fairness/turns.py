@@ -13,6 +13,7 @@ from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.bounded import BoundedDict
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.account import Account, NetworkAccount, Prices
+from rhythmd.fairness.memory import MIB, Memory
 from rhythmd.telemetry import Stats, net_log
 
 __all__ = ["Turns", "Waiter"]
@@ -72,9 +73,16 @@ class Turns:
         loop: on which all of this runs.
         limits: of what a client and a network may cost.
         stats: counts whoever had to wait, and why.
+        memory: counts what waits meanwhile; None for one of its own.
+
+    Attributes:
+        memory: that.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: LimitsConfig, stats: Stats) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, limits: LimitsConfig, stats: Stats, memory: Memory | None = None
+    ) -> None:
+        self.memory = memory or Memory(limits.memory_mb * MIB, loop, stats)
         self._loop = loop
         self._stats = stats
         self._limits = limits
@@ -82,6 +90,11 @@ class Turns:
         self._networks: BoundedDict[str, NetworkAccount] = BoundedDict(NETWORKS)
         self._queues: dict[NetworkAccount, deque[_Place]] = {}
         self._order: deque[NetworkAccount] = deque()  # the network whose turn it is comes first
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return bool(self._order)
 
     def network(self, address: str) -> NetworkAccount:
         """The account of an address's network. Loopback is a whole machine: each of its connections has its own."""
