@@ -2,7 +2,7 @@
 
 import asyncio
 from time import monotonic
-from typing import Protocol
+from typing import Final, Protocol
 
 from rhythmd.fairness.account import Account
 from rhythmd.fairness.turns import Turns
@@ -18,6 +18,22 @@ class Source(Protocol):
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
+
+
+class _Nowhere:
+    """The source of a connection that is lost."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def pause_reading(self) -> None:
+        """Nothing comes."""
+
+    def resume_reading(self) -> None:
+        """Nothing comes."""
+
+
+_NOWHERE: Final = _Nowhere()
 
 
 class FairProtocol(asyncio.Protocol):
@@ -37,7 +53,7 @@ class FairProtocol(asyncio.Protocol):
     def __init__(self, turns: Turns, account: Account, source: Source) -> None:
         self._turns = turns
         self.account = account
-        self._source = source
+        self._source: Source = source
         self._held: bytes | None = None  # what waits for its turn, from index `_at` on
         self._at = 0
         self._unread = turns.memory.of("unread")
@@ -90,6 +106,7 @@ class FairProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._held = None
+        self._source = _NOWHERE  # for a source may lead back to here: what is lost is to be freed at once
         self._unread.give(self._unread_size)
         self._unread_size = 0
 

@@ -192,6 +192,9 @@ class IncomingConnection(asyncio.Protocol):
         self._is_over = True
         if self.place is not None:
             self.place.leave()
+            self.place = None
+        if not self._is_refused:
+            self._transport = None
         self._reception.forget(self)
 
     def abort(self) -> None:

@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import gc
 import resource
 from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
+from rhythmd.app import Server
+from rhythmd.net.incoming import IncomingConnection
 from rhythmd.net.places import PATIENCE_S, Waiting
+from rhythmd.rest.serving.connection import HttpConnection
 from tests.deadline import DEADLINE_S, POLL_S, until
 from tests.metrics import until_connections
 from tests.raw import ConnectRaw, RawClient, frame
@@ -223,3 +227,20 @@ async def test_idle_connections_make_room_when_the_server_can_open_no_file(
 ) -> None:
     for _ in range(8):
         assert await ask(await connect_raw(short)) == 200
+
+
+async def test_connection_that_is_gone_is_freed_at_once(server: Server, connect_raw: ConnectRaw) -> None:
+    """Without a search for garbage, which is rare: what many connections leave behind would be megabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        idle, player = await connect_raw(server), await connect_raw(server)
+        assert await ask(idle) == 200
+        await player.upgrade()
+        for client in (idle, player):
+            await client.close()
+        await until_connections(server, 0)
+        kept = [found for found in gc.get_objects() if isinstance(found, HttpConnection | IncomingConnection)]
+        assert len(kept) < 3, "that of the last question for metrics may be on its way"
+    finally:
+        gc.enable()

@@ -12,7 +12,7 @@ from rhythmd.fairness.turns import Turns
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.intake import Intake
 from rhythmd.rest.serving.outlet import Outlet
-from rhythmd.rest.serving.protocol import HttpProtocol
+from rhythmd.rest.serving.protocol import HttpProtocol, nothing
 from rhythmd.rest.serving.source import Peer
 from rhythmd.telemetry import rest_log
 
@@ -175,9 +175,8 @@ class HttpConnection(FairProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._set_timers_off()
         self._protocol.connection_lost(exc)
-        self._outlet = None
+        self._end()
         self.accepted.gone()
 
     def _finish(self) -> None:
@@ -204,14 +203,14 @@ class HttpConnection(FairProtocol):
         """
         assert self._outlet is not None, "there is a request, so there is a connection"  # noqa: S101
         transport = self._outlet.release()
-        self._set_timers_off()
         self.accepted.keep()
         behind = _Behind()
         reader: Any = behind  # aiohttp knows readers of WebSocket frames only, and asks no more of them
         self._protocol.set_parser(reader)
         self._protocol.transport = None  # so that it does not close what is not its own any more
+        super().connection_lost(None)
         self._protocol.connection_lost(None)
-        self._outlet = None
+        self._end()
         return transport, bytes(behind.data) + self._intake.held
 
     def _go_on(self) -> None:
@@ -307,10 +306,13 @@ class HttpConnection(FairProtocol):
             rest_log.info("%s does not read its answer", self.peer.address)
             outlet.abort()
 
-    def _set_timers_off(self) -> None:
+    def _end(self) -> None:
+        """Nothing more is heard of it, and nothing keeps it in memory."""
         for timer in (self._timer, self._reading):
             if timer is not None:
                 timer.cancel()
+        self._outlet = None
+        self._protocol.on_answered = nothing
 
 
 class _Behind:

@@ -16,7 +16,7 @@ from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.intake import LINE_BYTES, not_http
 from rhythmd.telemetry import rest_log
 
-__all__ = ["Fed", "HttpProtocol"]
+__all__ = ["Fed", "HttpProtocol", "nothing"]
 
 DISCARD_S: Final = 2.0
 """For which a body that nobody reads is still read, so that its connection can be used for the next request."""
@@ -71,7 +71,7 @@ class HttpProtocol(RequestHandler):
         self._body: StreamReader | None = None  # of the last request
         self._finished: StreamReader | None = None  # the body of the request that was answered last
         self.is_over = False
-        self.on_answered: Callable[[], None] = _nothing
+        self.on_answered: Callable[[], None] = nothing
 
     @property
     def refusal(self) -> Callable[[ApiError], bytes]:
@@ -158,7 +158,7 @@ class HttpProtocol(RequestHandler):
         return LastResponse(self._dispatcher.refusal(error))
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Nobody is told."""
 
 
