@@ -243,7 +243,12 @@ class StatsCollector(Collector):
         for name, text, label, counts in (
             ("refusals", "Refused messages by code", "code", stats.refusals),
             ("closes", "Sockets closed by the server, by name", "code", stats.closes),
-            ("slowed", "Times that a connection had to wait for its turn, by whose limit it was", "code", stats.slowed),
+            (
+                "slowed",
+                "Times of 50 ms or more that a client waited for its turn, by whose limit",
+                "code",
+                stats.slowed,
+            ),
             ("given_up", "What was given up because more waited than may", "kind", stats.given_up),
         ):
             family = CounterMetricFamily(f"rhythmd_{name}", text, labels=[label])

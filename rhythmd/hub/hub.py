@@ -27,7 +27,8 @@ from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.auth.auditor import AuditTrail
 from rhythmd.clock import server_us
 from rhythmd.config import Config
-from rhythmd.fairness.memory import MIB, Memory, Rule
+from rhythmd.fairness.memory import Rule
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.handlers.chat import typing
 from rhythmd.hub.handlers.commands import ChatMessages
 from rhythmd.hub.handlers.midi import Playing
@@ -118,6 +119,7 @@ class Hub:
         live: LiveState,
         sheets: SheetSource,
         audit: AuditTrail,
+        turns: Turns,
     ) -> None:
         self._config = config
         self._stats = stats
@@ -125,7 +127,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._tidier: asyncio.TimerHandle | None = None
         self._limits = _limits(config)
-        self.memory = Memory(config.limits.memory_mb * MIB, loop, stats)
+        self.memory = turns.memory
         self.pacer = Pacer(loop, stats, config.hub.flush_max_ms / 1000)
         self._file = file = LiveFile(live, config.rooms.chat_history)
         self.registry = Registry(config, self.pacer, lambda room: LiveKeeper(room, file))
@@ -150,7 +152,7 @@ class Hub:
         self._sheets = Sheets(sheets, self.conductor, self.sessions)
         self._playing = Playing(stats)
         handlers, most = self._handlers(verifier, audit), config.limits.control_bytes
-        self.router = Router(handlers, self._fast(), self.sessions, self._spawn, stats, most)
+        self.router = Router(handlers, self._fast(), self.sessions, self._spawn, stats, most, turns)
         self.on_binary: Callable[[Session, bytes], None] = self.router.route_binary
         self.on_text: Callable[[Session, str], None] = self.router.route_text
 

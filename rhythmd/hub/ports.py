@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from rhythm_protocol.close import Close
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.fairness.account import Account
 from rhythmd.midi.score import Score
 
 __all__ = [
@@ -176,8 +177,9 @@ class Peer(Protocol[Session_contra]):
         """The same, without waiting for long: what waits is lost."""
         ...
 
-    def charge(self, start: float, end: float) -> None:
-        """The loop worked for this client from `start` to `end` (monotonic clock), outside of `Receiver`'s calls."""
+    @property
+    def account(self) -> Account:
+        """What pays for work that is done for this client outside of `Receiver`'s calls."""
         ...
 
     def hand_to(self, session: Session_contra) -> None:

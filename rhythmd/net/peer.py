@@ -111,9 +111,6 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
         if self._session is not None:
             self._wiring.receiver.on_drain(self._session)
 
-    def charge(self, start: float, end: float) -> None:
-        self.account.charge_work(start, end)
-
     def slowed(self) -> None:
         if self._session is not None:
             self._wiring.receiver.on_slowed(self._session)

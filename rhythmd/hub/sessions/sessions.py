@@ -261,6 +261,28 @@ class Sessions:
             room.part(member)
         return member
 
+    def take_over(self, session: Session, room: Room, member: Member) -> None:
+        """Give `session` the seat of its user's older one. The room hears only what is different about the user."""
+        older = self.of_member(member)
+        room.release(member)
+        room.fanout.discard(member.delivery)
+        room.playout.forget(member.slot)
+        room.keeper.seat_left(member)
+        older.place = None
+        older.send("room-left", RoomLeft(room.id, "replaced", "you joined from somewhere else"))
+        before = member.as_user()
+        member.give_to(session)
+        room.sanctions.mark(member)
+        member.reconnecting = session.peer is None
+        if member.as_user() == before:
+            room.keeper.seat_taken(member)
+        else:
+            room.member_changed(member)
+        room.fanout.add(member.delivery)
+        session.sit(room, member)
+        if room.owner is None and room.keeper.passes_ownership:
+            room.pass_ownership()
+
     def leave(self, session: Session, reason: str) -> None:
         """Take `session` out of its room, if it is in one; an empty room is freed."""
         if session.place is None:
