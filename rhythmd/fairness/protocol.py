@@ -34,13 +34,16 @@ class FairProtocol(asyncio.Protocol):
     counts_bytes = True
     """Whether bytes are charged, beside frames and the loop's time."""
 
+    kind = "unread"
+    """Of what waits here, as the budget has it."""
+
     def __init__(self, turns: Turns, account: Account, source: Source) -> None:
         self._turns = turns
         self.account = account
         self._source = source
         self._held: bytes | None = None  # what waits for its turn, from index `_at` on
         self._at = 0
-        self._unread = turns.memory.of("unread")
+        self._unread = turns.memory.of(self.kind)
         self._unread_size = 0  # of what waits here, as far as the budget knows
 
     def half_read_bytes(self) -> int:
@@ -89,6 +92,10 @@ class FairProtocol(asyncio.Protocol):
             self._hold(data, reached)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.forget_unread()
+
+    def forget_unread(self) -> None:
+        """Nothing waits here any more."""
         self._held = None
         self._unread.give(self._unread_size)
         self._unread_size = 0
@@ -107,8 +114,7 @@ class FairProtocol(asyncio.Protocol):
         """Implements `Waiter`. What is done here is not charged as work: others had their turn before."""
         held, account = self._held, self.account
         if held is None or self._source.is_closing():
-            self._held = None
-            self.count_unread()
+            self.forget_unread()
             return False
         now = monotonic()
         wait_s = account.input_wait_s(now)
