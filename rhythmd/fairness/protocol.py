@@ -29,7 +29,7 @@ class FairProtocol(asyncio.Protocol):
         source: of its bytes.
     """
 
-    __slots__ = ("_at", "_held", "_source", "_turns", "_unread", "_unread_size", "account")
+    __slots__ = ("_at", "_held", "_source", "_turns", "_unread", "_unread_since", "_unread_size", "account")
 
     counts_bytes = True
     """Whether bytes are charged, beside frames and the loop's time."""
@@ -45,6 +45,7 @@ class FairProtocol(asyncio.Protocol):
         self._at = 0
         self._unread = turns.memory.of(self.kind)
         self._unread_size = 0  # of what waits here, as far as the budget knows
+        self._unread_since = 0.0
 
     def half_read_bytes(self) -> int:
         """Bytes of what is not whole yet."""
@@ -54,10 +55,16 @@ class FairProtocol(asyncio.Protocol):
         """How much has come that was not its turn, or is not whole."""
         return self._unread_size
 
+    def unread_s(self) -> float:
+        """For how long there has been some of that, in seconds."""
+        return monotonic() - self._unread_since if self._unread_size else 0.0
+
     def count_unread(self) -> None:
         """What waits here is more, or less."""
         size = self.half_read_bytes() + (0 if self._held is None else len(self._held))
         if size != self._unread_size:
+            if not self._unread_size:
+                self._unread_since = monotonic()
             self._unread.take(size - self._unread_size)
             self._unread_size = size
 
