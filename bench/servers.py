@@ -21,7 +21,7 @@ __all__ = ["LIBRARY", "RHYTHMD", "Running", "earlier", "is_rhythmd", "remote", "
 RHYTHMD: Final = "rhythmd"
 LIBRARY: Final = "rhythmd with sheets"  # to play in rooms
 _EARLIER: Final = f"{RHYTHMD} at "
-_READY: Final = re.compile(r"listening on (http://\S+)")
+_READY: Final = re.compile(r"listening on (https?://\S+)")
 _STOP_S: Final = 15.0
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.abuse.catalogue import ATTACKS
+from bench.abuse.encryption import make_certificate
 from bench.abuse.spec import AttackResult, AttackSpec, Phase, PlayersResult, PlayersSpec, Timing
 from bench.load.process import READY
 from bench.options import Cores
@@ -131,15 +133,22 @@ def _step_forward(pid: int) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, AHEAD)
 
 
+def _settings(plan: Plan, folder: str, *, tls: bool) -> list[str]:
+    return [*plan.settings, *(make_certificate(Path(folder)) if tls else ())]
+
+
 def suffer(name: str, plan: Plan, cores: Cores) -> Outcome:
     """Run one attack. Raises RuntimeError when the server or one of the processes fails."""
     quiet, attack, after = plan.phases
-    with running(RHYTHMD, plan.settings, cores.server) as server:
+    tls = ATTACKS[name].tls
+    with TemporaryDirectory() as folder, running(RHYTHMD, _settings(plan, folder, tls=tls), cores.server) as server:
         assert server.pid is not None
         assert server.log is not None
         pid = server.pid
         _step_forward(pid)
-        players_spec = PlayersSpec(server.host, server.port, _SOURCES, ATTACKS[name].errand, plan.rate, plan.phases)
+        players_spec = PlayersSpec(
+            server.host, server.port, _SOURCES, ATTACKS[name].errand, plan.rate, plan.phases, tls=tls
+        )
         attack_spec = AttackSpec(name, server.host, server.port, plan.attackers)
         with (
             _process("bench.abuse.striking", attack_spec, cores.load) as attackers,

@@ -34,6 +34,7 @@ class Person(Client):
         session: the token to come back with.
         room: the name of the room that it is in; None in none.
         slot: its number there.
+        lines: of chat that it was told, in order.
         told: how often it was told each type of message.
         newcomers: ids of users who came into the room.
     """
@@ -45,6 +46,7 @@ class Person(Client):
         self.session = ""
         self.room: str | None = None
         self.slot = 0
+        self.lines: list[str] = []
         self.told: Counter[str] = Counter()
         self.newcomers: asyncio.Queue[str] = asyncio.Queue()
         self._ids = 0
@@ -111,6 +113,8 @@ class Person(Client):
             self._welcomed.set()
         elif envelope.type == "user-joined":
             self.newcomers.put_nowait(envelope.data["user"]["id"])
+        elif envelope.type == "chat-message":
+            self.lines.append(envelope.data["content"])
         answer = self._asked.pop(envelope.id or 0, None)
         if answer is None or answer.done():
             return

@@ -86,7 +86,7 @@ class Acceptor:
 
     def _accept(self, bound: socket.socket) -> None:
         """Take some of those that wait; the loop calls again while more do."""
-        for _ in range(FEW if self._is_busy() else MANY):
+        for number in range(FEW if self._is_busy() else MANY):
             try:
                 raw, place = bound.accept()
             except BlockingIOError:
@@ -95,7 +95,8 @@ class Acceptor:
             except ConnectionError:  # of a client that is gone again
                 continue
             except OSError as error:
-                self._rest(error)
+                if not number:  # or perhaps nobody waits any more: it is not known without a descriptor
+                    self._rest(error)
                 return
             raw.setblocking(False)
             self._receive(raw, place[0])

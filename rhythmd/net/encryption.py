@@ -61,12 +61,12 @@ class Encryption:
             under_way = self._networks[account.network] = _Handshakes()
         try:
             async with asyncio.timeout(self._handshake_s):
-                await self._turns.turn(account)
                 await under_way.places.acquire()
         except TimeoutError:
-            raise NoEncryption("others are first") from None
+            raise NoEncryption("others of its network are first") from None
         under_way.count += 1
         try:
+            await self._turns.turn(account)
             seconds = self._handshake_s if under_way.count < MANY_AT_ONCE else min(self._handshake_s, SHORT_S)
             now = monotonic()
             account.charge_work(now, now + self.cost_s)
@@ -124,6 +124,8 @@ def _is_done(side: ssl.SSLObject) -> bool:
 
 def _feed(transport: asyncio.Transport, data: bytes) -> None:
     """Give the TLS layer bytes that were read before it was there, as a transport does."""
+    if transport.is_closing():
+        return
     layer = cast(asyncio.BufferedProtocol, transport.get_protocol())
     view = memoryview(data)
     while view:

@@ -17,6 +17,8 @@ __all__ = ["IncomingConnection", "Reception"]
 
 OPENING_S: Final = 0.00004
 """What the event loop needs to make a transport and to end it, which nobody measures."""
+ENDING_S: Final = 1.0
+"""For which a connection that makes room may still end in good order."""
 LOCAL: Final = "127.0.0.1"
 
 
@@ -96,10 +98,11 @@ class IncomingConnection(asyncio.Protocol):
             self._open(raw)
         elif transport is None or self._is_over or transport.is_closing():
             return False
-        elif self._is_known or self._look_for_header(transport):
+        elif self._is_known:
+            self._go_on(transport)
+        elif self._look_for_header(transport):
             self._is_known = True
             if self.account.may_go_on(start):
-                transport.resume_reading()
                 self._go_on(transport)
             else:
                 self._reception.turns.wait(self)
@@ -200,10 +203,15 @@ class IncomingConnection(asyncio.Protocol):
         elif self._transport is not None:
             self._transport.abort()
 
-    def make_room(self) -> None:
+    def make_room(self, *, is_read: bool) -> None:
         """Implements `net.places.Holder`."""
         net_log.info("%s makes room for another connection", self.address)
-        self.abort()
+        transport = self._transport
+        if transport is None or not is_read:
+            self.abort()
+        else:
+            transport.close()  # when its last answer is written, which is perhaps of this very moment
+            self._reception.loop.call_later(ENDING_S, transport.abort)
 
     def close(self) -> None:
         """End a refused connection."""
@@ -242,6 +250,7 @@ class IncomingConnection(asyncio.Protocol):
         return False
 
     def _go_on(self, transport: asyncio.Transport) -> None:
+        transport.resume_reading()
         if self._reception.encryption is None:
             self._hand_over(transport)
         else:

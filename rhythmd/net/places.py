@@ -6,34 +6,35 @@ whose client does not read its answer. A socket makes room for nobody.
 """
 
 from collections import OrderedDict
-from enum import Enum
+from enum import Enum, auto
 from time import monotonic
 from typing import Final, NamedTuple, Protocol
 
 from rhythmd.config import LimitsConfig
 
-__all__ = ["Place", "Places", "Waiting"]
+__all__ = ["PATIENCE_S", "Place", "Places", "Waiting"]
 
 PROXIED_SHARE: Final = 4
 """One client behind proxies may have this part (a fourth) of the connections for HTTP at once, by its requests."""
 
 
 class Waiting(Enum):
-    """What a connection waits for its client with; the value is for how many seconds before it makes room."""
+    """What a connection waits for its client with."""
 
-    IDLE = 0.0
-    """All is answered."""
-    FRESH = 2.0
-    """Nothing is asked yet."""
-    UNREAD = 5.0
-    """An answer is sent, and not read."""
+    IDLE = auto()  # all is answered
+    FRESH = auto()  # nothing is asked yet
+    UNREAD = auto()  # an answer is sent, and not read
+
+
+PATIENCE_S: Final = {Waiting.IDLE: 0.0, Waiting.FRESH: 2.0, Waiting.UNREAD: 5.0}
+"""For which it does so before it makes room, which the first of these does before the others."""
 
 
 class Holder(Protocol):
     """A connection that holds a place."""
 
-    def make_room(self) -> None:
-        """End at once. Its place is somebody else's already."""
+    def make_room(self, *, is_read: bool) -> None:
+        """End. Its place is somebody else's already; `is_read`: and what was sent to its client is on its way."""
 
 
 class _Line:
@@ -43,7 +44,7 @@ class _Line:
 
     def __init__(self) -> None:
         self.count = 0
-        self._waiting: dict[Waiting, OrderedDict[Place, float]] = {kind: OrderedDict() for kind in Waiting}
+        self._waiting: dict[Waiting, OrderedDict[Place, float]] = {kind: OrderedDict() for kind in PATIENCE_S}
 
     def add(self, place: "Place", kind: Waiting, now: float) -> None:
         self._waiting[kind][place] = now
@@ -56,7 +57,7 @@ class _Line:
         now = monotonic()
         for kind, waiting in self._waiting.items():
             place = next(iter(waiting), None)
-            if place is not None and now - waiting[place] >= kind.value:
+            if place is not None and now - waiting[place] >= PATIENCE_S[kind]:
                 place.make_room()
                 return True
         return False
@@ -105,8 +106,9 @@ class Place:
         self._places.leave(self)
 
     def make_room(self) -> None:
+        is_read = self.kind is not Waiting.UNREAD
         self.leave()
-        self._holder.make_room()
+        self._holder.make_room(is_read=is_read)
 
 
 class _Scope(NamedTuple):

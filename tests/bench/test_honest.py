@@ -17,7 +17,6 @@ from bench.options import Cores
 from bench.statistics import summarise
 
 SECONDS = 1.5
-PAGES = "limits.connections_per_address=200"  # thirty browsers with six connections each, as long as none makes room
 
 
 def outcome(arrived: int = 90, hindrances: dict[str, int] | None = None) -> Outcome:
@@ -28,7 +27,7 @@ def outcome(arrived: int = 90, hindrances: dict[str, int] | None = None) -> Outc
 @pytest.mark.parametrize("name", [name for name in LOADS if name != "black MIDI"])
 def test_nobody_honest_is_refused(name: str) -> None:
     """Waits are not looked at: a machine that is busy with something else makes them."""
-    found = go_well(name, SECONDS, Cores(None, None), [PAGES] if name == "a class" else [])
+    found = go_well(name, SECONDS, Cores(None, None))
     assert found.refused == {}
     assert [reason for reason in found.hindrances if not reason.startswith("slowed")] == []
     assert found.arrived == found.expected
