@@ -21,6 +21,7 @@ from rhythmd.folders import warn_if_open
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import SheetSource
 from rhythmd.hub.sessions.session import Session
+from rhythmd.interpreter import Housekeeper
 from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.listener import Listener
 from rhythmd.net.opening import Opener
@@ -158,7 +159,8 @@ class Server:
         )
         self._stopped = asyncio.Event()
         self._readiness = Readiness(self._store, self._blobs, self._live)
-        self._keeping = (self._keep_store, self._keep_library, self._readiness.watch)
+        self._keeping = (self._keep_store, self._keep_library, self._keep_house, self._readiness.watch)
+        self._housekeeper = Housekeeper(lambda: stats.loop_busy, lambda: len(self._hub.sessions))
         self._keepers: list[asyncio.Task[None]] = []
         self._blobs_starter: asyncio.Task[None] | None = None
         self._store_answers = False
@@ -283,6 +285,11 @@ class Server:
                 continue  # it has been logged, and what was due is due again
             except StoreError:
                 server_log.exception("the library cannot be tended")
+
+    async def _keep_house(self) -> None:
+        while True:
+            await self._housekeeper.look()
+            await asyncio.sleep(PING_S)
 
     async def _keep_store(self) -> None:
         """Notice when the store goes away and comes, and what others changed in it; sweep out what is over."""

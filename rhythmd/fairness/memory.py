@@ -29,7 +29,7 @@ KINDS: Final[Mapping[str, str]] = {
     "tape": "recordings under way and replays",
     "recording": "recordings that are made into files",
     "room": "rooms with their chat",
-    "body": "bodies of requests",
+    "body": "requests that are not answered, with their bodies",
 }
 """What may wait. These are the values of `kind` in the metrics."""
 LEAVING: Final = frozenset({"recording"})

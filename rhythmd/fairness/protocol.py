@@ -45,10 +45,13 @@ class FairProtocol(asyncio.Protocol):
         source: of its bytes.
     """
 
-    __slots__ = ("_at", "_held", "_source", "_turns", "_unread", "_unread_size", "account")
+    __slots__ = ("_at", "_held", "_source", "_turns", "_unread", "_unread_since", "_unread_size", "account")
 
     counts_bytes = True
     """Whether bytes are charged, beside frames and the loop's time."""
+
+    kind = "unread"
+    """Of what waits here, as the budget has it."""
 
     def __init__(self, turns: Turns, account: Account, source: Source) -> None:
         self._turns = turns
@@ -56,8 +59,9 @@ class FairProtocol(asyncio.Protocol):
         self._source: Source = source
         self._held: bytes | None = None  # what waits for its turn, from index `_at` on
         self._at = 0
-        self._unread = turns.memory.of("unread")
+        self._unread = turns.memory.of(self.kind)
         self._unread_size = 0  # of what waits here, as far as the budget knows
+        self._unread_since = 0.0
 
     def half_read_bytes(self) -> int:
         """Bytes of what is not whole yet."""
@@ -67,10 +71,16 @@ class FairProtocol(asyncio.Protocol):
         """How much has come that was not its turn, or is not whole."""
         return self._unread_size
 
+    def unread_s(self) -> float:
+        """For how long there has been some of that, in seconds."""
+        return monotonic() - self._unread_since if self._unread_size else 0.0
+
     def count_unread(self) -> None:
         """What waits here is more, or less."""
         size = self.half_read_bytes() + (0 if self._held is None else len(self._held))
         if size != self._unread_size:
+            if not self._unread_size:
+                self._unread_since = monotonic()
             self._unread.take(size - self._unread_size)
             self._unread_size = size
 
@@ -105,6 +115,10 @@ class FairProtocol(asyncio.Protocol):
             self._hold(data, reached)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.forget_unread()
+
+    def forget_unread(self) -> None:
+        """Nothing waits here any more."""
         self._held = None
         self._source = _NOWHERE  # for a source may lead back to here: what is lost is to be freed at once
         self._unread.give(self._unread_size)
@@ -124,8 +138,7 @@ class FairProtocol(asyncio.Protocol):
         """Implements `Waiter`. What is done here is not charged as work: others had their turn before."""
         held, account = self._held, self.account
         if held is None or self._source.is_closing():
-            self._held = None
-            self.count_unread()
+            self.forget_unread()
             return False
         now = monotonic()
         wait_s = account.input_wait_s(now)

@@ -169,6 +169,10 @@ class Peer(Protocol[Session_contra]):
         """How much the client has sent that was not its turn, or is not whole."""
         ...
 
+    def unread_s(self) -> float:
+        """For how long there has been some of that, in seconds."""
+        ...
+
     def close(self, rule: Close) -> None:
         """Start the close handshake; nothing is written afterwards. Idempotent."""
         ...

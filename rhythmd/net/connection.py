@@ -86,6 +86,7 @@ class Connection(PeerConnection[SessionT]):
         self._set_timer(None)
         self._wiring.heartbeat.discard(self)
         self._detach(ABNORMAL)
+        self._protocol.parser.close()  # a generator that refers to it: a circle
         self._on_gone()
         net_log.info("%s disconnected%s", self.address, f" ({exc})" if exc else "")
 

@@ -156,6 +156,9 @@ class FakePeer:
     def unread_bytes(self) -> int:
         return 0
 
+    def unread_s(self) -> float:
+        return 0.0
+
     def read_on(self) -> None:
         """Take in what is on its way, and stall no more."""
         self.is_stalled = False

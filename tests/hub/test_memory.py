@@ -10,6 +10,7 @@ from rhythm_protocol.messages import ResumeAck
 from rhythmd.fairness.memory import MIB
 from rhythmd.hub.ports import Encoding, Identity
 from rhythmd.hub.sending.delivery import ENTRY_BYTES
+from rhythmd.hub.sessions import relief
 from tests.client import Answer, note_off, note_on
 from tests.hub.manual import FakePeer, ManualHub
 
@@ -163,7 +164,8 @@ def test_client_that_stays_is_asked_to_confirm_although_nothing_is_kept(hubs: Hu
     assert clara.delivery.log.size > 0
 
 
-def test_slow_clients_are_closed_and_those_that_read_are_not(hubs: Hubs) -> None:
+def test_slow_clients_are_closed_and_those_that_read_are_not(hubs: Hubs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relief, "SLOW_S", 0.0)
     manual = hubs("limits.write_buffer_bytes=1048576", "hub.resume_messages=1")
     talker, reader = enter(manual, "Salon"), enter(manual, "Salon")
     slow = [enter(manual, "Salon") for _ in range(4)]

@@ -96,6 +96,7 @@ class _SeatKeeper:
 
     def room_closed(self) -> None:
         self._file.delete_room(self._room.id)
+        self._room.chat.clear()  # a room is in many circles, so that it does not go at once
 
     def seat_taken(self, member: Member) -> None:
         self._file.write_seat(self._room, member)

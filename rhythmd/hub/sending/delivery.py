@@ -409,6 +409,11 @@ class Delivery:
         self.socket = None
         self._step(Event.LOST)
 
+    def end(self) -> None:
+        """The client's session is over. Nothing is kept, neither by this nor, in a circle, this by its session."""
+        self.log.give_up()
+        self._on_overflow = _nobody
+
     @property
     def is_slow(self) -> bool:
         return self.state in SLOW
@@ -459,3 +464,7 @@ class Delivery:
             if event is Event.UPDATED:
                 self.backlog.spoil()  # it does not have what came before
         audience.delivery_changed(self)
+
+
+def _nobody() -> None:
+    """What waits for a session that is over is nobody's."""

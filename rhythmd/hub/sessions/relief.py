@@ -13,6 +13,8 @@ from rhythmd.hub.sessions.sessions import Sessions
 
 __all__ = ["Relief"]
 
+SLOW_S: Final = 1.0
+"""For which a client must have read too slowly, or sent too much: a burst may meet anybody."""
 CLOSING_S: Final = 1.0
 """After which those who were closed are gone, with what waited for them; before nobody else is closed."""
 
@@ -97,11 +99,14 @@ class Relief:
 
     @staticmethod
     def _waiting(session: Session) -> int:
-        """Bytes that wait for a client, or came from it and were not its turn."""
-        peer, backlog = session.peer, session.delivery.backlog
+        """Bytes that wait for a client, or from it, for more than a moment."""
+        peer, delivery = session.peer, session.delivery
         if peer is None:
             return 0
-        return peer.waiting_bytes() + peer.unread_bytes() + (0 if backlog is None else backlog.size)
+        size = peer.unread_bytes() if peer.unread_s() > SLOW_S else 0
+        if delivery.slow_s() > SLOW_S:
+            size += peer.waiting_bytes() + (0 if delivery.backlog is None else delivery.backlog.size)
+        return size
 
 
 def _log_size(session: Session) -> int:

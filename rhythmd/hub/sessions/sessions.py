@@ -233,7 +233,7 @@ class Sessions:
     def forget(self, session: Session) -> None:
         """`session` is nobody's any more: it ended, or its socket speaks for another one."""
         self._sessions.pop(session.key, None)
-        session.delivery.log.give_up()
+        session.delivery.end()
 
     def require_connected(self, session: Session) -> None:
         """Raise Refused when `session` was lost while its message waited."""

@@ -89,6 +89,7 @@ class HttpConnection(FairProtocol):
         is_over: the client has ended its side.
     """
 
+    kind = "body"
     counts_bytes = False  # a file has many, and a proxy sends those of many clients
 
     def __init__(
@@ -106,6 +107,8 @@ class HttpConnection(FairProtocol):
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._intake = Intake()
+        self._unsent = turns.memory.of("unsent")
+        self._unsent_size = 0  # of what waits for the client, as far as the budget knows
         self._outlet: Outlet | None = None
         self._is_refused = False
         self._head_since: float | None = None
@@ -167,10 +170,12 @@ class HttpConnection(FairProtocol):
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
+        self._count_unsent()
         self._watch_reading()
 
     def resume_writing(self) -> None:
         self._protocol.resume_writing()
+        self._count_unsent()
         (self.accepted.work if self._protocol.pending else self.accepted.rest)()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -178,6 +183,15 @@ class HttpConnection(FairProtocol):
         self._protocol.connection_lost(exc)
         self._end()
         self.accepted.gone()
+
+    def _count_unsent(self) -> None:
+        """What waits for the client to read is more, or less."""
+        size = 0 if self._outlet is None else self._outlet.unread
+        self._unsent.take(size - self._unsent_size)
+        self._unsent_size = size
+
+    def half_read_bytes(self) -> int:
+        return 0 if self._outlet is None else len(self._intake.held) + self._intake.body_bytes
 
     def _finish(self) -> None:
         """End the connection: nothing more is written. A client that is still sending gets time to read the answer."""
@@ -225,6 +239,7 @@ class HttpConnection(FairProtocol):
         except ApiError as error:
             self._refuse(outlet, error)
             return
+        self.count_unread()
         outlet.hold(is_full=len(intake.held) > HELD_BYTES)
         if intake.is_in_head and self._head_since is None:
             self._wait_for_head()
@@ -255,6 +270,7 @@ class HttpConnection(FairProtocol):
 
     def _answered(self) -> None:
         self._intake.answered()
+        self.count_unread()
         if not self._protocol.pending:
             self.accepted.rest()
         if self._intake.held or self.is_over:
@@ -312,6 +328,7 @@ class HttpConnection(FairProtocol):
             if timer is not None:
                 timer.cancel()
         self._outlet = None
+        self._count_unsent()
         self._protocol.on_answered = nothing
 
 

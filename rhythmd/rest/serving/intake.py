@@ -17,6 +17,7 @@ __all__ = ["LINE_BYTES", "Intake", "not_http"]
 
 LINE_BYTES: Final = 8_190
 """Of a request's target, and of each header."""
+BODY_BYTES: Final = 131_072
 MOST_HEADERS: Final = 128
 END: Final = b"\r\n\r\n"
 """Of a head, and of a chunked body."""
@@ -63,6 +64,11 @@ class Intake:
     def has_more(self) -> bool:
         """Whether what waits may become a request without anything to come."""
         return bool(self.held) and self._at is not _At.LINE
+
+    @property
+    def body_bytes(self) -> int:
+        """About how much memory the body that is under way takes: of a file most is in a scratch file."""
+        return 0 if self._body is None else min(self._body.total_bytes, BODY_BYTES)
 
     @property
     def is_in_chunks(self) -> bool:
