@@ -27,6 +27,7 @@ from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.auth.auditor import AuditTrail
 from rhythmd.clock import server_us
 from rhythmd.config import Config
+from rhythmd.fairness.shares import Holder, Scope, Shares
 from rhythmd.hub.handlers.chat import typing
 from rhythmd.hub.handlers.commands import ChatMessages
 from rhythmd.hub.handlers.midi import Playing
@@ -39,6 +40,7 @@ from rhythmd.hub.handlers.timing import clock, clock_binary, metronome, timing
 from rhythmd.hub.handlers.users import Authentication, cursor, cursor_binary, user_update
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
+from rhythmd.hub.keeping.ledger import Ledger
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.keeping.restoring import Restoration
 from rhythmd.hub.ports import Arrival, Identity, LapsedLogin, LoginVerifier, Peer, SheetSource
@@ -87,6 +89,7 @@ class Hub:
     Attributes:
         pacer: of the loop.
         registry: of live rooms.
+        shares: of guests and others in what all have in common.
         catalogue: of all rooms.
         sessions: of all clients.
         archive: of finished recordings.
@@ -115,12 +118,14 @@ class Hub:
         self._tidier: asyncio.TimerHandle | None = None
         self._limits = _limits(config)
         self.pacer = Pacer(loop, stats, config.hub.flush_max_ms / 1000)
-        self._file = file = LiveFile(live, config.rooms.chat_history)
-        self.registry = Registry(config, self.pacer, lambda room: LiveKeeper(room, file))
+        shares = Shares(config)
+        self._file = file = LiveFile(live, config.rooms.chat_history, Ledger(shares, self._make_way))
+        self.registry = Registry(config, self.pacer, lambda room: LiveKeeper(room, file), shares)
         side = StoredSide(store, hasher, config.rooms.chat_history)
         self.catalogue = Catalogue(self.registry, side, file, config.rooms.kept_per_account)
         self.sessions = Sessions(config, stats, self.pacer, self.registry)
-        self.archive = RecordingArchive(store, blobs, config.recording)
+        self.archive = RecordingArchive(store, blobs, config.recording, shares)
+        self.shares = shares
         self.recorder = Recorder(config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn)
         self.conductor = Conductor(self.pacer, config.limits.performances)
         self._sheets = Sheets(sheets, self.conductor, self.sessions)
@@ -137,7 +142,8 @@ class Hub:
     def _handlers(self, verifier: LoginVerifier, audit: AuditTrail) -> dict[str, Handler]:
         """The handler of each message."""
         sessions = self.sessions
-        rooms = RoomMessages(self.registry, self.catalogue, sessions, self._config.rooms.max_players, audit)
+        most_players = self._config.rooms.max_players
+        rooms = RoomMessages(self.registry, self.catalogue, sessions, most_players, audit, self.shares)
         moderation = Moderation(sessions, audit)
         recording = Recording(self.recorder, self.archive, sessions)
         return {
@@ -167,6 +173,9 @@ class Hub:
             "timing": timing,
             "metronome": metronome,
         }
+
+    def _make_way(self, scope: Scope, holder: Holder) -> bool:
+        return self.registry.make_way(scope, holder)
 
     # Its life
 

@@ -12,7 +12,7 @@ from rhythmd.clock import server_ms
 from rhythmd.hub.rooms.members import Member
 from rhythmd.midi.state import ChannelMessage, NoteState
 
-__all__ = ["Deck", "Seat", "Tape", "TimeMark", "present"]
+__all__ = ["Deck", "Seat", "Tape", "TimeMark", "is_silent", "present"]
 
 SEAT_BYTES: Final = 256  # about what a seat, or a change of the metronome, takes of the memory
 
@@ -109,6 +109,11 @@ class Tape:
         copy = Tape(())
         copy.began_ms, copy.blocks, copy.seats, copy.time = self.began_ms, self.blocks[:], self.seats[:], self.time[:]
         return copy
+
+
+def is_silent(tapes: Iterable[Tape]) -> bool:
+    """Whether nobody played, or held a key, while `tapes` ran."""
+    return not any(tape.blocks or any(seat.held for seat in tape.seats) for tape in tapes)
 
 
 def present(tapes: Sequence[Tape], since_ms: int) -> frozenset[str]:
