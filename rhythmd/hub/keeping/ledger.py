@@ -12,13 +12,15 @@ __all__ = ["Ledger", "file_bytes"]
 PAGE: Final = 4_096
 ALONE: Final = PAGE // 2  # bytes from which on a value has pages of its own
 HEAD: Final = 64  # of an entry and its key
-FILLING: Final = 2  # pages that share entries are half empty at worst, but for a moment
+HALF: Final = 2  # pages that entries share are half empty at worst, but for a moment
 
 
 def file_bytes(size: int) -> int:
-    """About what a value of `size` bytes takes of the file (LMDB's pages)."""
+    """About what a value of `size` bytes takes of the file (LMDB's pages) at most."""
     taken = size + HEAD
-    return -(-taken // PAGE) * PAGE if taken > ALONE else taken * FILLING
+    if taken > ALONE:
+        return -(-taken // PAGE) * PAGE
+    return PAGE // max(1, PAGE // taken // HALF)
 
 
 class Ledger:
