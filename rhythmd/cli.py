@@ -16,6 +16,7 @@ from rhythmd.client.commands import add_client_commands
 from rhythmd.client.errors import ClientError
 from rhythmd.config import Config, Loaded, lacking, read_config, with_sources
 from rhythmd.errors import ConfigError
+from rhythmd.interpreter import tune
 from rhythmd.ports import StoreError
 from rhythmd.sheet_admin.commands import add_sheet_commands
 from rhythmd.telemetry import setup_logging
@@ -139,7 +140,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 async def _run_server(config: Config) -> int:
     try:
-        await Server(config).run(_say_where)
+        await Server(config).run(_begin)
     except OSError as error:
         complain(f"cannot listen on {', '.join(config.server.hosts)}, port {config.server.port}: {error}")
         return EXIT_FAILED
@@ -149,7 +150,8 @@ async def _run_server(config: Config) -> int:
     return 0
 
 
-def _say_where(url: str) -> None:
+def _begin(url: str) -> None:
+    tune()
     try:
         print(f"rhythmd listening on {url}", flush=True)
     except OSError:  # whoever has started us does not listen, and may well play

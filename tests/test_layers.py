@@ -15,7 +15,7 @@ RANKS: Final = (
     ("rhythm_protocol",),
     ("rhythmd.terminal",),
     ("rhythmd.options", "rhythmd.bounded"),
-    ("rhythmd.addresses", "rhythmd.clock", "rhythmd.errors", "rhythmd.telemetry"),
+    ("rhythmd.addresses", "rhythmd.clock", "rhythmd.errors", "rhythmd.interpreter", "rhythmd.telemetry"),
     ("rhythmd.folders",),
     ("rhythmd.midi", "rhythmd.names"),
     ("rhythmd.config", "rhythmd.ports", "rhythmd.rows"),

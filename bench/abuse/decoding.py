@@ -6,7 +6,7 @@ from typing import Final
 from bench.abuse.attacker import ALLOWED_PER_S, SOCKETS, Attack, Attacker
 from bench.abuse.words import BIN, CROWD, JSON, MASK, message
 from rhythm_protocol.binary import encode_midi
-from rhythm_protocol.midi import NOTE_ON, MidiEvent
+from rhythm_protocol.midi import CONTROL_CHANGE, MAX_MESSAGE_EVENTS, NOTE_ON, MidiEvent
 from rhythm_protocol.websocket import BINARY, TEXT, client_frame
 from rhythmd.client.codec import encode_binary, encode_text
 
@@ -108,14 +108,15 @@ def _escapes(size: int) -> tuple[bytes, ...]:
 
 
 def _text_notes(size: int) -> tuple[bytes, ...]:
-    many = ",".join([_EVENT] * (size // (len(_EVENT) + 1) - 8))
+    many = ",".join([_EVENT] * min(size // (len(_EVENT) + 1) - 8, MAX_MESSAGE_EVENTS))
     return _texts((f"[{many}]", f"[{many},[]]"), ('{"type":"midi-event","data":{"time":0,"events":%s}}',))
 
 
 def _binary_notes(size: int) -> tuple[bytes, ...]:
-    count = (size - 5) // 5
-    good = encode_midi(0, [MidiEvent(0, NOTE_ON, 60, 64)] * count)
-    return _frames((good, good[:-1] + b"\xff"))
+    most = encode_midi(0, [MidiEvent(0, NOTE_ON, 60, 64)] * MAX_MESSAGE_EVENTS)
+    resets = encode_midi(0, [MidiEvent(0, CONTROL_CHANGE, 121, 0)] * MAX_MESSAGE_EVENTS)
+    more = encode_midi(0, [MidiEvent(0, NOTE_ON, 60, 64)] * ((size - 5) // 5))
+    return _frames((most, most[:-1] + b"\xff", resets, more))
 
 
 class _Sending:
@@ -167,5 +168,8 @@ ATTACKS: Final[dict[str, Attack]] = {
     "JSON notes": Attack(
         "4,000 notes a message in JSON, 50 sockets", _Sending(_text_notes(_LARGE), SOCKETS, JSON, join=_TEXT_JOIN)
     ),
-    "binary notes": Attack("13,000 notes a message, 50 sockets", _Sending(_binary_notes(_LARGE), SOCKETS, join=_JOIN)),
+    "binary notes": Attack(
+        "4,000 notes or controllers a message, and 13,000, on 50 sockets",
+        _Sending(_binary_notes(_LARGE), SOCKETS, join=_JOIN),
+    ),
 }

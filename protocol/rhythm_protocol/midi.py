@@ -7,6 +7,7 @@ data 2 is 0.
 
 import struct
 from collections.abc import Iterable
+from itertools import starmap
 from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
@@ -16,6 +17,7 @@ __all__ = [
     "CONTROL_CHANGE",
     "EVENT_SIZE",
     "MAX_BLOCK_EVENTS",
+    "MAX_MESSAGE_EVENTS",
     "NOTE_OFF",
     "NOTE_ON",
     "PITCH_BEND",
@@ -23,12 +25,15 @@ __all__ = [
     "PROGRAM_CHANGE",
     "MidiEvent",
     "check_events",
+    "join_events",
     "pack_events",
     "unpack_events",
 ]
 
 EVENT_SIZE: Final = 5
 MAX_BLOCK_EVENTS: Final = 255
+MAX_MESSAGE_EVENTS: Final = 4_000
+"""Of a client: what is handled in one go must not take long."""
 
 NOTE_OFF: Final = 0x80
 NOTE_ON: Final = 0x90
@@ -86,11 +91,16 @@ def check_events(events: Iterable[MidiEvent]) -> None:
         _check(event, index)
 
 
+def join_events(events: Iterable[tuple[int, int, int, int]]) -> bytes:
+    """The bytes of events whose numbers fit. Whether they are channel messages is not looked at."""
+    return b"".join(starmap(_EVENT.pack, events))
+
+
 def pack_events(events: Iterable[MidiEvent]) -> bytes:
     """The events' bytes, five each. Raises InvalidMessage for an event that is no channel message."""
     checked = list(events)
     check_events(checked)
-    return b"".join(_EVENT.pack(*event) for event in checked)
+    return join_events(checked)
 
 
 def unpack_events(data: bytes) -> list[MidiEvent]:

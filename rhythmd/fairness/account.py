@@ -13,7 +13,9 @@ __all__ = ["Account", "NetworkAccount", "Prices"]
 
 CLIENT_CREDIT_S: Final = 0.1
 """How far ahead of the clock a client's account may be: at 5 % of the loop's time that is 5 ms of work at once."""
-NETWORK_CREDIT_S: Final = 0.06
+NETWORK_CREDIT_S: Final = 0.03
+FRAME_S: Final = 0.00002
+"""Of the loop's time, for a frame that was handled when nobody looked at the clock."""
 
 
 class Prices:
@@ -114,6 +116,10 @@ class Account:
         self._paid_at = (paid_at if paid_at > start else start) + (end - start) * prices.client
         paid_at = network.paid_at
         network.paid_at = (paid_at if paid_at > start else start) + (end - start) * prices.network
+
+    def charge_time_of_frames(self, now: float) -> None:
+        """Nobody looked at the clock when `frames` were handled."""
+        self.charge_work(now, now + self.frames * FRAME_S)
 
     def charge_input(self, now: float, size: int) -> None:
         """It has sent `size` bytes, and `frames`."""

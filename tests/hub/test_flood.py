@@ -101,6 +101,25 @@ async def test_more_events_than_any_music_close_and_release(serve: Serve, connec
     assert await listener.events(2) == [(player.slot, event) for event in chord(60, 64)]
 
 
+async def test_more_events_of_a_room_than_any_music_end_who_sends_more_than_their_share(
+    serve: Serve, connect: Connect
+) -> None:
+    """Releases cost no points. Of 150 events a refill here each of three has a share of 50."""
+    server = await serve(
+        "quota.total_maximum=70", "quota.total_allowance=1", "quota.other_events=10", "quota.refill_s=3600"
+    )
+    flooder, player, listener = [await connect(server) for _ in range(3)]
+    for client in (flooder, player, listener):
+        await client.join("Salon")
+    await player.play([PEDAL_UP] * 45)
+    await flooder.play([PEDAL_UP] * 100)
+    assert len(await listener.events(145)) == 145
+    await flooder.play([PEDAL_UP] * 10)
+    assert (await flooder.closed()).code == 4002
+    await player.play([note_on(72)])
+    assert await listener.events(1) == [(player.slot, note_on(72))]
+
+
 async def test_room_that_is_lost_all_at_once_leaves_nobody_behind(serve: Serve, connect: Connect) -> None:
     server = await serve("rooms.max_players=400", AT_ONCE)
     settings = {"max_players": 400}

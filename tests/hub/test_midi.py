@@ -7,7 +7,7 @@ import pytest
 from rhythm_protocol.binary import MidiBlock
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import Error, UserJoined
-from rhythm_protocol.midi import MidiEvent
+from rhythm_protocol.midi import MAX_MESSAGE_EVENTS, MidiEvent
 from rhythmd.app import Server
 from tests.client import Client, Connect, Music, chord, note_off, note_on
 
@@ -93,13 +93,16 @@ async def test_midi_event_json_is_refused_with_its_field(server: Server, connect
         )
 
 
-async def test_invalid_event_refuses_its_whole_message(server: Server, connect: Connect, subprotocol: str) -> None:
+@pytest.mark.parametrize("before", [1, 40])
+async def test_invalid_event_refuses_its_whole_message(
+    server: Server, connect: Connect, subprotocol: str, before: int
+) -> None:
     player, listeners = await trio(server, connect, subprotocol)
     base = await server_ms(player)
     for message in INVALID:
-        await raw_events(player, base % WRAP, (0, 0x90, 60, 100), (0, *message), (0, 0x90, 61, 100))
+        await raw_events(player, base % WRAP, *[(0, 0x90, 60, 100)] * before, (0, *message), (0, 0x90, 61, 100))
         error = await player.expect(Error)
-        assert (error.code, error.field) == ("invalid-midi", "events[1]"), message
+        assert (error.code, error.field) == ("invalid-midi", f"events[{before}]"), message
     await player.play([note_on(72)])
     for listener in listeners:
         assert await listener.events(1) == [(player.slot, note_on(72))]
@@ -137,6 +140,18 @@ async def test_message_of_many_events_is_split(server: Server, connect: Connect,
         assert [event for block in blocks for event in block.events] == events
         assert {(block.slot, block.base_ms) for block in blocks} == {(player.slot, base)}
         assert len(blocks) == -(-size // 255)
+
+
+async def test_message_of_more_events_than_are_handled_in_one_go_is_refused(
+    server: Server, connect: Connect, subprotocol: str
+) -> None:
+    player, listeners = await trio(server, connect, subprotocol)
+    await raw_events(player, 0, *[(0, 0x80, 60, 0)] * (MAX_MESSAGE_EVENTS + 1))
+    assert (await player.expect(Error)).code == "too-large"
+    await raw_events(player, 0, *[(0, 0xE0, 0, 64)] * MAX_MESSAGE_EVENTS)
+    for listener in listeners:
+        assert len(await listener.events(MAX_MESSAGE_EVENTS)) == MAX_MESSAGE_EVENTS
+    assert await player.received() == []
 
 
 async def test_players_of_one_message_burst_hear_each_other_only(server: Server, connect: Connect) -> None:

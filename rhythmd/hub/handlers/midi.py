@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rhythm_protocol.binary import encode_midi
+from rhythm_protocol.binary import OP_MIDI
 from rhythm_protocol.close import FLOODING
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
 from rhythm_protocol.messages import MidiInput
@@ -10,11 +10,12 @@ from rhythm_protocol.midi import (
     CHANNEL_PRESSURE,
     EVENT_SIZE,
     MAX_BLOCK_EVENTS,
+    MAX_MESSAGE_EVENTS,
     NOTE_OFF,
     NOTE_ON,
     POLY_PRESSURE,
     PROGRAM_CHANGE,
-    MidiEvent,
+    join_events,
 )
 from rhythmd.clock import server_ms
 from rhythmd.hub.rooms.members import Member
@@ -29,10 +30,16 @@ HEAD_SIZE: Final = 5  # opcode and base time
 MAX_AHEAD_MS: Final = 2_000
 MAX_BEHIND_MS: Final = 10_000
 WRAP: Final = 0xFFFFFFFF
+FEW: Final = 10
+"""Events up to which looking at each of them is faster than looking at all of them at once."""
 
 _ONE_DATA_BYTE: Final = range(PROGRAM_CHANGE, CHANNEL_PRESSURE + 0x10)
 _NOTE_ON: Final = range(NOTE_ON, POLY_PRESSURE)
 _STATUS: Final = range(NOTE_OFF, 0xF0)
+_STATUSES: Final = bytes(_STATUS)
+_IS_NOTE_ON: Final = bytes(status in _NOTE_ON for status in range(256))
+_HAS_ONE_DATA_BYTE: Final = bytes(status in _ONE_DATA_BYTE for status in range(256))
+_IS_NOT_ZERO: Final = bytes(1) + b"\x01" * 255
 _COUNT: Final = [bytes((count,)) for count in range(MAX_BLOCK_EVENTS + 1)]
 
 
@@ -48,7 +55,7 @@ class Playing:
         """A binary MIDI message.
 
         Raises:
-            MalformedMessage: its length is not 5 + n x 5.
+            MalformedMessage: its length is not 5 + n x 5, or n is too large.
             InvalidMessage: an event is no channel message; nothing of the message is played.
         """
         notes = _check(payload)
@@ -59,7 +66,7 @@ class Playing:
         room, member = place
         now = server_ms()
         period = now // room.refill_ms
-        if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.other_events):
+        if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.traffic):
             session.close(FLOODING)
             return
         if notes:
@@ -82,7 +89,8 @@ class Playing:
 
     def midi_event(self, session: Session, message: MidiInput) -> None:
         """The same in JSON."""
-        self.play(session, encode_midi(message.time, [MidiEvent._make(event) for event in message.events]))
+        head = bytes((OP_MIDI,)) + message.time.to_bytes(4, "little")
+        self.play(session, head + join_events(message.events))
 
     def _relay(self, room: Room, member: Member, payload: bytes, now: int) -> None:
         """Keep the state, set a base time that cannot be meant to now, and give the room its block or blocks."""
@@ -109,6 +117,8 @@ def _check(payload: bytes) -> int:
     size = len(payload)
     if size <= HEAD_SIZE or size % EVENT_SIZE:
         raise MalformedMessage(f"a MIDI message is 5 + n x 5 bytes, got {size}")
+    if size > HEAD_SIZE + FEW * EVENT_SIZE and _are_valid(payload):
+        return _count_note_ons(payload)
     notes = 0
     for at in range(HEAD_SIZE + 2, size, EVENT_SIZE):
         status = payload[at]
@@ -121,6 +131,31 @@ def _check(payload: bytes) -> int:
         elif data2 and status in _ONE_DATA_BYTE:
             raise _invalid(payload, at)
     return notes
+
+
+# All events at once, each as one bit of a number.
+
+
+def _are_valid(payload: bytes) -> bool:
+    """Raises MalformedMessage (`too-large`) if they are too many to be looked at."""
+    if len(payload) > HEAD_SIZE + MAX_MESSAGE_EVENTS * EVENT_SIZE:
+        raise MalformedMessage(f"a MIDI message has at most {MAX_MESSAGE_EVENTS} events", ErrorCode.TOO_LARGE)
+    statuses, data1, data2 = (payload[HEAD_SIZE + at :: EVENT_SIZE] for at in (2, 3, 4))
+    return (
+        data1.isascii()
+        and data2.isascii()
+        and not statuses.translate(None, _STATUSES)
+        and not _both(statuses.translate(_HAS_ONE_DATA_BYTE), data2.translate(_IS_NOT_ZERO))
+    )
+
+
+def _count_note_ons(payload: bytes) -> int:
+    statuses, velocities = payload[HEAD_SIZE + 2 :: EVENT_SIZE], payload[HEAD_SIZE + 4 :: EVENT_SIZE]
+    return _both(statuses.translate(_IS_NOTE_ON), velocities.translate(_IS_NOT_ZERO)).bit_count()
+
+
+def _both(one: bytes, other: bytes) -> int:
+    return int.from_bytes(one) & int.from_bytes(other)
 
 
 def _invalid(payload: bytes, at: int) -> InvalidMessage:

@@ -12,7 +12,7 @@ from rhythmd.auth.ranks import Rank, is_moderator, rank_of
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
-from rhythmd.hub.rooms.quota import NoteQuota
+from rhythmd.hub.rooms.quota import NoteQuota, Traffic
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.midi.state import NoteState
@@ -183,17 +183,18 @@ class Member:
             reconnecting=self.reconnecting,
         )
 
-    def count_events(self, count: int, period: int, others: int) -> bool:
+    def count_events(self, count: int, period: int, traffic: Traffic) -> bool:
         """Count events of any kind; False when there are more than any music needs. On the hot path.
 
-        The bound is what the quota's notes need at most in one refill `period`, press and release, and `others` for
-        controllers. The quota charges note-ons only; what is free must have a bound, too.
+        The bound is what the quota's notes need at most in one refill `period`, press and release, and controllers.
+        What is free must have a bound, too.
         """
         if period != self._events_period:
             self._events_period = period
             self._events = 0
         self._events += count
-        return self._events <= 2 * self.quota.maximum + others
+        events = self._events
+        return events <= 2 * self.quota.maximum + traffic.others and traffic.count(count, events, period)
 
     def send(self, type_: str, data: object) -> None:
         """Send a message to this member alone."""

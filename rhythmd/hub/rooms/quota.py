@@ -1,11 +1,12 @@
 """How much a client may do: points for notes, and a bucket for control messages."""
 
+from collections.abc import Sized
 from typing import Final, Protocol
 
 from rhythm_protocol.messages import QuotaState, RoomSettings, RoomType
 from rhythmd.config import QuotaConfig
 
-__all__ = ["NoteQuota", "Rates", "RoomBudget", "TokenBucket", "note_rates"]
+__all__ = ["NoteQuota", "Rates", "RoomBudget", "TokenBucket", "Traffic", "note_rates"]
 
 HISTORY: Final = 3
 DELIVERY_CREDIT_S: Final = 2.0
@@ -71,6 +72,39 @@ class NoteQuota:
 
     def state(self) -> QuotaState:
         return QuotaState(self.points, self.allowance, self.maximum)
+
+
+class Traffic:
+    """The events of any kind that all players of a room send in one refill. The quota charges note-ons only.
+
+    Args:
+        config: how many controllers one member may send, and note-ons all together.
+        members: of the room.
+
+    Attributes:
+        others: events of a member that are no notes.
+        most: of all members.
+    """
+
+    __slots__ = ("_count", "_members", "_period", "most", "others")
+
+    def __init__(self, config: QuotaConfig, members: Sized) -> None:
+        self.others = config.other_events
+        self.most = 2 * config.total_maximum + config.other_events
+        self._members = members
+        self._count = 0
+        self._period = -1
+
+    def count(self, count: int, of_member: int, period: int) -> bool:
+        """Count events of a member, who has sent so many in this refill `period`. On the hot path.
+
+        False when all are too many, and those of the member more than an equal share.
+        """
+        if period != self._period:
+            self._period = period
+            self._count = 0
+        self._count += count
+        return self._count <= self.most or of_member * len(self._members) <= self.most
 
 
 class TokenBucket:

@@ -26,7 +26,7 @@ from rhythmd.hub.rooms.lingering import Vacancy
 from rhythmd.hub.rooms.members import Member, Occupant, Roster
 from rhythmd.hub.rooms.news import News, Topic
 from rhythmd.hub.rooms.performance import RoomPerformance
-from rhythmd.hub.rooms.quota import NoteQuota, RoomBudget, note_rates
+from rhythmd.hub.rooms.quota import NoteQuota, RoomBudget, Traffic, note_rates
 from rhythmd.hub.rooms.sanctions import Sanctions
 from rhythmd.hub.rooms.tape import Deck
 from rhythmd.hub.rooms.timing import PlayoutDelay, RoomMetronome
@@ -80,7 +80,7 @@ class Room:
         self.performance = RoomPerformance(self.fanout, self.members, self.deck, pacer, sheet_changed, most_per_s)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
-        self.other_events = config.quota.other_events
+        self.traffic = Traffic(config.quota, self.members)
         self._presence_limit = config.hub.presence_limit
         self._pacer = pacer
         self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self._period())

@@ -11,7 +11,7 @@ groups listeners by that, so that the hot loop asks nobody.
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from rhythmd.clock import server_ms
 from rhythmd.hub.ports import Encoding
@@ -20,6 +20,11 @@ from rhythmd.hub.sending.outbound import Music, Outbound
 from rhythmd.hub.sending.pacer import Pacer
 
 __all__ = ["Fanout", "RoomMusic"]
+
+SLICE_BYTES: Final = 65_536
+"""Of music, for all listeners of a slice together: to make JSON of it and to write it takes less than a millisecond."""
+FEW_BLOCKS: Final = 8
+"""Up to which nobody adds up how long they are; each has at most 1,282 bytes."""
 
 Write = Callable[[bytes], None]
 
@@ -154,7 +159,7 @@ class Fanout:
         send = partial(self._send, message, self._entries)
         listeners = [listener for listener in self._listeners if listener not in skip]
         self._pacer.count_told(len(listeners))
-        self._spread(listeners, send)
+        self._spread(listeners, send, self._slice_size)
 
     def _listens(self, delivery: Delivery, entries: int) -> bool:
         """Whether `delivery` has listened since there were so many entries: what waited for its turn is for those."""
@@ -191,16 +196,18 @@ class Fanout:
         special: dict[Delivery | None, Outbound | None] = dict.fromkeys(senders)
         # Nobody gets their own notes back: a player heard them when the key went down, and would hear an echo. In most
         # ticks one member plays, so that all listeners share one frame and the player gets none.
+        texts: dict[bytes, bytes] = {}
         if len(special) > 1:
             for player in special:
-                special[player] = Music(
-                    block for block, sender in zip(blocks, senders, strict=True) if sender is not player
-                )
-        music, groups = Music(blocks), self._groups()
-        if self._jobs or groups.size > self._slice_size:
+                special[player] = Music(blocks, texts, senders, player)
+        music, groups = Music(blocks, texts), self._groups()
+        slice_size = self._slice_size
+        if len(blocks) > FEW_BLOCKS:
+            slice_size = min(slice_size, SLICE_BYTES // sum(map(len, blocks)) + 1)
+        if self._jobs or groups.size > slice_size:
             # The groups of now: a listener who comes while this waits for its turn has it in the snapshot.
             live = [delivery for group in groups.live for delivery, _ in group]
-            self._spread([*live, *groups.behind], partial(self._give, music, special, self._entries))
+            self._spread([*live, *groups.behind], partial(self._give, music, special, self._entries), slice_size)
         else:
             self._give_all(music, special, groups)
 
@@ -232,10 +239,10 @@ class Fanout:
 
     # In slices
 
-    def _spread(self, listeners: list[Delivery], give: Callable[[Delivery], None]) -> None:
-        """Call `give` for each of `listeners`: now, or behind what is under way if that is much."""
-        if self._jobs or len(listeners) > self._slice_size:
-            self._jobs.append(self._in_slices(listeners, give))
+    def _spread(self, listeners: list[Delivery], give: Callable[[Delivery], None], size: int) -> None:
+        """Call `give` for each of `listeners`: now, or behind what is under way if they are more than `size`."""
+        if self._jobs or len(listeners) > size:
+            self._jobs.append(self._in_slices(listeners, give, size))
             if len(self._jobs) == 1:
                 self._run_jobs()
         else:
@@ -245,9 +252,9 @@ class Fanout:
     # Each listener is a system call. A flush to five thousand at once would keep all other rooms waiting for tens of
     # milliseconds (`python -m bench concert`); in slices the loop serves them in between.
 
-    def _in_slices(self, listeners: list[Delivery], give: Callable[[Delivery], None]) -> Iterator[None]:
-        for start in range(0, len(listeners), self._slice_size):
-            for listener in listeners[start : start + self._slice_size]:
+    def _in_slices(self, listeners: list[Delivery], give: Callable[[Delivery], None], size: int) -> Iterator[None]:
+        for start in range(0, len(listeners), size):
+            for listener in listeners[start : start + size]:
                 give(listener)
             yield
 

@@ -1,17 +1,19 @@
 """Messages on their way out: whole WebSocket frames, encoded at most once for each encoding in use."""
 
+import struct
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from rhythm_protocol.binary import OP_MIDI, CursorAt, decode_midi_blocks, encode_clock_reply, encode_cursors
+from msgspec import json
+
+from rhythm_protocol.binary import OP_MIDI, CursorAt, encode_clock_reply, encode_cursors
 from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.messages import (
     SERVER_MESSAGES,
     ClockAnswer,
     Cursors,
     MidiBlockData,
-    MidiOutput,
     ServerMessage,
 )
 from rhythm_protocol.websocket import BINARY, TEXT, server_frame
@@ -20,6 +22,9 @@ from rhythmd.hub.ports import Encoding
 __all__ = ["ClockReply", "ControlMessage", "CursorPositions", "Music", "Outbound"]
 
 _MIDI: Final = bytes((OP_MIDI,))
+_BLOCK_HEAD: Final = struct.Struct("<HBI")
+_EVENT: Final = struct.Struct("<HBBB")
+_JSON: Final = json.Encoder()
 
 
 class Outbound(ABC):
@@ -76,30 +81,52 @@ class ControlMessage(Outbound):
 
 
 class Music(Outbound):
-    """Some players' blocks as one message."""
+    """Some players' blocks as one message.
 
-    __slots__ = ("_payload",)
+    Args:
+        blocks: as they are on the wire.
+        texts: the JSON of blocks that also stand in other messages, by block; it is filled as they are made.
+        senders: of the blocks, in their order, where those of one are left out.
+        left_out: which one.
+    """
+
+    __slots__ = ("_blocks", "_left_out", "_senders", "_texts")
 
     row = SERVER_MESSAGES["midi-event"]
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        super().__init__()
-        self._payload = _MIDI + b"".join(blocks)
+    def __init__(
+        self,
+        blocks: Sequence[bytes],
+        texts: dict[bytes, bytes] | None = None,
+        senders: Sequence[object] | None = None,
+        left_out: object = None,
+    ) -> None:
+        self._binary = self._text = None  # the hot path: a call of the base class is felt
+        self._blocks = blocks
+        self._texts = {} if texts is None else texts
+        self._senders = senders
+        self._left_out = left_out
+
+    def _of_others(self) -> Sequence[bytes]:
+        if self._senders is None:
+            return self._blocks
+        return [
+            block for block, sender in zip(self._blocks, self._senders, strict=True) if sender is not self._left_out
+        ]
 
     def binary(self) -> bytes:
-        return self._payload
+        return _MIDI + b"".join(self._of_others())
 
     def text(self) -> bytes:
-        return encode_text("midi-event", _as_output(self._payload))
+        return b'{"type":"midi-event","data":{"blocks":[%s]}}' % b",".join(map(self._text_of, self._of_others()))
 
-
-def _as_output(payload: bytes) -> MidiOutput:
-    return MidiOutput(
-        [
-            MidiBlockData(block.slot, block.base_ms, [(*event,) for event in block.events])
-            for block in decode_midi_blocks(payload)
-        ]
-    )
+    def _text_of(self, block: bytes) -> bytes:
+        text = self._texts.get(block)
+        if text is None:
+            slot, _, base_ms = _BLOCK_HEAD.unpack_from(block)
+            events = list(_EVENT.iter_unpack(memoryview(block)[_BLOCK_HEAD.size :]))
+            text = self._texts[block] = _JSON.encode(MidiBlockData(slot, base_ms, events))
+        return text
 
 
 class ClockReply(Outbound):
