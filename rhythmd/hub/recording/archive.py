@@ -11,10 +11,12 @@ from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from hmac import compare_digest
+from time import monotonic
 from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.secret import digest, new_id, new_secret
+from rhythmd.bounded import BoundedDict
 from rhythmd.clock import unix_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
@@ -31,6 +33,8 @@ DAY_MS: Final = 86_400_000
 RETRY_S: Final = (0.2, 1.0, 3.0)
 SWEEP: Final = 100
 DIGITS: Final = 5
+COUNTS: Final = 1_000
+COUNTED_S: Final = 1.0
 
 Count = Callable[[int], Awaitable[int]]
 
@@ -63,6 +67,29 @@ class _Bound(NamedTuple):
     name: str
     stored: Count
     whose: str
+
+
+class Counted:
+    """What the store counted a moment ago: to begin recordings of nothing, over and over, shall cost it nothing."""
+
+    def __init__(self) -> None:
+        self._counts: BoundedDict[str, tuple[int, float]] = BoundedDict(COUNTS)
+        self._changes = 0
+
+    async def get(self, bound: _Bound, now: int) -> int:
+        count, until = self._counts.get(bound.name, (0, 0.0))
+        if until > monotonic():
+            return count
+        before = self._changes
+        count = await bound.stored(now)
+        if before == self._changes:
+            self._counts[bound.name] = count, monotonic() + COUNTED_S
+        return count
+
+    def clear(self) -> None:
+        """There are more of them, or fewer."""
+        self._changes += 1
+        self._counts.clear()
 
 
 class NothingRecorded(Refused):
@@ -119,6 +146,7 @@ class RecordingArchive:
         self._blobs = blobs
         self._config = config
         self._claims: Counter[str] = Counter()
+        self._counted = Counted()
         self._transcribing = asyncio.Semaphore(1)  # they would only take the interpreter from one another
 
     # Making them
@@ -176,7 +204,7 @@ class RecordingArchive:
         now = unix_ms()
         claims = self._claims.copy()  # before the rows: one that is saved meanwhile counts twice rather than not at all
         for bound in bounds:
-            if await bound.stored(now) + claims[bound.name] > bound.most:
+            if await self._counted.get(bound, now) + claims[bound.name] > bound.most:
                 raise Refused(ErrorCode.RECORDING_LIMIT, f"{bound.whose} as many recordings as are allowed")
 
     async def _transcribe(self, take: Take) -> Transcript:
@@ -204,6 +232,7 @@ class RecordingArchive:
         await self._blobs.put(_blob_key(recording), _in_one(file))
         with suppress(Conflict):  # an attempt that seemed to fail did not
             await self._store.recordings.create(recording, present)
+        self._counted.clear()
 
     async def _put_or_clean_up(self, recording: Recording, file: bytes, present: frozenset[str]) -> None:
         try:
@@ -237,7 +266,9 @@ class RecordingArchive:
     async def delete(self, recording: Recording) -> bool:
         """Whether it was there."""
         await self._blobs.delete(_blob_key(recording))
-        return await self._store.recordings.delete(recording.id)
+        deleted = await self._store.recordings.delete(recording.id)
+        self._counted.clear()
+        return deleted
 
     async def sweep(self) -> None:
         """Delete those that have expired, some at a time."""
