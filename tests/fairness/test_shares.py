@@ -1,4 +1,4 @@
-"""Who may take how much of what all have in common."""
+"""The shares of guests, networks and accounts in what all have in common."""
 
 import pytest
 
