@@ -120,8 +120,9 @@ class Server:
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         sheets = sheets or LibrarySheets(self._library)
         audit = RoomAudit(auth.auditor)
+        turns = Turns(loop, config.limits, stats)
         self._hub = Hub(
-            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit
+            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit, turns
         )
         watcher = AccountWatcher(self._hub, auth.traces)
         self._auth.notifier.add(watcher)
@@ -136,7 +137,6 @@ class Server:
             auth.auditor,
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
-        turns = Turns(loop, config.limits, stats)
         wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat, turns)
         self._heartbeat = heartbeat
         self._rest = RestSide(
@@ -313,6 +313,10 @@ class Server:
         hub = self._hub
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "connections": ("Open connections, HTTP included", lambda: self._listener.connections),
+            "http_connections": (
+                "Open connections that are no sockets, or not yet",
+                lambda: self._listener.places.http,
+            ),
             "sessions": ("Connected WebSocket clients", lambda: len(hub.sessions)),
             "rooms": ("Rooms", lambda: len(hub.registry)),
             "recordings": ("Rooms that are recorded", lambda: len(hub.recorder)),
@@ -322,5 +326,5 @@ class Server:
             "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
-        registry.register(StatsCollector(stats, gauges))
+        registry.register(StatsCollector(stats, gauges, hub.memory.by_kind))
         return registry

@@ -156,9 +156,11 @@ class Attack:
         strike: what each attacker does.
         errand: what the visitor comes for meanwhile.
         counts: types of the server's messages that are counted, too.
+        tls: whether the server has a certificate, and the players speak TLS.
     """
 
     what: str
     strike: Strike
     errand: str = "lobby"
     counts: tuple[str, ...] = ()
+    tls: bool = False

@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from bench.abuse import changes, commons, decoding, files, frames, idling, logins, memory, noise, requests, rooms
+from bench.abuse import (
+    changes,
+    commons,
+    decoding,
+    encryption,
+    files,
+    frames,
+    idling,
+    logins,
+    memory,
+    noise,
+    requests,
+    rooms,
+)
 from bench.abuse.attacker import Attack, Attacker
 
 __all__ = ["ATTACKS", "NOTHING"]
@@ -24,6 +37,7 @@ ATTACKS: Final[dict[str, Attack]] = {
     **logins.ATTACKS,
     **memory.ATTACKS,
     **idling.ATTACKS,
+    **encryption.ATTACKS,
     **requests.ATTACKS,
     **files.ATTACKS,
     **noise.ATTACKS,

@@ -133,11 +133,11 @@ def _result(spec: PlayersSpec, duet: _Duet, visits: Visits, start: float, late: 
 async def play(spec: PlayersSpec, told_to_start: Callable[[], float]) -> PlayersResult:
     """Do the whole run; `told_to_start` is called, and blocks, when all is ready. Raises Refused or OSError."""
     settings = RoomSettings(type=RoomType.UNLISTED, max_players=_PLAYERS)
-    visitor = Visitor(spec.host, spec.port, spec.errand)
+    visitor = Visitor(spec.host, spec.port, spec.errand, tls=spec.tls)
     await visitor.prepare()
     clients = []
     for source in spec.sources:
-        clients.append(await Client.connect_rhythmd(spec.host, spec.port, source))
+        clients.append(await Client.connect_rhythmd(spec.host, spec.port, source, tls=spec.tls))
         await clients[-1].join(_ROOM, settings)
     seconds = max(phase.end for phase in spec.phases)
     rng = np.random.default_rng(spec.seed)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -13,11 +14,12 @@ import msgspec
 from msgspec import Struct
 
 from bench.abuse.catalogue import ATTACKS
+from bench.abuse.encryption import make_certificate
 from bench.abuse.spec import AttackResult, AttackSpec, Phase, PlayersResult, PlayersSpec, Timing
 from bench.load.process import READY
 from bench.options import Cores
 from bench.servers import RHYTHMD, running
-from bench.system import AHEAD, cpu_seconds, forget_peak, peak_resident_bytes, pinned, resident_bytes
+from bench.system import AHEAD, anonymous_bytes, cpu_seconds, forget_peak, peak_resident_bytes, pinned
 
 __all__ = ["AFTER", "ATTACK", "QUIET", "Outcome", "Plan", "growth_allowed", "suffer"]
 
@@ -52,8 +54,8 @@ class Plan(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What came of an attack. Memory is the server's, in bytes; `cpu` its share of a core during the attack.
-    The bytes of the log and of the data folder are those in the end.
+    """What came of an attack. Memory is the server's, in bytes, without mapped files but for `peak`; `cpu` is its share
+    of a core during the attack. The bytes of the log and of the data folder are those in the end.
 
     `settled` is how many seconds after its end memory was back, or None if it did not come back.
     """
@@ -112,7 +114,7 @@ def _settle(pid: int, before: int) -> tuple[int, float | None]:
     """Memory when it is back or the time for that is over, and the seconds that it took, if it is back."""
     began = monotonic()
     while True:
-        left, took = resident_bytes(pid), monotonic() - began
+        left, took = anonymous_bytes(pid), monotonic() - began
         if left - before <= growth_allowed(before):
             return left, took
         if took > _SETTLE_S:
@@ -131,15 +133,22 @@ def _step_forward(pid: int) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, AHEAD)
 
 
+def _settings(plan: Plan, folder: str, *, tls: bool) -> list[str]:
+    return [*plan.settings, *(make_certificate(Path(folder)) if tls else ())]
+
+
 def suffer(name: str, plan: Plan, cores: Cores) -> Outcome:
     """Run one attack. Raises RuntimeError when the server or one of the processes fails."""
     quiet, attack, after = plan.phases
-    with running(RHYTHMD, plan.settings, cores.server) as server:
+    tls = ATTACKS[name].tls
+    with TemporaryDirectory() as folder, running(RHYTHMD, _settings(plan, folder, tls=tls), cores.server) as server:
         assert server.pid is not None
         assert server.log is not None
         pid = server.pid
         _step_forward(pid)
-        players_spec = PlayersSpec(server.host, server.port, _SOURCES, ATTACKS[name].errand, plan.rate, plan.phases)
+        players_spec = PlayersSpec(
+            server.host, server.port, _SOURCES, ATTACKS[name].errand, plan.rate, plan.phases, tls=tls
+        )
         attack_spec = AttackSpec(name, server.host, server.port, plan.attackers)
         with (
             _process("bench.abuse.striking", attack_spec, cores.load) as attackers,
@@ -150,7 +159,7 @@ def suffer(name: str, plan: Plan, cores: Cores) -> Outcome:
             _tell(attackers, Timing(start + attack.begin, start + attack.end))
             _sleep_until(start + quiet.end)
             forget_peak(pid)
-            before, cpu = resident_bytes(pid), cpu_seconds(pid)
+            before, cpu = anonymous_bytes(pid), cpu_seconds(pid)
             _sleep_until(start + attack.end)
             cpu = (cpu_seconds(pid) - cpu) / plan.seconds
             attacked: AttackResult = _report(attackers, AttackResult)

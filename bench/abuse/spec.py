@@ -16,7 +16,10 @@ class Phase(Struct, frozen=True):
 
 
 class PlayersSpec(Struct, frozen=True):
-    """Two players in a room of their own, as if from `sources`, `rate` events/s each, and a visitor with an errand."""
+    """Two players in a room of their own, as if from `sources`, `rate` events/s each, and a visitor with an errand.
+
+    With `tls` all of them speak it.
+    """
 
     host: str
     port: int
@@ -24,6 +27,7 @@ class PlayersSpec(Struct, frozen=True):
     errand: str
     rate: float
     phases: list[Phase]
+    tls: bool = False
     seed: int = 1
 
 

@@ -37,9 +37,11 @@ class Visitor:
         host: of the server.
         port: of the server.
         errand: a key of `ERRANDS`.
+        tls: whether the server speaks it.
     """
 
-    def __init__(self, host: str, port: int, errand: str) -> None:
+    def __init__(self, host: str, port: int, errand: str, *, tls: bool = False) -> None:
+        self._tls = tls
         self._host = host
         self._port = port
         self._errand, self._between_s = ERRANDS[errand]
@@ -106,7 +108,8 @@ class Visitor:
 
     async def _dial(self) -> Line:
         self._number += 1
-        return await dial(self._host, self._port, f"198.51.100.{100 + self._number % _SOURCES}", Tally())
+        source = f"198.51.100.{100 + self._number % _SOURCES}"
+        return await dial(self._host, self._port, source, Tally(), tls=self._tls)
 
 
 ERRANDS: Final[dict[str, tuple[Callable[[Visitor], Awaitable[None]], float]]] = {

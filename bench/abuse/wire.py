@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from bench.abuse.words import MASK, PONG
-from bench.load.client import proxy_line
+from bench.load.client import connect_encrypted, proxy_line
 from rhythm_protocol.websocket import client_frame
 
 __all__ = ["PATIENCE_S", "Line", "Tally", "TurnedAway", "ask", "dial", "open_socket", "said"]
@@ -171,9 +171,18 @@ class Line(asyncio.Protocol):
 
 
 async def dial(
-    host: str, port: int, source: str | None, tally: Tally, first: bytes = b"", *, answers_pings: bool = True
+    host: str,
+    port: int,
+    source: str | None,
+    tally: Tally,
+    first: bytes = b"",
+    *,
+    answers_pings: bool = True,
+    tls: bool = False,
 ) -> Line:
     """A TCP connection as if from `source`, or as a proxy's own, with the first bytes on it. Raises OSError."""
+    if tls:
+        return await connect_encrypted(lambda: Line(tally, first, answers_pings=answers_pings), host, port, source)
     hello = (b"" if source is None else proxy_line(source)) + first
     _, line = await asyncio.get_running_loop().create_connection(
         lambda: Line(tally, hello, answers_pings=answers_pings), host, port

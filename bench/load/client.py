@@ -3,9 +3,13 @@
 import asyncio
 import base64
 import os
+import socket
+import ssl
 from collections import Counter
+from collections.abc import Callable
+from functools import cache
 from time import monotonic
-from typing import Final, Self, cast
+from typing import Final, Self, TypeVar, cast
 
 from bench.load.frames import whole_frames
 from rhythm_protocol.binary import OP_CONTROL
@@ -14,7 +18,7 @@ from rhythm_protocol.messages import RoomSettings
 from rhythm_protocol.websocket import BINARY, client_frame
 from rhythmd.client.codec import decode_binary, encode_binary
 
-__all__ = ["Client", "Refused", "proxy_line", "upgrade_request"]
+__all__ = ["Client", "Refused", "connect_encrypted", "proxy_line", "upgrade_request"]
 
 _CLOSE: Final = 0x8
 _PING: Final = 0x9
@@ -26,13 +30,15 @@ _ACK: Final = b"ack"
 _TYPE_WITHIN: Final = 20  # rhythmd's encoder puts "type" first in the map
 _PATIENCE_S: Final = 60.0
 
+ProtocolT = TypeVar("ProtocolT", bound=asyncio.Protocol)
+
 
 class Refused(ConnectionError):
     """The server did not grant what the load needs; the text has its answer."""
 
 
-def upgrade_request(host: str, target: str, subprotocol: str | None) -> bytes:
-    """The opening handshake of a client (RFC 6455, 4.1)."""
+def upgrade_request(host: str, target: str, subprotocol: str | None, token: str | None = None) -> bytes:
+    """The opening handshake of a client (RFC 6455, 4.1), with an access token if there is one."""
     lines = [
         f"GET {target} HTTP/1.1",
         f"Host: {host}",
@@ -43,12 +49,40 @@ def upgrade_request(host: str, target: str, subprotocol: str | None) -> bytes:
     ]
     if subprotocol is not None:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    if token is not None:
+        lines.append(f"Authorization: Bearer {token}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 def proxy_line(source: str) -> bytes:
     """A PROXY header (version 1) that gives a connection from loopback another address (IPv4) for its own."""
     return f"PROXY TCP4 {source} 192.0.2.1 40000 80\r\n".encode()
+
+
+@cache
+def _trusting() -> ssl.SSLContext:
+    """TLS with a server of our own, whoever signed its certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def connect_encrypted(
+    factory: Callable[[], ProtocolT], host: str, port: int, source: str | None = None
+) -> ProtocolT:
+    """The protocol of a connection through TLS, which begins behind any PROXY header. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    raw = socket.socket()
+    raw.setblocking(False)
+    try:
+        await loop.sock_connect(raw, (host, port))
+        if source is not None:
+            await loop.sock_sendall(raw, proxy_line(source))
+        _, protocol = await loop.create_connection(factory, sock=raw, ssl=_trusting(), server_hostname=host)
+    except OSError:
+        raw.close()
+        raise
+    return protocol
 
 
 class Client(asyncio.Protocol):
@@ -75,21 +109,32 @@ class Client(asyncio.Protocol):
 
     @classmethod
     async def connect(
-        cls, host: str, port: int, target: str, subprotocol: str | None = None, source: str | None = None
+        cls,
+        host: str,
+        port: int,
+        target: str,
+        subprotocol: str | None = None,
+        source: str | None = None,
+        token: str | None = None,
+        *,
+        tls: bool = False,
     ) -> Self:
         """Open a connection to `target`, such as `/ws?room=a`, as if from `source`. Raises Refused or OSError."""
-        request = upgrade_request(f"{host}:{port}", target, subprotocol)
-        if source is not None:
-            request = proxy_line(source) + request
-        loop = asyncio.get_running_loop()
-        _, client = await loop.create_connection(lambda: cls(request), host, port)
+        request = upgrade_request(f"{host}:{port}", target, subprotocol, token)
+        if tls:
+            client = await connect_encrypted(lambda: cls(request), host, port, source)
+        else:
+            first = request if source is None else proxy_line(source) + request
+            _, client = await asyncio.get_running_loop().create_connection(lambda: cls(first), host, port)
         await client._answer(_SWITCHED)
         return client
 
     @classmethod
-    async def connect_rhythmd(cls, host: str, port: int, source: str | None = None) -> Self:
-        """Open a connection that speaks `rhythm.v1`, as if from `source`."""
-        return await cls.connect(host, port, "/ws", SUBPROTOCOL_BINARY, source)
+    async def connect_rhythmd(
+        cls, host: str, port: int, source: str | None = None, token: str | None = None, *, tls: bool = False
+    ) -> Self:
+        """Open a connection that speaks `rhythm.v1`, as if from `source`, with a login if there is one."""
+        return await cls.connect(host, port, "/ws", SUBPROTOCOL_BINARY, source, token, tls=tls)
 
     async def server_clock_ahead(self) -> float:
         """Seconds by which rhythmd's clock, as its welcome states it, is ahead of this process's."""

@@ -8,6 +8,7 @@ well-formed, but nothing is made of it. What that pass refuses is read once more
 2, since some clients have only one kind of number.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -45,6 +46,12 @@ _FEW: Final = Most(containers=64, values=200)
 _NOTES: Final = Most(containers=1_000, values=5_000)
 _ID_BYTES: Final = 24
 """Of any number that can be an `id`."""
+_ESCAPES: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\.",
+    re.DOTALL,
+)
 
 
 class Envelope(Struct, frozen=True):
@@ -96,6 +103,7 @@ class _Codec(NamedTuple):
         server: by the type of a server's message, what reads its `data`.
         encode: writes a struct or a map.
         check_values: raises MalformedMessage where `fields` would cost too much.
+        without_halves: replaces halves of surrogate pairs, for which msgspec reads nothing of a message.
     """
 
     name: str
@@ -107,6 +115,7 @@ class _Codec(NamedTuple):
     server: dict[str, Callable[[Raw], Any]]
     encode: Callable[[object], bytes]
     check_values: Callable[[bytes, Most], None]
+    without_halves: Callable[[bytes], bytes]
 
     def read(self, message: bytes) -> Envelope:
         """The envelope of a whole message. Raises MalformedMessage."""
@@ -115,7 +124,20 @@ class _Codec(NamedTuple):
         except ValidationError:
             return self._read_last(message)
         except (ValueError, RecursionError) as error:
-            raise self.malformed(error) from None
+            raise self.malformed(error, self._id_in(self.without_halves(message))) from None
+
+    def _id_in(self, message: bytes) -> int | None:
+        """The `id` of a message that cannot be read for another reason, if it has one."""
+        try:
+            return _as_id(self._last_id(self.entries(message)))
+        except (ValueError, RecursionError):
+            return None
+
+    def _last_id(self, entries: dict[str, Raw]) -> object:
+        """What stands there as `id`, if that is not too long for one."""
+        if "id" not in entries or len(entries["id"]) > _ID_BYTES:
+            return None
+        return whole_numbers(self.anything(entries["id"]))
 
     def _read_last(self, message: bytes) -> Envelope:
         """The same, where msgspec has refused a value: of a key that stands there twice only the last one counts, and
@@ -126,7 +148,7 @@ class _Codec(NamedTuple):
             last = self.entries(message)
             kept: dict[str, object] = {name: last[name] for name in Envelope.__struct_fields__ if name in last}
             if "id" in last and len(last["id"]) <= _ID_BYTES:
-                kept["id"] = whole_numbers(self.anything(last["id"]))
+                kept["id"] = self._last_id(last)
                 id_ = _as_id(kept["id"])
             return self.envelope(self.encode(kept))
         except (ValueError, RecursionError) as error:
@@ -155,6 +177,7 @@ def _codec(
     decoder: _Decoder,
     encode: Callable[[object], bytes],
     check_values: Callable[[bytes, Most], None],
+    without_halves: Callable[[bytes], bytes],
 ) -> _Codec:
     def readers(table: Mapping[str, ClientMessage | ServerMessage]) -> dict[str, Callable[[Raw], Any]]:
         return {type_: decoder(row.data).decode for type_, row in table.items()}
@@ -169,11 +192,19 @@ def _codec(
         server=readers(SERVER_MESSAGES),
         encode=encode,
         check_values=check_values,
+        without_halves=without_halves,
     )
 
 
-_MSGPACK: Final = _codec("msgpack", BinaryEnvelope, msgpack.Decoder, msgpack.Encoder().encode, check_msgpack_values)
-_JSON: Final = _codec("JSON", TextEnvelope, json.Decoder, json.Encoder().encode, check_json_values)
+def _without_halves(message: bytes) -> bytes:
+    """JSON with U+FFFD for each half of a surrogate pair that is escaped alone (RFC 8259, 8.2)."""
+    return _ESCAPES.sub(lambda found: found[0] if found["half"] is None else b"\\ufffd", message)
+
+
+_MSGPACK: Final = _codec(
+    "msgpack", BinaryEnvelope, msgpack.Decoder, msgpack.Encoder().encode, check_msgpack_values, bytes
+)
+_JSON: Final = _codec("JSON", TextEnvelope, json.Decoder, json.Encoder().encode, check_json_values, _without_halves)
 _CODECS: Final[dict[type[Envelope], _Codec]] = {BinaryEnvelope: _MSGPACK, TextEnvelope: _JSON}
 
 

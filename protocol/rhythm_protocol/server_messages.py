@@ -160,7 +160,7 @@ class UserJoined(Message, frozen=True):
 
 
 class UserLeft(Message, frozen=True):
-    """A member who is gone; `reason` is left, lost, replaced, kicked or banned."""
+    """A member who is gone; `reason` is left, lost, kicked or banned."""
 
     slot: int
     user_id: str

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from rhythmd.auth.errors import Busy, InvalidField
 from rhythmd.auth.secret import new_secret
+from rhythmd.fairness.slots import Crowded, FairSlots
 
 __all__ = ["Argon2Hasher", "Hasher", "Passwords", "Verdict", "check_password"]
 
@@ -87,20 +88,24 @@ class Verdict(Struct, frozen=True):
 
 
 class Passwords:
-    """Hashes in threads, at most so many at once.
+    """Hashes in threads, at most so many at once. Networks take turns.
 
     Args:
         hasher: the way of hashing.
         threads: that hash.
-        queue: passwords that may wait for a thread; one more raises Busy.
+        queue: passwords that may wait for a thread; if one more comes, the network with the most of them gets Busy.
     """
 
     def __init__(self, hasher: Hasher, threads: int, queue: int) -> None:
         self._hasher = hasher
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
-        self._limit = threads + queue
-        self.pending = 0  # passwords that are hashed now or wait for it
+        self._slots = FairSlots(threads, queue)
         self._nobodys = hasher.hash(new_secret().encode())
+
+    @property
+    def pending(self) -> int:
+        """Passwords that are hashed now or wait for it."""
+        return self._slots.taken + self._slots.waiting
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -120,16 +125,17 @@ class Passwords:
         return Verdict(True, self._hasher.hash(material) if self._hasher.is_outdated(encoded) else None)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self.pending >= self._limit:
-            raise Busy
-        self.pending += 1
+        try:
+            await self._slots.acquire()
+        except Crowded:
+            raise Busy from None
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         # Not in a `finally`: a caller that gives up does not free the thread.
         future.add_done_callback(self._done)
         return await asyncio.shield(future)
 
     def _done(self, future: asyncio.Future[T]) -> None:
-        self.pending -= 1
+        self._slots.release()
         if not future.cancelled():
             future.exception()  # Marks it as seen, for callers that gave up.
 

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from rhythm_protocol.close import Close
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.fairness.account import Account
 from rhythmd.midi.score import Score
 
 __all__ = [
@@ -164,12 +165,21 @@ class Peer(Protocol[Session_contra]):
         """How much waits for the client to read."""
         ...
 
+    def unread_bytes(self) -> int:
+        """How much the client has sent that was not its turn, or is not whole."""
+        ...
+
     def close(self, rule: Close) -> None:
         """Start the close handshake; nothing is written afterwards. Idempotent."""
         ...
 
-    def charge(self, start: float, end: float) -> None:
-        """The loop worked for this client from `start` to `end` (monotonic clock), outside of `Receiver`'s calls."""
+    def drop(self, rule: Close) -> None:
+        """The same, without waiting for long: what waits is lost."""
+        ...
+
+    @property
+    def account(self) -> Account:
+        """What pays for work that is done for this client outside of `Receiver`'s calls."""
         ...
 
     def hand_to(self, session: Session_contra) -> None:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rhythm_protocol.binary import OP_CONTROL
 from rhythm_protocol.close import FLOODING
@@ -11,8 +11,10 @@ from rhythm_protocol.control import Envelope, decode_binary, decode_long_text, d
 from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
 from rhythm_protocol.messages import CLIENT_MESSAGES
 from rhythmd.errors import Refused
-from rhythmd.fairness.metering import metered
-from rhythmd.hub.sessions.session import Session, require_right
+from rhythmd.fairness.metering import TimeMeter, metered
+from rhythmd.fairness.turns import Turns
+from rhythmd.hub.handlers.relief import is_relief
+from rhythmd.hub.sessions.session import Place, Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.telemetry import Stats, hub_log
 
@@ -45,6 +47,7 @@ class Router:
         spawn: runs what has to wait beside the loop's other work.
         stats: counts deliveries.
         control_bytes: the longest control message but for notes.
+        turns: for which work waits that is not done within the call that brought its message.
 
     Attributes:
         handlers: by message type.
@@ -59,6 +62,7 @@ class Router:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         stats: Stats,
         control_bytes: int,
+        turns: Turns,
     ) -> None:
         self.handlers = dict(handlers)
         self.fast = {**fast, OP_CONTROL: self._control}
@@ -66,6 +70,7 @@ class Router:
         self._spawn = spawn
         self._stats = stats
         self._control_bytes = control_bytes
+        self._turns = turns
 
     def route_binary(self, session: Session, payload: bytes) -> None:
         """Handle one binary message. On the hot path. Never raises."""
@@ -122,7 +127,7 @@ class Router:
         row = CLIENT_MESSAGES.get(envelope.type)
         if row is not None and not row.is_rated:
             self._handle_now(session, envelope)
-        elif _within_rate(session, envelope.id) and _within_share(session, envelope.id):
+        elif _within_rate(session, envelope.id):
             if session.waiting is None:
                 self._handle(session, envelope)
             elif len(session.waiting) < MAX_WAITING:
@@ -142,6 +147,13 @@ class Router:
 
     def _handle(self, session: Session, envelope: Envelope) -> None:
         """Run the message's handler; answer with an `ack` if it asked for one."""
+        work = self._begin(session, envelope)
+        if work is not None:
+            session.waiting = deque()
+            self._spawn(self._work_off(session, work))
+
+    def _begin(self, session: Session, envelope: Envelope) -> "_Work | None":
+        """What is left to wait for. If that is nothing, the message is answered."""
         if envelope.id is not None:
             session.last_id = envelope.id
         meter = _Meter(session, self._stats)
@@ -149,39 +161,48 @@ class Router:
             answer = self._call(session, envelope)
         except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
             _refuse(session, error, envelope.id)
-        else:
-            meter.charge_deliveries()
-            if isinstance(answer, Coroutine):
-                session.waiting = deque()
-                self._spawn(self._finish(session, envelope, metered(answer, meter)))
-            else:
-                _acknowledge(session, envelope, answer)
+            return None
+        meter.charge_deliveries()
+        if isinstance(answer, Coroutine):
+            return _Work(_answer(session, envelope, answer), meter)
+        _acknowledge(session, envelope, answer)
+        return None
 
     def _call(self, session: Session, envelope: Envelope) -> object:
         """What the handler of a message that may be sent now returns."""
         message = parse_client(envelope)
+        if not is_relief(message):
+            _require_share(session)
         require_right(session, CLIENT_MESSAGES[envelope.type].right)
         return self.handlers[envelope.type](session, message)
 
-    async def _finish(self, session: Session, envelope: Envelope, answer: Awaitable[object]) -> None:
-        """Wait for a handler, answer, then handle what came meanwhile, in order."""
-        try:
-            _acknowledge(session, envelope, await answer)
-        except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
-            _refuse(session, error, envelope.id)
-        queued = session.waiting or deque()
+    async def _work_off(self, session: Session, work: "_Work | None") -> None:
+        """Wait for a handler; then handle what came meanwhile, in order, until the client is gone."""
+        meter = TimeMeter(None if session.peer is None else session.peer.account)
+        while work is not None:
+            await metered(work.answer, work.meter, self._turns)
+            work = None
+            while work is None and session.waiting and session.key in self._sessions:
+                work = await metered(self._next(session, session.waiting.popleft()), meter, self._turns)
         session.waiting = None
-        self._go_on(session, queued)
-        if session.waiting is None:
-            session.settle()
+        session.settle()
 
-    def _go_on(self, session: Session, queued: deque[Envelope]) -> None:
-        """Handle what came while a handler waited, until one waits again or the client is gone."""
-        while queued and session.key in self._sessions:
-            if session.waiting is not None:
-                session.waiting.extend(queued)
-                return
-            self._handle(session, queued.popleft())
+    async def _next(self, session: Session, envelope: Envelope) -> "_Work | None":
+        return self._begin(session, envelope)
+
+
+class _Work(NamedTuple):
+    """What is left of a message: it answers by itself. `meter` is told of its pieces."""
+
+    answer: Coroutine[Any, Any, None]
+    meter: "_Meter"
+
+
+async def _answer(session: Session, envelope: Envelope, answer: Awaitable[object]) -> None:
+    try:
+        _acknowledge(session, envelope, await answer)
+    except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
+        _refuse(session, error, envelope.id)
 
 
 def _unknown(_session: Session, payload: bytes) -> None:
@@ -191,30 +212,32 @@ def _unknown(_session: Session, payload: bytes) -> None:
 class _Meter:
     """Charges a session for what its message causes: deliveries, and the loop's time where it had to wait."""
 
-    __slots__ = ("_began", "_sent", "_session", "_stats")
+    __slots__ = ("_began", "_place", "_sent", "_session", "_stats", "account")
 
     def __init__(self, session: Session, stats: Stats) -> None:
         self._session = session
+        self.account = None if session.peer is None else session.peer.account
         self._stats = stats
         self.start()
 
     def start(self) -> None:
         self._began = monotonic()
         self._sent = self._stats.deliveries
+        self._place: Place | None = self._session.place
 
     def stop(self) -> None:
         """The end of a piece between two waits."""
         self.charge_deliveries()
-        if self._session.peer is not None:
-            self._session.peer.charge(self._began, monotonic())
+        if self.account is not None:
+            self.account.charge_work(self._began, monotonic())
 
     def charge_deliveries(self) -> None:
-        """Charge those since the start."""
+        """Charge those since the start, to the room in which the session is now, or was before."""
         deliveries = self._stats.deliveries - self._sent
         session = self._session
-        if session.place is not None and deliveries:
-            room, member = session.place
-            room.budget.charge(member, deliveries, len(room.members), self._began)
+        place = session.place or self._place
+        if place is not None and deliveries:
+            place.room.budget.charge(session.player, deliveries, len(place.room.members), self._began)
         if deliveries > DELIVERIES:
             session.bucket.charge(deliveries / DELIVERIES)
 
@@ -238,15 +261,10 @@ def _within_rate(session: Session, id_: int | None) -> bool:
     return False
 
 
-def _within_share(session: Session, id_: int | None) -> bool:
-    """Whether the room can bear more of this member. A member over their share is told."""
-    if session.place is None:
-        return True
-    room, member = session.place
-    if not room.budget.refuses(member, monotonic()):
-        return True
-    session.refuse(ErrorCode.RATE_LIMITED, "too much is said in this room, slow down", id_=id_)
-    return False
+def _require_share(session: Session) -> None:
+    """Raise Refused when the room is over its budget, and this member over their share of it."""
+    if session.place is not None and session.place.room.budget.refuses(session.player, monotonic()):
+        raise Refused(ErrorCode.RATE_LIMITED, "too much is said in this room, slow down")
 
 
 def _refuse(session: Session, error: Exception, id_: int | None) -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct, msgpack
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.config import WorkersConfig
 from rhythmd.errors import FileTooCostly, Refused, RefusedFile
+from rhythmd.fairness.slots import Crowded, FairSlots
 from rhythmd.telemetry import server_log
 from rhythmd.workers.frames import Outcome, Reply
 from rhythmd.workers.worker import JobTimedOut, Limits, Worker, WorkerDied, WorkerNotThere
@@ -37,6 +38,8 @@ StructT = TypeVar("StructT", bound=Struct)
 class WorkerPool:
     """A few processes, each with a thread that waits for it. They are started when they are needed, and kept.
 
+    Networks take turns. If too many jobs wait, the newest one of the network with the most of them is refused.
+
     Args:
         config: how many, their limits, and how many jobs may wait.
         jobs: functions by name, as JOBS.
@@ -47,12 +50,11 @@ class WorkerPool:
         self._limits = Limits(config.time_s, config.memory_mb)
         self._jobs = jobs
         self._jobs_each = jobs_each
-        self._most = config.processes + config.queue
+        self._slots = FairSlots(config.processes, config.queue)
         self._threads = ThreadPoolExecutor(config.processes, thread_name_prefix="worker")
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
-        self._pending = 0
         self._closing = False
 
     @property
@@ -63,7 +65,7 @@ class WorkerPool:
     @property
     def waiting(self) -> int:
         """Jobs that wait for a worker."""
-        return max(0, self._pending - self.running)
+        return self._slots.waiting
 
     async def run(self, job: str, source: BinaryIO, output: BinaryIO, result: type[StructT]) -> StructT:
         """What the job says of `source`; what it made of it is then in `output`.
@@ -83,14 +85,26 @@ class WorkerPool:
             FileTooCostly: it takes more time or memory than it may, or the worker died at it.
             Refused: `busy`, too many jobs wait, no process can be had, or the server stops.
         """
-        if self._pending >= self._most or self._closing:
-            raise Refused(ErrorCode.BUSY, "too many files wait to be looked at, try again in a moment")
-        function, files = self._jobs[job], _duplicates(source, output)
-        self._pending += 1
+        try:
+            await self._slots.acquire()
+        except Crowded:
+            raise Refused(ErrorCode.BUSY, "too many files wait to be looked at, try again in a moment") from None
+        reply, future = self._begin(self._jobs[job], source, output)
+        return msgpack.decode(_result(await _unless_cancelled(reply, future)), type=result)
+
+    def _begin(self, function: str, source: BinaryIO, output: BinaryIO) -> tuple[asyncio.Future[Reply], Future[Reply]]:
+        """Give a job to a thread; its slot is free again when that is done with it."""
+        try:
+            if self._closing:
+                raise _stopping()
+            files = _duplicates(source, output)
+        except (OSError, Refused):
+            self._slots.release()
+            raise
         future = self._threads.submit(self._work, function, files)
         reply = asyncio.wrap_future(future)
         reply.add_done_callback(partial(self._done, files))
-        return msgpack.decode(_result(await _unless_cancelled(reply, future)), type=result)
+        return reply, future
 
     async def close(self) -> None:
         """End all workers at once, in the middle of their jobs, too."""
@@ -106,7 +120,7 @@ class WorkerPool:
             worker.close()
 
     def _done(self, files: list[int], reply: asyncio.Future[Reply]) -> None:
-        self._pending -= 1
+        self._slots.release()
         for file in files:
             os.close(file)
         if not reply.cancelled():

@@ -8,8 +8,10 @@ import pytest
 
 from rhythmd.auth.errors import Busy, InvalidField
 from rhythmd.auth.passwords import Argon2Hasher, Passwords, check_password
+from rhythmd.fairness.account import NetworkAccount
 from tests.auth.parts import PASSWORD, CountingHasher
 from tests.deadline import until
+from tests.fairness.payers import new_account, paid_by
 
 
 @pytest.fixture
@@ -113,4 +115,20 @@ async def test_hash_given_up_keeps_its_place_until_the_thread_is_free() -> None:
     hasher.gate.set()
     await until(lambda: hasher.hashed == 2, "the hash that was given up")
     await until(lambda: passwords.pending == 0, "its place")
+    passwords.close()
+
+
+async def test_hash_for_another_network_is_taken_although_one_has_filled_the_queue() -> None:
+    hasher = GatedHasher()
+    passwords = Passwords(hasher, threads=1, queue=4)
+    hasher.gate.clear()
+    crowd = NetworkAccount()
+    waiting = [paid_by(new_account(crowd), passwords.hash(PASSWORD)) for _ in range(40)]
+    await asyncio.sleep(0)
+    other = paid_by(new_account(), passwords.hash(PASSWORD))
+    await asyncio.sleep(0)
+    hasher.gate.set()
+    assert await other
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert sum(isinstance(outcome, Busy) for outcome in outcomes) == 36
     passwords.close()

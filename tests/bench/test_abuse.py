@@ -18,10 +18,13 @@ from bench.abuse.visitor import ERRANDS, Visitor
 from bench.abuse.wire import Tally
 from bench.cli import main
 from bench.commands.abuse import Bounds, bounds_of, excess, table_of, targets_of
+from bench.honest.music import notes, perform, saying
+from bench.honest.people import Person, Room
 from bench.options import Cores
-from bench.servers import RHYTHMD, running
+from bench.servers import RHYTHMD, Running, running
 from bench.statistics import Summary, summarise
 from bench.system import raise_open_files
+from rhythm_protocol.midi import NOTE_ON, MidiEvent
 
 MIB = 1 << 20
 SHORT = Plan(quiet=0.3, seconds=1.0, after=0.3, attackers=2, rate=20.0)
@@ -75,19 +78,38 @@ async def test_attackers_come_from_addresses_of_their_own() -> None:
     assert closing.fates["closed 1000"] > 0
 
 
-async def test_server_outlives_all_attacks_at_once() -> None:
+async def strike_with_everything(server: Running, seconds: float) -> Tally:
+    """Every attack of the catalogue at once, each from an address of its own."""
+    end, tally = monotonic() + seconds, Tally()
+    attackers = [Attacker(server.host, server.port, n, tally, end, Random(n)) for n in range(len(ATTACKS))]
+    async with asyncio.TaskGroup() as tasks:
+        for attacker, name in zip(attackers, ATTACKS, strict=True):
+            tasks.create_task(attack(attacker, name, tally))
+    return tally
+
+
+async def test_players_of_another_room_lose_nothing_to_all_attacks_at_once() -> None:
+    """Each note arrives, what is said arrives in order, newcomers come in, and the server has nothing to log."""
     raise_open_files()
+    room = Room("quiet corner", {"max_players": 2, "type": "unlisted"})
     with running(RHYTHMD) as server:
-        end, tally = monotonic() + 2.0, Tally()
-        attackers = [Attacker(server.host, server.port, n, tally, end, Random(n)) for n in range(len(ATTACKS))]
-        async with asyncio.TaskGroup() as tasks:
-            for attacker, name in zip(attackers, ATTACKS, strict=True):
-                tasks.create_task(attack(attacker, name, tally))
-        visitor = Visitor(server.host, server.port, "lobby")
-        await visitor.find_lobby()
+        players = [await Person.arrive(server.host, server.port, f"198.51.100.{number}") for number in (1, 2)]
+        for player in players:
+            await player.enter(room)
+        said = [f"line {number}" for number in range(10)]
+        turns = [saying(number / 5, 0, "chat-message", {"content": line}) for number, line in enumerate(said)]
+        turns += [notes(number / 20, number % 2, [MidiEvent(0, NOTE_ON, 60, 1 + number)]) for number in range(40)]
+        heard, tally = await asyncio.gather(perform(players, turns), strike_with_everything(server, 2.0))
+        await players[0].ask("chat-message", {"content": "/help"})
+        await Visitor(server.host, server.port, "lobby").find_lobby()
         assert server.log is not None
         log = server.log.read_text()
-    assert tally.opened > 0
+        for player in players:
+            player.close()
+    assert tally.opened > len(ATTACKS)
+    assert (heard.arrived, heard.expected) == (40, 40)
+    assert players[1].lines == said
+    assert [dict(player.errors) for player in players] == [{}, {}]
     assert "Traceback" not in log, log[log.find("Traceback") :][:2_000]
 
 

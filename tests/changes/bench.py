@@ -43,3 +43,43 @@ def run(arguments):
         from tests.changes.probes import DATA
         assert main(["--results", str(DATA), "nothing", "--times", "3"]) == 0
     """)
+
+
+@recipe("an attack, or an honest load")
+def attack(tree: Tree) -> None:
+    path = "bench/abuse/noise.py"
+    strike = '''async def _politely(attacker: Attacker) -> None:
+    """A request, and one more, as soon as it is answered."""
+
+    async def one(_number: int) -> None:
+        line = await attacker.line(request("GET", "/"))
+        line.leave()
+
+    await attacker.everywhere(one, 2)
+
+
+'''
+    tree.before(path, "ATTACKS: Final[dict[str, Attack]] = {\n", strike)
+    tree.before(path, '    "no HTTP": Attack(', '    "politeness": Attack("the page, again and again", _politely),\n')
+    path = "bench/honest/meeting.py"
+    act = """async def _look(stage: Stage) -> None:
+    await stage.browser(_SCHOOL).load()
+
+
+"""
+    tree.before(path, "LOADS: Final = {\n", act)
+    tree.after(path, "LOADS: Final = {\n", '    "a look": Load("somebody opens the page", _look),\n')
+    tree.check("""
+        import asyncio
+        from time import monotonic
+        from bench.abuse.spec import AttackSpec, Timing
+        from bench.abuse.striking import strike
+        from bench.honest.run import go_well
+        from bench.options import Cores
+        from bench.servers import RHYTHMD, running
+        with running(RHYTHMD) as server:
+            spec = AttackSpec("politeness", server.host, server.port, 1)
+            assert asyncio.run(strike(spec, Timing(monotonic(), monotonic() + 0.2))).opened
+        outcome = go_well("a look", 1.0, Cores(None, None))
+        assert (outcome.refused, outcome.hindrances) == ({}, {})
+    """)

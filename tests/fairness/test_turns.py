@@ -12,6 +12,7 @@ from rhythmd.fairness.metering import metered
 from rhythmd.fairness.turns import Turns
 from rhythmd.telemetry import Stats
 from tests.conftest import ErrorLog
+from tests.fairness.payers import new_account, new_turns, paid_by
 
 NOW = 1_000.0
 LIMITS = LimitsConfig(frames_per_s=100, bytes_per_s=1_000_000, input_burst_s=2.0, client_share=5, network_share=25)
@@ -127,6 +128,20 @@ def test_networks_take_turns_however_many_connections_they_have(loop: asyncio.Ab
     assert done == ["crowd 0", "single", "crowd 1", "single", "crowd 2", "crowd 0", "crowd 1", "crowd 2"]
 
 
+def test_wait_is_counted_if_it_can_be_felt(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, stats, done = NOW, Stats(), list[str]()
+    monkeypatch.setattr("rhythmd.fairness.turns.monotonic", lambda: now)
+    turns, network = Turns(loop, LIMITS, stats), NetworkAccount()
+    network.paid_at = NOW + 1.0
+    for wait_s in (0.04, 0.06):
+        turns.wait(Worker("one", 1, network, done))
+        now += wait_s
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    assert done == ["one", "one"]
+    assert stats.slowed["network"] == 1
+
+
 def test_turn_that_fails_ends_no_other(loop: asyncio.AbstractEventLoop, errors_logged: ErrorLog) -> None:
     turns, done, network = Turns(loop, LIMITS, Stats()), list[str](), NetworkAccount()
     for name, number in (("broken", 0), ("whole", 2)):
@@ -155,6 +170,8 @@ def test_task_that_is_called_off_does_not_stop_the_turns(loop: asyncio.AbstractE
 
 
 class CountingMeter:
+    account = None
+
     def __init__(self) -> None:
         self.pieces = 0
         self.is_running = False
@@ -178,7 +195,7 @@ async def test_meter_runs_while_the_work_does() -> None:
         await asyncio.sleep(0)
         return 7
 
-    assert await metered(work(), meter) == 7
+    assert await metered(work(), meter, new_turns()) == 7
     assert (meter.pieces, meter.is_running) == (3, False)
 
 
@@ -192,7 +209,7 @@ async def test_metered_work_can_be_cancelled_and_cleans_up() -> None:
             cleaned.append(meter.is_running)
 
     async def run() -> None:
-        await metered(work(), meter)
+        await metered(work(), meter, new_turns())
 
     task = asyncio.create_task(run())
     await asyncio.sleep(0)
@@ -201,3 +218,22 @@ async def test_metered_work_can_be_cancelled_and_cleans_up() -> None:
         await task
     assert cleaned == [True]
     assert not meter.is_running
+
+
+async def test_work_over_its_share_waits_for_a_turn_before_each_piece() -> None:
+    """Answers that come at once do not let a crowd's work go on at once."""
+    crowd, pieces, turns = NetworkAccount(), list[str](), new_turns()
+
+    async def work(name: str) -> None:
+        for _ in range(3):
+            pieces.append(name)
+            await asyncio.sleep(0)
+
+    over = new_account(crowd)
+    over.charge_work(monotonic(), monotonic() + 60)
+    tasks = [paid_by(over, work("crowd"), turns) for _ in range(50)]
+    tasks.append(paid_by(new_account(), work("single"), turns))
+    await tasks[-1]
+    assert len(pieces) < 30
+    await asyncio.gather(*tasks)
+    assert pieces.count("crowd") == 150

@@ -10,8 +10,10 @@ from rhythm_protocol.control import encode_binary, encode_text
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.clock import server_ms
-from rhythmd.config import Config, load_config
+from rhythmd.config import Config, LimitsConfig, load_config
 from rhythmd.errors import Refused
+from rhythmd.fairness.account import Account, NetworkAccount, Prices
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Encoding, Performance, SheetSource
 from rhythmd.hub.sending.delivery import Delivery
@@ -66,7 +68,9 @@ def bare_hub(
     """A hub that stores no rooms, hashes no password and knows nobody; without `live` a restart finds nothing."""
     nobody, store = cast(Any, None), cast(Store, EmptyStore())
     live, sheets = live or NoLiveState(), sheets or NoSheets()
-    return Hub(config, Stats(), loop, store, nobody, nobody, nobody, live, sheets, NoAudit())
+    stats = Stats()
+    turns = Turns(loop, config.limits, stats)
+    return Hub(config, stats, loop, store, nobody, nobody, nobody, live, sheets, NoAudit(), turns)
 
 
 class ManualHub:
@@ -123,6 +127,7 @@ class FakePeer:
         self.encoding = encoding
         self.address = "127.0.0.1"
         self.bot = False
+        self.account = Account(Prices(LimitsConfig()), NetworkAccount())
         self.heard: list[object] = []
         self.closed: Close | None = None
         self.is_stalled = False
@@ -145,11 +150,11 @@ class FakePeer:
         is_binary = self.encoding is Encoding.BINARY
         self.heard += [read_message(payload, is_binary=is_binary) for payload in payloads(frames)]
 
-    def charge(self, start: float, end: float) -> None:
-        pass
-
     def waiting_bytes(self) -> int:
         return sum(map(len, self._on_its_way))
+
+    def unread_bytes(self) -> int:
+        return 0
 
     def read_on(self) -> None:
         """Take in what is on its way, and stall no more."""
@@ -165,10 +170,10 @@ class FakePeer:
             self.closed = rule
             self._hub.on_lost(self.session, rule)
 
-    def drop(self) -> None:
+    def drop(self, rule: Close = ABNORMAL) -> None:
         """Lose the connection, with what is on its way."""
         self._on_its_way.clear()
-        self.close(ABNORMAL)
+        self.close(rule)
 
     def leave(self) -> None:
         """Close the socket as a client does that will not come back."""

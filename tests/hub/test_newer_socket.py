@@ -1,6 +1,6 @@
 """A user who joins a room on a second socket: the newer one takes the older one's place."""
 
-from rhythm_protocol.messages import RoomLeft, UserLeft
+from rhythm_protocol.messages import ChatLine, RoomLeft, UserJoined, UserLeft, UserUpdated
 from rhythmd.app import Server
 from tests.client import Connect, note_on
 from tests.hub.people import Person, socket_path
@@ -19,10 +19,34 @@ async def test_newer_socket_of_a_member_takes_the_place_of_the_older(
     ack = await find(newer, "Salon")
     left = await older.expect(RoomLeft)
     assert (left.room, left.reason) == (ack.room.id, "replaced")
-    assert (await guest.expect(UserLeft)).reason == "replaced"
-    assert len(await guest.events(1)) == 1
+    assert len(await guest.events(1)) == 1, "what the older socket held is released"
     assert (ack.room.players, ack.room.owner) == (2, clara.id)
     await older.join("lobby")
+    await newer.play([note_on()])
+    assert len(await guest.events(1)) == 1
+    await newer.ask("chat-message", {"content": "still me"})
+    assert (await guest.expect(ChatLine)).content == "still me"
+    assert not guest.has(UserLeft)
+    assert not guest.has(UserJoined)
+
+
+async def test_socket_that_takes_its_place_back_again_and_again_is_heard_of_no_more_than_once_in_a_moment(
+    server: Server, connect: Connect
+) -> None:
+    """A guest has another name on each socket, so there is news each time."""
+    token = server.auth.sessions.guest().access_token
+    principal = await server.auth.authenticator.by_token(token)
+    one, other = [await connect(server, path=await socket_path(server, principal)) for _ in range(2)]
+    witness = await connect(server)
+    slot = (await one.join("Salon")).slot
+    await witness.join("Salon")
+    for _ in range(40):
+        assert (await other.join("Salon")).slot == slot
+        assert (await one.join("Salon")).slot == slot
+    await one.ask("chat-message", {"content": "the end"})
+    heard = [type(message) for message in await witness.received()]
+    assert not {UserLeft, UserJoined} & set(heard)
+    assert 0 < heard.count(UserUpdated) < 80
 
 
 async def test_newer_socket_of_the_only_member_is_in_the_same_room(

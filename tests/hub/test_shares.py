@@ -57,6 +57,41 @@ async def test_room_over_its_budget_refuses_the_busiest_only(serve: Serve, conne
     assert (await other.answer("chat-message", {"content": "good evening"})).error is None
 
 
+async def test_busiest_of_a_room_over_its_budget_may_end_what_is_on(serve: Serve, connect: Connect) -> None:
+    flooder, _ = await members(serve, connect, 2, "hub.room_deliveries_per_s=10")
+    await flooder.ask("record", {"on": True})
+    while (await flooder.answer("chat-message", {"content": "la"})).error is None:
+        pass
+    me = flooder.welcome.user.id
+    for type_, data in (
+        ("record", {"on": False}),
+        ("metronome", {"running": False}),
+        ("typing", {"typing": False}),
+        ("mute", {"user": me, "notes": False, "chat": False}),
+        ("chat-message", {"content": f"/unmute {me}"}),
+        ("chat-message", {"content": "/mute_self"}),
+        ("chat-message", {"content": "/unban nobody-at-all"}),
+        ("unban", {"user": "nobody-at-all"}),
+        ("sheet-stop", {}),
+        ("clear-chat", {}),
+        ("chat-message", {"content": "/clear_chat"}),
+    ):
+        error = (await flooder.answer(type_, data)).error
+        assert error is None or error.code != "rate-limited", type_
+    for type_, data in (("chat-message", {"content": "la"}), ("metronome", {"running": True}), ("sanctions", {})):
+        assert (await flooder.refused(type_, data)).code == "rate-limited"
+    await flooder.ask("leave-room")
+
+
+async def test_coming_back_gives_nobody_another_share(serve: Serve, connect: Connect) -> None:
+    flooder, *_ = await members(serve, connect, 3, "hub.room_deliveries_per_s=10")
+    while (await flooder.answer("chat-message", {"content": "la"})).error is None:
+        pass
+    await flooder.ask("leave-room")
+    await flooder.join("Salon")
+    assert (await flooder.refused("chat-message", {"content": "la"})).code == "rate-limited"
+
+
 async def test_inbox_takes_so_many_whispers_from_all_together(serve: Serve, connect: Connect) -> None:
     reader, first, second = await members(serve, connect, 3, "limits.whispers_per_minute=3")
     whisper = {"content": "psst", "to": reader.welcome.user.id}

@@ -61,6 +61,30 @@ def test_tempo_that_is_not_a_number_is_refused() -> None:
         control.parse_client(control.decode_binary(message))
 
 
+@pytest.mark.parametrize(
+    ("text", "id_"),
+    [
+        (r'{"type":"chat-message","data":{"content":"\ud800"},"id":3}', 3),
+        (r'{"type":"chat-message","data":{"content":"\\\ud83d\ude00\udc00"},"id":3.0}', 3),
+        (r'{"id":3,"type":"typing","data":{"typing":true},"unknown":"\uDBFF\u0041"}', 3),
+        (r'{"id":3,"type":"typing","data":{"\udfff":1}}', 3),
+        (r'{"id":3,"type":"leave\ud800","id":4}', 4),
+        (r'{"id":"\ud800","type":"leave-room"}', None),
+        (r'{"id":3,"type":"\ud800"', None),
+    ],
+)
+def test_half_a_surrogate_pair_is_malformed_and_its_refusal_has_the_id(text: str, id_: int | None) -> None:
+    with pytest.raises(MalformedMessage) as caught:
+        control.decode_text(text)
+    assert caught.value.id == id_
+
+
+def test_text_that_is_no_utf8_is_malformed_and_its_refusal_has_the_id() -> None:
+    with pytest.raises(MalformedMessage) as caught:
+        control.decode_binary(b"\x10\x82\xa4type\xa1\xff\xa2id\x07")
+    assert caught.value.id == 7
+
+
 @pytest.mark.parametrize("text", ['{"type":"\ud800"}', b'{"type":"leave-room","data":{"x":"\xff"}}'])
 def test_decode_text_what_is_not_utf8_is_refused(text: str | bytes) -> None:
     with pytest.raises(MalformedMessage):

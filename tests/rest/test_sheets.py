@@ -52,7 +52,10 @@ async def test_the_content_tells_the_format(api: Api, clara: User) -> None:
     [
         ("../../etc/passwd", "passwd"),
         ("C:\\songs\\air.mid", "air.mid"),
-        ("air\u202e\u0085.mid", "air.mid"),
+        ("air\u202e\u0085.mid", "air .mid"),
+        ("b\u2028c\ufeff.mid", "b c.mid"),
+        ("\U0001f469\u200d\U0001f3a4.mid", "\U0001f469\u200d\U0001f3a4.mid"),
+        ("  air\u202etail/..\u202d", ".."),
         ("..", ".."),
         ("x" * 500, "x" * 200),
     ],

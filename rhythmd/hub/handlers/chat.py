@@ -33,7 +33,7 @@ def whisper(session: Session, to: str, content: str) -> None:
     room, member = session.require_place()
     room.sanctions.require_voice(member)
     reader = room.members.find(to)
-    if not room.budget.takes_whisper(reader, monotonic()):
+    if not room.budget.takes_whisper(reader.player, monotonic()):
         raise Refused(ErrorCode.RATE_LIMITED, "this member gets too many whispers now, try again later")
     line = room.chat.line(ChatKind.WHISPER, _said(content), member.player, reader.player.id)
     for recipient in {reader, member}:

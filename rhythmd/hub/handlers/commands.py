@@ -27,7 +27,7 @@ from rhythmd.hub.handlers.moderation import Moderation
 from rhythmd.hub.handlers.users import user_update
 from rhythmd.hub.sessions.session import Session, require_right
 
-__all__ = ["COMMANDS", "ChatMessages", "Command"]
+__all__ = ["COMMANDS", "ChatMessages", "Command", "command_name"]
 
 
 MAX_SANCTION_S: Final = 365 * 86_400
@@ -42,12 +42,14 @@ class Command(NamedTuple):
         help: what it does, as `/help` shows it.
         run: gets whoever carries out moderation, the session, and the text after the command's name.
         right: who may use it.
+        is_relief: whether it only ends something, and so is never too much for a room.
     """
 
     usage: str
     help: str
     run: Callable[[Moderation, Session, str], object]
     right: Right = Right.MEMBER
+    is_relief: bool = False
 
 
 class ChatMessages:
@@ -72,12 +74,17 @@ class ChatMessages:
 
     def _run(self, session: Session, content: str) -> object:
         """Run the command that `content` ("/name arguments") names; a coroutine if it has to wait. Raises Refused."""
-        name, _, text = content[1:].partition(" ")
-        command = COMMANDS.get(name.lower())
+        name = command_name(content)
+        command = COMMANDS.get(name)
         if command is None:
             raise Refused(ErrorCode.UNKNOWN_COMMAND, f"there is no command /{name[:32]}; /help lists them", "content")
         require_right(session, command.right)
-        return command.run(self._moderation, session, text.strip())
+        return command.run(self._moderation, session, content[1 + len(name) :].strip())
+
+
+def command_name(content: str) -> str:
+    """What a line names as a command, in small letters; "" if it is none."""
+    return content[1:].partition(" ")[0].lower() if content.startswith("/") else ""
 
 
 def _split(text: str, usage: str) -> tuple[str, str]:
@@ -212,20 +219,24 @@ def _clear_chat(moderation: Moderation, session: Session, _text: str) -> object:
 COMMANDS: Final[dict[str, Command]] = {
     "help": Command("/help", "this list", _help),
     "me": Command("/me TEXT", "say what you do", _me),
-    "mute_self": Command("/mute_self", "silence your own notes for the others, or let them sound again", _mute_self),
+    "mute_self": Command(
+        "/mute_self", "silence your own notes for the others, or let them sound again", _mute_self, is_relief=True
+    ),
     "status_text": Command(
         "/status_text [TEXT]", "set the text beside your name", partial(_update_self, "status_text")
     ),
     "nickname": Command("/nickname NAME", "change your name", partial(_update_self, "name")),
     "whisper": Command("/whisper USER TEXT", 'a line for one member; "quote" a name with spaces', _whisper),
     "ignore": Command("/ignore USER", "hide the lines of a member from yourself", _ignore),
-    "unignore": Command("/unignore USER", "show them again", _unignore),
+    "unignore": Command("/unignore USER", "show them again", _unignore, is_relief=True),
     "ignored": Command("/ignored", "list whom you ignore", _ignored),
     "kick": Command("/kick USER [REASON]", "put a member out", _kick, Right.MODERATOR),
     "ban": Command("/ban USER [SECONDS] [REASON]", "put a member out and keep them out", _ban, Right.MODERATOR),
-    "unban": Command("/unban ID", "end a ban", _unban, Right.MODERATOR),
+    "unban": Command("/unban ID", "end a ban", _unban, Right.MODERATOR, is_relief=True),
     "mute": Command("/mute USER [notes|chat] [SECONDS]", "silence a member", _mute, Right.MODERATOR),
-    "unmute": Command("/unmute USER [notes|chat]", "let a member be heard again", _unmute, Right.MODERATOR),
+    "unmute": Command(
+        "/unmute USER [notes|chat]", "let a member be heard again", _unmute, Right.MODERATOR, is_relief=True
+    ),
     "sanctions": Command("/sanctions", "list who is banned or muted", _sanctions, Right.MODERATOR),
-    "clear_chat": Command("/clear_chat", "forget the chat", _clear_chat, Right.MODERATOR),
+    "clear_chat": Command("/clear_chat", "forget the chat", _clear_chat, Right.MODERATOR, is_relief=True),
 }

@@ -155,15 +155,14 @@ class RoomMessages:
             raise Refused(ErrorCode.ALREADY_IN_ROOM, "you are in this room already")
         player = session.player
         other = room.members.of_user(player.id)
+        if other is not None:
+            self._sessions.leave(session, "left")
+            self._sessions.take_over(session, room, other)
+            return full_state(room, other)
         owns = as_owner or _owns(room, player.id)
-        if other is None and not as_owner:
-            if check_admission(room, player, knows_password=knows_password, is_here=True) is Entry.BY_RANK:
-                self._audit.record(
-                    ENTERED_BY_RANK, actor=player.id, target=room.id, address=player.address, name=room.name
-                )
-        elif other is not None:
-            room.seats.hold(player.id)  # so that the room stays, if nobody else is in it
-            self._sessions.expel(room, other, "replaced", "you joined from somewhere else")
+        entry = None if as_owner else check_admission(room, player, knows_password=knows_password, is_here=True)
+        if entry is Entry.BY_RANK:
+            self._audit.record(ENTERED_BY_RANK, actor=player.id, target=room.id, address=player.address, name=room.name)
         self._sessions.leave(session, "left")
         return full_state(room, self._sessions.seat(session, room, as_owner=owns))
 

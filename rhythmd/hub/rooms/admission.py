@@ -58,11 +58,6 @@ class Reservations:
             self._seats[user_id] = _Seat(monotonic() + RESERVED_S, self._good.take(holder))
         return self._seats[user_id].until - monotonic()
 
-    def hold(self, user_id: str) -> None:
-        """Keep the seat of somebody who changes from one socket to the other."""
-        self.release(user_id)
-        self._seats[user_id] = _Seat(monotonic() + RESERVED_S, self._good.take(None))
-
     def take_up(self, user_id: str, free: int) -> bool:
         """This user is here; whether a seat was reserved for them. `free`: seats that the room has beside its members.
 

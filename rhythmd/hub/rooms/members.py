@@ -30,11 +30,15 @@ BROWSER: Final = "browser:"
 
 
 class Player:
-    """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in."""
+    """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in.
+
+    Attributes:
+        deliveries_paid_at, inbox_paid_at: what the budgets of rooms have of them, whoever comes and goes.
+    """
 
     __slots__ = (
-        "_name", "address", "bot", "browser", "colour", "gist", "guest", "id", "ignored", "look", "muted_until",
-        "roles", "since", "status", "status_text",
+        "_name", "address", "bot", "browser", "colour", "deliveries_paid_at", "gist", "guest", "id", "ignored",
+        "inbox_paid_at", "look", "muted_until", "roles", "since", "status", "status_text",
     )  # fmt: skip
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
@@ -51,6 +55,8 @@ class Player:
         self.roles: frozenset[str] = frozenset()
         self.status = Status.ONLINE
         self.status_text = ""
+        self.deliveries_paid_at = 0.0
+        self.inbox_paid_at = 0.0
 
     def as_user(self) -> User:
         return User(
@@ -138,21 +144,17 @@ class Member:
         notes: what they hold; made with the first note, since most members of a concert only listen.
         joined_us: when, on the server's clock.
         announced: whether the room has been told of them.
-        deliveries_paid_at, inbox_paid_at: what the room's budget has of them.
         reconnecting: whether the connection is lost, and the place reserved for a while.
         refused_period: number of the quota's refill period in which notes were refused last.
     """
 
     __slots__ = (
-        "_events", "_events_period", "announced", "chat_muted", "deliveries_paid_at", "delivery", "inbox_paid_at",
-        "joined_us", "notes", "notes_muted", "occupant", "player", "quota", "reconnecting", "refused_period",
-        "self_muted", "slot", "slot_bytes",
+        "_events", "_events_period", "announced", "chat_muted", "delivery", "joined_us", "notes", "notes_muted",
+        "occupant", "player", "quota", "reconnecting", "refused_period", "self_muted", "slot", "slot_bytes",
     )  # fmt: skip
 
     def __init__(self, occupant: Occupant, slot: int, quota: NoteQuota) -> None:
-        self.occupant = occupant
-        self.player = occupant.player
-        self.delivery = occupant.delivery
+        self.give_to(occupant)
         self.joined_us = server_us()
         self.slot = slot
         self.slot_bytes = slot.to_bytes(2, "little")
@@ -164,10 +166,14 @@ class Member:
         self.self_muted = False
         self.chat_muted = False
         self.refused_period = -1
-        self.deliveries_paid_at = 0.0
-        self.inbox_paid_at = 0.0
         self._events = 0
         self._events_period = -1
+
+    def give_to(self, occupant: Occupant) -> None:
+        """Let `occupant` have this place from now on."""
+        self.occupant = occupant
+        self.player = occupant.player
+        self.delivery = occupant.delivery
 
     def rank(self, *, owns: bool) -> Rank:
         """How much this member may decide in the room, which they own or not."""

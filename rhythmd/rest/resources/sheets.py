@@ -11,6 +11,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.names import is_usertag
 from rhythmd.errors import Refused
 from rhythmd.hub.recording.archive import RecordingArchive
+from rhythmd.names.texts import clean_line
 from rhythmd.ports import AccountStore
 from rhythmd.rest.resources.inputs import (
     SheetBatch,
@@ -314,8 +315,8 @@ def described(form: SheetDescribed) -> SheetDescription:
 
 def plain_name(name: str) -> str:
     """What the sender calls a file, without the folders that it is in there."""
-    last = re.split(r"[/\\]", name)[-1]
-    return "".join(character for character in last if character.isprintable())[:FILE_NAME_LENGTH]
+    last = re.split(r"[/\\]", clean_line(name))[-1][:FILE_NAME_LENGTH]
+    return clean_line(last).strip()  # once more, since the cuts may have parted what belongs together
 
 
 def unique_tags(tags: tuple[str, ...]) -> tuple[str, ...]:

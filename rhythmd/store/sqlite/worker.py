@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from rhythmd.fairness.slots import PAYER
 from rhythmd.folders import make_private
 from rhythmd.ports import Conflict, NotFound, SchemaTooNew, StoreError, StoreUnavailable
 from rhythmd.store.sqlite.schema import Migration, migrate
@@ -23,7 +24,8 @@ __all__ = ["Job", "Worker"]
 
 T = TypeVar("T")
 
-BATCH_LIMIT: Final = 512
+BATCH_LIMIT: Final = 64
+"""Whoever waits for them goes on in the same turn of the loop."""
 RETRY_S: Final = 0.02
 
 # NORMAL: the steps of a migration need not be on the disk one by one, only in their order.
@@ -35,13 +37,15 @@ DURABLE: Final = "PRAGMA synchronous = FULL"
 class Job(Generic[T]):
     """A function to run in the thread, and the future that gets its outcome."""
 
-    __slots__ = ("_error", "_future", "_result", "_work", "writes")
+    __slots__ = ("_error", "_future", "_payer", "_result", "_took_s", "_work", "writes")
 
     def __init__(self, work: Callable[[sqlite3.Connection], T], future: asyncio.Future[T], *, writes: bool) -> None:
         self._work = work
         self._future = future
         self._error: Exception | None = None
         self._result: T
+        self._payer = PAYER.get()
+        self._took_s = 0.0
         self.writes = writes
 
     def wanted(self) -> bool:
@@ -50,6 +54,7 @@ class Job(Generic[T]):
 
     def run(self, connection: sqlite3.Connection) -> bool:
         """Whether it went well. Raises sqlite3's error if the file, and not the job, is at fault."""
+        began = time.thread_time()
         try:
             self._result = self._work(connection)
         except StoreError as error:
@@ -61,13 +66,18 @@ class Job(Generic[T]):
                 raise
             store_log.exception("A query failed")
             self._error = error
+        finally:
+            self._took_s = time.thread_time() - began
         return self._error is None
 
     def fail(self, error: StoreError) -> None:
         self._error = error
 
     def deliver(self) -> None:
-        """In the event loop: settle the future."""
+        """In the event loop: settle the future. The thread's work is charged: the loop has less of the interpreter."""
+        if self._payer is not None:
+            now = time.monotonic()
+            self._payer.charge_work(now - self._took_s, now)
         if not self.wanted():
             return
         if self._error is not None:

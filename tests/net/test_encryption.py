@@ -1,0 +1,129 @@
+"""A handshake of TLS is paid for by its network, and few of one network are under way at once."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from typing import Final, Protocol, cast
+
+import pytest
+
+from rhythmd.config import LimitsConfig
+from rhythmd.fairness.turns import Turns
+from rhythmd.net import encryption
+from rhythmd.net.encryption import UNKNOWN_COST_S, Encryption, handshake_cost_s
+from rhythmd.net.incoming import IncomingConnection
+from rhythmd.net.listener import Listener
+from rhythmd.telemetry import Stats
+from tests.certificates import Certificate
+from tests.deadline import until, within
+
+HERE: Final = "203.0.113.7"
+ELSEWHERE: Final = "203.0.113.8"
+
+
+@pytest.fixture
+def context(certificate: Certificate) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    return context
+
+
+class Greeting(asyncio.Protocol):
+    """The HTTP side: it says one word, which is encrypted."""
+
+    def __init__(self, incoming: IncomingConnection) -> None:
+        self._incoming = incoming
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(b"welcome")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._incoming.gone()
+
+
+@pytest.fixture
+async def listener(context: ssl.SSLContext) -> AsyncIterator[Listener]:
+    limits = LimitsConfig(handshake_s=5)
+    turns = Turns(asyncio.get_running_loop(), limits, Stats())
+    listener = Listener(limits, [], Greeting, lambda: b"", turns)
+    listener.encryption = Encryption(context, limits.handshake_s, turns)
+    yield listener
+    await listener.drain(0)
+    await until(lambda: not listener.connections, "all are gone")
+
+
+class Knock(Protocol):
+    """Opens a connection from an address; the client's end of it."""
+
+    def __call__(self, address: str) -> socket.socket: ...
+
+
+@pytest.fixture
+def knock(listener: Listener) -> Iterator[Knock]:
+    ends: list[socket.socket] = []
+
+    def knock(address: str) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setblocking(False)
+        ends.append(theirs)
+        listener.receive(ours, address)
+        return theirs
+
+    yield knock
+    for end in ends:
+        end.close()
+
+
+async def shake_hands(end: socket.socket) -> bytes:
+    """What the server says through TLS, at first."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection(sock=end.dup(), ssl=context, server_hostname="127.0.0.1")
+    try:
+        return await reader.readexactly(7)
+    finally:
+        writer.transport.abort()
+
+
+def test_what_a_handshake_costs_is_measured(context: ssl.SSLContext) -> None:
+    assert handshake_cost_s(context) > 0
+
+
+def test_cost_of_a_handshake_that_fails_is_guessed() -> None:
+    assert handshake_cost_s(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) == UNKNOWN_COST_S
+
+
+async def test_network_pays_for_its_handshakes(listener: Listener, knock: Knock) -> None:
+    assert listener.encryption is not None
+    listener.encryption.cost_s = 100.0
+    assert await within(shake_hands(knock(HERE))) == b"welcome"
+    account = listener.turns.network(HERE)
+    assert account.paid_at > asyncio.get_running_loop().time() + 100
+    assert listener.turns.network(ELSEWHERE).paid_at == 0
+
+
+async def test_slow_handshakes_keep_only_their_own_network_waiting(
+    listener: Listener, knock: Knock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encryption, "MOST_AT_ONCE", 1)
+    slow = knock(HERE)
+    waiting = asyncio.create_task(shake_hands(knock(HERE)))
+    assert await within(shake_hands(knock(ELSEWHERE))) == b"welcome"
+    done, _ = await asyncio.wait([waiting], timeout=0.05)
+    assert not done
+    slow.shutdown(socket.SHUT_RDWR)
+    assert await within(waiting) == b"welcome"
+
+
+async def test_slow_handshakes_are_cut_short_where_there_are_many(
+    listener: Listener, knock: Knock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encryption, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(encryption, "MANY_AT_ONCE", 2)
+    monkeypatch.setattr(encryption, "SHORT_S", 0.05)
+    for _ in range(2):
+        knock(HERE)
+    assert await within(shake_hands(knock(HERE))) == b"welcome"
+    assert listener.connections >= 1
