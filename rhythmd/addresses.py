@@ -34,6 +34,7 @@ Network = IPv4Network | IPv6Network
 
 MAPPED: Final = IPv6Network("::ffff:0:0/96")
 CUSTOMER_BITS: Final = 64  # providers give a customer at least so long a prefix of IPv6 (RFC 6177)
+ONE_ADDRESS: Final = 32
 PORTS: Final = {"http": 80, "https": 443}
 
 # Every HTTP request asks for its sender's address, and parsing one costs ten times as much as remembering it.
@@ -67,14 +68,16 @@ def is_loopback(text: str) -> bool:
 
 
 @lru_cache(REMEMBERED)
-def customer_network(text: str) -> str:
-    """A key for what one customer of a provider has: an IPv4 address, or an IPv6 /64.
+def customer_network(text: str, prefix_v4: int = ONE_ADDRESS) -> str:
+    """A key for what one customer of a provider has: an IPv6 /64, and of IPv4 one address or a network of this prefix.
 
     What is no address is its own key.
     """
     address = parse_address(text)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, CUSTOMER_BITS), strict=False))
+    if address is not None and prefix_v4 < ONE_ADDRESS:
+        return str(IPv4Network((address, prefix_v4), strict=False))
     return text if address is None else str(address)
 
 

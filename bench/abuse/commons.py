@@ -8,7 +8,7 @@ import msgspec
 
 from bench.abuse.attacker import ALLOWED_PER_S, Attack, Attacker
 from bench.abuse.wire import ask, said
-from bench.abuse.words import API, CROWD, JSON_BODY, bearer, message, request
+from bench.abuse.words import API, CROWD, JSON_BODY, NOTE, bearer, message, request
 
 __all__ = ["ATTACKS"]
 
@@ -97,6 +97,20 @@ async def _recordings(attacker: Attacker) -> None:
     await attacker.everywhere(one)
 
 
+async def _recorded_notes(attacker: Attacker) -> None:
+    """Each new guest records a note as often as that is allowed, and the next one comes."""
+    numbers = count()
+
+    async def one(_number: int) -> None:
+        line = await attacker.member(f"notes {attacker.number} {next(numbers)}")
+        for id_ in range(_PER_USER):
+            await said(line, message("record", {"on": True}, id_ + 2))
+            line.write(NOTE + message("record", {"on": False}))
+        line.leave()
+
+    await attacker.everywhere(one)
+
+
 async def _live_file(attacker: Attacker) -> None:
     """Each new guest fills a room with the longest lines of chat, and leaves it behind."""
     numbers = count()
@@ -132,6 +146,9 @@ ATTACKS: Final[dict[str, Attack]] = {
     "seats by REST": Attack("20 guests without a socket reserve seats in lobbies, and renew them", _seats),
     "recordings": Attack(
         "new guests record silence, 20 times each", _recordings, errand="record", counts=("recording-ready",)
+    ),
+    "recordings of a note": Attack(
+        "new guests record one note, 20 times each", _recorded_notes, errand="record", counts=("recording-ready",)
     ),
     "live file": Attack("new guests leave rooms behind that are full of the longest lines", _live_file),
     "names of rooms": Attack("50 owners rename their rooms 48 times a second", _names),

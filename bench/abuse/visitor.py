@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from bench.abuse.wire import Line, Tally, TurnedAway, ask, dial, open_socket, said
-from bench.abuse.words import API, CLOSE, JSON_BODY, MASK, message, request, upgrade
+from bench.abuse.words import API, CLOSE, JSON_BODY, MASK, NOTE, message, request, upgrade
 from rhythm_protocol.websocket import client_frame
 
 __all__ = ["ERRANDS", "Visitor", "Visits"]
@@ -88,6 +88,7 @@ class Visitor:
     async def record(self) -> None:
         line = await self._enter(f"visited {self._number}", self._token)
         await said(line, message("record", {"on": True}, 2))
+        line.write(NOTE)
         await said(line, message("record", {"on": False}, 3))
         line.write(message("leave-room", {}) + _GOODBYE)
         line.transport.close()

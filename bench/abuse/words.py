@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bench.load.client import upgrade_request
+from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
+from rhythm_protocol.midi import MidiEvent
 from rhythm_protocol.websocket import BINARY, client_frame
 from rhythmd.client.codec import encode_binary
 
@@ -17,6 +19,7 @@ __all__ = [
     "JSON",
     "JSON_BODY",
     "MASK",
+    "NOTE",
     "PING",
     "PONG",
     "bearer",
@@ -38,6 +41,8 @@ PONG: Final = 0xA
 CROWD: Final[dict[str, Any]] = {"max_players": 50}
 """Settings of a room for all of an attacker's sockets."""
 _FIN: Final = 0x80
+NOTE: Final = client_frame(BINARY, encode_midi(0, [MidiEvent(0, 0x90, 60, 100), MidiEvent(50, 0x80, 60, 0)]), MASK)
+"""One short note."""
 
 
 def message(type_: str, data: dict[str, Any], id_: int | None = None) -> bytes:

@@ -170,7 +170,14 @@ class ErrorCode(StrEnum):
     )  # fmt: skip
     ROOM_NOT_FOUND = "room-not-found", 404, Side.BOTH, "there is no such room"
     ROOM_FULL = "room-full", 409, Side.BOTH, "join: all seats are taken"
-    ROOM_LIMIT = "room-limit", 409, Side.BOTH, "the server, or your account, has as many rooms as it may"
+    ROOM_LIMIT = (
+        "room-limit", 409, Side.BOTH,
+        "the server, your account, or the guests of your network have as many rooms as they may",
+    )  # fmt: skip
+    SEAT_LIMIT = (
+        "seat-limit", 409, Side.REST,
+        "join: as many seats are reserved as may be, or one that was reserved was not taken; join over a socket",
+    )  # fmt: skip
     WRONG_PASSWORD = "wrong-password", 403, Side.BOTH, "join: the room has a password, and it is another one"
     BANNED = "banned", 403, Side.BOTH, "join: the room's owner banned you"
     GUESTS_NOT_ALLOWED = "guests-not-allowed", 403, Side.BOTH, "join: only for accounts"
@@ -178,6 +185,10 @@ class ErrorCode(StrEnum):
     NOT_OWNER = "not-owner", 403, Side.BOTH, "only the owner, or for some things a moderator, may do this"
     ONLY_OWNER_CAN_PLAY = (
         "only-owner-can-play", 403, Side.SOCKET, "notes: the owner reserved the keys; at most once per refill",
+    )  # fmt: skip
+    CHAT_LIMIT = (
+        "chat-limit", 409, Side.SOCKET,
+        "chat: guests, or those of your network, have as much chat as may outlive a restart; say less, or leave a room",
     )  # fmt: skip
     ONLY_OWNER_CAN_CHAT = "only-owner-can-chat", 403, Side.SOCKET, "chat: the owner reserved the chat"
     NOTES_MUTED = "notes-muted", 403, Side.SOCKET, "notes: your keys are muted; at most once per refill"
@@ -199,6 +210,9 @@ class ErrorCode(StrEnum):
     )  # fmt: skip
     REPLAY_NOT_ALLOWED = (
         "replay-not-allowed", 403, Side.SOCKET, "record-last: the room does not have `allow_replay`",
+    )  # fmt: skip
+    NOTHING_RECORDED = (
+        "nothing-recorded", 409, Side.SOCKET, "record, record-last: no note was played, so there is nothing to keep",
     )  # fmt: skip
     RECORDING_LIMIT = (
         "recording-limit", 409, Side.SOCKET,

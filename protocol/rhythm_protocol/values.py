@@ -205,7 +205,10 @@ class SheetInRoom(Message, frozen=True):
 
 
 class RoomInfo(Message, frozen=True):
-    """A room as its members, and the lobby's list, see it. `playout_ms` is the playout delay in force."""
+    """A room as its members, and the lobby's list, see it. `playout_ms` is the playout delay in force.
+
+    `reserved` is how many seats wait for users who are no members yet.
+    """
 
     id: str
     name: str
@@ -217,6 +220,7 @@ class RoomInfo(Message, frozen=True):
     metronome: Metronome | None = None
     recording: bool = False
     sheet: SheetInRoom | None = None
+    reserved: int = 0
 
 
 class ChatLine(Message, frozen=True):

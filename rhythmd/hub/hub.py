@@ -28,6 +28,7 @@ from rhythmd.auth.auditor import AuditTrail
 from rhythmd.clock import server_us
 from rhythmd.config import Config
 from rhythmd.fairness.memory import Rule
+from rhythmd.fairness.shares import Holder, Scope, Shares
 from rhythmd.fairness.turns import Turns
 from rhythmd.hub.handlers.chat import typing
 from rhythmd.hub.handlers.commands import ChatMessages
@@ -41,6 +42,7 @@ from rhythmd.hub.handlers.timing import clock, clock_binary, metronome, timing
 from rhythmd.hub.handlers.users import Authentication, cursor, cursor_binary, user_update
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import LiveKeeper, PasswordHasher, StoredSide
+from rhythmd.hub.keeping.ledger import Ledger
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.keeping.restoring import Restoration
 from rhythmd.hub.ports import Arrival, Identity, LapsedLogin, LoginVerifier, Peer, SheetSource
@@ -99,6 +101,7 @@ class Hub:
         memory: counts what waits.
         pacer: of the loop.
         registry: of live rooms.
+        shares: of guests and others in what all have in common.
         catalogue: of all rooms.
         sessions: of all clients.
         archive: of finished recordings.
@@ -129,12 +132,14 @@ class Hub:
         self._limits = _limits(config)
         self.memory = turns.memory
         self.pacer = Pacer(loop, stats, config.hub.flush_max_ms / 1000)
-        self._file = file = LiveFile(live, config.rooms.chat_history)
-        self.registry = Registry(config, self.pacer, lambda room: LiveKeeper(room, file))
+        shares = Shares(config)
+        self._file = file = LiveFile(live, config.rooms.chat_history, Ledger(shares, self._make_way))
+        self.registry = Registry(config, self.pacer, lambda room: LiveKeeper(room, file), shares)
         side = StoredSide(store, hasher, config.rooms.chat_history)
         self.catalogue = Catalogue(self.registry, side, file, config.rooms.kept_per_account)
         self.sessions = Sessions(config, stats, self.pacer, self.registry, self.memory)
-        self.archive = RecordingArchive(store, blobs, config.recording)
+        self.archive = RecordingArchive(store, blobs, config.recording, shares)
+        self.shares = shares
         self.recorder = Recorder(
             config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn, self.memory
         )
@@ -163,7 +168,8 @@ class Hub:
     def _handlers(self, verifier: LoginVerifier, audit: AuditTrail) -> dict[str, Handler]:
         """The handler of each message."""
         sessions = self.sessions
-        rooms = RoomMessages(self.registry, self.catalogue, sessions, self._config.rooms.max_players, audit)
+        most_players = self._config.rooms.max_players
+        rooms = RoomMessages(self.registry, self.catalogue, sessions, most_players, audit, self.shares)
         moderation = Moderation(sessions, audit)
         recording = Recording(self.recorder, self.archive, sessions)
         return {
@@ -193,6 +199,9 @@ class Hub:
             "timing": timing,
             "metronome": metronome,
         }
+
+    def _make_way(self, scope: Scope, holder: Holder) -> bool:
+        return self.registry.make_way(scope, holder)
 
     # Its life
 

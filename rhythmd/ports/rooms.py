@@ -70,8 +70,16 @@ class RecordingStore(Protocol):
     async def page(self, user_id: str, now: int, limit: int, cursor: str | None = None) -> Page[Recording]:
         """Those by creation that this user was present at, and that have not expired. Raises InvalidCursor."""
 
-    async def count(self, now: int, *, owner_id: str | None = None, room_id: str | None = None) -> int:
-        """How many have not expired; of one owner or room if given."""
+    async def count(
+        self,
+        now: int,
+        *,
+        owner_id: str | None = None,
+        room_id: str | None = None,
+        guest_network: str | None = None,
+        guests: bool = False,
+    ) -> int:
+        """How many have not expired; of one owner, room or network of guests if given, or of `guests` only."""
 
     async def expired(self, now: int, limit: int) -> list[Recording]:
         """Those that have, the oldest first."""

@@ -91,7 +91,9 @@ def route_table(
         *_moderation(ModerationResource(auth), AuditResource(store)),
         *_rooms(
             RoomsResource(hub.registry, hub.catalogue),
-            RoomChangesResource(hub.registry, hub.catalogue, hub.sessions, auth, urls, config.rooms.max_players),
+            RoomChangesResource(
+                hub.registry, hub.catalogue, hub.sessions, auth, urls, config.rooms.max_players, hub.shares
+            ),
         ),
         *_recordings(RecordingsResource(hub.archive, auth.auditor), sheets),
         *_sheets(sheets, Upload(limit=config.sheets.max_bytes)),
@@ -261,7 +263,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
             method="POST", path=f"{room}/join", handler=changes.join, input=JoinRoom, answer=SeatView, who=Who.GUEST,
             errors=(
                 Code.ROOM_NOT_FOUND, Code.ROOM_FULL, Code.WRONG_PASSWORD, Code.BANNED, Code.GUESTS_NOT_ALLOWED,
-                Code.ROOM_LIMIT, Code.LOCKED_OUT,
+                Code.ROOM_LIMIT, Code.SEAT_LIMIT, Code.LOCKED_OUT,
             ),
         ),
         Route(

@@ -80,6 +80,7 @@ class Recording(Struct, frozen=True, kw_only=True):
 
     `room` is the room's name at the time. `owner_id` is the user who asked for it. `players` is how many tracks it
     has, `size` the file's bytes. `key_hash` is the digest of the key that opens it to those without a login.
+    `guest_network` is what a guest's counts under, a digest too short to tell an address; "" of an account's.
     """
 
     id: str
@@ -93,3 +94,4 @@ class Recording(Struct, frozen=True, kw_only=True):
     size: int
     players: int
     key_hash: bytes
+    guest_network: str = ""

@@ -17,7 +17,7 @@ async def add(store: Store, *present: str, **fields: object) -> Recording:
 async def test_create_keeps_every_field(store: Store) -> None:
     recording = await add(
         store, "u1", name="Für Elise 🎹", room="Salon", room_id="r1", owner_id="u1", expires=NOW + 5, duration_ms=1,
-        size=2, players=3, key_hash=b"\x00\xff",
+        size=2, players=3, key_hash=b"\x00\xff", guest_network="0a1b2",
     )  # fmt: skip
     assert await store.recordings.get(recording.id, NOW) == recording
     assert await store.recordings.get("unknown", NOW) is None
@@ -73,6 +73,17 @@ async def test_count_of_all_of_an_owner_and_of_a_room(store: Store) -> None:
     assert await count(NOW, room_id="r1") == 2
     assert await count(NOW, owner_id="u1", room_id="r1") == 1
     assert await count(NOW, owner_id="nobody") == 0
+
+
+async def test_count_of_guests_and_of_their_networks(store: Store) -> None:
+    for network in ("", "", "0a1b2", "0a1b2", "fffff"):
+        await add(store, guest_network=network)
+    await add(store, guest_network="0a1b2", expires=NOW)
+    count = store.recordings.count
+    assert await count(NOW) == 5
+    assert await count(NOW, guests=True) == 3
+    assert await count(NOW, guest_network="0a1b2") == 2
+    assert await count(NOW, guest_network="0a1b3") == 0
 
 
 async def test_expired_is_on_no_list_but_its_own(store: Store) -> None:

@@ -14,8 +14,10 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatCleared, ChatLine, RoomSettings, RoomUpdated
 from rhythmd.app import Server
 from rhythmd.errors import Refused
+from rhythmd.fairness.shares import Shares
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.keeping.keepers import PasswordHasher, StoredSide
+from rhythmd.hub.keeping.ledger import Ledger
 from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Player
@@ -257,9 +259,11 @@ async def stored_rooms(tmp_path: Path) -> AsyncIterator[tuple[SqliteStore, Regis
     """A store, the live rooms and all rooms, without sockets."""
     store = SqliteStore(tmp_path / "rooms.sqlite3")
     await store.start()
-    registry = bare_hub(make_config(tmp_path), asyncio.get_running_loop()).registry
+    config = make_config(tmp_path)
+    registry = bare_hub(config, asyncio.get_running_loop()).registry
+    ledger = Ledger(Shares(config), registry.make_way)
     side = StoredSide(store, cast(PasswordHasher, None), history=100)
-    yield store, registry, Catalogue(registry, side, LiveFile(NoLiveState(), 100), 20)
+    yield store, registry, Catalogue(registry, side, LiveFile(NoLiveState(), 100, ledger), 20)
     await store.close()
 
 

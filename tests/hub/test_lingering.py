@@ -91,10 +91,10 @@ def test_empty_rooms_are_bounded_in_all_and_for_each_owner(monkeypatch: pytest.M
     monkeypatch.setattr(lingering, "LIMIT", 3)
     monkeypatch.setattr(lingering, "LIMIT_PER_OWNER", 2)
     rooms = Lingering()
-    assert [rooms.add(id_, 1.0, owner) for id_, owner in (("a", "x"), ("b", "y"), ("c", "x"))] == [None] * 3
-    assert rooms.add("d", 1.0, "x") == "a"
+    assert [rooms.add(id_, owner) for id_, owner in (("a", "x"), ("b", "y"), ("c", "x"))] == [None] * 3
+    assert rooms.add("d", "x") == "a"
     rooms.discard("a")
-    assert rooms.add("e", 1.0, "z") == "b"
+    assert rooms.add("e", "z") == "b"
     for id_ in ("b", "c", "d", "e", "never there"):
         rooms.discard(id_)
     assert rooms.oldest() is None

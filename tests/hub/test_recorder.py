@@ -50,6 +50,7 @@ async def test_record_is_seen_by_everybody(server: Server, connect: Connect) -> 
     by = clara.welcome.user.id
     for client in (clara, robert):
         assert await client.expect(RecordingState) == RecordingState(on=True, by=by)
+    await clara.play([note_on()])
     late = await connect(server)
     assert (await late.join("Salon")).room.recording
     async with open_api(server) as api:
@@ -75,13 +76,14 @@ async def test_record_is_for_the_owner_and_for_moderators(server: Server, connec
     clara, robert = await enter(connect, server, "Clara", "Robert")
     assert (await robert.refused("record", {"on": True})).code == ErrorCode.NOT_OWNER
     await clara.ask("record", {"on": True})
+    await clara.play([note_on()])
     assert (await robert.refused("record", {"on": False})).code == ErrorCode.NOT_OWNER
     warden = await register(server, "warden")
     await warden.become(Role.MODERATOR)
     moderator = await warden.open()
     await moderator.join("Salon")
     await moderator.ask("record", {"on": False})
-    assert (await ready(moderator)).players == 0
+    assert (await ready(moderator)).players == 1
 
 
 async def test_record_outside_of_a_room_is_refused(server: Server, connect: Connect) -> None:
@@ -90,9 +92,31 @@ async def test_record_outside_of_a_room_is_refused(server: Server, connect: Conn
     assert (await client.refused("record-last")).code == ErrorCode.NOT_IN_ROOM
 
 
+async def test_record_of_silence_is_not_kept(serve: Serve, connect: Connect) -> None:
+    """The one who asked is told, and it takes no place; pedals alone are silence, too."""
+    server = await serve("recording.per_room=1")
+    clara, robert = await enter(connect, server, "Clara", "Robert", **REPLAYS)
+    for events in ([], [MidiEvent(0, 0xB0, 64, 127), note_off(60, 5)]):
+        await clara.ask("record", {"on": True})
+        if events:
+            await clara.play(events)
+        else:
+            assert (await robert.refused("record-last")).code == ErrorCode.NOTHING_RECORDED
+        await clara.ask("record", {"on": False})
+        assert (await clara.expect(Error)).code == ErrorCode.NOTHING_RECORDED
+    await robert.ask("record-last")
+    assert (await robert.expect(Error)).code == ErrorCode.NOTHING_RECORDED
+    await clara.ask("record", {"on": True})
+    await clara.play([note_on()])
+    await clara.ask("record", {"on": False})
+    assert (await ready(clara)).players == 1
+    assert not [message for message in await robert.received() if isinstance(message, Error)]
+
+
 async def test_record_twice_at_once_is_refused(server: Server, connect: Connect) -> None:
     [clara] = await enter(connect, server, "Clara")
     await clara.ask("record", {"on": True})
+    await clara.play([note_on()])
     assert (await clara.refused("record", {"on": True})).code == ErrorCode.RECORDING_LIMIT
     await clara.ask("record", {"on": False})
     await clara.ask("record", {"on": False})
@@ -103,6 +127,7 @@ async def test_record_twice_at_once_is_refused(server: Server, connect: Connect)
 async def test_record_reaches_only_who_was_present(server: Server, connect: Connect) -> None:
     clara, robert = await enter(connect, server, "Clara", "Robert")
     await clara.ask("record", {"on": True})
+    await clara.play([note_on()])
     await robert.ask("leave-room")
     await clara.ask("record", {"on": False})
     late = await connect(server)
@@ -192,6 +217,7 @@ async def test_record_one_too_many_is_refused(serve: Serve, connect: Connect, bo
     server = await serve(f"recording.{bound}=2")
     [clara] = await enter(connect, server, "Clara", **REPLAYS)
     await clara.ask("record", {"on": True})
+    await clara.play([note_on()])
     await clara.ask("record-last")
     for type_, data in (("record-last", {}), ("record-last", {"name": "x"})):
         assert (await clara.refused(type_, data)).code == ErrorCode.RECORDING_LIMIT
@@ -225,6 +251,7 @@ async def test_record_into_a_folder_that_cannot_be_written_is_told(
     obstacle.write_text("in the way")
     clara, robert = await enter(connect, server, "Clara", "Robert")
     await clara.ask("record", {"on": True})
+    await clara.play([note_on()])
     await clara.ask("record", {"on": False})
     assert (await clara.expect(Error)).code == ErrorCode.UNAVAILABLE
     await robert.play([note_on()])
@@ -233,6 +260,7 @@ async def test_record_into_a_folder_that_cannot_be_written_is_told(
     errors_logged.records.clear()
     obstacle.unlink()
     await clara.ask("record", {"on": True})
+    await clara.play([note_on()])
     await clara.ask("record", {"on": False})
     await ready(clara)
 

@@ -54,6 +54,8 @@ async def test_record_last_goes_back_so_many_minutes(serve: Serve, connect: Conn
 async def test_record_last_is_not_for_who_left_before(serve: Serve, connect: Connect) -> None:
     server = await serve("recording.replay_minutes=0.001")  # 60 ms
     clara, robert = await enter(connect, server, "Clara", "Robert", **REPLAYS)
+    await clara.play([note_on()])
+    await clara.clock()
     await robert.ask("leave-room")
     await asyncio.sleep(0.1)
     await robert.join("Other")

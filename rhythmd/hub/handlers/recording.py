@@ -48,7 +48,7 @@ class Recording:
         if name is not UNSET:
             room.sanctions.require_voice(member)
         check(room)
-        claim = await self._archive.claim(session.player.id, room.id)
+        claim = await self._archive.claim(session.player, room.id)
         try:
             self._sessions.require_still_in(session, room)
             require_right(session, right)

@@ -24,6 +24,7 @@ from rhythmd.auth.auditor import AuditTrail
 from rhythmd.auth.lockout import Attempt
 from rhythmd.auth.ranks import Act, may, rank_of
 from rhythmd.errors import Refused
+from rhythmd.fairness.shares import Shares
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Member, Player
@@ -58,11 +59,19 @@ class RoomMessages:
         sessions: of all clients.
         most_players: that a room may have.
         audit: of those who come in by their roles.
+        shares: of guests and others in rooms.
     """
 
     def __init__(
-        self, registry: Registry, catalogue: Catalogue, sessions: Sessions, most_players: int, audit: AuditTrail
+        self,
+        registry: Registry,
+        catalogue: Catalogue,
+        sessions: Sessions,
+        most_players: int,
+        audit: AuditTrail,
+        shares: Shares,
     ) -> None:
+        self._shares = shares
         self._audit = audit
         self._registry = registry
         self._catalogue = catalogue
@@ -125,7 +134,8 @@ class RoomMessages:
             raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
         settings = cleaned(message.settings or RoomSettings())
         check_settings(settings, self._most_players, has_password=message.password is not None)
-        room = await self._catalogue.create(session.identity, message.room, settings, message.password)
+        holder = self._shares.holder(session.player)
+        room = await self._catalogue.create(session.identity, message.room, settings, message.password, holder)
         if room is None:
             return await self._join_later(session, message)  # somebody was quicker
         self._sessions.require_connected(session)
@@ -150,7 +160,8 @@ class RoomMessages:
             self._sessions.take_over(session, room, other)
             return full_state(room, other)
         owns = as_owner or _owns(room, player.id)
-        if not as_owner and check_admission(room, player, knows_password=knows_password) is Entry.BY_RANK:
+        entry = None if as_owner else check_admission(room, player, knows_password=knows_password, is_here=True)
+        if entry is Entry.BY_RANK:
             self._audit.record(ENTERED_BY_RANK, actor=player.id, target=room.id, address=player.address, name=room.name)
         self._sessions.leave(session, "left")
         return full_state(room, self._sessions.seat(session, room, as_owner=owns))
@@ -208,8 +219,11 @@ class Entry(Enum):
     BY_RANK = auto()
 
 
-def check_admission(room: Room, player: Player, *, knows_password: bool) -> Entry:
-    """Raise Refused, with the first reason that applies, unless `player` may take a seat in `room` now."""
+def check_admission(room: Room, player: Player, *, knows_password: bool, is_here: bool) -> Entry:
+    """Raise Refused, with the first reason that applies, unless `player` may take a seat in `room` now.
+
+    To one who is here, on a socket, the seats of absent guests give way.
+    """
     settings = room.settings
     if room.sanctions.bans.applies_to(player):
         raise Refused(ErrorCode.BANNED, "you are banned from this room")
@@ -221,7 +235,8 @@ def check_admission(room: Room, player: Player, *, knows_password: bool) -> Entr
         return Entry.AS_OTHERS
     if not knows_password and not may(rank_of(player.roles), Act.ENTER):
         raise Refused(ErrorCode.WRONG_PASSWORD, "this room's password is another one", "password")
-    if len(room.members) + len(room.seats) >= settings.max_players:
+    reserved = room.seats.firm if is_here else len(room.seats)
+    if len(room.members) + reserved >= settings.max_players:
         raise Refused(ErrorCode.ROOM_FULL, f"all {settings.max_players} seats are taken")
     return Entry.AS_OTHERS if knows_password else Entry.BY_RANK
 

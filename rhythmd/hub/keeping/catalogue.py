@@ -11,6 +11,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomSettings
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
+from rhythmd.fairness.shares import Holder
 from rhythmd.hub.keeping.keepers import LiveKeeper, NameTaken, PasswordDigest, StoredSide, StoreKeeper, translated
 from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
 from rhythmd.hub.ports import Identity
@@ -61,7 +62,7 @@ class Catalogue:
         room = self._registry.by_id(found.id)
         if room is None and row is not None:
             keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row, on_stored=self._follow)
-            room = self._registry.open(row.id, row.name, row.settings, keeper)
+            room = self._registry.open(row.id, row.name, row.settings, keeper, Holder(row.owner_id or row.id))
             room.chat.restore(lines)
             room.sanctions.restore_stored(sanctions)
         return room
@@ -69,12 +70,17 @@ class Catalogue:
     def restore(self, saved: SavedRoom) -> Room:
         """The room that was only live before the server's start."""
         password = None if saved.password is None else PasswordDigest(*saved.password)
-        return self._open_live(saved.id, saved.name, saved.settings, password)
+        return self._open_live(saved.id, saved.name, saved.settings, password, saved.holder or _nobody(saved.id))
 
     async def create(
-        self, owner: Identity | None, name: str, settings: RoomSettings, password: str | None
+        self,
+        owner: Identity | None,
+        name: str,
+        settings: RoomSettings,
+        password: str | None,
+        holder: Holder | None = None,
     ) -> Room | None:
-        """A new live room, empty; an account's is stored as well.
+        """A new live room, empty; an account's is stored as well. A guest's is of the share of `holder`.
 
         None when somebody was quicker: the room's name was taken, or the room deleted, in the meantime.
         """
@@ -87,10 +93,16 @@ class Catalogue:
                 return None
             raise
         digest = None if password is None else PasswordDigest.of(password)
-        return self._open_live(self._registry.new_id(), name, settings, digest)
+        new_id = self._registry.new_id()
+        holder = holder or _nobody(new_id)
+        self._file.require_room(holder)
+        return self._open_live(new_id, name, settings, digest, holder)
 
-    def _open_live(self, id_: str, name: str, settings: RoomSettings, password: PasswordDigest | None) -> Room:
-        return self._registry.open(id_, name, settings, partial(LiveKeeper, file=self._file, password=password))
+    def _open_live(
+        self, id_: str, name: str, settings: RoomSettings, password: PasswordDigest | None, holder: Holder
+    ) -> Room:
+        keeper = partial(LiveKeeper, file=self._file, password=password, holder=holder)
+        return self._registry.open(id_, name, settings, keeper, holder)
 
     async def store(self, owner_id: str, name: str, settings: RoomSettings, password: str | None) -> StoredRoom:
         """Keep a new room of an account, with nobody in it."""
@@ -152,3 +164,8 @@ class Catalogue:
             room.pass_ownership()
             self._registry.free(room)
         return deleted
+
+
+def _nobody(room_id: str) -> Holder:
+    """Stands for whoever made a guest's room, where that is not known: in a file of an earlier version."""
+    return Holder(room_id, guest=True)

@@ -17,6 +17,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatCleared, ChatKind, RoomSettings
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
+from rhythmd.fairness.shares import Holder
 from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
 from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Member
@@ -115,14 +116,24 @@ class _SeatKeeper:
 
 
 class LiveKeeper(_SeatKeeper):
-    """Implements `rooms.keeper.Keeper` for a room that ends with its last member. Everything is done at once."""
+    """Implements `rooms.keeper.Keeper` for a room that ends with its last member. Everything is done at once.
+
+    Args:
+        room: which it keeps.
+        file: where it is.
+        password: of the room.
+        holder: who made it; None for a lobby.
+    """
 
     owner_id: str | None = None
     passes_ownership = True
 
-    def __init__(self, room: Room, file: LiveFile, password: PasswordDigest | None = None) -> None:
+    def __init__(
+        self, room: Room, file: LiveFile, password: PasswordDigest | None = None, holder: Holder | None = None
+    ) -> None:
         super().__init__(room, file)
         self._password = password
+        self._holder = holder
 
     @property
     def has_password(self) -> bool:
@@ -132,8 +143,9 @@ class LiveKeeper(_SeatKeeper):
         return self._password is None or self._password.matches(password)
 
     def say(self, author: Member, kind: ChatKind, content: str, request_id: int | None) -> Later:
+        self._file.require_space(author.player, len(content.encode()))
         line = self._room.chat.line(kind, content, author.player)
-        self._file.write_line(self._room.id, line, author.occupant.key, request_id)
+        self._file.write_line(self._room.id, line, author, request_id)
         self._room.broadcast("chat-message", line, self._room.members.ignoring(line.user_id))
         return None
 
@@ -160,7 +172,7 @@ class LiveKeeper(_SeatKeeper):
 
     def saved(self) -> SavedRoom:
         password = None if self._password is None else self._password.parts
-        return SavedRoom.of(self._room, is_stored=False, password=password)
+        return SavedRoom.of(self._room, is_stored=False, password=password, holder=self._holder)
 
 
 class StoredSide:

@@ -10,8 +10,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatLine, Metronome, RoomSettings, Status
 from rhythmd.clock import server_us
+from rhythmd.fairness.shares import Holder
+from rhythmd.hub.keeping.ledger import Ledger
 from rhythmd.hub.ports import Identity
 from rhythmd.hub.rooms.lingering import Vacancy
 from rhythmd.hub.rooms.members import Member, Player
@@ -28,6 +31,8 @@ T = TypeVar("T")
 
 FORMAT: Final = b"2"  # of what is written here; another one is not read
 TOO_OLD_US: Final = 600_000_000  # after so long a stop everybody has gone home
+LINE_FIELDS: Final = 200  # bytes of a line of chat beside what it says, about
+ROOM_FIELDS: Final = 600  # bytes of a room, about
 
 
 class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,6 +40,7 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         is_stored: whether the store has the rest.
+        holder: who made it; None for a lobby, and in a file of an earlier version.
         password: salt and digest.
         bans: (what a ban applies to, `monotonic` end in s) each, as an earlier version wrote them.
         sanctions: bans and mutes by kind.
@@ -52,9 +58,17 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metronome: Metronome | None = None
     last_line: int = 0
     vacancy: Vacancy = msgspec.field(default_factory=Vacancy)
+    holder: Holder | None = None
 
     @classmethod
-    def of(cls, room: Room, *, is_stored: bool, password: tuple[bytes, bytes] | None = None) -> "SavedRoom":
+    def of(
+        cls,
+        room: Room,
+        *,
+        is_stored: bool,
+        password: tuple[bytes, bytes] | None = None,
+        holder: Holder | None = None,
+    ) -> "SavedRoom":
         return cls(
             id=room.id,
             name=room.name,
@@ -66,6 +80,7 @@ class SavedRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             metronome=room.metronome.state,
             last_line=room.chat.last_id,
             vacancy=room.vacancy,
+            holder=holder,
         )
 
     def imposed(self) -> list[tuple[SanctionKind, list[Imposed]]]:
@@ -163,36 +178,61 @@ class LiveFile:
 
     Every write is called after the change and before the change is acknowledged. It takes some microseconds.
 
+    Guests take no more of it than their share. What is left is for everybody's seats, and for lobbies.
+
     Args:
         state: where values are kept.
         history: lines of chat that a room remembers.
+        ledger: who has how much of it.
     """
 
-    def __init__(self, state: LiveState, history: int) -> None:
+    def __init__(self, state: LiveState, history: int, ledger: Ledger) -> None:
         self._state = state
         self._history = history
+        self._ledger = ledger
+
+    def require_space(self, author: Player, size: int) -> None:
+        """Raise Refused (`chat-limit`) unless a line of `size` bytes fits into its author's share."""
+        holder = self._ledger.holder(author)
+        self._ledger.make_space(holder, size + LINE_FIELDS, ErrorCode.CHAT_LIMIT, "lines of chat")
+
+    def require_room(self, holder: Holder) -> None:
+        """Raise Refused (`room-limit`) unless a room of this holder's fits into their share."""
+        self._ledger.make_space(holder, ROOM_FIELDS, ErrorCode.ROOM_LIMIT, "rooms")
 
     # Rooms
 
     def write_room(self, saved: SavedRoom) -> None:
-        self._state.apply({f"room/{saved.id}": msgspec.msgpack.encode(saved)})
+        value = msgspec.msgpack.encode(saved)
+        self._ledger.room(saved.id, saved.holder, len(value))
+        self._state.apply({f"room/{saved.id}": value})
 
     def delete_room(self, room_id: str) -> None:
+        self._ledger.forget_room(room_id)
         self._state.apply({f"room/{room_id}": None} | self._without_chat(room_id))
 
-    def write_line(self, room_id: str, line: ChatLine, author_key: str, last_id: int | None) -> None:
+    def write_line(self, room_id: str, line: ChatLine, author: Member, last_id: int | None) -> None:
         """A line of chat, and the message that said it, in one step: no restart says it twice."""
+        value = msgspec.msgpack.encode(line)
+        self._ledger.line(room_id, line.id, self._ledger.holder(author.player), len(value))
+        self._ledger.forget_line(room_id, line.id - self._history)
         changes: dict[str, bytes | None] = {
-            _line_key(room_id, line.id): msgspec.msgpack.encode(line),
+            _line_key(room_id, line.id): value,
             _line_key(room_id, line.id - self._history): None,
         }
         if last_id is not None:
-            changes[f"last/{author_key}"] = msgspec.msgpack.encode(last_id)
+            changes[f"last/{author.occupant.key}"] = msgspec.msgpack.encode(last_id)
         self._state.apply(changes)
 
     def clear_chat(self, saved: SavedRoom) -> None:
         """Forget a room's lines, and write what it is like without them, in one step."""
+        self._ledger.forget_lines(saved.id)
         self._state.apply(self._without_chat(saved.id) | {f"room/{saved.id}": msgspec.msgpack.encode(saved)})
+
+    def count_lines(self, saved: SavedRoom, lines: list[ChatLine]) -> None:
+        """Lines of before the start, which nobody's network is known of, are their room's maker's."""
+        for line in lines:
+            self._ledger.line(saved.id, line.id, saved.holder, len(msgspec.msgpack.encode(line)))
 
     def _without_chat(self, room_id: str) -> dict[str, bytes | None]:
         return dict.fromkeys(key for key, _ in self._state.items(f"chat/{room_id}/"))

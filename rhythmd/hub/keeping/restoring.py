@@ -48,7 +48,9 @@ class Restoration:
         if room is None:
             return
         if not saved.is_stored:
-            room.chat.restore(remains.chat.get(saved.id, []), saved.last_line)
+            lines = remains.chat.get(saved.id, [])
+            room.chat.restore(lines, saved.last_line)
+            self._file.count_lines(saved, lines)
             for kind, imposed in saved.imposed():
                 for one in imposed:
                     room.sanctions[kind].restore(one)

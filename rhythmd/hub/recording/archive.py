@@ -6,27 +6,37 @@ the two leaves a file that nobody knows of.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
+from hashlib import blake2b
 from hmac import compare_digest
+from time import monotonic
 from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.auth.secret import digest, new_id, new_secret
+from rhythmd.bounded import BoundedDict
 from rhythmd.clock import unix_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
+from rhythmd.fairness.shares import Holder, Scope, Shares
 from rhythmd.hub.recording.transcript import Transcript, transcribe
+from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.tape import Tape
 from rhythmd.ports import BlobStore, Conflict, Store, StoreError, StoreUnavailable
 from rhythmd.rows import Page, Recording
 
-__all__ = ["Claim", "RecordingArchive", "SavedRecording", "Take", "file_url"]
+__all__ = ["Claim", "NothingRecorded", "RecordingArchive", "SavedRecording", "Take", "file_url"]
 
 DAY_MS: Final = 86_400_000
 RETRY_S: Final = (0.2, 1.0, 3.0)
 SWEEP: Final = 100
-EVERYBODY: Final = ""
+DIGITS: Final = 5
+COUNTS: Final = 1_000
+COUNTED_S: Final = 1.0
+
+Count = Callable[[int], Awaitable[int]]
 
 
 class Take(NamedTuple):
@@ -34,6 +44,7 @@ class Take(NamedTuple):
 
     Args:
         name: its title.
+        guest_network: what it is counted under, as its claim has it.
         present: the ids of the users who were there.
         tapes, since_ms, until_ms: as `transcribe` wants them.
     """
@@ -42,10 +53,50 @@ class Take(NamedTuple):
     room_id: str
     room: str
     owner_id: str
+    guest_network: str
     present: frozenset[str]
     tapes: Sequence[Tape]
     since_ms: int
     until_ms: int
+
+
+class _Bound(NamedTuple):
+    """How many recordings there may be of one kind, those under `name` that are to come included."""
+
+    most: int
+    name: str
+    stored: Count
+    whose: str
+
+
+class Counted:
+    """What the store counted a moment ago: to begin recordings of nothing, over and over, shall cost it nothing."""
+
+    def __init__(self) -> None:
+        self._counts: BoundedDict[str, tuple[int, float]] = BoundedDict(COUNTS)
+        self._changes = 0
+
+    async def get(self, bound: _Bound, now: int) -> int:
+        count, until = self._counts.get(bound.name, (0, 0.0))
+        if until > monotonic():
+            return count
+        before = self._changes
+        count = await bound.stored(now)
+        if before == self._changes:
+            self._counts[bound.name] = count, monotonic() + COUNTED_S
+        return count
+
+    def clear(self) -> None:
+        """There are more of them, or fewer."""
+        self._changes += 1
+        self._counts.clear()
+
+
+class NothingRecorded(Refused):
+    """No note was played, and nothing empty is kept."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.NOTHING_RECORDED, "no note was played: there is nothing to keep")
 
 
 class SavedRecording(NamedTuple):
@@ -56,14 +107,15 @@ class SavedRecording(NamedTuple):
 
 
 class Claim:
-    """A place for a recording that is to come, until it is saved or given up."""
+    """A place for a recording that is to come, until it is saved or given up. `guest_network` is as its row has it."""
 
-    __slots__ = ("_claims", "_names")
+    __slots__ = ("_claims", "_names", "guest_network")
 
-    def __init__(self, claims: Counter[str], owner_id: str, room_id: str) -> None:
+    def __init__(self, claims: Counter[str], names: Sequence[str], guest_network: str) -> None:
         self._claims = claims
-        self._names = (f"user {owner_id}", f"room {room_id}", EVERYBODY)
-        claims.update(self._names)
+        self._names = names
+        self.guest_network = guest_network
+        claims.update(names)
 
     def release(self) -> None:
         self._claims.subtract(self._names)
@@ -85,22 +137,27 @@ class RecordingArchive:
         store: of what is known of them.
         blobs: of the files.
         config: how many, and for how long.
+        shares: of guests and others.
     """
 
-    def __init__(self, store: Store, blobs: BlobStore, config: RecordingConfig) -> None:
+    def __init__(self, store: Store, blobs: BlobStore, config: RecordingConfig, shares: Shares) -> None:
+        self._shares = shares
         self._store = store
         self._blobs = blobs
         self._config = config
         self._claims: Counter[str] = Counter()
+        self._counted = Counted()
         self._transcribing = asyncio.Semaphore(1)  # they would only take the interpreter from one another
 
     # Making them
 
-    async def claim(self, owner_id: str, room_id: str) -> Claim:
+    async def claim(self, owner: Player, room_id: str) -> Claim:
         """A place for one more. Raises Refused: `recording-limit`, or `unavailable`."""
-        claim = Claim(self._claims, owner_id, room_id)
+        holder = self._shares.holder(owner)
+        bounds = list(self._bounds(owner.id, room_id, holder))
+        claim = Claim(self._claims, [bound.name for bound in bounds], _guest_network(holder))
         try:
-            await self._check_limits(owner_id, room_id)
+            await self._check_limits(bounds)
         except StoreUnavailable as error:
             claim.release()
             raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
@@ -110,8 +167,14 @@ class RecordingArchive:
         return claim
 
     async def save(self, take: Take) -> SavedRecording:
-        """Write it down. Raises StoreUnavailable when that fails, also after some attempts."""
+        """Write it down.
+
+        Raises Refused (`nothing-recorded`) if no note was played, StoreUnavailable when it fails, also after some
+        attempts.
+        """
         transcript = await self._transcribe(take)
+        if not transcript.has_notes:
+            raise NothingRecorded
         key = new_secret()
         recording = self._row(take, transcript, key)
         for wait_s in RETRY_S:
@@ -124,16 +187,25 @@ class RecordingArchive:
         await self._put_or_clean_up(recording, transcript.file, take.present)
         return SavedRecording(recording, key)
 
-    async def _check_limits(self, owner_id: str, room_id: str) -> None:
-        config, count, now = self._config, self._store.recordings.count, unix_ms()
+    def _bounds(self, owner_id: str, room_id: str, holder: Holder) -> Iterator[_Bound]:
+        """All that a recording must fit into."""
+        config, count = self._config, self._store.recordings.count
+        yield _Bound(config.per_user, f"user {owner_id}", partial(count, owner_id=owner_id), "you have")
+        yield _Bound(config.per_room, f"room {room_id}", partial(count, room_id=room_id), "this room has")
+        stored: dict[Scope, Count] = {
+            Scope.NETWORK: partial(count, guest_network=_guest_network(holder)),
+            Scope.GUESTS: partial(count, guests=True),
+            Scope.ALL: count,
+        }
+        for scope, name, most in self._shares.recordings.bounds(holder):
+            yield _Bound(most, name, stored[scope], scope)
+
+    async def _check_limits(self, bounds: Sequence[_Bound]) -> None:
+        now = unix_ms()
         claims = self._claims.copy()  # before the rows: one that is saved meanwhile counts twice rather than not at all
-        for limit, name, stored, whose in (
-            (config.per_user, f"user {owner_id}", await count(now, owner_id=owner_id), "you have"),
-            (config.per_room, f"room {room_id}", await count(now, room_id=room_id), "this room has"),
-            (config.limit, EVERYBODY, await count(now), "this server has"),
-        ):
-            if stored + claims[name] > limit:
-                raise Refused(ErrorCode.RECORDING_LIMIT, f"{whose} as many recordings as are allowed")
+        for bound in bounds:
+            if await self._counted.get(bound, now) + claims[bound.name] > bound.most:
+                raise Refused(ErrorCode.RECORDING_LIMIT, f"{bound.whose} as many recordings as are allowed")
 
     async def _transcribe(self, take: Take) -> Transcript:
         async with self._transcribing:
@@ -153,12 +225,14 @@ class RecordingArchive:
             size=len(transcript.file),
             players=transcript.players,
             key_hash=digest(key),
+            guest_network=take.guest_network,
         )
 
     async def _put(self, recording: Recording, file: bytes, present: frozenset[str]) -> None:
         await self._blobs.put(_blob_key(recording), _in_one(file))
         with suppress(Conflict):  # an attempt that seemed to fail did not
             await self._store.recordings.create(recording, present)
+        self._counted.clear()
 
     async def _put_or_clean_up(self, recording: Recording, file: bytes, present: frozenset[str]) -> None:
         try:
@@ -192,7 +266,9 @@ class RecordingArchive:
     async def delete(self, recording: Recording) -> bool:
         """Whether it was there."""
         await self._blobs.delete(_blob_key(recording))
-        return await self._store.recordings.delete(recording.id)
+        deleted = await self._store.recordings.delete(recording.id)
+        self._counted.clear()
+        return deleted
 
     async def sweep(self) -> None:
         """Delete those that have expired, some at a time."""
@@ -206,6 +282,14 @@ class RecordingArchive:
 
 async def _in_one(file: bytes) -> AsyncIterator[bytes]:
     yield file
+
+
+def _guest_network(holder: Holder) -> str:
+    """What the row of a guest's recording tells of their network.
+
+    So few digits that thousands of addresses have the same, and two networks of a server hardly ever.
+    """
+    return blake2b(holder.key.encode()).hexdigest()[:DIGITS] if holder.guest else ""
 
 
 def _blob_key(recording: Recording) -> str:

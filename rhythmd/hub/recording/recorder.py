@@ -12,10 +12,10 @@ from rhythmd.clock import server_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
 from rhythmd.fairness.memory import Memory
-from rhythmd.hub.recording.archive import Claim, RecordingArchive, SavedRecording, Take, file_url
+from rhythmd.hub.recording.archive import Claim, NothingRecorded, RecordingArchive, SavedRecording, Take, file_url
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.rooms.tape import Deck, Tape, present
+from rhythmd.hub.rooms.tape import Deck, Tape, is_silent, present
 from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.ports import StoreError
@@ -135,13 +135,19 @@ class Recorder:
         room.deck.stop()
         _announce_state(room)
         tapes = [running.tape]
-        self._save(room, running.name, running.owner_id, running.claim, tapes, ALL)
+        if is_silent(tapes):
+            running.claim.release()
+            self._tell(running.owner_id, NothingRecorded())
+        else:
+            self._save(room, running.name, running.owner_id, running.claim, tapes, ALL)
 
     def check_replay(self, room: Room) -> None:
         """Raise Refused unless the last minutes of `room` may be had."""
         self._check_running()
         if not room.settings.allow_replay:
             raise Refused(ErrorCode.REPLAY_NOT_ALLOWED, "the owner of this room does not allow replays")
+        if is_silent(room.deck.replay):
+            raise NothingRecorded
 
     def keep_last(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
         """Make a recording of the last minutes of `room`. Raises Refused when too many are being made."""
@@ -173,7 +179,8 @@ class Recorder:
 
     def _save(self, room: Room, name: str, owner_id: str, claim: Claim, tapes: list[Tape], since_ms: int) -> None:
         there = present(tapes, since_ms)
-        take = Take(name, room.id, room.name, owner_id, there, tapes, since_ms, server_ms())
+        network = claim.guest_network
+        take = Take(name, room.id, room.name, owner_id, network, there, tapes, since_ms, server_ms())
         self._making[claim] = _Making(take, room, self._network(owner_id))
         self._measure_making()
         self._spawn(self._finish(room, take, claim))
@@ -184,17 +191,22 @@ class Recorder:
         except asyncio.CancelledError:
             hub_log.error("a recording of room %s is lost: the server had no time to write it", take.room_id)
             raise
+        except Refused as refused:
+            self._tell(take.owner_id, refused)
         except StoreError as error:
             hub_log.error("a recording of room %s is lost: %s", take.room_id, error)
-            lost = Error(ErrorCode.UNAVAILABLE, "the recording could not be kept")
-            for session in self._sessions.of_user(take.owner_id):
-                session.send("error", lost)
+            self._tell(take.owner_id, Refused(ErrorCode.UNAVAILABLE, "the recording could not be kept"))
         else:
             self._announce(room, take, saved)
         finally:
             claim.release()
             del self._making[claim]
             self._measure_making()
+
+    def _tell(self, owner_id: str, refused: Refused) -> None:
+        """Tell whoever asked for it that there is none."""
+        for session in self._sessions.of_user(owner_id):
+            session.send("error", Error(refused.code, refused.message))
 
     def _announce(self, room: Room, take: Take, saved: SavedRecording) -> None:
         """To those who were present and still are, and to whoever asked for it."""

@@ -30,11 +30,12 @@ REST_S: Final = 0.0001
 
 
 class Transcript(NamedTuple):
-    """A finished file. `players` is the number of its tracks that have music."""
+    """A finished file. `players` is the number of its tracks that have music, which may be pedals without a note."""
 
     file: bytes
     duration_ms: int
     players: int
+    has_notes: bool
 
 
 def transcribe(title: str, tapes: Sequence[Tape], since_ms: int, until_ms: int) -> Transcript:
@@ -51,12 +52,13 @@ def transcribe(title: str, tapes: Sequence[Tape], since_ms: int, until_ms: int) 
     """
     parts = [part for part in _parts(tapes, since_ms) if part.has_music]
     origin_ms = _origin_ms(parts, max(since_ms, tapes[0].began_ms))
+    has_notes = any(part.has_notes for part in parts)
     tracks = [part.finish(origin_ms, until_ms) for part in parts]
     named = ((part.name, _with_rests(events)) for part, (events, _) in zip(parts, tracks, strict=True))
     end_ms = max((end_ms for _, end_ms in tracks), default=origin_ms)
     tempos = tempo_map((mark for tape in tapes for mark in tape.time), origin_ms, end_ms)
     begins_ms = min(origin_ms, round(tempos[0].at_us / 1_000)) if tempos else origin_ms
-    return Transcript(smf.encode(title, named, origin_ms, tempos), end_ms - begins_ms, len(parts))
+    return Transcript(smf.encode(title, named, origin_ms, tempos), end_ms - begins_ms, len(parts), has_notes)
 
 
 def _with_rests(items: Iterable[T], few: int = REST_EVERY) -> Iterator[T]:
@@ -158,6 +160,10 @@ class _Part:
     def has_music(self) -> bool:
         return bool(self._events) or self.sounds_at_once
 
+    @property
+    def has_notes(self) -> bool:
+        return self.sounds_at_once or any(_is_note_on(event) for event in _with_rests(self._events))
+
     def finish(self, origin_ms: int, until_ms: int) -> tuple[Iterator[smf.Event], int]:
         """The whole track in order, from the state at the beginning to the release at the end; and when it ends."""
         opening = [(origin_ms, message) for message in self._opening.snapshot()]
@@ -179,6 +185,10 @@ def _in_order(events: "array[int]") -> Iterator[int]:
     if all(_due_ms(before[-1]) <= _due_ms(after[0]) for before, after in pairwise(runs)):
         return chain.from_iterable(runs)
     return merge(*runs, key=_due_ms)
+
+
+def _is_note_on(event: int) -> bool:
+    return event >> 16 & 0xF0 == NOTE_ON and event & 0xFF > 0
 
 
 def _due_ms(event: int) -> int:

@@ -4,7 +4,6 @@ A page that is loaded again, or somebody who leaves and thinks better of it, fin
 rooms are bounded, in all and for each owner, and give way to rooms that somebody is in.
 """
 
-from collections import Counter
 from time import monotonic
 from typing import Final
 
@@ -21,22 +20,16 @@ class Vacancy(Struct):
 
     Attributes:
         owner: id of the last owner who left; None if nobody has owned the room.
-        owner_key: what their rooms are counted under: a guest's address, if they have one of their own, or the id.
         claimant: id of the user who gets the room back before `claimed_until`, whoever owns it then.
         empty_until: when the empty room ends; None while it is not empty.
         is_deleted: whether it was deleted, and does not stay.
     """
 
     owner: str | None = None
-    owner_key: str = ""
     claimant: str | None = None
     claimed_until: float = 0.0
     empty_until: float | None = None
     is_deleted: bool = False
-
-    def left_by(self, owner: str, owner_key: str) -> None:
-        """The owner of the room has left it."""
-        self.owner, self.owner_key = owner, owner_key
 
     def begin(self, seconds: float) -> float:
         """Nobody is in the room any more; when it ends. Visitors of a claimed room leave the claim as it is."""
@@ -64,27 +57,29 @@ class Lingering:
     """The empty rooms that stay, by id, the longest empty first."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, tuple[float, str]] = {}
-        self._per_owner: Counter[str] = Counter()
+        self._rooms: dict[str, str] = {}  # whose it is
+        self._of_owners: dict[str, dict[str, None]] = {}
 
     def __contains__(self, room_id: str) -> bool:
         return room_id in self._rooms
 
-    def add(self, room_id: str, until: float, owner_key: str) -> str | None:
-        """The room stays until then; the id of one that has to give way for it."""
-        self._rooms[room_id] = (until, owner_key)
-        self._per_owner[owner_key] += 1
-        if self._per_owner[owner_key] > LIMIT_PER_OWNER:
-            return next(other for other, (_, key) in self._rooms.items() if key == owner_key)
+    def add(self, room_id: str, owner_key: str) -> str | None:
+        """The room stays; the id of one that has to give way for it. `owner_key` is what its maker is counted under."""
+        self._rooms[room_id] = owner_key
+        rooms = self._of_owners.setdefault(owner_key, {})
+        rooms[room_id] = None
+        if len(rooms) > LIMIT_PER_OWNER:
+            return self.oldest(owner_key)
         return self.oldest() if len(self._rooms) > LIMIT else None
 
     def discard(self, room_id: str) -> None:
         """The room is not empty any more, or gone."""
-        _, owner_key = self._rooms.pop(room_id, (0.0, ""))
-        self._per_owner[owner_key] -= 1
-        if self._per_owner[owner_key] <= 0:
-            del self._per_owner[owner_key]
+        owner_key = self._rooms.pop(room_id, None)
+        if owner_key is not None:
+            del self._of_owners[owner_key][room_id]
+            if not self._of_owners[owner_key]:
+                del self._of_owners[owner_key]
 
-    def oldest(self) -> str | None:
-        """The id of the room that gives way first."""
-        return next(iter(self._rooms), None)
+    def oldest(self, owner_key: str | None = None) -> str | None:
+        """The id of the room that gives way first, of this owner if one is given."""
+        return next(iter(self._rooms if owner_key is None else self._of_owners.get(owner_key, ())), None)

@@ -119,10 +119,6 @@ class Player:
         network, browser = self.network, f"{BROWSER}{self.browser}" if self.browser else None
         return (self.id, *(key for key in (network, browser) if key is not None))
 
-    def counted_under(self) -> str:
-        """What stands for the user where ids are free: a guest's network, if they have one of their own."""
-        return (self.network if self.guest else None) or self.id
-
 
 class Occupant(Protocol):
     """What takes a place in a room: a session. `key` tells sessions apart, also two of one user."""

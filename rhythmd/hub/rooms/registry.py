@@ -10,6 +10,8 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomSettings, RoomType
 from rhythmd.config import Config
 from rhythmd.errors import Refused
+from rhythmd.fairness.shares import Claim, Holder, Scope, Shares
+from rhythmd.hub.rooms.admission import Reservations
 from rhythmd.hub.rooms.keeper import Keeper
 from rhythmd.hub.rooms.lingering import Lingering
 from rhythmd.hub.rooms.room import Room
@@ -33,15 +35,18 @@ class Registry:
         config: of rooms.
         pacer: of the loop.
         lobby_keeper: makes the keepers of lobbies.
+        shares: of guests and others. A lobby is made whatever others have taken.
 
     Attributes:
         version: grows with every change that a list of rooms shows.
     """
 
-    def __init__(self, config: Config, pacer: Pacer, lobby_keeper: MakeKeeper) -> None:
+    def __init__(self, config: Config, pacer: Pacer, lobby_keeper: MakeKeeper, shares: Shares) -> None:
         self._config = config
         self._pacer = pacer
         self._lobby_keeper = lobby_keeper
+        self._shares = shares
+        self._claims: dict[str, Claim] = {}
         self._rooms: dict[str, Room] = {}
         self._names: dict[str, str] = {}  # by room id
         self._ids_by_name: dict[str, str] = {}  # folded
@@ -83,12 +88,25 @@ class Registry:
                 return room
             number += 1
 
-    def open(self, id_: str, name: str, settings: RoomSettings, make_keeper: MakeKeeper) -> Room:
-        """Make a room live that is not yet; an empty one gives way. Raises Refused when there are too many already."""
-        if len(self._rooms) >= self._config.rooms.limit and not self._give_way(self._lingering.oldest()):
-            raise Refused(ErrorCode.ROOM_LIMIT, "this server has as many rooms as it may")
-        room = Room(id_, name, settings, self._config, self._pacer, make_keeper, self._room_changed)
+    def open(self, id_: str, name: str, settings: RoomSettings, make_keeper: MakeKeeper, holder: Holder) -> Room:
+        """Make a room live that is not yet; `holder` is who made it.
+
+        An empty one gives way. Raises Refused when there are too many already.
+        """
+        while (scope := self._shares.rooms.used_up(holder)) is not None:
+            if not self.make_way(scope, holder):
+                self._shares.rooms.require(holder, ErrorCode.ROOM_LIMIT, "rooms")
+        return self._add(id_, name, settings, make_keeper, holder)
+
+    def make_way(self, scope: Scope, holder: Holder) -> bool:
+        """End the empty room that gives way first, of this holder's if only their own share is used up."""
+        return self._give_way(self._lingering.oldest(holder.key if scope is Scope.NETWORK else None))
+
+    def _add(self, id_: str, name: str, settings: RoomSettings, make_keeper: MakeKeeper, holder: Holder | None) -> Room:
+        seats = Reservations(self._shares.seats)
+        room = Room(id_, name, settings, self._config, self._pacer, make_keeper, self._room_changed, seats)
         self._rooms[id_] = room
+        self._claims[id_] = self._shares.rooms.take(holder)
         self._learn_name(room)
         self.version += 1
         return room
@@ -128,8 +146,12 @@ class Registry:
         if is_new:
             room.keeper.room_changed()
             self.version += 1
-            self._give_way(self._lingering.add(room.id, until, vacancy.owner_key))
+            self._give_way(self._lingering.add(room.id, self._owner_key(room)))
         return until > monotonic() and room.id in self._rooms
+
+    def _owner_key(self, room: Room) -> str:
+        holder = self._claims[room.id].holder
+        return room.id if holder is None else holder.key
 
     def forget_longest_empty(self) -> Room | None:
         """Forget the longest empty of the rooms that linger, if there is one."""
@@ -147,6 +169,8 @@ class Registry:
 
     def _forget(self, room: Room) -> None:
         self._lingering.discard(room.id)
+        self._claims.pop(room.id).release()
+        room.seats.clear()
         del self._rooms[room.id]
         self._forget_name(room)
         self.version += 1
@@ -156,13 +180,15 @@ class Registry:
         """Free the rooms whose reserved seats nobody took; end the mutes whose time is over."""
         for room in self._rooms.values():
             room.sanctions.end()
+            if room.seats.sweep():
+                room.changed()
         for room in [room for room in self._rooms.values() if not room.members]:
             self.free(room)
 
     def _open_lobby(self, number: int) -> Room:
         settings = RoomSettings(type=RoomType.LOBBY, max_players=self._config.rooms.lobby_players)
         name = "Lobby" if number == 1 else f"Lobby {number}"
-        return self.open(_lobby_id(number), name, settings, self._lobby_keeper)
+        return self._add(_lobby_id(number), name, settings, self._lobby_keeper, None)
 
     def _room_changed(self, room: Room) -> None:
         self.version += 1

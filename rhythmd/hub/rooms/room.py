@@ -58,12 +58,11 @@ class Room:
         pacer: Pacer,
         make_keeper: Callable[["Room"], Keeper],
         on_change: Callable[["Room"], None],
+        seats: Reservations,
     ) -> None:
         self._on_change = on_change
-        self.id = id_
-        self.name = name
-        self.settings = settings
-        self.seats = Reservations()
+        self.id, self.name, self.settings = id_, name, settings
+        self.seats = seats
         self.owner: Member | None = None
         self.vacancy = Vacancy()
         self.members = Roster()
@@ -96,13 +95,13 @@ class Room:
         if as_owner or occupant.player.is_moderator or len(self.members) < self._presence_limit:
             self.announce(member)
         self.members[member.slot] = member
-        self.seats.release(member.player.id)
+        was_reserved = self.seats.take_up(member.player.id, self.settings.max_players - len(self.members))
         self.vacancy.empty_until = None
         if as_owner:
-            former, self.owner = self.owner, member
-            self.vacancy.claimant = None
+            former, self.owner, self.vacancy.claimant = self.owner, member, None
             if former is not None:
                 self._apply_rules(former)
+        if as_owner or was_reserved:
             self.changed()
         self.fanout.add(member.delivery)
         self._note_change()
@@ -139,7 +138,7 @@ class Room:
             self.broadcast("user-left", UserLeft(member.slot, member.player.id, reason))
         if self.owner is member:
             self.owner = None
-            self.vacancy.left_by(member.player.id, member.player.counted_under())
+            self.vacancy.owner = member.player.id
             # Not at once: when many are lost together, each would inherit from the one before, and tell all others.
             self._pacer.soon(self.pass_ownership)
         self._note_change()
@@ -291,6 +290,7 @@ class Room:
             settings=self.settings,
             has_password=self.keeper.has_password,
             players=len(self.members),
+            reserved=len(self.seats),
             owner=self.owner.player.id if self.owner else None,
             playout_ms=self.playout_ms,
             metronome=self.metronome.state,

@@ -12,7 +12,7 @@ from rhythmd.clock import server_ms
 from rhythmd.hub.rooms.members import Member
 from rhythmd.midi.state import ChannelMessage, NoteState
 
-__all__ = ["Deck", "Seat", "Tape", "TimeMark", "present"]
+__all__ = ["Deck", "Seat", "Tape", "TimeMark", "is_silent", "present"]
 
 SEAT_BYTES: Final = 256  # about what a seat, or a change of the metronome, takes of the memory
 
@@ -125,6 +125,11 @@ class Tape:
         copy.began_ms, copy.seats, copy.time = self.began_ms, self.seats[:], self.time[:]
         copy._parts, copy._parts_size = self._parts[:], self._parts_size
         return copy
+
+
+def is_silent(tapes: Iterable[Tape]) -> bool:
+    """Whether nobody played, or held a key, while `tapes` ran."""
+    return not any(tape.length or any(seat.held for seat in tape.seats) for tape in tapes)
 
 
 def present(tapes: Sequence[Tape], since_ms: int) -> frozenset[str]:

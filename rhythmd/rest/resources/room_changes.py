@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from math import ceil
 from typing import Final
 
 from msgspec import UNSET, Struct
@@ -11,6 +12,7 @@ from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
+from rhythmd.fairness.shares import Shares
 from rhythmd.hub.handlers.rooms import ENTERED_BY_RANK, Entry, check_admission, check_settings, merge_settings, settled
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.members import Player
@@ -54,7 +56,9 @@ class RoomChangesResource:
         auth: Auth,
         urls: PublicUrls,
         most_players: int,
+        shares: Shares,
     ) -> None:
+        self._shares = shares
         self._registry = registry
         self._catalogue = catalogue
         self._sessions = sessions
@@ -98,7 +102,7 @@ class RoomChangesResource:
     async def join(self, call: Call[JoinRoom]) -> SeatView:
         """Reserve a seat, or learn why there is none."""
         room = await self._find(call.path("id"))
-        user_id = call.known.user_id
+        user_id, seconds = call.known.user_id, TICKET_S
         if room.members.of_user(user_id) is None:
             keeper = room.keeper
             password = call.input.password if keeper.has_password else None
@@ -111,13 +115,17 @@ class RoomChangesResource:
             elif guess is not None and knows_password:
                 guess.succeed()
             # From here to the seat nothing waits, so that two can never have the last one.
-            entry = check_admission(room, _player(call), knows_password=knows_password)
-            room.seats.reserve(user_id)
+            player = _player(call)
+            entry = check_admission(room, player, knows_password=knows_password, is_here=False)
+            is_new = user_id not in room.seats
+            seconds = room.seats.reserve(user_id, self._shares.holder(player))
+            if is_new:
+                room.changed()
             if entry is Entry.BY_RANK:
                 details = {"name": room.name}
                 self._auth.auditor.record(ENTERED_BY_RANK, actor=user_id, target=room.id, client=call.client, **details)
         ticket = await self._auth.tickets.issue(call.known)
-        return SeatView(room.info(), ticket, round(TICKET_S), self._urls.socket(ticket))
+        return SeatView(room.info(), ticket, ceil(min(seconds, TICKET_S)), self._urls.socket(ticket))
 
     async def leave(self, call: Call[Nothing]) -> None:
         """Give the seat back, and leave the room if you are in it."""
@@ -129,7 +137,9 @@ class RoomChangesResource:
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         if not is_here:
             raise ApiError(ErrorCode.NOT_IN_ROOM, "you are not in this room")
-        room.seats.release(user_id)
+        if user_id in room.seats:
+            room.seats.release(user_id)
+            room.changed()
         if member is not None:
             self._sessions.leave(self._sessions.of_member(member), "left")
 

@@ -13,6 +13,7 @@ RECORDING_INDEXES: Final = (
     Index(("present", "created", "_id")),
     Index(("owner_id", "expires")),
     Index(("room_id", "expires")),
+    Index(("guest_network", "expires")),
     Index(("expires",)),
 )
 
@@ -45,10 +46,19 @@ class MongoRecordings:
         where = {**equal(present=user_id), **_live(now)}
         return await find_page(self._recordings, _recording, where, limit, cursor)
 
-    async def count(self, now: int, *, owner_id: str | None = None, room_id: str | None = None) -> int:
-        wanted = {"owner_id": owner_id, "room_id": room_id}
+    async def count(
+        self,
+        now: int,
+        *,
+        owner_id: str | None = None,
+        room_id: str | None = None,
+        guest_network: str | None = None,
+        guests: bool = False,
+    ) -> int:
+        wanted = {"owner_id": owner_id, "room_id": room_id, "guest_network": guest_network}
         where = equal(**{field: value for field, value in wanted.items() if value is not None})
-        return await self._recordings.count({**where, **_live(now)})
+        of_guests = {"guest_network": {"$gt": ""}} if guests else {}
+        return await self._recordings.count({**of_guests, **where, **_live(now)})
 
     async def expired(self, now: int, limit: int) -> list[Recording]:
         documents = await self._recordings.find({"expires": {"$lte": now}}, [("expires", 1)], limit=limit)

@@ -1,7 +1,7 @@
 """Rows of recordings, and the users who were present at each."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from rhythmd.rows import Page, Recording
@@ -26,8 +26,7 @@ def _was_present(connection: sqlite3.Connection, recording_id: str, user_id: str
     return connection.execute(_WAS_PRESENT, (recording_id, user_id)).fetchone() is not None
 
 
-def _count(connection: sqlite3.Connection, now: int, owner_id: str | None, room_id: str | None) -> int:
-    conditions = {"expires > ?": now, "owner_id = ?": owner_id, "room_id = ?": room_id}
+def _count(connection: sqlite3.Connection, conditions: Mapping[str, Value]) -> int:
     given = {text: value for text, value in conditions.items() if value is not None}
     sql = " ".join(("SELECT count(*) FROM recordings WHERE", " AND ".join(given)))
     return int(connection.execute(sql, tuple(given.values())).fetchone()[0])
@@ -56,8 +55,23 @@ class SqliteRecordings:
         where: dict[str, Value] = {_OF_USER: user_id, "expires > ?": now}
         return await self._engine.read(_RECORDINGS.page, limit, cursor, where)
 
-    async def count(self, now: int, *, owner_id: str | None = None, room_id: str | None = None) -> int:
-        return await self._engine.read(_count, now, owner_id, room_id)
+    async def count(
+        self,
+        now: int,
+        *,
+        owner_id: str | None = None,
+        room_id: str | None = None,
+        guest_network: str | None = None,
+        guests: bool = False,
+    ) -> int:
+        conditions: dict[str, Value] = {
+            "expires > ?": now,
+            "owner_id = ?": owner_id,
+            "room_id = ?": room_id,
+            "guest_network = ?": guest_network,
+            "guest_network > ?": "" if guests else None,
+        }
+        return await self._engine.read(_count, conditions)
 
     async def expired(self, now: int, limit: int) -> list[Recording]:
         return await self._engine.read(_RECORDINGS.select, "WHERE expires <= ? ORDER BY expires LIMIT ?", now, limit)

@@ -275,7 +275,12 @@ _TRACES: Final[Migration] = (
     "CREATE TABLE probes (id INTEGER PRIMARY KEY, time INTEGER NOT NULL) STRICT",
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES)
+_SHARES: Final[Migration] = (
+    "ALTER TABLE recordings ADD COLUMN guest_network TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX recordings_by_guest_network ON recordings (guest_network, expires) WHERE guest_network > ''",
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES)
 
 
 def _version(connection: sqlite3.Connection) -> int:
