@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.bounded import BoundedDict
 from rhythmd.config import LimitsConfig
-from rhythmd.fairness.account import Account, NetworkAccount, Prices
+from rhythmd.fairness.account import SEND_S, Account, NetworkAccount, Prices
 from rhythmd.telemetry import Stats, net_log
 
 __all__ = ["Turns", "Waiter"]
@@ -137,8 +137,10 @@ class Turns:
             queue = queues[network]
             waiter = queue.popleft()
             tickets += isinstance(waiter, _Ticket)
+            account, sent = waiter.account, waiter.account.sends
             if _has_more(waiter):
                 queue.append(waiter)
+            end -= (account.sends - sent) * SEND_S
             order.popleft()
             if queue:
                 order.append(network)

@@ -236,6 +236,8 @@ class _Meter:
         deliveries = self._stats.deliveries - self._sent
         session = self._session
         place = session.place or self._place
+        if self.account is not None:
+            self.account.charge_sends(self._began, deliveries)
         if place is not None and deliveries:
             place.room.budget.charge(session.player, deliveries, len(place.room.members), self._began)
         if deliveries > DELIVERIES:
