@@ -13,11 +13,10 @@ __all__ = ["SEND_S", "Account", "NetworkAccount", "Prices"]
 
 CLIENT_CREDIT_S: Final = 0.1
 """How far ahead of the clock a client's account may be: at 5 % of the loop's time that is 5 ms of work at once."""
-NETWORK_CREDIT_S: Final = 0.03
+NETWORK_CREDIT_S: Final = 0.015
+"""The same for a network: at 25 % that is 5 ms in a row, however many connections it has."""
 FRAME_S: Final = 0.00002
 """Of the loop's time, for a frame that was handled when nobody looked at the clock."""
-
-
 SEND_S: Final = 0.000015
 """Of the loop's time for a message to one client, when the system sends it: after the turn in which it was written."""
 
