@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -63,13 +63,13 @@ def title_of(name: str) -> str:
     return name if is_rhythmd(name) else PEERS[name].title
 
 
-def _command(name: str, settings: Sequence[str], folder: Path) -> list[str]:
+def _command(name: str, settings: Sequence[str], folder: Path, port: int) -> list[str]:
     if not is_rhythmd(name):
         return list(PEERS[name].command)
     sets = [word for setting in settings for word in ("--set", setting)]
     if name == LIBRARY:
         return [sys.executable, "-m", "bench.library", "--data", str(folder), *sets]
-    return [sys.executable, "-m", "rhythmd", "serve", "--port", "0", "--data", str(folder), *sets]
+    return [sys.executable, "-m", "rhythmd", "serve", "--port", str(port), "--data", str(folder), *sets]
 
 
 def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> str:
@@ -104,15 +104,22 @@ def _spawn(command: list[str], core: int | None, source: Path | None, log: IO[st
 
 @contextmanager
 def running(
-    name: str, settings: Sequence[str] = (), core: int | None = None, source: Path | None = None
+    name: str,
+    settings: Sequence[str] = (),
+    core: int | None = None,
+    source: Path | None = None,
+    folder: Path | None = None,
+    port: int = 0,
 ) -> Iterator[Running]:
-    """Run a server on a free port, on `core` alone if given, for as long as the block lasts.
+    """Run a server, on `core` alone if given, for as long as the block lasts.
 
     Args:
         name: "rhythmd", `LIBRARY`, `earlier(revision)` or a key of `PEERS`.
         settings: `section.key=value`, for rhythmd only.
         core: number of the only core that it may use.
         source: a checkout of rhythmd to run instead of this one.
+        folder: for its data and its log, if they are to outlive it.
+        port: of rhythmd; 0 takes a free one.
 
     Raises:
         PeerMissing: the peer cannot run here.
@@ -121,10 +128,10 @@ def running(
     if not is_rhythmd(name):
         PEERS[name].prepare()
     dialect = Dialect.RHYTHMD if is_rhythmd(name) else Dialect.RELAY
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        path = Path(folder) / "server.log"
-        command = _command(name, settings, Path(folder) / "data")
-        with path.open("w") as log, _spawn(command, core, source, log) as process:
+    with tempfile.TemporaryDirectory(prefix="bench-") if folder is None else nullcontext(folder) as place:
+        path = Path(place) / "server.log"
+        command = _command(name, settings, Path(place) / "data", port)
+        with path.open("a") as log, _spawn(command, core, source, log) as process:
             try:
                 url = _wait_until_ready(process, path)
                 yield Running(name, url, dialect, process.pid, path)

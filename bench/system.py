@@ -11,6 +11,7 @@ from typing import Final
 __all__ = [
     "AHEAD",
     "ahead",
+    "anonymous_bytes",
     "cpu_seconds",
     "describe_machine",
     "forget_peak",
@@ -44,6 +45,11 @@ def machine_cpu_seconds() -> float:
 def resident_bytes(pid: int) -> int:
     """Resident memory of `pid` (VmRSS)."""
     return _status_bytes(pid, "VmRSS:")
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Resident memory of `pid` that is its own alone (RssAnon): pages of mapped files are the kernel's to take back."""
+    return _status_bytes(pid, "RssAnon:")
 
 
 def peak_resident_bytes(pid: int) -> int:

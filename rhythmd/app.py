@@ -313,6 +313,10 @@ class Server:
         hub = self._hub
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "connections": ("Open connections, HTTP included", lambda: self._listener.connections),
+            "http_connections": (
+                "Open connections that are no sockets, or not yet",
+                lambda: self._listener.places.http,
+            ),
             "sessions": ("Connected WebSocket clients", lambda: len(hub.sessions)),
             "rooms": ("Rooms", lambda: len(hub.registry)),
             "recordings": ("Rooms that are recorded", lambda: len(hub.recorder)),
@@ -322,5 +326,5 @@ class Server:
             "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
-        registry.register(StatsCollector(stats, gauges))
+        registry.register(StatsCollector(stats, gauges, hub.memory.by_kind))
         return registry

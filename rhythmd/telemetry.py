@@ -168,6 +168,7 @@ class Stats:
         "events_in",
         "events_out",
         "flush_blocks",
+        "given_up",
         "latency",
         "loop_busy",
         "loop_lag",
@@ -190,6 +191,7 @@ class Stats:
         self.refusals: Counter[str] = Counter()
         self.closes: Counter[str] = Counter()
         self.slowed: Counter[str] = Counter({"input": 0, "client": 0, "network": 0})
+        self.given_up: Counter[str] = Counter()
 
 
 class StatsCollector(Collector):
@@ -198,11 +200,18 @@ class StatsCollector(Collector):
     Args:
         stats: the counters.
         gauges: name -> (help, function that returns the value now).
+        waiting: gives the bytes that wait for somebody, by kind.
     """
 
-    def __init__(self, stats: Stats, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
+    def __init__(
+        self,
+        stats: Stats,
+        gauges: Mapping[str, tuple[str, Callable[[], float]]],
+        waiting: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
         self._stats = stats
         self._gauges = gauges
+        self._waiting = waiting
 
     def collect(self) -> Iterator[Metric]:
         yield from self._collect_gauges()
@@ -215,6 +224,10 @@ class StatsCollector(Collector):
         yield GaugeMetricFamily("rhythmd_loop_busy_ratio", "Loop thread's share of a core", stats.loop_busy)
         for name, (text, read) in self._gauges.items():
             yield GaugeMetricFamily(f"rhythmd_{name}", text, read())
+        waiting = GaugeMetricFamily("rhythmd_waiting_bytes", "Memory of what waits for somebody", labels=["kind"])
+        for kind, size in self._waiting().items():
+            waiting.add_metric([kind], size)
+        yield waiting
 
     def _collect_counters(self) -> Iterator[Metric]:
         stats = self._stats
@@ -227,12 +240,18 @@ class StatsCollector(Collector):
             ("throttled", "Times that a client was throttled for reading too slowly", stats.throttled),
         ):
             yield CounterMetricFamily(f"rhythmd_{name}", text, value)
-        for name, text, counts in (
-            ("refusals", "Refused messages by code", stats.refusals),
-            ("closes", "Sockets closed by the server, by name", stats.closes),
-            ("slowed", "Times that a connection had to wait for its turn, by whose limit it was", stats.slowed),
+        for name, text, label, counts in (
+            ("refusals", "Refused messages by code", "code", stats.refusals),
+            ("closes", "Sockets closed by the server, by name", "code", stats.closes),
+            (
+                "slowed",
+                "Times of 50 ms or more that a client waited for its turn, by whose limit",
+                "code",
+                stats.slowed,
+            ),
+            ("given_up", "What was given up because more waited than may", "kind", stats.given_up),
         ):
-            family = CounterMetricFamily(f"rhythmd_{name}", text, labels=["code"])
+            family = CounterMetricFamily(f"rhythmd_{name}", text, labels=[label])
             for code, count in counts.items():
                 family.add_metric([code], count)
             yield family

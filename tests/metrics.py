@@ -1,6 +1,7 @@
 """What a server says of itself at `/metrics`."""
 
 import asyncio
+from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,8 +15,13 @@ __all__ = ["connections", "metrics", "until_connections"]
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
+def label_of(labels: Mapping[str, str]) -> str | None:
+    """The value of the label that tells a counter's parts from each other."""
+    return labels.get("code") or labels.get("kind")
+
+
 async def metrics(server: Server | ServerProcess) -> dict[str, float]:
-    """Every value by name; one with a `code` label as `name:code`."""
+    """Every value by name; one with a `code` or `kind` label as `name:code`."""
     async with open_raw(server.port) as client:
         client.write(REQUEST)
         response = await client.response()
@@ -23,7 +29,7 @@ async def metrics(server: Server | ServerProcess) -> dict[str, float]:
         await client.rest()
     families = text_string_to_metric_families(response.body.decode())
     return {
-        f"{sample.name}:{code}" if (code := sample.labels.get("code")) else sample.name: sample.value
+        f"{sample.name}:{label}" if (label := label_of(sample.labels)) else sample.name: sample.value
         for family in families
         for sample in family.samples
     }

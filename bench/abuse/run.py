@@ -17,7 +17,7 @@ from bench.abuse.spec import AttackResult, AttackSpec, Phase, PlayersResult, Pla
 from bench.load.process import READY
 from bench.options import Cores
 from bench.servers import RHYTHMD, running
-from bench.system import AHEAD, cpu_seconds, forget_peak, peak_resident_bytes, pinned, resident_bytes
+from bench.system import AHEAD, anonymous_bytes, cpu_seconds, forget_peak, peak_resident_bytes, pinned
 
 __all__ = ["AFTER", "ATTACK", "QUIET", "Outcome", "Plan", "growth_allowed", "suffer"]
 
@@ -52,8 +52,8 @@ class Plan(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What came of an attack. Memory is the server's, in bytes; `cpu` its share of a core during the attack.
-    The bytes of the log and of the data folder are those in the end.
+    """What came of an attack. Memory is the server's, in bytes, without mapped files but for `peak`; `cpu` is its share
+    of a core during the attack. The bytes of the log and of the data folder are those in the end.
 
     `settled` is how many seconds after its end memory was back, or None if it did not come back.
     """
@@ -112,7 +112,7 @@ def _settle(pid: int, before: int) -> tuple[int, float | None]:
     """Memory when it is back or the time for that is over, and the seconds that it took, if it is back."""
     began = monotonic()
     while True:
-        left, took = resident_bytes(pid), monotonic() - began
+        left, took = anonymous_bytes(pid), monotonic() - began
         if left - before <= growth_allowed(before):
             return left, took
         if took > _SETTLE_S:
@@ -150,7 +150,7 @@ def suffer(name: str, plan: Plan, cores: Cores) -> Outcome:
             _tell(attackers, Timing(start + attack.begin, start + attack.end))
             _sleep_until(start + quiet.end)
             forget_peak(pid)
-            before, cpu = resident_bytes(pid), cpu_seconds(pid)
+            before, cpu = anonymous_bytes(pid), cpu_seconds(pid)
             _sleep_until(start + attack.end)
             cpu = (cpu_seconds(pid) - cpu) / plan.seconds
             attacked: AttackResult = _report(attackers, AttackResult)

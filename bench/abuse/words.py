@@ -68,7 +68,4 @@ def bearer(token: str) -> tuple[str, str]:
 
 def upgrade(target: str = "/ws", protocol: str = BIN, token: str | None = None) -> bytes:
     """A WebSocket's opening handshake, with an access token if there is one."""
-    words = upgrade_request("127.0.0.1", target, protocol)
-    if token is not None:
-        words = words[:-2] + f"Authorization: Bearer {token}\r\n\r\n".encode()
-    return words
+    return upgrade_request("127.0.0.1", target, protocol, token)

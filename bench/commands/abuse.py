@@ -39,7 +39,8 @@ _METHOD: Final = [
     "players; addresses are told by a PROXY header, so that none of "
     "them is loopback, which has no limits.",
     "Lost are notes and answers that did not come within 30 s. Memory is the server's resident memory before the "
-    "attack, at its peak, and afterwards; it is back when it is at most a tenth, or 16 MiB, above where it was.",
+    "attack and afterwards, without pages of mapped files, which are the kernel's to take back, and at its peak with "
+    "them; it is back when it is at most a tenth, or 16 MiB, above where it was.",
     "The row 'nothing' is the same without an attacker, first and last: what the machine alone does. The bounds stand "
     "above the worse of the two.",
 ]

@@ -1,6 +1,7 @@
 """The same load, in turn and in one run, on rhythmd and on relays written the usual way."""
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from tqdm import tqdm
 
 from bench.baseline import checkout
 from bench.load.spec import LoadResult
+from bench.metrics import hindered, nobody_hindered
 from bench.options import METHOD, Cores, add_duration, add_rooms, add_settings, conditions, even_rooms, play_on
 from bench.peers import PEERS, PeerMissing
 from bench.report import Chart, Curve, Measurement, Report, Table, Target
@@ -44,9 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass
 class Comparison:
-    """Results by load (deliveries/s) and server, one a round, rounds in the same order everywhere."""
+    """Results by load (deliveries/s) and server, one a round, rounds in the same order everywhere.
+
+    `hindrances` are whom rhythmd refused, slowed or closed in all of them.
+    """
 
     results: dict[tuple[int, str], list[LoadResult]] = field(default_factory=dict)
+    hindrances: Counter[str] = field(default_factory=Counter)
 
     def add(self, load: int, server: str, result: LoadResult) -> None:
         self.results.setdefault((load, server), []).append(result)
@@ -178,6 +184,8 @@ def _play_all(arguments: argparse.Namespace, cores: Cores, servers: list[str], b
         source = baseline if is_rhythmd(name) and name != RHYTHMD else None
         with running(name, settings, cores.server, source) as server:
             result = play_on(server, rooms, arguments, cores, f"{name} {load:,}/s")
+            if name == RHYTHMD:
+                comparison.hindrances.update(hindered(server, result.lateness.p99))
         comparison.add(load, name, result)
     return comparison
 
@@ -206,7 +214,7 @@ def run(arguments: argparse.Namespace) -> Report:
         title=f"rhythmd beside others: {arguments.rooms} rooms x {arguments.players} players",
         conditions=conditions(cores, rounds=arguments.rounds, seconds=arguments.seconds, warmup=arguments.warmup),
         tables=[cost_table(comparison, load) for load in comparison.loads],
-        targets=targets_of(comparison),
+        targets=[*targets_of(comparison), nobody_hindered("all loads", comparison.hindrances)],
         remarks=[*reasons, *METHOD, "The relays validate nothing and limit nothing."],
         charts=[_chart(comparison, load) for load in comparison.loads],
         measurements=measurements,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from bench.load.process import run_loads
 from bench.load.spec import RoomLoad
+from bench.metrics import hindered, nobody_hindered
 from bench.options import METHOD, Cores, add_duration, add_settings, conditions, even_rooms, nothing_missing, spec_for
 from bench.report import Measurement, Report, Target
 from bench.rows import chart_of, milliseconds, results_table
@@ -41,14 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
-def _play(arguments: argparse.Namespace, cores: Cores, concert: RoomLoad, small: list[RoomLoad]) -> list[Measurement]:
+def _play(
+    arguments: argparse.Namespace, cores: Cores, concert: RoomLoad, small: list[RoomLoad]
+) -> tuple[list[Measurement], dict[str, int]]:
+    """Both loads, and whom the server hindered."""
     members = concert.members + sum(room.members for room in small)
     settings = [f"rooms.max_players={concert.members}", f"limits.connections={members + _SPARE}", *arguments.settings]
     with running(RHYTHMD, settings, cores.server) as server:
         crowd = replace(spec_for(server, [concert], arguments, "concert"), nice=_STEP_BACK)
         specs = [crowd, spec_for(server, small, arguments, _SMALL)]
         results = run_loads(specs, cores.load)
-    return [Measurement(server.name, spec.label, result) for spec, result in zip(specs, results, strict=True)]
+        hindrances = hindered(server, max(result.lateness.p99 for result in results))
+    measurements = [Measurement(server.name, spec.label, result) for spec, result in zip(specs, results, strict=True)]
+    return measurements, hindrances
 
 
 def run(arguments: argparse.Namespace) -> Report:
@@ -56,7 +62,7 @@ def run(arguments: argparse.Namespace) -> Report:
     raise_open_files()
     concert = RoomLoad("concert", arguments.soloists, arguments.solo_rate, arguments.listeners, group="concert")
     small = even_rooms(arguments.rooms, arguments.players, arguments.rate, _SMALL)
-    measurements = _play(arguments, cores, concert, small)
+    measurements, hindrances = _play(arguments, cores, concert, small)
     p99 = measurements[1].result.groups[_SMALL].latency.p99
     return Report(
         command="concert",
@@ -66,6 +72,7 @@ def run(arguments: argparse.Namespace) -> Report:
         targets=[
             Target("small rooms' p99", f"under {_BOUND_MS:g} ms", milliseconds(p99), p99 < _BOUND_MS),
             *(nothing_missing(measured.load, measured.result) for measured in measurements),
+            nobody_hindered("both", hindrances),
         ],
         remarks=[*METHOD, _SHARED_CPU],
         charts=[chart_of(measurements)],

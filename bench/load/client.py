@@ -31,8 +31,8 @@ class Refused(ConnectionError):
     """The server did not grant what the load needs; the text has its answer."""
 
 
-def upgrade_request(host: str, target: str, subprotocol: str | None) -> bytes:
-    """The opening handshake of a client (RFC 6455, 4.1)."""
+def upgrade_request(host: str, target: str, subprotocol: str | None, token: str | None = None) -> bytes:
+    """The opening handshake of a client (RFC 6455, 4.1), with an access token if there is one."""
     lines = [
         f"GET {target} HTTP/1.1",
         f"Host: {host}",
@@ -43,6 +43,8 @@ def upgrade_request(host: str, target: str, subprotocol: str | None) -> bytes:
     ]
     if subprotocol is not None:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    if token is not None:
+        lines.append(f"Authorization: Bearer {token}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 
@@ -75,10 +77,16 @@ class Client(asyncio.Protocol):
 
     @classmethod
     async def connect(
-        cls, host: str, port: int, target: str, subprotocol: str | None = None, source: str | None = None
+        cls,
+        host: str,
+        port: int,
+        target: str,
+        subprotocol: str | None = None,
+        source: str | None = None,
+        token: str | None = None,
     ) -> Self:
         """Open a connection to `target`, such as `/ws?room=a`, as if from `source`. Raises Refused or OSError."""
-        request = upgrade_request(f"{host}:{port}", target, subprotocol)
+        request = upgrade_request(f"{host}:{port}", target, subprotocol, token)
         if source is not None:
             request = proxy_line(source) + request
         loop = asyncio.get_running_loop()
@@ -87,9 +95,9 @@ class Client(asyncio.Protocol):
         return client
 
     @classmethod
-    async def connect_rhythmd(cls, host: str, port: int, source: str | None = None) -> Self:
-        """Open a connection that speaks `rhythm.v1`, as if from `source`."""
-        return await cls.connect(host, port, "/ws", SUBPROTOCOL_BINARY, source)
+    async def connect_rhythmd(cls, host: str, port: int, source: str | None = None, token: str | None = None) -> Self:
+        """Open a connection that speaks `rhythm.v1`, as if from `source`, with a login if there is one."""
+        return await cls.connect(host, port, "/ws", SUBPROTOCOL_BINARY, source, token)
 
     async def server_clock_ahead(self) -> float:
         """Seconds by which rhythmd's clock, as its welcome states it, is ahead of this process's."""

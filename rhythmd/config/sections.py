@@ -55,6 +55,9 @@ class ServerConfig(Section, frozen=True):
 class LimitsConfig(Section, frozen=True):
     connections: Positive = 10_000
     connections_per_address: Positive = 50
+    http_connections: Positive = 1_000
+    keep_alive_s: Seconds = 75.0
+    unread_s: Seconds = 30.0
     message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 65_536
     handshake_s: Seconds = 10.0
     ping_interval_s: Seconds = 20.0
@@ -75,11 +78,14 @@ class LimitsConfig(Section, frozen=True):
     network_share: Annotated[float, Meta(gt=0, le=100)] = 25.0
     requests_per_minute: Positive = 100
     auth_requests_per_minute: Positive = 10
-    uploads_per_minute: Positive = 5
+    uploads_per_minute: Positive = 100
+    accounts_per_hour: Positive = 100
+    people_per_address: Positive = 10
     rate_entries: Positive = 50_000
     body_bytes: Annotated[int, Meta(ge=1_024)] = 65_536
     body_s: Seconds = 10.0
     upload_s: Seconds = 60.0
+    memory_mb: Annotated[int, Meta(ge=1, le=1_048_576)] = 512
     performances: Annotated[int, Meta(ge=0)] = 50
     performance_events_per_s: Positive = 1_000
 

@@ -29,7 +29,7 @@ class FairProtocol(asyncio.Protocol):
         source: of its bytes.
     """
 
-    __slots__ = ("_at", "_held", "_source", "_turns", "account")
+    __slots__ = ("_at", "_held", "_source", "_turns", "_unread", "_unread_size", "account")
 
     counts_bytes = True
     """Whether bytes are charged, beside frames and the loop's time."""
@@ -40,6 +40,23 @@ class FairProtocol(asyncio.Protocol):
         self._source = source
         self._held: bytes | None = None  # what waits for its turn, from index `_at` on
         self._at = 0
+        self._unread = turns.memory.of("unread")
+        self._unread_size = 0  # of what waits here, as far as the budget knows
+
+    def half_read_bytes(self) -> int:
+        """Bytes of what is not whole yet."""
+        return 0
+
+    def unread_bytes(self) -> int:
+        """How much has come that was not its turn, or is not whole."""
+        return self._unread_size
+
+    def count_unread(self) -> None:
+        """What waits here is more, or less."""
+        size = self.half_read_bytes() + (0 if self._held is None else len(self._held))
+        if size != self._unread_size:
+            self._unread.take(size - self._unread_size)
+            self._unread_size = size
 
     def work_off(self, data: bytes, at: int) -> int:
         """Handle some of `data` from index `at` on: no more than a moment's work. The index that was reached.
@@ -73,6 +90,8 @@ class FairProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._held = None
+        self._unread.give(self._unread_size)
+        self._unread_size = 0
 
     def _hold(self, data: bytes, at: int) -> None:
         if self._held is not None:
@@ -82,11 +101,14 @@ class FairProtocol(asyncio.Protocol):
             self._held, self._at = data, at
             self._source.pause_reading()
             self._turns.wait(self)
+        self.count_unread()
 
     def take_turn(self) -> bool:
         """Implements `Waiter`. What is done here is not charged as work: others had their turn before."""
         held, account = self._held, self.account
         if held is None or self._source.is_closing():
+            self._held = None
+            self.count_unread()
             return False
         now = monotonic()
         wait_s = account.input_wait_s(now)
@@ -95,6 +117,7 @@ class FairProtocol(asyncio.Protocol):
             return False
         if self._at == len(held):  # a turn of its own, because to read is work, too
             self._held = None
+            self.count_unread()
             self._source.resume_reading()
             return False
         self._at = self.work_off(held, self._at)

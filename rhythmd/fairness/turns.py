@@ -7,12 +7,13 @@ served whoever came in meanwhile: so whoever spends little is never behind whoev
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.bounded import BoundedDict
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.account import SEND_S, Account, NetworkAccount, Prices
+from rhythmd.fairness.memory import MIB, Memory
 from rhythmd.telemetry import Stats, net_log
 
 __all__ = ["Turns", "Waiter"]
@@ -20,6 +21,8 @@ __all__ = ["Turns", "Waiter"]
 ROUND_S: Final = 0.002
 TICKETS: Final = 4
 """Tasks that are called in one round; what they do comes on top of it."""
+FELT_S: Final = 0.05
+"""A wait for a turn that somebody could feel, and that is counted. Most of those beyond a share are a moment long."""
 NETWORKS: Final = 20_000  # that are remembered; each takes some hundred bytes
 
 
@@ -55,6 +58,14 @@ class _Ticket:
         """Setting a result does not fail."""
 
 
+class _Place(NamedTuple):
+    """A waiter's place in its queue, since a moment (s); why it has to wait, if it has not had a turn yet."""
+
+    waiter: Waiter
+    since: float
+    reason: str | None
+
+
 class Turns:
     """Keeps the accounts of networks, and gives turns.
 
@@ -62,16 +73,28 @@ class Turns:
         loop: on which all of this runs.
         limits: of what a client and a network may cost.
         stats: counts whoever had to wait, and why.
+        memory: counts what waits meanwhile; None for one of its own.
+
+    Attributes:
+        memory: that.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: LimitsConfig, stats: Stats) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, limits: LimitsConfig, stats: Stats, memory: Memory | None = None
+    ) -> None:
+        self.memory = memory or Memory(limits.memory_mb * MIB, loop, stats)
         self._loop = loop
         self._stats = stats
         self._limits = limits
         self.prices = Prices(limits)
         self._networks: BoundedDict[str, NetworkAccount] = BoundedDict(NETWORKS)
-        self._queues: dict[NetworkAccount, deque[Waiter]] = {}
+        self._queues: dict[NetworkAccount, deque[_Place]] = {}
         self._order: deque[NetworkAccount] = deque()  # the network whose turn it is comes first
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return bool(self._order)
 
     def network(self, address: str) -> NetworkAccount:
         """The account of an address's network. Loopback is a whole machine: each of its connections has its own."""
@@ -99,10 +122,8 @@ class Turns:
 
     def wait(self, waiter: Waiter) -> None:
         """Give `waiter` its turn when those before it have had theirs."""
-        reason = waiter.account.reason(monotonic())
-        if reason is not None:
-            self._stats.slowed[reason] += 1
-        self._enqueue(waiter)
+        now = monotonic()
+        self._enqueue(_Place(waiter, now, waiter.account.reason(now)))
 
     async def turn(self, account: Account) -> None:
         """Return when whoever has this account may go on: at once, or when it has its turn."""
@@ -114,18 +135,18 @@ class Turns:
     def wait_until_paid(self, waiter: Waiter, wait_s: float) -> None:
         """Give `waiter` its turn in `wait_s` seconds at the earliest."""
         self._stats.slowed["input"] += 1
-        self._loop.call_later(wait_s, self._enqueue, waiter)
+        self._loop.call_later(wait_s, self._enqueue, _Place(waiter, 0.0, None))
 
-    def _enqueue(self, waiter: Waiter) -> None:
+    def _enqueue(self, place: _Place) -> None:
         if not self._order:
             self._loop.call_soon(self._round)
-        network = waiter.account.network
+        network = place.waiter.account.network
         queue = self._queues.get(network)
         if queue is None:
             queue = self._queues[network] = deque()
             self._order.append(network)
             self.prices.share_among(len(self._order))
-        queue.append(waiter)
+        queue.append(place)
 
     def _round(self) -> None:
         """Turns for a moment, one network after the other."""
@@ -135,11 +156,13 @@ class Turns:
         while order and tickets < TICKETS:
             network = order[0]
             queue = queues[network]
-            waiter = queue.popleft()
+            waiter, since, reason = queue.popleft()
+            if reason is not None and monotonic() - since > FELT_S:
+                self._stats.slowed[reason] += 1
             tickets += isinstance(waiter, _Ticket)
             account, sent = waiter.account, waiter.account.sends
             if _has_more(waiter):
-                queue.append(waiter)
+                queue.append(_Place(waiter, 0.0, None))
             end -= (account.sends - sent) * SEND_S
             order.popleft()
             if queue:

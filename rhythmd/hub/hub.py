@@ -27,6 +27,7 @@ from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.auth.auditor import AuditTrail
 from rhythmd.clock import server_us
 from rhythmd.config import Config
+from rhythmd.fairness.memory import Rule
 from rhythmd.fairness.turns import Turns
 from rhythmd.hub.handlers.chat import typing
 from rhythmd.hub.handlers.commands import ChatMessages
@@ -47,8 +48,10 @@ from rhythmd.hub.recording.archive import RecordingArchive
 from rhythmd.hub.recording.recorder import Recorder
 from rhythmd.hub.rooms.performance import Conductor
 from rhythmd.hub.rooms.registry import Registry
+from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.router import Fast, Handler, Router
 from rhythmd.hub.sending.pacer import Pacer
+from rhythmd.hub.sessions.relief import Relief
 from rhythmd.hub.sessions.session import Session
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.ports import BlobStore, LiveState, Store
@@ -59,6 +62,9 @@ __all__ = ["Hub"]
 CHAT_LENGTH: Final = 500
 TIDY_S: Final = 1.0
 PLACE_RESERVED_AFTER: Final = frozenset({ABNORMAL, GOING_AWAY, LOGIN_EXPIRED, SILENT, SLOW, RESTARTING})
+GUEST_LOGS: Final = "guest-logs"
+ROOM_BYTES: Final = 9_600
+"""About what a room takes without its chat and its members."""
 RELOAD_S: Final = 10.0  # a browser says "going away" when its page is loaded again, and when it is closed
 
 
@@ -82,10 +88,15 @@ def _limits(config: Config) -> Limits:
     )
 
 
+def _room_bytes(room: Room) -> int:
+    return ROOM_BYTES + room.chat.size
+
+
 class Hub:
     """Implements `hub.ports.Receiver`. Puts its parts together, and gives each of them what it needs.
 
     Attributes:
+        memory: counts what waits.
         pacer: of the loop.
         registry: of live rooms.
         catalogue: of all rooms.
@@ -116,14 +127,27 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._tidier: asyncio.TimerHandle | None = None
         self._limits = _limits(config)
+        self.memory = turns.memory
         self.pacer = Pacer(loop, stats, config.hub.flush_max_ms / 1000)
         self._file = file = LiveFile(live, config.rooms.chat_history)
         self.registry = Registry(config, self.pacer, lambda room: LiveKeeper(room, file))
         side = StoredSide(store, hasher, config.rooms.chat_history)
         self.catalogue = Catalogue(self.registry, side, file, config.rooms.kept_per_account)
-        self.sessions = Sessions(config, stats, self.pacer, self.registry)
+        self.sessions = Sessions(config, stats, self.pacer, self.registry, self.memory)
         self.archive = RecordingArchive(store, blobs, config.recording)
-        self.recorder = Recorder(config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn)
+        self.recorder = Recorder(
+            config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn, self.memory
+        )
+        self._relief = relief = Relief(self.sessions, self.memory, config.limits.music_buffer_bytes)
+        self.memory.follow(
+            Rule(GUEST_LOGS, relief.forget_guests),
+            Rule("replays", self.recorder.forget_replays),
+            Rule("empty-rooms", self._forget_empty_rooms),
+            Rule("account-logs", relief.forget_accounts),
+            Rule("recordings", self.recorder.end_biggest),
+            Rule("connected-logs", relief.forget_connected),
+            Rule("clients", relief.close_slow),
+        )
         self.conductor = Conductor(self.pacer, config.limits.performances)
         self._sheets = Sheets(sheets, self.conductor, self.sessions)
         self._playing = Playing(stats)
@@ -190,7 +214,23 @@ class Hub:
             self.sessions.end(session, "lost")
         self.registry.sweep()
         self._file.beat()
+        self._measure()
         self._tidier = self.pacer.later(TIDY_S, self._tidy)
+
+    def _measure(self) -> None:
+        """See how much waits where nobody counts."""
+        memory = self.memory
+        memory.of("queued").measured(sum(session.queued_bytes() for session in self.sessions))
+        memory.of("room").measured(sum(map(_room_bytes, self.registry)))
+        self._stats.given_up[GUEST_LOGS] += self._relief.bound_networks()
+
+    def _forget_empty_rooms(self) -> int:
+        """Give up rooms that nobody is in, the longest empty first."""
+        count = 0
+        while self.memory.excess > 0 and (room := self.registry.forget_longest_empty()) is not None:
+            self.memory.of("room").give(_room_bytes(room))
+            count += 1
+        return count
 
     def _check_time(self, session: Session) -> None:
         """Close a socket whose login expired, or whose client has not caught up for too long.

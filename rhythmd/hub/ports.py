@@ -165,8 +165,16 @@ class Peer(Protocol[Session_contra]):
         """How much waits for the client to read."""
         ...
 
+    def unread_bytes(self) -> int:
+        """How much the client has sent that was not its turn, or is not whole."""
+        ...
+
     def close(self, rule: Close) -> None:
         """Start the close handshake; nothing is written afterwards. Idempotent."""
+        ...
+
+    def drop(self, rule: Close) -> None:
+        """The same, without waiting for long: what waits is lost."""
         ...
 
     @property

@@ -128,11 +128,14 @@ class Connection(PeerConnection[SessionT]):
         kept = len(self._tail)
         if kept + len(data) - at < self._wanted:
             self._tail += data[at:]
+            self.count_unread()
             self._look(self._protocol)
             return len(data)
         data = self._tail + data[at:]
         self._tail = b""
-        return at + self._receive(data, 0) - kept
+        reached = at + self._receive(data, 0) - kept
+        self.count_unread()
+        return reached
 
     def _receive(self, data: bytes, at: int) -> int:
         """Take frames out of `data` from index `at` on, for a moment; keep what is no whole frame.
@@ -176,6 +179,7 @@ class Connection(PeerConnection[SessionT]):
         if not size or at + size > len(data):
             self._tail = data[at:]
             self._wanted = size
+            self.count_unread()
             self._look(protocol)
             return 0
         if data[at] & OPCODE == Opcode.CLOSE:
@@ -193,7 +197,11 @@ class Connection(PeerConnection[SessionT]):
             else:
                 self._take_frame(frame)
         self._set_fast(protocol)
+        self.count_unread()
         self._send_pending(protocol)
+
+    def half_read_bytes(self) -> int:
+        return len(self._tail) + self._gathering.size
 
     def _take_frame(self, frame: Frame) -> None:
         """Gather fragments; hand whole messages on."""
@@ -236,6 +244,7 @@ class Connection(PeerConnection[SessionT]):
     def check_silence(self, sweeps_to_ping: int, sweeps_to_close: int) -> None:
         """One visit of the heartbeat: ping, or close, when nothing was heard for so many visits."""
         self._ask_to_confirm()
+        self.waiting_bytes()
         if self.heard:
             self.heard = False
             self._quiet = 0

@@ -38,6 +38,11 @@ class Gathering:
         self._decoder = _Decoder() if is_text_expected else None
         self._seen = 0  # bytes of the payload of the frame that is not whole, which the decoder has had
 
+    @property
+    def size(self) -> int:
+        """Bytes of the message so far."""
+        return len(self._message)
+
     def add(self, frame: Frame) -> bytes | None:
         """The whole message, if this data frame ends it. Raises UnicodeDecodeError when its text is no UTF-8 so far."""
         if frame.opcode is not Opcode.CONT:

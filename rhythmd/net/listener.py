@@ -4,29 +4,30 @@ A trusted proxy may begin a connection with a PROXY header, in front of TLS, too
 """
 
 import asyncio
+import socket
 import ssl
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
-from typing import Final, cast
+from typing import Final
 
-from rhythmd.addresses import Networks, canonical_address, customer_network, is_loopback
+from rhythmd.addresses import Networks, canonical_address
 from rhythmd.config import LimitsConfig
+from rhythmd.fairness.account import NetworkAccount
 from rhythmd.fairness.turns import Turns
-from rhythmd.net.proxy_protocol import ProxyHeaderError, read_proxy_header
+from rhythmd.net.acceptor import Acceptor
+from rhythmd.net.encryption import Encryption
+from rhythmd.net.incoming import IncomingConnection
+from rhythmd.net.places import Places
 from rhythmd.telemetry import net_log
 
-__all__ = ["IncomingConnection", "Listener"]
+__all__ = ["Listener"]
 
-BACKLOG: Final = 128
-"""Connections that may wait. All of them are accepted in one turn of the loop."""
-ACCEPT_S: Final = 0.0002
-"""Of the loop's time, which nobody measures."""
 LINGER_S: Final = 1.0
-"""For which what a client sends is still read when it was refused, so that a reset does not overtake the answer."""
+"""For which a refused connection stays, so that a reset does not overtake the answer when its client still sends."""
 MOST_LINGERING: Final = 64
-"""Refused connections that are open beside all others. Those beyond are closed at once."""
-LOCAL: Final = "127.0.0.1"
+"""Refused connections that are open beside all others. One more ends the first of them."""
 
 
 class Listener:
@@ -52,13 +53,15 @@ class Listener:
         self._trusted = Networks(trusted_proxies)
         self._refusal = refusal
         self.turns = turns
-        self.http_factory = http_factory
+        self.http_side = http_factory
         self.loop = asyncio.get_running_loop()
-        self.tls: ssl.SSLContext | None = None
-        self._servers: list[asyncio.Server] = []
+        self.encryption: Encryption | None = None
+        self.proxies = NetworkAccount()
+        self.places = Places(limits)
+        self._acceptor = Acceptor(self.receive, lambda: turns.is_busy, self.places.make_room)
         self._open: set[IncomingConnection] = set()
-        self._refused: set[IncomingConnection] = set()
-        self._per_network: Counter[str] = Counter()
+        self._refused: deque[tuple[float, socket.socket | IncomingConnection]] = deque()  # and when they end
+        self._timer: asyncio.TimerHandle | None = None  # of the first of these
         self._empty = asyncio.Event()
 
     @property
@@ -75,28 +78,19 @@ class Listener:
 
         With `tls` everything is encrypted. Raises OSError.
         """
-        self.tls = tls
-        for host in hosts:
-            server = await self._listen(host, port)
-            self._servers.append(server)
-            bound: int = server.sockets[0].getsockname()[1]
-            port = bound
-        return port
-
-    async def _listen(self, host: str, port: int) -> asyncio.Server:
-        try:
-            return await self.loop.create_server(lambda: IncomingConnection(self), host, port, backlog=BACKLOG)
-        except UnicodeError:  # an empty label, or one of more than 63 characters
-            raise OSError(f"{host} is no name of a host") from None
+        if tls is not None:
+            self.encryption = Encryption(tls, self.handshake_s, self.turns)
+        return await self._acceptor.listen(hosts, port)
 
     def stop_accepting(self) -> None:
-        for server in self._servers:
-            server.close()
+        self._acceptor.close()
 
     async def drain(self, seconds: float) -> None:
         """Wait until all connections are gone, abort what is left after `seconds`."""
-        for refused in list(self._refused):
-            refused.abort()
+        while self._refused:
+            self._end_first()
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._open:
             return
         try:
@@ -109,197 +103,59 @@ class Listener:
     def is_trusted(self, address: str) -> bool:
         return address in self._trusted
 
-    def admit(self, incoming: "IncomingConnection") -> bool:
+    def receive(self, raw: socket.socket, host: str) -> None:
         """Count a connection in, or say that there are too many."""
-        if len(self._open) >= self._limits.connections:
-            return False
+        start = monotonic()
+        incoming = IncomingConnection(self, canonical_address(host))
+        incoming.place = self.places.enter(incoming)
+        if incoming.place is None or not (self.is_trusted(incoming.address) or incoming.claim(incoming.address)):
+            incoming.gone()
+            self._refuse(raw, incoming.address, start)
+            return
         self._open.add(incoming)
         self._empty.clear()
-        return True
+        incoming.begin(raw, start)
 
-    def claim(self, network: str) -> bool:
-        """Count a connection of this network in, or say that it has too many."""
-        if self._per_network[network] >= self._limits.connections_per_address:
-            return False
-        self._per_network[network] += 1
-        return True
-
-    def forget(self, incoming: "IncomingConnection", network: str | None) -> None:
+    def forget(self, incoming: IncomingConnection) -> None:
         self._open.discard(incoming)
-        self._refused.discard(incoming)
         if not self._open:
             self._empty.set()
-        if network is not None:
-            self._per_network[network] -= 1
-            if not self._per_network[network]:
-                del self._per_network[network]
 
-    def refuse(self, incoming: "IncomingConnection", transport: asyncio.Transport) -> None:
+    def refuse(self, incoming: IncomingConnection, transport: asyncio.Transport) -> None:
         """Say that there are too many, where that can be read, and end the connection."""
         net_log.warning("%s refused: too many connections", incoming.address)
-        if self.tls is None:
-            transport.write(self._refusal())
-        if self.tls is not None or len(self._refused) >= MOST_LINGERING:
+        if self.encryption is not None:
             transport.close()
             return
+        transport.write(self._refusal())
         transport.write_eof()
-        self._refused.add(incoming)
-        incoming.end_in(LINGER_S)
+        self._linger(incoming)
 
-
-class IncomingConnection(asyncio.Protocol):
-    """Looks for a PROXY header, begins TLS and hands over. Stays behind as its entry in the listener's count.
-
-    Attributes:
-        address: of who connected or, if that is a trusted proxy that says so, of the client.
-        is_encrypted: whether such a proxy says that the client speaks TLS with it.
-    """
-
-    __slots__ = (
-        "_early", "_is_refused", "_listener", "_network", "_starting", "_timer", "_transport", "account", "address",
-        "is_encrypted",
-    )  # fmt: skip
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._early = b""
-        self._is_refused = False
-        self._network: str | None = None  # the one whose connections it is counted with
-        self._timer: asyncio.TimerHandle | None = None  # while a PROXY header may come, or a refusal be read
-        self._starting: asyncio.Task[None] | None = None
-        self.address = LOCAL
-        self.account = listener.turns.account(LOCAL)
-        self.is_encrypted = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
-        self._transport = transport
-        peer = transport.get_extra_info("peername")
-        self.address = canonical_address(peer[0]) if peer else LOCAL
-        if not self._listener.admit(self):
-            self._refuse(transport)
-        elif self._listener.is_trusted(self.address):
-            self._timer = self._listener.loop.call_later(self._listener.handshake_s, transport.abort)
-        elif self.claim(self.address):
-            self._go_on()
-        else:
-            self._refuse(transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self._is_refused:
+    def _refuse(self, raw: socket.socket, address: str, start: float) -> None:
+        """The same before there is a transport, which is the most of what a connection costs."""
+        net_log.warning("%s refused: too many connections", address)
+        if self.encryption is not None:
+            raw.close()
             return
-        self._early += data
-        if self._timer is not None:
-            self._look_for_header()
+        with suppress(OSError):  # it is gone again
+            raw.send(self._refusal())
+            raw.shutdown(socket.SHUT_WR)
+        self._linger(raw)
+        self.turns.account(address).charge_work(start, monotonic())
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Only when nobody has taken over yet."""
-        self._set_timer_off()
-        self.gone()
+    def _linger(self, refused: socket.socket | IncomingConnection) -> None:
+        if len(self._refused) >= MOST_LINGERING:
+            self._end_first()
+        self._refused.append((monotonic() + LINGER_S, refused))
+        if self._timer is None:
+            self._timer = self.loop.call_later(LINGER_S, self._end_due)
 
-    def claim(self, address: str) -> bool:
-        """Count this connection with those of an address's network, if it is not yet; False if these are too many.
-
-        Loopback has no limit of its own: a whole machine shares it.
-        """
-        if self._network is not None or is_loopback(address):
-            return True
-        network = customer_network(address)
-        if not self._listener.claim(network):
-            return False
-        self._network = network
-        self.account.network = self._listener.turns.network(address)
+    def _end_due(self) -> None:
         now = monotonic()
-        self.account.charge_work(now, now + ACCEPT_S)
-        return True
+        while self._refused and self._refused[0][0] <= now:
+            self._end_first()
+        self._timer = self.loop.call_later(self._refused[0][0] - now, self._end_due) if self._refused else None
 
-    def gone(self) -> None:
-        """The connection is lost."""
-        self._listener.forget(self, self._network)
-        self._network = None
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-    def end_in(self, seconds: float) -> None:
-        """Close the connection then, if its client has not."""
-        self._timer = self._listener.loop.call_later(seconds, self._transport.close)
-
-    def _refuse(self, transport: asyncio.Transport) -> None:
-        self.gone()
-        self._is_refused, self._early = True, b""
-        self._listener.refuse(self, transport)
-
-    def _look_for_header(self) -> None:
-        try:
-            header = read_proxy_header(self._early)
-        except ProxyHeaderError as error:
-            net_log.warning("%s sent a bad PROXY header: %s", self.address, error)
-            self._transport.abort()
-            return
-        if header is None:
-            return
-        self._set_timer_off()
-        self._early = self._early[header.size :]
-        self.is_encrypted = header.is_encrypted
-        if header.address is not None:
-            self.address = header.address
-        if self._listener.is_trusted(self.address) or self.claim(self.address):
-            self._go_on()
-        else:
-            self._refuse(self._transport)
-
-    def _go_on(self) -> None:
-        if self._listener.tls is None:
-            self._hand_over(self._transport)
-        else:
-            self._starting = self._listener.loop.create_task(self._start_tls(self._listener.tls))
-
-    async def _start_tls(self, tls: ssl.SSLContext) -> None:
-        loop, transport = self._listener.loop, self._transport
-        transport.pause_reading()
-        early, self._early = self._early, b""
-        if early:
-            # `start_tls` gives the connection to the TLS layer in two turns of the loop, and reading begins after them.
-            loop.call_soon(loop.call_soon, _feed, transport, early)
-        try:
-            # This protocol, not the successor: what the client says first may come before `start_tls` returns.
-            encrypted = await loop.start_tls(
-                transport, self, tls, server_side=True, ssl_handshake_timeout=self._listener.handshake_s
-            )
-        except (OSError, TimeoutError) as error:
-            net_log.info("%s: no TLS: %s", self.address, error)
-            transport.abort()
-            self.gone()
-            return
-        if encrypted is None or encrypted.is_closing():
-            self.gone()
-            return
-        self._transport = encrypted
-        self._hand_over(encrypted)
-
-    def _hand_over(self, transport: asyncio.Transport) -> None:
-        """Give the connection to the HTTP side, with what came of it already."""
-        early, self._early = self._early, b""
-        successor = self._listener.http_factory(self)
-        transport.set_protocol(successor)
-        successor.connection_made(transport)
-        if early:
-            successor.data_received(early)
-
-    def _set_timer_off(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def _feed(transport: asyncio.Transport, data: bytes) -> None:
-    """Give the TLS layer bytes that were read before it was there, as a transport does."""
-    layer = cast(asyncio.BufferedProtocol, transport.get_protocol())
-    view = memoryview(data)
-    while view:
-        buffer = memoryview(layer.get_buffer(len(view)))
-        size = min(len(buffer), len(view))
-        buffer[:size] = view[:size]
-        layer.buffer_updated(size)
-        view = view[size:]
+    def _end_first(self) -> None:
+        _, refused = self._refused.popleft()
+        refused.close()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic
+from typing import Final, Generic
 
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -19,6 +19,9 @@ from rhythmd.net.transports import CLOSE_S, end_output
 from rhythmd.telemetry import Stats
 
 __all__ = ["PeerConnection", "Wiring"]
+
+DROP_S: Final = 0.5
+"""In which a client that does not read may still find out why it is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,12 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
     """
 
     __slots__ = (
+        "_counted",
         "_fast",
         "_protocol",
         "_session",
         "_timer",
+        "_unsent",
         "_wiring",
         "address",
         "bot",
@@ -81,15 +86,28 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
         self._session: SessionT | None = None
         self._fast: SessionT | None = None  # the session, while the fast path may be taken
         self._timer: asyncio.TimerHandle | None = None
+        self._unsent = wiring.turns.memory.of("unsent")
+        self._counted = 0  # of what waits for the client, as far as the budget knows
 
     def waiting_bytes(self) -> int:
-        return self.transport.get_write_buffer_size()
+        size = self.transport.get_write_buffer_size()
+        if size != self._counted:
+            self._unsent.take(size - self._counted)
+            self._counted = size
+        return size
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unsent.give(self._counted)
+        self._counted = 0
 
     def pause_writing(self) -> None:
+        self.waiting_bytes()
         if self._session is not None:
             self._wiring.receiver.on_pause(self._session)
 
     def resume_writing(self) -> None:
+        self.waiting_bytes()
         if self._session is not None:
             self._wiring.receiver.on_drain(self._session)
 
@@ -113,6 +131,10 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
         self._send_pending(protocol)
         self._detach(rule)
         self._set_timer(self._wiring.loop.call_later(CLOSE_S, self.abort))
+
+    def drop(self, rule: Close) -> None:
+        self.close(rule)
+        self._set_timer(self._wiring.loop.call_later(DROP_S, self.abort))
 
     def abort(self) -> None:
         """Drop the connection at once."""

@@ -76,7 +76,7 @@ class RestSide:
         source = RequestSource(config.server)
         origins = Origins(config.server, source)
         self._reports = Reports(config.errors)
-        self._head_s = config.limits.handshake_s
+        self._limits = config.limits
         urls = PublicUrls(config.server.public_url, source)
         table = route_table(hub, auth, store, library, avatars, urls, config)
         rates, limits = Rates(config.limits), config.limits
@@ -119,7 +119,9 @@ class RestSide:
 
     def protocol(self, accepted: Accepted) -> asyncio.Protocol:
         """aiohttp's protocol for one accepted connection."""
-        return HttpConnection(HttpProtocol(self._server, self._dispatcher), accepted, self._turns, self._head_s)
+        limits = self._limits
+        protocol = HttpProtocol(self._server, self._dispatcher, limits.keep_alive_s)
+        return HttpConnection(protocol, accepted, self._turns, limits.handshake_s, limits.unread_s)
 
     def refusal(self) -> bytes:
         """The answer to a connection that is one too many."""

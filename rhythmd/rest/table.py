@@ -102,7 +102,7 @@ def _auth(login: LoginResource) -> Table:
     return (
         Route(
             method="POST", path=f"{V1}/auth/register", handler=login.register, input=Register, answer=LoginView,
-            status=HTTPStatus.CREATED, rate=Rate.AUTH, errors=(Code.TAKEN, Code.USER_BANNED, *STORED),
+            status=HTTPStatus.CREATED, rate=Rate.REGISTRATION, errors=(Code.TAKEN, Code.USER_BANNED, *STORED),
         ),
         Route(
             method="POST", path=f"{V1}/auth/login", handler=login.login, input=Credentials, answer=LoginView,

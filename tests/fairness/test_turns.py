@@ -145,6 +145,20 @@ def test_round_ends_earlier_for_what_is_still_to_be_sent(loop: asyncio.AbstractE
     assert done == ["teller 0"]
 
 
+def test_wait_is_counted_if_it_can_be_felt(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, stats, done = NOW, Stats(), list[str]()
+    monkeypatch.setattr("rhythmd.fairness.turns.monotonic", lambda: now)
+    turns, network = Turns(loop, LIMITS, stats), NetworkAccount()
+    network.paid_at = NOW + 1.0
+    for wait_s in (0.04, 0.06):
+        turns.wait(Worker("one", 1, network, done))
+        now += wait_s
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    assert done == ["one", "one"]
+    assert stats.slowed["network"] == 1
+
+
 def test_turn_that_fails_ends_no_other(loop: asyncio.AbstractEventLoop, errors_logged: ErrorLog) -> None:
     turns, done, network = Turns(loop, LIMITS, Stats()), list[str](), NetworkAccount()
     for name, number in (("broken", 0), ("whole", 2)):

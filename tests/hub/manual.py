@@ -153,6 +153,9 @@ class FakePeer:
     def waiting_bytes(self) -> int:
         return sum(map(len, self._on_its_way))
 
+    def unread_bytes(self) -> int:
+        return 0
+
     def read_on(self) -> None:
         """Take in what is on its way, and stall no more."""
         self.is_stalled = False
@@ -167,10 +170,10 @@ class FakePeer:
             self.closed = rule
             self._hub.on_lost(self.session, rule)
 
-    def drop(self) -> None:
+    def drop(self, rule: Close = ABNORMAL) -> None:
         """Lose the connection, with what is on its way."""
         self._on_its_way.clear()
-        self.close(ABNORMAL)
+        self.close(rule)
 
     def leave(self) -> None:
         """Close the socket as a client does that will not come back."""

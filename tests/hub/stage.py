@@ -73,7 +73,7 @@ class Stage:
         self.others = [self._listener(), self._listener()]
         self.socket = Socket()
         self.overflows = 0
-        self.delivery = Delivery(ControlLog(LOGGED, 100_000), WRITE_LIMIT, MUSIC_LIMIT, self._overflow)
+        self.delivery = self._new_delivery()
         for delivery in (*self.others, self.delivery):
             self.fanout.add(delivery)
 
@@ -85,9 +85,14 @@ class Stage:
         return snapshot()
 
     def _listener(self) -> Delivery:
-        delivery = Delivery(ControlLog(LOGGED, 100_000), WRITE_LIMIT, MUSIC_LIMIT, self._overflow)
+        delivery = self._new_delivery()
         delivery.connect(Socket())
         return delivery
+
+    def _new_delivery(self) -> Delivery:
+        memory = self.manual.hub.memory
+        log = ControlLog(LOGGED, 100_000, memory.of("log"))
+        return Delivery(log, WRITE_LIMIT, MUSIC_LIMIT, self._overflow, memory.of("backlog"))
 
     def _overflow(self) -> None:
         self.overflows += 1

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from rhythm_protocol.binary import ClockReply, encode_clock_request, encode_cursor
 from rhythm_protocol.messages import Notes, ResumeAck, Welcome
 from rhythm_protocol.resume import SessionCounter
+from rhythmd.fairness.memory import Holding
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.delivery import ControlLog
 from rhythmd.hub.sending.outbound import Outbound
@@ -72,8 +73,8 @@ class SpiedLog(ControlLog):
 
     __slots__ = ("said",)
 
-    def __init__(self) -> None:
-        super().__init__(LOGGED, 1_000_000)
+    def __init__(self, holding: Holding) -> None:
+        super().__init__(LOGGED, 1_000_000, holding)
         self.said: list[Outbound] = []
 
     def append(self, message: Outbound, size: int) -> None:
@@ -105,7 +106,7 @@ class Reader:
         assert isinstance(welcome, Welcome)
         self._counter.welcomed(welcome.session)
         assert peer.delivery.log.count == 0
-        peer.delivery.log = SpiedLog()
+        peer.delivery.log = SpiedLog(self._manual.hub.memory.of("log"))
         return peer
 
     @property

@@ -1,30 +1,33 @@
 """How many may connect, and that everybody who goes is counted out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final, Protocol, cast
 
 import pytest
 
 from rhythmd.app import Server
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.turns import Turns
-from rhythmd.net.listener import MOST_LINGERING, IncomingConnection, Listener
+from rhythmd.net.incoming import IncomingConnection
+from rhythmd.net.listener import MOST_LINGERING, Listener
 from rhythmd.telemetry import Stats
+from tests.deadline import until
 from tests.metrics import connections, until_connections
-from tests.net.recording import RecordingTransport
 from tests.raw import ConnectRaw, RawClient, frame, upgrade_request
 from tests.server import Serve
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CLOSE = 0x88
+REFUSAL: Final = b"HTTP/1.1 503 Service Unavailable\r\n\r\n"
 
 
 async def test_connection_over_the_limit_is_refused_until_one_goes(serve: Serve, connect_raw: ConnectRaw) -> None:
     server = await serve("limits.connections=3")
-    websocket, http, silent = [await connect_raw(server) for _ in range(3)]
-    await websocket.upgrade()
-    http.write(LIVE)
-    assert (await http.response()).status == 200
+    websocket, other, silent = [await connect_raw(server) for _ in range(3)]
+    for client in (websocket, other):
+        await client.upgrade()
     refused = await connect_raw(server)
     response = await refused.response()
     assert (response.status, response.headers["retry-after"]) == (503, "10")
@@ -126,15 +129,18 @@ async def test_every_end_is_counted(
 PROXY = "192.0.2.1"
 
 
-# By address: no connection from elsewhere reaches a test, so these come through transports that say so.
+# By address: no connection from elsewhere reaches a test, so the listener is given these as if they came from there.
 
 
 @pytest.fixture
-async def listener() -> Listener:
+async def listener() -> AsyncIterator[Listener]:
     """Two connections from one address are allowed, five in all."""
     limits = LimitsConfig(connections=5, connections_per_address=2)
     turns = Turns(asyncio.get_running_loop(), limits, Stats())
-    return Listener(limits, [PROXY], Successor, lambda: b"HTTP/1.1 503 Service Unavailable\r\n\r\n", turns)
+    listener = Listener(limits, [PROXY], Successor, lambda: REFUSAL, turns)
+    yield listener
+    await listener.drain(0)
+    await until(lambda: not listener.connections, "all are gone")
 
 
 class Successor(asyncio.Protocol):
@@ -142,105 +148,105 @@ class Successor(asyncio.Protocol):
 
     def __init__(self, incoming: IncomingConnection) -> None:
         self._incoming = incoming
-        self.received = b""
 
-    def data_received(self, data: bytes) -> None:
-        self.received += data
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(f"{self._incoming.address} ".encode())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._incoming.gone()
 
 
-def knock(listener: Listener, address: str) -> tuple[IncomingConnection, RecordingTransport]:
-    """A connection from `address`."""
-    incoming, transport = IncomingConnection(listener), RecordingTransport(address)
-    incoming.connection_made(transport)
-    return incoming, transport
+class Door:
+    """The client's end of a connection from `address`, with the first bytes on it."""
+
+    def __init__(self, listener: Listener, address: str, first: bytes = b"") -> None:
+        ours, self.socket = socket.socketpair()
+        for end in (ours, self.socket):
+            end.setblocking(False)
+        self.socket.send(first)
+        listener.receive(ours, address)
+
+    async def answer(self) -> str:
+        """The address that it was handed over with, or `refused`."""
+        answer = b""
+        while not answer.endswith((b" ", REFUSAL)):
+            answer += await asyncio.get_running_loop().sock_recv(self.socket, 1_024)
+        return "refused" if answer == REFUSAL else answer.decode().strip()
 
 
-def is_refused(transport: RecordingTransport) -> bool:
-    return transport.ended and transport.written.startswith(b"HTTP/1.1 503 ")
+class Knock(Protocol):
+    """Opens a connection from an address, with the first bytes on it."""
+
+    def __call__(self, address: str, first: bytes = b"") -> Door: ...
 
 
-async def test_address_over_its_limit_is_refused_and_others_are_not(listener: Listener) -> None:
-    doors = [knock(listener, "203.0.113.7") for _ in range(2)]
-    assert not any(is_refused(transport) for _, transport in doors)
-    refused, transport = knock(listener, "203.0.113.7")
-    assert is_refused(transport)
-    other, transport = knock(listener, "203.0.113.8")
-    assert not is_refused(transport)
-    refused.connection_lost(None)  # was never counted
+@pytest.fixture
+def knock(listener: Listener) -> Iterator[Knock]:
+    doors: list[Door] = []
+
+    def knock(address: str, first: bytes = b"") -> Door:
+        doors.append(Door(listener, address, first))
+        return doors[-1]
+
+    yield knock
+    for door in doors:
+        door.socket.close()
+
+
+async def test_address_over_its_limit_makes_no_room_while_it_is_at_work(listener: Listener, knock: Knock) -> None:
+    doors = [knock("203.0.113.7") for _ in range(2)]
+    assert [await door.answer() for door in doors] == ["203.0.113.7"] * 2
+    refused = knock("203.0.113.7")
+    assert await refused.answer() == "refused"
+    assert await knock("203.0.113.8").answer() == "203.0.113.8"
     assert listener.connections == 3
-    for door in (doors[0][0], doors[1][0], other):
-        door.gone()
-    assert listener.connections == 0
+    doors[0].socket.close()
+    await until(lambda: listener.connections == 2, "one is gone")
+    assert await knock("203.0.113.7").answer() == "203.0.113.7"
 
 
-async def test_address_mapped_into_ipv6_counts_as_its_ipv4(listener: Listener) -> None:
-    first, _ = knock(listener, "203.0.113.7")
-    second, _ = knock(listener, "::ffff:203.0.113.7")
-    _refused, transport = knock(listener, "::ffff:203.0.113.7")
-    assert is_refused(transport)
-    assert second.address == "203.0.113.7"
-    for door in (first, second):
-        door.gone()
+async def test_address_mapped_into_ipv6_counts_as_its_ipv4(knock: Knock) -> None:
+    addresses = ("203.0.113.7", "::ffff:203.0.113.7", "::ffff:203.0.113.7")
+    answers = [await knock(address).answer() for address in addresses]
+    assert answers == ["203.0.113.7", "203.0.113.7", "refused"]
 
 
-async def test_address_is_free_again_when_its_connections_are_gone(listener: Listener) -> None:
-    for _ in range(3):
-        doors = [knock(listener, "2001:db8::1%eth0") for _ in range(2)]
-        assert is_refused(knock(listener, "2001:db8::1")[1])
-        doors[0][1].protocol.connection_lost(None)
-        doors[1][0].connection_lost(ConnectionResetError())
-        assert listener.connections == 0
+async def test_loopback_in_any_form_has_no_limit_of_its_own(knock: Knock) -> None:
+    addresses = ("127.0.0.1", "127.0.0.1", "127.0.0.1", "::1", "::ffff:127.0.0.1")
+    doors = [knock(address) for address in addresses]
+    assert "refused" not in [await door.answer() for door in doors]
+    assert await knock("127.0.0.1").answer() == "refused", "the limit of all holds"
 
 
-async def test_loopback_in_any_form_has_no_limit_of_its_own(listener: Listener) -> None:
-    doors = [knock(listener, address) for address in ("127.0.0.1", "127.0.0.1", "127.0.0.1", "::1", "::ffff:127.0.0.1")]
-    assert not any(is_refused(transport) for _, transport in doors)
-    assert is_refused(knock(listener, "127.0.0.1")[1]), "the limit of all holds"
-    for door, _ in doors:
-        door.connection_lost(None)
+async def test_one_network_of_ipv6_is_one_customer(knock: Knock) -> None:
+    doors = [knock(f"2001:db8:0:1::{number}%eth0") for number in (1, 2)]
+    assert "refused" not in [await door.answer() for door in doors]
+    assert await knock("2001:db8:0:1:ffff::3").answer() == "refused"
+    assert await knock("2001:db8:0:2::1").answer() == "2001:db8:0:2::1"
 
 
-async def test_one_network_of_ipv6_is_one_customer(listener: Listener) -> None:
-    assert not any(is_refused(knock(listener, f"2001:db8:0:1::{number}")[1]) for number in (1, 2))
-    assert is_refused(knock(listener, "2001:db8:0:1:ffff::3")[1])
-    assert not is_refused(knock(listener, "2001:db8:0:2::1")[1])
-
-
-async def test_refused_connections_that_stay_open_are_bounded(listener: Listener) -> None:
-    doors = [knock(listener, "203.0.113.7") for _ in range(2 + MOST_LINGERING)][2:]
-    assert not any(transport.gone for _, transport in doors)
-    refused, transport = knock(listener, "203.0.113.7")
-    assert transport.gone
-    assert transport.written.startswith(b"HTTP/1.1 503 ")
-    refused.connection_lost(None)
-    doors[0][0].connection_lost(None)
-    assert not knock(listener, "203.0.113.7")[1].gone
+async def test_refused_connections_that_stay_open_are_bounded(listener: Listener, knock: Knock) -> None:
+    doors = [knock("203.0.113.7") for _ in range(2 + MOST_LINGERING)][2:]
+    assert {await door.answer() for door in doors} == {"refused"}
+    doors[0].socket.send(b"what it still says overtakes nothing")
+    last = knock("203.0.113.7")
+    assert await last.answer() == "refused"
+    with pytest.raises(OSError, match="Broken pipe"):
+        doors[0].socket.send(b"?")
+    doors[1].socket.send(b"?")
     await listener.drain(0)
-    assert all(transport.gone for _, transport in doors[1:])
+    with pytest.raises(OSError, match="Broken pipe"):
+        doors[1].socket.send(b"?")
 
 
-def knock_through_proxy(listener: Listener, header: bytes) -> tuple[IncomingConnection, RecordingTransport]:
-    incoming, transport = knock(listener, PROXY)
-    incoming.data_received(header)
-    return incoming, transport
+def proxied(address: str) -> bytes:
+    return f"PROXY TCP4 {address} 192.0.2.2 1 2\r\n".encode()
 
 
-async def test_connections_of_a_proxy_are_counted_by_the_clients_that_it_names(listener: Listener) -> None:
-    doors = [knock_through_proxy(listener, b"PROXY TCP4 203.0.113.7 192.0.2.2 1 2\r\n") for _ in range(2)]
-    assert not any(is_refused(transport) for _, transport in doors)
-    assert {incoming.address for incoming, _ in doors} == {"203.0.113.7"}
-    assert is_refused(knock_through_proxy(listener, b"PROXY TCP4 203.0.113.7 192.0.2.2 1 2\r\n")[1])
-    assert is_refused(knock(listener, "203.0.113.7")[1]), "it is the same client without the proxy"
-    others = [knock_through_proxy(listener, b"GET / HTTP/1.1\r\n")[1] for _ in range(3)]
-    assert not any(map(is_refused, others)), "the proxy itself has no limit but that of all"
-
-
-async def test_client_of_an_http_proxy_is_counted_when_it_asks_for_a_socket(listener: Listener) -> None:
-    doors = [knock_through_proxy(listener, b"GET /ws HTTP/1.1\r\n")[0] for _ in range(3)]
-    assert [door.claim("203.0.113.7") for door in doors] == [True, True, False]
-    assert [door.claim("203.0.113.7") for door in doors] == [True, True, False], "nobody is counted twice"
-    doors[0].gone()
-    assert doors[2].claim("203.0.113.7")
+async def test_connections_of_a_proxy_are_counted_by_the_clients_that_it_names(knock: Knock) -> None:
+    doors = [knock(PROXY, proxied("203.0.113.7")) for _ in range(2)]
+    assert [await door.answer() for door in doors] == ["203.0.113.7"] * 2
+    assert await knock(PROXY, proxied("203.0.113.7")).answer() == "refused"
+    assert await knock("203.0.113.7").answer() == "refused", "it is the same client without the proxy"
+    others = [knock(PROXY, b"GET / HTTP/1.1\r\n") for _ in range(3)]
+    assert {await other.answer() for other in others} == {PROXY}, "the proxy itself has no limit but that of all"

@@ -18,6 +18,7 @@ UNLIMITED: Final = (
     "limits.requests_per_minute=1000000",
     "limits.auth_requests_per_minute=1000000",
     "limits.uploads_per_minute=1000000",
+    "limits.accounts_per_hour=1000000",
 )
 
 

@@ -8,10 +8,12 @@ from typing import Any, Final
 import jwt
 import orjson
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rhythmd.app import Server
 from rhythmd.auth.service import load_keys
+from rhythmd.rest.serving.cookies import CookieScope, access_token
 from tests.client import Connect
 from tests.raw import ConnectRaw, upgrade_request
 from tests.rest.api import PASSWORD, Api, User
@@ -256,3 +258,33 @@ async def test_host_that_a_request_names_is_in_no_answer(
         assert "evil.example" not in f"{answer.body}{answer.headers}"
     for answer in (ticket, seat):
         assert answer.body["url"] == f"/ws?ticket={answer.body['ticket']}"
+
+
+# Cookies
+
+
+@pytest.mark.parametrize(
+    ("cookie", "token"),
+    [
+        ("rhythm_access=a", "a"),
+        ('b=1;\trhythm_access="a" ; c', "a"),
+        ("rhythm_access=a; rhythm_access=b", "a"),  # the nearest path's comes first (RFC 6265, 5.4)
+        ("rhythm_access=", None),
+        ("xrhythm_access=a", None),
+        ("x rhythm_access=a", None),
+        ("x=rhythm_access=a", None),
+        ('x="; rhythm_access=a"', "a"),  # a quoted value has no semicolon (RFC 6265, 4.1.1)
+        ("__Host-rhythm_access=a", None),
+        ("rhythm_access_=a; rhythm_refresh=b", None),
+        ("; ".join(f"c{number}=v" for number in range(500)) + "; rhythm_access=a", "a"),
+    ],
+)
+def test_cookies_of_ours_are_found_among_others(cookie: str, token: str | None) -> None:
+    request = make_mocked_request("GET", "/", headers={"Cookie": cookie})
+    assert access_token(request, CookieScope(secure=False, prefix="")) == token
+
+
+def test_cookie_for_tls_is_told_from_the_one_that_neighbours_can_set() -> None:
+    request = make_mocked_request("GET", "/", headers={"Cookie": "rhythm_access=a; __Host-rhythm_access=b"})
+    assert access_token(request, CookieScope(secure=True, prefix="")) == "b"
+    assert access_token(request, CookieScope(secure=True, prefix="/piano")) is None

@@ -18,9 +18,10 @@ from rhythmd.telemetry import setup_logging
 from tests.conftest import ErrorLog
 from tests.deadline import until, within
 from tests.raw import ConnectRaw, upgrade_request
-from tests.rest.api import UNLIMITED, Api, open_api
+from tests.rest.api import PASSWORD, UNLIMITED, Api, open_api
 from tests.server import Serve
 
+ALONE: Final = "limits.people_per_address=1"
 FRIEND: Final = "https://friend.example"
 ACTIVE: Final = "/rooms/active"
 
@@ -29,7 +30,7 @@ ACTIVE: Final = "/rooms/active"
 
 
 async def test_requests_are_counted_down_and_then_refused(serve: Serve) -> None:
-    async with open_api(await serve("limits.requests_per_minute=3")) as api:
+    async with open_api(await serve("limits.requests_per_minute=3", ALONE)) as api:
         answers = [await api.call("GET", ACTIVE) for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
@@ -40,14 +41,14 @@ async def test_requests_are_counted_down_and_then_refused(serve: Serve) -> None:
 
 
 async def test_logins_are_counted_apart(serve: Serve) -> None:
-    async with open_api(await serve("limits.auth_requests_per_minute=1")) as api:
+    async with open_api(await serve("limits.auth_requests_per_minute=1", ALONE)) as api:
         assert (await api.call("POST", "/auth/guest", {})).status == 200
         assert (await api.call("POST", "/auth/guest", {})).status == 429
         assert (await api.call("GET", ACTIVE)).status == 200
 
 
 async def test_member_is_counted_by_account_and_guest_by_address(serve: Serve) -> None:
-    settings = ("limits.requests_per_minute=2", UNLIMITED[1])
+    settings = ("limits.requests_per_minute=2", UNLIMITED[1], ALONE)
     async with open_api(await serve(*settings)) as api:
         user, guests = await api.register(), [await api.guest() for _ in range(3)]
         statuses = [(await api.call("POST", "/auth/ticket", token=token)).status for token in guests]
@@ -56,7 +57,7 @@ async def test_member_is_counted_by_account_and_guest_by_address(serve: Serve) -
 
 
 async def test_bad_tokens_are_counted_too(serve: Serve) -> None:
-    async with open_api(await serve("limits.requests_per_minute=2")) as api:
+    async with open_api(await serve("limits.requests_per_minute=2", ALONE)) as api:
         statuses = [(await api.call("GET", "/users/profile", token="x")).status for _ in range(3)]
     assert statuses == [401, 401, 429]
 
@@ -81,8 +82,34 @@ def test_limiter_remembers_only_so_many() -> None:
 
 
 def test_rates_follow_the_configuration() -> None:
-    rates = Rates(LimitsConfig(requests_per_minute=7, auth_requests_per_minute=5, uploads_per_minute=3))
-    assert [rates.take(rate, "a").limit for rate in Rate] == [7, 5, 3]
+    limits = {"requests_per_minute": 7, "auth_requests_per_minute": 5, "uploads_per_minute": 3}
+    rates = Rates(LimitsConfig(**limits, people_per_address=2, accounts_per_hour=9))
+    counted = (Rate.GENERAL, Rate.AUTH, Rate.UPLOAD)
+    assert [rates.of_account(rate, "a").limit for rate in counted] == [7, 5, 3]
+    assert [rates.of_address(rate, "a").limit for rate in Rate] == [14, 10, 6, 9]
+
+
+async def test_class_behind_one_address_gets_in(server: Server) -> None:
+    """Thirty people within a minute, half of them with an account."""
+    async with open_api(server) as api:
+        for number in range(15):
+            await api.register(f"Pupil{number}")
+            await api.guest()
+            answers = [
+                await api.call("POST", "/auth/login", {"usertag": f"Pupil{number}", "password": PASSWORD}),
+                await api.call("GET", ACTIVE),
+            ]
+            assert [answer.status for answer in answers] == [200, 200]
+
+
+async def test_accounts_are_registered_so_often_from_one_address_in_an_hour(serve: Serve) -> None:
+    async with open_api(await serve("limits.accounts_per_hour=2")) as api:
+        accounts = [{"usertag": f"User{number}", "password": PASSWORD} for number in range(3)]
+        answers = [await api.call("POST", "/auth/register", account) for account in accounts]
+        assert [answer.status for answer in answers] == [201, 201, 429]
+        assert 60 < int(answers[-1].headers["Retry-After"]) <= 1_800
+        assert answers[-1].body["error"]["message"] == "more than 2 requests an hour"
+        assert (await api.call("POST", "/auth/login", accounts[0])).status == 200
 
 
 async def test_no_answer_tells_which_versions_run_here(server: Server, connect_raw: ConnectRaw) -> None:
@@ -112,10 +139,10 @@ NO_PROXY: Final = "server.trusted_proxies=[]"
 
 async def test_forwarded_address_counts_only_from_a_trusted_proxy(serve: Serve) -> None:
     headers = [{"X-Forwarded-For": f"198.51.100.{number}"} for number in range(3)]
-    async with open_api(await serve("limits.requests_per_minute=1", NO_PROXY)) as api:
+    async with open_api(await serve("limits.requests_per_minute=1", ALONE, NO_PROXY)) as api:
         assert [(await api.call("GET", ACTIVE, headers=sent)).status for sent in headers] == [200, 429, 429]
     trusted = 'server.trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"]'
-    async with open_api(await serve("limits.requests_per_minute=1", trusted)) as api:
+    async with open_api(await serve("limits.requests_per_minute=1", ALONE, trusted)) as api:
         assert [(await api.call("GET", ACTIVE, headers=sent)).status for sent in headers] == [200] * 3
         forged = [{"X-Forwarded-For": f"1.1.1.{number}, 203.0.113.7, 10.1.1.1"} for number in range(2)]
         assert [(await api.call("GET", ACTIVE, headers=sent)).status for sent in forged] == [200, 429]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from hmac import compare_digest
+from sys import maxsize
 from typing import Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
@@ -16,6 +17,7 @@ from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.clock import unix_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
+from rhythmd.fairness.slots import FairSlots
 from rhythmd.hub.recording.transcript import Transcript, transcribe
 from rhythmd.hub.rooms.tape import Tape
 from rhythmd.ports import BlobStore, Conflict, Store, StoreError, StoreUnavailable
@@ -92,7 +94,7 @@ class RecordingArchive:
         self._blobs = blobs
         self._config = config
         self._claims: Counter[str] = Counter()
-        self._transcribing = asyncio.Semaphore(1)  # they would only take the interpreter from one another
+        self._transcribing = FairSlots(1, maxsize)  # they would only take the interpreter from one another
 
     # Making them
 
@@ -136,7 +138,7 @@ class RecordingArchive:
                 raise Refused(ErrorCode.RECORDING_LIMIT, f"{whose} as many recordings as are allowed")
 
     async def _transcribe(self, take: Take) -> Transcript:
-        async with self._transcribing:
+        async with self._transcribing.slot():
             return await asyncio.to_thread(transcribe, take.name, take.tapes, take.since_ms, take.until_ms)
 
     def _row(self, take: Take, transcript: Transcript, key: str) -> Recording:

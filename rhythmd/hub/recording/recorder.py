@@ -7,9 +7,11 @@ from typing import Any, Final, NamedTuple
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Error, RecordingInfo, RecordingReady, RecordingState
+from rhythmd.addresses import customer_network
 from rhythmd.clock import server_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
+from rhythmd.fairness.memory import Memory
 from rhythmd.hub.recording.archive import Claim, RecordingArchive, SavedRecording, Take, file_url
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
@@ -23,6 +25,11 @@ __all__ = ["Recorder"]
 
 LOOK_S: Final = 1.0
 MINUTE_MS: Final = 60_000
+MAKING_PER_ROOM: Final = 4
+MAKING_PER_NETWORK: Final = 5
+"""Replays that are made into files at the same time: one after the other, so that more would only wait."""
+WORK: Final = 8
+"""Bytes that it takes to make a byte of tape into a file; one is made at a time."""
 ALL: Final = 0
 """Before anything on the server's clock."""
 
@@ -34,6 +41,18 @@ class _Running(NamedTuple):
     owner_id: str
     claim: Claim
     tape: Tape
+
+
+class _Making(NamedTuple):
+    """What becomes a file: of what, in which room, and from which network it was asked for."""
+
+    take: Take
+    room: Room
+    network: str
+
+    @property
+    def size(self) -> int:
+        return sum(tape.size for tape in self.take.tapes)
 
 
 class Recorder:
@@ -50,6 +69,7 @@ class Recorder:
         sessions: of all clients.
         pacer: of the loop.
         spawn: runs what has to wait.
+        memory: counts what is on tape.
     """
 
     def __init__(
@@ -60,6 +80,7 @@ class Recorder:
         sessions: Sessions,
         pacer: Pacer,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        memory: Memory,
     ) -> None:
         self._config = config
         self._archive = archive
@@ -67,6 +88,10 @@ class Recorder:
         self._sessions = sessions
         self._pacer = pacer
         self._spawn = spawn
+        self._memory = memory
+        self._on_tape = memory.of("tape")
+        self._in_making = memory.of("recording")
+        self._making: dict[Claim, _Making] = {}
         self._replay_ms = round(config.replay_minutes * MINUTE_MS)
         self._longest_ms = round(config.max_minutes * MINUTE_MS)
         self._running: dict[Room, _Running] = {}
@@ -119,9 +144,26 @@ class Recorder:
             raise Refused(ErrorCode.REPLAY_NOT_ALLOWED, "the owner of this room does not allow replays")
 
     def keep_last(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
-        """Make a recording of the last minutes of `room`."""
+        """Make a recording of the last minutes of `room`. Raises Refused when too many are being made."""
+        try:
+            self._check_making(room, self._network(owner_id))
+        except Refused:
+            claim.release()
+            raise
         since_ms = server_ms() - self._replay_ms
         self._save(room, name, owner_id, claim, room.deck.replay_since(since_ms), since_ms)
+
+    def _check_making(self, room: Room, network: str) -> None:
+        """Raise Refused when the room, or the network of who asks, has to wait until others are made."""
+        of_room = sum(making.room is room for making in self._making.values())
+        of_network = sum(making.network == network for making in self._making.values())
+        is_full = self._memory.excess > 0 or self._in_making.bytes > self._config.memory_bytes
+        if is_full or of_room >= MAKING_PER_ROOM or of_network >= MAKING_PER_NETWORK:
+            raise Refused(ErrorCode.RECORDING_LIMIT, "other recordings are still being made, try again later")
+
+    def _network(self, user_id: str) -> str:
+        """Where a user is connected from."""
+        return next((customer_network(session.player.address) for session in self._sessions.of_user(user_id)), "")
 
     def _check_running(self) -> None:
         if self._stopped:
@@ -132,6 +174,8 @@ class Recorder:
     def _save(self, room: Room, name: str, owner_id: str, claim: Claim, tapes: list[Tape], since_ms: int) -> None:
         there = present(tapes, since_ms)
         take = Take(name, room.id, room.name, owner_id, there, tapes, since_ms, server_ms())
+        self._making[claim] = _Making(take, room, self._network(owner_id))
+        self._measure_making()
         self._spawn(self._finish(room, take, claim))
 
     async def _finish(self, room: Room, take: Take, claim: Claim) -> None:
@@ -149,6 +193,8 @@ class Recorder:
             self._announce(room, take, saved)
         finally:
             claim.release()
+            del self._making[claim]
+            self._measure_making()
 
     def _announce(self, room: Room, take: Take, saved: SavedRecording) -> None:
         """To those who were present and still are, and to whoever asked for it."""
@@ -178,22 +224,57 @@ class Recorder:
     def _turn(self, deck: Deck, now: int) -> None:
         """Begin a replay's next tape when the last one is long, or fills half of what there is for both."""
         tape = deck.replay[-1]
-        is_long = tape.blocks and now - tape.began_ms >= self._replay_ms
+        is_long = tape.length > 0 and now - tape.began_ms >= self._replay_ms
         if is_long or tape.size >= self._config.replay_bytes / 2:
             deck.turn()
 
     def _bound_memory(self) -> None:
         """Forget replays, the biggest first, while there is too much on tape; then end recordings."""
-        excess = sum(room.deck.size for room in self._registry if room.deck.running) - self._config.memory_bytes
-        if excess <= 0:
-            return
+        self._measure()
+        most = self._config.memory_bytes
+        self._forget_replays(lambda: self._on_tape.bytes > most)
+        self._end_biggest(lambda: self._on_tape.bytes > most)
+
+    def _measure(self) -> None:
+        """See how much is on tape."""
+        self._on_tape.measured(sum(room.deck.size for room in self._registry if room.deck.running))
+
+    def _measure_making(self) -> None:
+        """See how much recordings in the making take, what they share with a tape that still runs left out."""
+        making = self._making.values()
+        shared = {id(part) for room in {one.room for one in making} for part in room.deck.parts()}
+        parts = {id(part): len(part) for one in making for tape in one.take.tapes for part in tape.parts()}
+        own = sum(size for number, size in parts.items() if number not in shared)
+        self._in_making.measured(own + WORK * max((one.size for one in making), default=0))
+
+    def forget_replays(self) -> int:
+        """Give up replays while too much waits, the biggest first; how many."""
+        self._measure()
+        return self._forget_replays(lambda: self._memory.excess > 0)
+
+    def _forget_replays(self, is_too_much: Callable[[], bool]) -> int:
+        count = 0
         for deck in sorted((room.deck for room in self._registry), key=attrgetter("size"), reverse=True):
-            if excess > 0:
-                excess -= deck.forget()
+            if not is_too_much():
+                break
+            if freed := deck.forget():
+                self._on_tape.give(freed)
+                count += 1
+        return count
+
+    def end_biggest(self) -> int:
+        """End recordings while too much waits, the biggest first; how many."""
+        return self._end_biggest(lambda: self._memory.excess > 0)
+
+    def _end_biggest(self, is_too_much: Callable[[], bool]) -> int:
+        count = 0
         for room in sorted(self._running, key=attrgetter("deck.size"), reverse=True):
-            if excess > 0:
-                excess -= room.deck.size
-                self.end(room)
+            if not is_too_much():
+                break
+            self._on_tape.give(room.deck.size)
+            self.end(room)
+            count += 1
+        return count
 
 
 def _announce_state(room: Room) -> None:

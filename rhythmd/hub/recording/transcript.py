@@ -1,9 +1,11 @@
 """From tapes to a Standard MIDI File. It computes for a while: run it in a thread."""
 
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from heapq import merge
+from itertools import chain, pairwise
 from struct import Struct
 from typing import Final, NamedTuple, TypeVar
 
@@ -22,6 +24,7 @@ _EVENT: Final = Struct("<HBBB")  # offset from the base time, status, data 1, da
 HALF: Final = 1 << 31
 WRAP: Final = (1 << 32) - 1
 
+RUN: Final = 4_096
 REST_EVERY: Final = 256
 REST_S: Final = 0.0001
 
@@ -56,14 +59,14 @@ def transcribe(title: str, tapes: Sequence[Tape], since_ms: int, until_ms: int) 
     return Transcript(smf.encode(title, named, origin_ms, tempos), end_ms - begins_ms, len(parts))
 
 
-def _with_rests(items: Iterable[T]) -> Iterator[T]:
-    """The same items, the thread asleep for a moment after every few.
+def _with_rests(items: Iterable[T], few: int = REST_EVERY) -> Iterator[T]:
+    """The same items, the thread asleep for a moment after every `few`.
 
     A thread that only computes keeps the event loop waiting: at each of its turns, for CPython's switch interval of
     5 ms.
     """
     for number, item in enumerate(items):
-        if not number % REST_EVERY:
+        if not number % few:
             time.sleep(REST_S)
         yield item
 
@@ -84,15 +87,18 @@ def _blocks(tape: Tape) -> Iterator[tuple[Seat, int, bytes]]:
     """Each block's player, base time on the server's clock, and events."""
     seated: dict[int, Seat] = {}
     coming = deque(tape.seats)
-    blocks, at = tape.blocks, 0
-    while at < len(blocks):
-        while coming and coming[0].at <= at:
-            seat = coming.popleft()
-            seated[seat.slot] = seat
-        slot, count, base = _HEAD.unpack_from(blocks, at)
-        start = at + _HEAD.size
-        at = start + count * EVENT_SIZE
-        yield seated[slot], _near(tape.began_ms, base), bytes(blocks[start:at])
+    begin = 0
+    for part in tape.parts():
+        at = 0
+        while at < len(part):
+            while coming and coming[0].at <= begin + at:
+                seat = coming.popleft()
+                seated[seat.slot] = seat
+            slot, count, base = _HEAD.unpack_from(part, at)
+            start = at + _HEAD.size
+            at = start + count * EVENT_SIZE
+            yield seated[slot], _near(tape.began_ms, base), bytes(part[start:at])
+        begin += len(part)
 
 
 def _near(ms: int, wrapped: int) -> int:
@@ -120,8 +126,9 @@ class _Part:
         self._opening = NoteState()
         self._closing = NoteState()
         self._order = _Order()
-        # Each is due time << 24 | message: a long recording's tuples would occupy the garbage collector.
-        self._events: list[int] = []
+        # Each is due time << 24 | message: a long recording's tuples would take ten times the memory.
+        self._events = array("q")
+        self._span: tuple[int, int] | None = None  # when the first one is due, and the last one
         held = b"".join(_EVENT.pack(0, *message) for message in seat.held)
         for state in (self._opening, self._closing):
             state.apply(held, 0)
@@ -134,11 +141,13 @@ class _Part:
                 self._opening.apply(_EVENT.pack(offset, status, data1, data2), 0)
             else:
                 self._events.append(at_ms << 24 | status << 16 | data1 << 8 | data2)
+                begins_ms, ends_ms = self._span or (at_ms, at_ms)
+                self._span = min(begins_ms, at_ms), max(ends_ms, at_ms)
 
     @property
     def begins_ms(self) -> int | None:
         """When the first event is due; None if there is none."""
-        return min(self._events) >> 24 if self._events else None
+        return None if self._span is None else self._span[0]
 
     @property
     def sounds_at_once(self) -> bool:
@@ -151,12 +160,25 @@ class _Part:
 
     def finish(self, origin_ms: int, until_ms: int) -> tuple[Iterator[smf.Event], int]:
         """The whole track in order, from the state at the beginning to the release at the end; and when it ends."""
-        self._events.sort(key=_due_ms)
         opening = [(origin_ms, message) for message in self._opening.snapshot()]
-        last_ms = _due_ms(self._events[-1]) if self._events else origin_ms
+        last_ms = origin_ms if self._span is None else self._span[1]
         release = self._closing.release()
         end_ms = max(until_ms, last_ms) if release else last_ms
-        return chain(opening, map(_event, self._events), ((end_ms, message) for message in release)), end_ms
+        return chain(opening, map(_event, _in_order(self._events)), ((end_ms, message) for message in release)), end_ms
+
+
+def _in_order(events: "array[int]") -> Iterator[int]:
+    """The events by when they are due; those of one moment as they are.
+
+    They are sorted in short runs, with rests between them: one long sort would hold the interpreter all the while.
+    """
+    runs = [
+        array("q", sorted(events[start : start + RUN], key=_due_ms))
+        for start in _with_rests(range(0, len(events), RUN), 1)
+    ]
+    if all(_due_ms(before[-1]) <= _due_ms(after[0]) for before, after in pairwise(runs)):
+        return chain.from_iterable(runs)
+    return merge(*runs, key=_due_ms)
 
 
 def _due_ms(event: int) -> int:

@@ -131,6 +131,13 @@ class Registry:
             self._give_way(self._lingering.add(room.id, until, vacancy.owner_key))
         return until > monotonic() and room.id in self._rooms
 
+    def forget_longest_empty(self) -> Room | None:
+        """Forget the longest empty of the rooms that linger, if there is one."""
+        room_id = self._lingering.oldest()
+        room = None if room_id is None else self._rooms[room_id]
+        self._give_way(room_id)
+        return room
+
     def _give_way(self, room_id: str | None) -> bool:
         """Forget an empty room; whether there is one."""
         if room_id is None:

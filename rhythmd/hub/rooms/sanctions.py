@@ -65,7 +65,7 @@ class SanctionList:
     Args:
         full: the code of a refusal when there are as many as may be.
         rooms: says how long traces count.
-        spares_present: whether guests who were there before an account of their network got it are left alone.
+        spares_present: whether guests who came before somebody of their network got it are left alone.
     """
 
     __slots__ = ("_browser_s", "_full", "_imposed", "_network_s", "_spares_present", "_users", "next_end")
@@ -142,7 +142,7 @@ class SanctionList:
             return player.guest or is_new or one.guest
         if player.network not in one.keys or age_s >= self._network_s:
             return False
-        return is_new or (player.guest and (one.guest or not self._spares_present))
+        return is_new or (player.guest and not self._spares_present)
 
     def applies_to(self, player: Player) -> bool:
         """Whether one is in force for `player` now."""

@@ -68,17 +68,19 @@ class Tape:
         members: who is here now.
 
     Attributes:
-        blocks: the wire's blocks, one after the other. The hot path appends to them.
+        blocks: the wire's newest blocks, one after the other. The hot path appends to them.
         seats: of all who were here, in the order of `at`.
         time: the metronome at the beginning, and each of its changes.
         began_ms: on the server's clock.
     """
 
-    __slots__ = ("_first_seats", "_seated", "began_ms", "blocks", "seats", "time")
+    __slots__ = ("_first_seats", "_parts", "_parts_size", "_seated", "began_ms", "blocks", "seats", "time")
 
     def __init__(self, members: Iterable[Member], metronome: Metronome | None = None) -> None:
         self.began_ms = server_ms()
         self.blocks = bytearray()
+        self._parts: list[bytes] = []  # what came before, whole blocks each; copies share them
+        self._parts_size = 0
         self.seats: list[Seat] = []
         self.time = [TimeMark(self.began_ms, metronome)]
         self._seated: dict[int, Seat] = {}
@@ -89,13 +91,22 @@ class Tape:
     @property
     def size(self) -> int:
         """Bytes of memory that grow with time: a room's size is bounded elsewhere, how often people come is not."""
-        return len(self.blocks) + SEAT_BYTES * (len(self.seats) - self._first_seats + len(self.time) - 1)
+        return self.length + SEAT_BYTES * (len(self.seats) - self._first_seats + len(self.time) - 1)
+
+    @property
+    def length(self) -> int:
+        """Bytes of all blocks, and so the place of the next one."""
+        return self._parts_size + len(self.blocks)
+
+    def parts(self) -> list[bytes | bytearray]:
+        """All blocks: each part has whole ones, and goes on where the one before ended."""
+        return [*self._parts, self.blocks]
 
     def seat(self, member: Member) -> None:
-        self._sit(Seat(member.slot, member.player.id, member.player.name, len(self.blocks), member.notes))
+        self._sit(Seat(member.slot, member.player.id, member.player.name, self.length, member.notes))
 
     def seat_sheet(self, slot: int, title: str, notes: NoteState) -> None:
-        self._sit(Seat(slot, None, title, len(self.blocks), notes))
+        self._sit(Seat(slot, None, title, self.length, notes))
 
     def _sit(self, seat: Seat) -> None:
         self._seated[seat.slot] = seat
@@ -105,9 +116,14 @@ class Tape:
         self._seated.pop(slot).left_ms = server_ms()
 
     def copy(self) -> "Tape":
-        """The tape until now, which nobody appends to."""
+        """The tape until now, which nobody appends to. It has the same blocks, not others that are equal."""
+        if self.blocks:
+            self._parts.append(bytes(self.blocks))
+            self._parts_size += len(self.blocks)
+            self.blocks = bytearray()
         copy = Tape(())
-        copy.began_ms, copy.blocks, copy.seats, copy.time = self.began_ms, self.blocks[:], self.seats[:], self.time[:]
+        copy.began_ms, copy.seats, copy.time = self.began_ms, self.seats[:], self.time[:]
+        copy._parts, copy._parts_size = self._parts[:], self._parts_size
         return copy
 
 
@@ -151,6 +167,11 @@ class Deck:
         """Of all tapes together."""
         recording = 0 if self._recording is None else self._recording.size
         return recording + sum(tape.size for tape in self.replay)
+
+    def parts(self) -> list[bytes | bytearray]:
+        """What is on all of them."""
+        tapes = self.replay if self._recording is None else (self._recording, *self.replay)
+        return [part for tape in tapes for part in tape.parts()]
 
     def record(self, user_id: str) -> Tape:
         """Begin a recording; the tape that it is on."""

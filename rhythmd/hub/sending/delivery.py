@@ -40,6 +40,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from rhythmd.clock import server_ms
+from rhythmd.fairness.memory import Holding
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.outbound import Outbound
 
@@ -47,6 +48,8 @@ __all__ = ["TRANSITIONS", "Audience", "Backlog", "ControlLog", "Delivery", "Even
 
 NEVER: Final = float("inf")
 NOTHING: Final = b""
+ENTRY_BYTES: Final = 80
+"""What a log takes for a message beside the message itself, which it shares with others."""
 
 
 class State(Enum):
@@ -120,29 +123,36 @@ class Backlog:
     """Music that waits for one client: whole frames played since `since_ms`, shared with all other listeners.
 
     A backlog over `limit` bytes is stale and empty: its client gets a snapshot instead.
+
+    Args:
+        holding: counts what waits.
     """
 
-    __slots__ = ("_frames", "_limit", "_size", "is_stale", "since_ms")
+    __slots__ = ("_frames", "_holding", "_limit", "is_stale", "since_ms", "size")
 
-    def __init__(self, since_ms: int, limit: int) -> None:
+    def __init__(self, since_ms: int, limit: int, holding: Holding) -> None:
         self.since_ms = since_ms
         self.is_stale = False
+        self.size = 0
         self._limit = limit
-        self._size = 0
+        self._holding = holding
         self._frames: list[bytes] = []
 
     def append(self, frame: bytes) -> None:
         if self.is_stale:
             return
-        self._size += len(frame)
+        self.size += len(frame)
+        self._holding.take(len(frame))
         self._frames.append(frame)
-        if self._size > self._limit:
+        if self.size > self._limit:
             self.spoil()
 
     def spoil(self) -> None:
         """Forget all of it."""
         self.is_stale = True
         self._frames.clear()
+        self._holding.give(self.size)
+        self.size = 0
 
     def take(self, now_ms: int, patience_ms: int) -> bytes | None:
         """All frames as one; None, and stale, when the oldest waited longer than `patience_ms`."""
@@ -154,27 +164,38 @@ class Backlog:
 class ControlLog:
     """Counts a session's control messages and keeps those that are not confirmed: the last, within two limits.
 
+    Args:
+        limit: messages that are kept.
+        limit_bytes: of their frames.
+        holding: counts the memory that they take.
+
     Attributes:
         count: how many there were.
+        messages: those that are kept, each with the size of its frame.
+        size: of all these frames, in bytes.
         is_agreed: the client counts from where this does; not sure between `restart` and the next confirmation.
     """
 
-    __slots__ = ("_asked", "_limit", "_limit_bytes", "_messages", "_size", "count", "is_agreed")
+    __slots__ = (
+        "_asked", "_holding", "_is_given_up", "_limit", "_limit_bytes", "count", "is_agreed", "messages", "size",
+    )  # fmt: skip
 
-    def __init__(self, limit: int, limit_bytes: int) -> None:
+    def __init__(self, limit: int, limit_bytes: int, holding: Holding) -> None:
         self.count = 0
         self.is_agreed = True
+        self.size = 0
         self._limit = limit
         self._limit_bytes = limit_bytes
+        self._holding = holding
         # With their sizes. An empty deque takes 600 bytes, of each idle connection.
-        self._messages: list[tuple[Outbound, int]] = []
-        self._size = 0
+        self.messages: list[tuple[Outbound, int]] = []
+        self._is_given_up = False
         self._asked = 0
 
     @property
     def is_confirmed(self) -> bool:
         """Whether the client has got all of them."""
-        return not self._messages
+        return not self.messages and not self._is_given_up
 
     # Nothing is added to a message to count it, no sequence number: a frame stays the same bytes for all listeners.
     # Both sides count what goes by, and the pong to a ping brings the client's count back.
@@ -182,14 +203,29 @@ class ControlLog:
     def append(self, message: Outbound, size: int) -> None:
         """Count `message`, which takes `size` bytes on its way."""
         self.count += 1
-        self._messages.append((message, size))
-        self._size += size
-        while self._size > self._limit_bytes or len(self._messages) > self._limit:
+        if self._is_given_up:
+            return
+        self.messages.append((message, size))
+        self.size += size
+        self._holding.take(ENTRY_BYTES + message.keep(size))
+        while self.size > self._limit_bytes or len(self.messages) > self._limit:
             self._forget(1)
 
     def _forget(self, number: int) -> None:
-        self._size -= sum(size for _, size in self._messages[:number])
-        del self._messages[:number]
+        messages = self.messages[:number]
+        del self.messages[:number]
+        self.size -= sum(size for _, size in messages)
+        self._holding.give(sum(ENTRY_BYTES + message.drop() for message, _ in messages))
+
+    def give_up(self) -> bool:
+        """Keep none of them, and none that comes until all are confirmed; whether any were kept.
+
+        The client misses nothing as long as it stays. One that comes back gets its room as it is, as after `restart`.
+        """
+        had_some = bool(self.messages)
+        self._is_given_up = True
+        self._forget(len(self.messages))
+        return had_some
 
     def to_confirm(self) -> int | None:
         """The count, if the client has not been asked to confirm it yet."""
@@ -202,21 +238,23 @@ class ControlLog:
         """The client has got so many of them; a number that cannot be is ignored."""
         if received <= self.count:
             self.is_agreed = True
-            self._forget(max(0, len(self._messages) - (self.count - received)))
+            self._forget(max(0, len(self.messages) - (self.count - received)))
+            if received == self.count:
+                self._is_given_up = False
 
     def after(self, received: int) -> list[Outbound] | None:
         """The messages after the first `received`; None when they are not all here."""
         missed = self.count - received
-        if not 0 <= missed <= len(self._messages):
+        if not 0 <= missed <= len(self.messages):
             return None
-        return [message for message, _ in self._messages[len(self._messages) - missed :]]
+        return [message for message, _ in self.messages[len(self.messages) - missed :]]
 
     def restart(self) -> None:
         """Begin to count anew. A client that does not learn of it may still come with its old count."""
-        self.count = self._size = 0
+        self._forget(len(self.messages))
+        self.count = 0
         self._asked = -1
-        self.is_agreed = False
-        self._messages.clear()
+        self.is_agreed = self._is_given_up = False
 
 
 class Audience(Protocol):
@@ -233,6 +271,7 @@ class Delivery:
         write_limit: bytes that may wait for a client that reads too slowly.
         music_limit: bytes of music that may wait beside them.
         on_overflow: called, once a connection, when more than `write_limit` waits.
+        holding: counts the music that waits.
 
     Attributes:
         state: what the client gets now.
@@ -242,11 +281,13 @@ class Delivery:
     """
 
     __slots__ = (
-        "_audience", "_music_limit", "_on_overflow", "_slow_since", "_write_limit", "backlog", "encoding", "log",
-        "socket", "state",
+        "_audience", "_holding", "_music_limit", "_on_overflow", "_slow_since", "_write_limit", "backlog", "encoding",
+        "log", "socket", "state",
     )  # fmt: skip
 
-    def __init__(self, log: ControlLog, write_limit: int, music_limit: int, on_overflow: Callable[[], None]) -> None:
+    def __init__(
+        self, log: ControlLog, write_limit: int, music_limit: int, on_overflow: Callable[[], None], holding: Holding
+    ) -> None:
         self.log = log
         self.state = State.AWAY
         self.socket: Socket | None = None
@@ -256,6 +297,7 @@ class Delivery:
         self._write_limit = write_limit
         self._music_limit = music_limit
         self._on_overflow = on_overflow
+        self._holding = holding
         self._slow_since = NEVER
 
     # Sending
@@ -359,7 +401,7 @@ class Delivery:
     def admit(self) -> None:
         """The fan-out lets the client hear on from here."""
         if (self.state, Event.ADMITTED) in TRANSITIONS:  # slow again, it needs its backlog
-            self.backlog = None
+            self._forget_backlog()
             self._step(Event.ADMITTED)
 
     def lose(self) -> None:
@@ -381,12 +423,18 @@ class Delivery:
         """Hear the music of a room from now on."""
         self._audience = audience
         if self.state is State.THROTTLED:
-            self.backlog = Backlog(server_ms(), self._music_limit)
+            self.backlog = Backlog(server_ms(), self._music_limit, self._holding)
 
     def leave(self) -> None:
         """Hear no music any more."""
-        self._audience = self.backlog = None
+        self._audience = None
+        self._forget_backlog()
         self._step(Event.ADMITTED)
+
+    def _forget_backlog(self) -> None:
+        if self.backlog is not None:
+            self.backlog.spoil()
+            self.backlog = None
 
     def _step(self, event: Event) -> None:
         """Go to the state that the table names; stay where it names none."""
@@ -396,7 +444,7 @@ class Delivery:
             return
         self.state = after
         if after not in HEARING:
-            self.backlog = None
+            self._forget_backlog()
         if after not in SLOW:
             self._slow_since = NEVER
         elif before not in SLOW:
@@ -407,7 +455,7 @@ class Delivery:
                 self.state = State.LIVE
             return
         if self.backlog is None and after in (State.THROTTLED, State.CATCHING_UP):
-            self.backlog = Backlog(server_ms(), self._music_limit)
+            self.backlog = Backlog(server_ms(), self._music_limit, self._holding)
             if event is Event.UPDATED:
                 self.backlog.spoil()  # it does not have what came before
         audience.delivery_changed(self)

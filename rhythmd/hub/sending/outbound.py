@@ -22,6 +22,8 @@ from rhythmd.hub.ports import Encoding
 __all__ = ["ClockReply", "ControlMessage", "CursorPositions", "Music", "Outbound"]
 
 _MIDI: Final = bytes((OP_MIDI,))
+_MESSAGE_BYTES: Final = 300
+"""About what a message takes beside its content, which it has twice: as a frame and as what that was made of."""
 _BLOCK_HEAD: Final = struct.Struct("<HBI")
 _EVENT: Final = struct.Struct("<HBBB")
 _JSON: Final = json.Encoder()
@@ -32,15 +34,18 @@ class Outbound(ABC):
 
     Attributes:
         row: the message's row of `SERVER_MESSAGES`, which says how it is treated on its way.
+        weight: about how many bytes of memory it takes, once somebody keeps it.
     """
 
-    __slots__ = ("_binary", "_text")
+    __slots__ = ("_binary", "_holders", "_text", "weight")
 
     row: ServerMessage
 
     def __init__(self) -> None:
         self._binary: bytes | None = None
         self._text: bytes | None = None
+        self._holders = 0
+        self.weight = 0
 
     @abstractmethod
     def binary(self) -> bytes:
@@ -59,6 +64,19 @@ class Outbound(ABC):
         if self._text is None:
             self._text = server_frame(TEXT, self.text())
         return self._text
+
+    def keep(self, size: int) -> int:
+        """One more keeps the message, whose frame has `size` bytes: bytes of memory that this takes."""
+        self._holders += 1
+        if self._holders > 1:
+            return 0
+        self.weight = _MESSAGE_BYTES + 2 * size
+        return self.weight
+
+    def drop(self) -> int:
+        """One of them keeps it no more: bytes of memory that this gives back."""
+        self._holders -= 1
+        return 0 if self._holders else self.weight
 
 
 class ControlMessage(Outbound):

@@ -5,7 +5,7 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Callable
 from time import monotonic
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rhythm_protocol.close import Close
 from rhythm_protocol.control import Envelope
@@ -13,6 +13,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Error, Right
 from rhythmd.config import Config
 from rhythmd.errors import Refused
+from rhythmd.fairness.memory import Memory
 from rhythmd.hub.ports import Identity, Peer
 from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.quota import TokenBucket
@@ -21,6 +22,10 @@ from rhythmd.hub.sending.delivery import ControlLog, Delivery
 from rhythmd.hub.sending.outbound import ControlMessage
 
 __all__ = ["Place", "Session", "require_right"]
+
+
+ENVELOPE_BYTES: Final = 200
+"""About what a message that waits takes beside its data."""
 
 
 class Place(NamedTuple):
@@ -39,6 +44,7 @@ class Session:
         config: the limits.
         refusals: counts errors by code.
         on_overflow: called when more waits for the client than may.
+        memory: counts what waits.
         key: of a session from before the server's start.
 
     Attributes:
@@ -63,6 +69,7 @@ class Session:
         config: Config,
         refusals: Counter[str],
         on_overflow: Callable[["Session"], None],
+        memory: Memory,
         key: str | None = None,
     ) -> None:
         limits = config.limits
@@ -70,8 +77,10 @@ class Session:
         self.identity = identity
         self.key = key or secrets.token_urlsafe(16)
         self.peer: Peer[Session] | None = None
-        log = ControlLog(config.hub.resume_messages, limits.write_buffer_bytes // 2)
-        self.delivery = Delivery(log, limits.write_buffer_bytes, limits.music_buffer_bytes, lambda: on_overflow(self))
+        log = ControlLog(config.hub.resume_messages, limits.write_buffer_bytes // 2, memory.of("log"))
+        self.delivery = Delivery(
+            log, limits.write_buffer_bytes, limits.music_buffer_bytes, lambda: on_overflow(self), memory.of("backlog")
+        )
         self.waiting: deque[Envelope] | None = None
         self.bucket = TokenBucket(limits.messages_per_s, limits.messages_burst, monotonic())
         self.last_id: int | None = None
@@ -135,6 +144,10 @@ class Session:
             if self._idle is None:
                 self._idle = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._idle)
+
+    def queued_bytes(self) -> int:
+        """Memory that they take."""
+        return sum(ENVELOPE_BYTES + len(envelope.data) for envelope in self.waiting) if self.waiting else 0
 
     def settle(self) -> None:
         """All its messages are handled."""

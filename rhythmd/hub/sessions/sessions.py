@@ -15,6 +15,7 @@ from rhythmd.auth.guesses import RoomGuesses
 from rhythmd.clock import server_ms
 from rhythmd.config import Config
 from rhythmd.errors import Refused
+from rhythmd.fairness.memory import Holding, Memory
 from rhythmd.hub.ports import Identity, Peer
 from rhythmd.hub.rooms.members import Member, Player
 from rhythmd.hub.rooms.registry import Registry
@@ -25,6 +26,8 @@ from rhythmd.telemetry import Stats
 
 __all__ = ["Away", "EndedLogins", "Sessions"]
 
+SESSION_BYTES: Final = 8_192
+"""About what a session that is away takes, with its seat and without its log."""
 REMEMBERED_S: Final = 60.0  # longer than any identification takes
 
 COLOURS: Final = (
@@ -40,12 +43,14 @@ class Away:
 
     Args:
         seconds: for which a session may be away at most.
+        holding: counts the memory that they take.
     """
 
-    def __init__(self, seconds: float, limit: int, limit_per_address: int) -> None:
+    def __init__(self, seconds: float, limit: int, limit_per_address: int, holding: Holding) -> None:
         self._seconds = seconds
         self._limit = limit
         self._limit_per_address = limit_per_address
+        self._holding = holding
         self._since: dict[Session, float] = {}  # the longest away first
         self._networks: dict[Session, str] = {}  # when they went: who comes back may do so from elsewhere
         self._per_network: Counter[str] = Counter()
@@ -53,12 +58,21 @@ class Away:
     def __len__(self) -> int:
         return len(self._since)
 
+    def __iter__(self) -> Iterator[Session]:
+        """The longest away first."""
+        return iter(self._since)
+
+    def network(self, session: Session) -> str:
+        """Where one of them was connected."""
+        return self._networks[session]
+
     def add(self, session: Session, seconds: float | None = None) -> Session | None:
         """`session` is away from now on, for fewer `seconds` if given; one that has to give way for it."""
         shorter = 0.0 if seconds is None else max(self._seconds - seconds, 0.0)
         self._since[session] = monotonic() - shorter
         network = self._networks[session] = customer_network(session.player.address)
         self._per_network[network] += 1
+        self._holding.take(SESSION_BYTES)
         if not is_loopback(session.player.address) and self._per_network[network] > self._limit_per_address:
             return next(other for other in self._since if self._networks[other] == network)
         return next(iter(self._since)) if len(self._since) > self._limit else None
@@ -67,6 +81,7 @@ class Away:
         """`session` is back, or ended."""
         if self._since.pop(session, None) is None:
             return
+        self._holding.give(SESSION_BYTES)
         network = self._networks.pop(session)
         self._per_network[network] -= 1
         if not self._per_network[network]:
@@ -107,6 +122,7 @@ class Sessions:
         stats: counts refusals.
         pacer: of the loop.
         registry: of live rooms; a room that the last session leaves is freed there.
+        memory: counts what waits.
 
     Attributes:
         ended_logins: logins that ended a moment ago.
@@ -115,13 +131,16 @@ class Sessions:
         stopping: the server goes down, and takes nothing new.
     """
 
-    def __init__(self, config: Config, stats: Stats, pacer: Pacer, registry: Registry) -> None:
+    def __init__(self, config: Config, stats: Stats, pacer: Pacer, registry: Registry, memory: Memory) -> None:
         self._config = config
         self._stats = stats
         self._pacer = pacer
         self._registry = registry
+        self._memory = memory
         self._sessions: dict[str, Session] = {}
-        self.away = Away(config.hub.resume_s, config.limits.connections, config.limits.connections_per_address)
+        self.away = Away(
+            config.hub.resume_s, config.limits.connections, config.limits.connections_per_address, memory.of("away")
+        )
         self.ended_logins = EndedLogins()
         self.guesses = RoomGuesses(config.auth, server_ms)
         self.stopping = False
@@ -177,7 +196,7 @@ class Sessions:
         return session
 
     def _add(self, player: Player, identity: Identity | None, key: str | None = None) -> Session:
-        session = Session(player, identity, self._config, self._stats.refusals, self._close_as_slow, key)
+        session = Session(player, identity, self._config, self._stats.refusals, self._close_as_slow, self._memory, key)
         self._sessions[session.key] = session
         return session
 
@@ -214,6 +233,7 @@ class Sessions:
     def forget(self, session: Session) -> None:
         """`session` is nobody's any more: it ended, or its socket speaks for another one."""
         self._sessions.pop(session.key, None)
+        session.delivery.log.give_up()
 
     def require_connected(self, session: Session) -> None:
         """Raise Refused when `session` was lost while its message waited."""

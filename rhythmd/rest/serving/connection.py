@@ -51,6 +51,21 @@ class Accepted(Protocol):
     def claim(self, address: str) -> bool:
         """Count it with those of an address's network, if it is not yet; False if these are too many."""
 
+    def serve(self, address: str) -> bool:
+        """Count it with those of proxies that work for an address's network; False if these are too many."""
+
+    def rest(self) -> None:
+        """All is answered: it may make room for others."""
+
+    def work(self) -> None:
+        """Something is asked."""
+
+    def stall(self) -> None:
+        """The client does not read its answer."""
+
+    def keep(self) -> None:
+        """It is no connection for HTTP any more."""
+
     def gone(self) -> None:
         """It is lost."""
 
@@ -67,6 +82,7 @@ class HttpConnection(FairProtocol):
         turns: of all connections.
         head_s: seconds in which the head of a request must be here, from its first byte, or from the connection's
             beginning.
+        unread_s: seconds in which the client must read some of what waits for it.
 
     Attributes:
         peer: who connected.
@@ -75,13 +91,18 @@ class HttpConnection(FairProtocol):
 
     counts_bytes = False  # a file has many, and a proxy sends those of many clients
 
-    def __init__(self, protocol: HttpProtocol, accepted: Accepted, turns: Turns, head_s: float) -> None:
+    def __init__(
+        self, protocol: HttpProtocol, accepted: Accepted, turns: Turns, head_s: float, unread_s: float
+    ) -> None:
         super().__init__(turns, accepted.account, self)
         self._protocol = protocol
         self.accepted = accepted
         self.peer = Peer(accepted.address, accepted.is_encrypted)
         self.is_over = False
         self._head_s = head_s
+        self._unread_s = unread_s
+        self._taken = 0
+        self._reading: asyncio.TimerHandle | None = None  # while the client has something to read
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._intake = Intake()
@@ -90,7 +111,9 @@ class HttpConnection(FairProtocol):
         self._head_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._outlet = Outlet(cast(asyncio.Transport, transport), self.peer, self.account, self._finish)
+        self._outlet = Outlet(
+            cast(asyncio.Transport, transport), self.peer, self.account, self.accepted.serve, self._finish
+        )
         self._wait_for_head()
         self._protocol.on_answered = self._answered
         self._protocol.connection_made(self._outlet)
@@ -144,14 +167,15 @@ class HttpConnection(FairProtocol):
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
+        self._watch_reading()
 
     def resume_writing(self) -> None:
         self._protocol.resume_writing()
+        (self.accepted.work if self._protocol.pending else self.accepted.rest)()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._set_timers_off()
         self._protocol.connection_lost(exc)
         self._outlet = None
         self.accepted.gone()
@@ -162,6 +186,7 @@ class HttpConnection(FairProtocol):
         if outlet is None or (outlet.is_closing() and not self._protocol.is_ended):
             return
         is_read = self._protocol.is_read and not self._intake.held and not self._is_refused
+        self._watch_reading()
         if self.is_over or is_read or self._protocol.is_ended:
             outlet.end()
             return
@@ -179,8 +204,8 @@ class HttpConnection(FairProtocol):
         """
         assert self._outlet is not None, "there is a request, so there is a connection"  # noqa: S101
         transport = self._outlet.release()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._set_timers_off()
+        self.accepted.keep()
         behind = _Behind()
         reader: Any = behind  # aiohttp knows readers of WebSocket frames only, and asks no more of them
         self._protocol.set_parser(reader)
@@ -216,6 +241,7 @@ class HttpConnection(FairProtocol):
             return
         if fed.request is None:
             return
+        self.accepted.work()
         if not intake.is_head_taken:
             intake.mix()
             return
@@ -230,6 +256,8 @@ class HttpConnection(FairProtocol):
 
     def _answered(self) -> None:
         self._intake.answered()
+        if not self._protocol.pending:
+            self.accepted.rest()
         if self._intake.held or self.is_over:
             self._go_on()
 
@@ -258,6 +286,31 @@ class HttpConnection(FairProtocol):
             self._timer = self._loop.call_later(left_s, self._look)
         else:
             self._outlet.end()
+
+    def _watch_reading(self) -> None:
+        """From here on the client must read, and does not hold a place for longer by reading nothing."""
+        if self._outlet is not None:
+            self.accepted.stall()
+            if self._reading is None:
+                self._taken = self._outlet.taken
+                self._reading = self._loop.call_later(self._unread_s, self._look_at_reading)
+
+    def _look_at_reading(self) -> None:
+        self._reading = None
+        outlet = self._outlet
+        if outlet is None or not outlet.unread:
+            return
+        if outlet.taken > self._taken:
+            self._taken = outlet.taken
+            self._reading = self._loop.call_later(self._unread_s, self._look_at_reading)
+        else:
+            rest_log.info("%s does not read its answer", self.peer.address)
+            outlet.abort()
+
+    def _set_timers_off(self) -> None:
+        for timer in (self._timer, self._reading):
+            if timer is not None:
+                timer.cancel()
 
 
 class _Behind:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from itertools import islice
 from typing import Final, NamedTuple
 
 from aiohttp import hdrs, web
@@ -36,7 +37,12 @@ AUTH_PATH: Final = "/api/v1/auth"
 OAUTH_PATH: Final = "/api/v1/auth/oauth"
 OAUTH_S: Final = 600
 DAY_S: Final = 86_400
-OURS: Final = tuple(f"{kind}{name}" for name in (ACCESS, REFRESH) for kind in ("", HOST, SECURE))
+KINDS: Final = ("", HOST, SECURE)
+LOGINS: Final = tuple(f"{kind}{name}" for name in (ACCESS, REFRESH) for kind in KINDS)
+PAIR: Final = re.compile(rf"({'|'.join((ACCESS, REFRESH, LOGIN_STATE, BROWSER))})=([^;]*)", re.ASCII)
+"""A cookie of ours, or the end of another one's name (RFC 6265, 4.2.1). Others are passed over, at no cost."""
+MOST_PAIRS: Final = 16
+KNOWN: Final = web.RequestKey[dict[str, str]]("cookies", dict)
 
 
 class CookieScope(NamedTuple):
@@ -85,14 +91,29 @@ class CookieScope(NamedTuple):
         response.set_cookie(name, value, max_age=seconds, path=where, secure=self.secure, httponly=True, samesite="Lax")
 
 
+def _cookies(request: web.BaseRequest) -> dict[str, str]:
+    """The cookies of ours that a request brings, by name; of several with one name the first, which is the nearest to
+    the path that is asked for (RFC 6265, 5.4).
+    """
+    known = request.get(KNOWN)
+    if known is None:
+        known = request[KNOWN] = {}
+        header = request.headers.get(hdrs.COOKIE, "")
+        for found in islice(PAIR.finditer(header), MOST_PAIRS):
+            kind = header[header.rfind(";", 0, found.start()) + 1 : found.start()].strip(" \t")
+            if kind in KINDS:
+                known.setdefault(kind + found[1], found[2].strip(' \t"'))
+    return known
+
+
 def has_cookies(request: web.BaseRequest) -> bool:
     """Whether a browser sent along what proves somebody's login."""
-    return any(name in request.cookies for name in OURS)
+    return any(name in _cookies(request) for name in LOGINS)
 
 
 def access_token(request: web.BaseRequest, scope: CookieScope) -> str | None:
     """The access token of a request, from the header before the cookie."""
-    return bearer_token(request) or request.cookies.get(scope.access) or None
+    return bearer_token(request) or _cookies(request).get(scope.access) or None
 
 
 def bearer_token(request: web.BaseRequest) -> str | None:
@@ -102,17 +123,17 @@ def bearer_token(request: web.BaseRequest) -> str | None:
 
 
 def refresh_cookie(request: web.BaseRequest, scope: CookieScope) -> str | None:
-    return request.cookies.get(scope.refresh) or None
+    return _cookies(request).get(scope.refresh) or None
 
 
 def browser_secret(request: web.BaseRequest, scope: CookieScope) -> str:
     """What tells this browser from others while it logs in at another site; nothing when it was never set."""
-    return request.cookies.get(scope.browser, "")
+    return _cookies(request).get(scope.browser, "")
 
 
 def browser_id(request: web.BaseRequest, scope: CookieScope) -> str:
     """What tells this browser from others; nothing if it has no such cookie, or not one of ours."""
-    value = request.cookies.get(scope.visitor, "")
+    value = _cookies(request).get(scope.visitor, "")
     return value if BROWSER_ID.fullmatch(value) else ""
 
 

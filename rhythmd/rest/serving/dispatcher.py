@@ -3,14 +3,15 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from itertools import count
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.fairness.account import Account
 from rhythmd.fairness.metering import TimeMeter, metered
 from rhythmd.fairness.turns import Turns
 from rhythmd.rest.serving.cached import SECURITY, CachedResponse, LastResponse, whole_answer
@@ -23,13 +24,19 @@ from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PEER, RequestSource, named_host
 from rhythmd.telemetry import request_id, rest_log
 
-__all__ = ["Dispatcher"]
+__all__ = ["ACCOUNT", "Dispatcher"]
+
+ResultT = TypeVar("ResultT")
 
 CLOSE: Final = "close"
+RETRY: Final = {"Retry-After": "10"}
 HSTS: Final = "max-age=31536000"
 # RFC 9110, 7.2, and RFC 3986, 3.2.2: a name, an IPv4 address, or an IPv6 address in brackets.
 MOST_PORT: Final = 65_535
 HOST: Final = re.compile(r"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::0*(?P<port>\d{0,5}))?", re.ASCII)
+
+ACCOUNT: Final = web.RequestKey("account", Account)
+"""Of the sender of a request, who pays for it and its answer."""
 
 
 class Dispatcher:
@@ -90,8 +97,17 @@ class Dispatcher:
         if not isinstance(outlet, Outlet):
             return await self._handle(request)
         address = self._source.visit(request).address
-        account = outlet.account if address == outlet.peer.address else self._turns.account(address)
+        account = outlet.account
+        if address != outlet.peer.address:
+            if not outlet.serve(address):
+                raise ApiError(ErrorCode.BUSY, "too many requests of this address at once", headers=RETRY)
+            account = self._turns.account(address)
+        request[ACCOUNT] = account
         return await metered(self._handle(request), TimeMeter(account), self._turns)
+
+    async def paid_by(self, request: web.BaseRequest, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """What `work` returns, which whoever sent the request pays for."""
+        return await metered(work, TimeMeter(request.get(ACCOUNT)), self._turns)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         hosts = request.headers.getall(hdrs.HOST, [])

@@ -119,9 +119,11 @@ class RequestGuard:
 
     def _count(self, request: web.BaseRequest, rate: Rate, principal: Principal | None) -> None:
         """By account, if there is one. A guest counts by address: new guests cost nothing."""
-        is_member = principal is not None and not principal.is_guest
-        sender = principal.user_id if principal is not None and is_member else self._source.network(request)
-        allowance = request[ALLOWANCE] = self._rates.take(rate, sender)
+        if principal is None or principal.is_guest:
+            allowance = self._rates.of_address(rate, self._source.network(request))
+        else:
+            allowance = self._rates.of_account(rate, principal.user_id)
+        request[ALLOWANCE] = allowance
         if allowance.wait_s:
             raise too_many(allowance)
 

@@ -34,7 +34,7 @@ NEW_SETTINGS: Final = "NewRoomSettings"
 MOST_PLAYERS: Final = 65_535
 HEADERS: Final[dict[str, str]] = {
     "X-Request-Id": "The request's id, as the server's log has it.",
-    "X-RateLimit-Limit": "Requests of this kind in a minute.",
+    "X-RateLimit-Limit": "Requests of this kind in a minute; in an hour where accounts are registered.",
     "X-RateLimit-Remaining": "How many of them are left.",
     "X-RateLimit-Reset": "Seconds until all of them are.",
     "Retry-After": "Seconds to wait before the next try.",

@@ -19,15 +19,23 @@ class Outlet(asyncio.Transport):
         transport: the connection's.
         peer: the other end.
         account: of what it costs.
+        serve: counts it with those that work for the network of an address; False if these are too many.
         on_close: called when aiohttp closes it.
     """
 
     def __init__(
-        self, transport: asyncio.Transport, peer: Peer, account: Account, on_close: Callable[[], None]
+        self,
+        transport: asyncio.Transport,
+        peer: Peer,
+        account: Account,
+        serve: Callable[[str], bool],
+        on_close: Callable[[], None],
     ) -> None:
         super().__init__()
         self.peer = peer
         self.account = account
+        self.serve = serve
+        self._written = 0
         self._transport = transport
         self._on_close = on_close
         self._is_ended = False
@@ -55,6 +63,16 @@ class Outlet(asyncio.Transport):
         self._set_reading()
 
     @property
+    def unread(self) -> int:
+        """Bytes that are written, and that the client has not taken."""
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def taken(self) -> int:
+        """Bytes that it has."""
+        return self._written - self.unread
+
+    @property
     def is_gone(self) -> bool:
         """Whether nothing is read any more either."""
         return self._transport.is_closing()
@@ -74,10 +92,11 @@ class Outlet(asyncio.Transport):
     # What aiohttp uses of a transport
 
     def write(self, data: Bytes) -> None:
+        self._written += len(data)
         self._transport.write(data)
 
     def writelines(self, list_of_data: Iterable[Bytes]) -> None:
-        self._transport.writelines(list_of_data)
+        self.write(b"".join(list_of_data))
 
     def can_write_eof(self) -> bool:
         return self._transport.can_write_eof()

@@ -18,7 +18,6 @@ from rhythmd.telemetry import rest_log
 
 __all__ = ["Fed", "HttpProtocol"]
 
-KEEPALIVE_S: Final = 75.0
 DISCARD_S: Final = 2.0
 """For which a body that nobody reads is still read, so that its connection can be used for the next request."""
 READ_BYTES: Final = 65_536
@@ -26,7 +25,6 @@ READ_BYTES: Final = 65_536
 OPTIONS: Final[dict[str, Any]] = {
     "access_log": None,
     "logger": rest_log.getChild("http"),
-    "keepalive_timeout": KEEPALIVE_S,
     "lingering_time": DISCARD_S,
     "read_bufsize": READ_BYTES,
     "max_line_size": LINE_BYTES,
@@ -57,6 +55,7 @@ class HttpProtocol(RequestHandler):
     Args:
         server: aiohttp's, which knows all connections.
         dispatcher: answers in the name of the parser, too.
+        keep_alive_s: seconds for which a connection without a request is kept.
 
     Attributes:
         is_over: nothing more comes after what has been parsed.
@@ -65,8 +64,8 @@ class HttpProtocol(RequestHandler):
 
     __slots__ = ("_answered", "_body", "_dispatcher", "_finished", "is_over", "on_answered")
 
-    def __init__(self, server: web.Server, dispatcher: Dispatcher) -> None:
-        super().__init__(server, loop=dispatcher.loop, **OPTIONS)
+    def __init__(self, server: web.Server, dispatcher: Dispatcher, keep_alive_s: float) -> None:
+        super().__init__(server, loop=dispatcher.loop, keepalive_timeout=keep_alive_s, **OPTIONS)
         self._dispatcher = dispatcher
         self._answered = 0
         self._body: StreamReader | None = None  # of the last request
@@ -136,7 +135,8 @@ class HttpProtocol(RequestHandler):
         self._finished = request.content
         if (self.is_over and not self._messages) or not request.content.is_eof():
             resp.force_close()  # to throw away what of a body still comes would cost more than another connection
-        result = await super().finish_response(request, resp, start_time)
+        sending = super().finish_response(request, resp, start_time)
+        result = await self._dispatcher.paid_by(request, sending)
         self._answered += 1
         if not resp.keep_alive:
             self._lingering_time = 0.0  # whose connection ends reads on when it has said so

@@ -1,0 +1,1 @@
+"""Honest players who want much: loads that no limit may hinder."""

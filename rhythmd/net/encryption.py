@@ -1,0 +1,134 @@
+"""The beginning of TLS: an asymmetric signature for each connection, by far the most that a stranger is given."""
+
+import asyncio
+import ssl
+from time import monotonic
+from typing import Final, cast
+from weakref import WeakValueDictionary
+
+from rhythmd.fairness.account import Account, NetworkAccount
+from rhythmd.fairness.turns import Turns
+
+__all__ = ["Encryption", "NoEncryption", "handshake_cost_s"]
+
+UNKNOWN_COST_S: Final = 0.002
+MOST_AT_ONCE: Final = 16
+"""Handshakes of one network that are under way: if all of them come to their costly step at once, others wait for so
+many signatures."""
+MANY_AT_ONCE: Final = 8
+MOST_FLIGHTS: Final = 8
+SHORT_S: Final = 2.0
+"""For each of them when there are many: who is slow does not keep others of the network waiting."""
+
+
+class NoEncryption(Exception):
+    """The client speaks no TLS, or is too slow, or gone."""
+
+
+class Encryption:
+    """Begins TLS on connections.
+
+    Args:
+        context: with the certificate.
+        handshake_s: seconds that a client has.
+        turns: of all connections.
+
+    Attributes:
+        cost_s: seconds that a handshake takes here, with this certificate.
+    """
+
+    def __init__(self, context: ssl.SSLContext, handshake_s: float, turns: Turns) -> None:
+        self._context = context
+        self._handshake_s = handshake_s
+        self._turns = turns
+        self._loop = asyncio.get_running_loop()
+        self._networks: WeakValueDictionary[NetworkAccount, _Handshakes] = WeakValueDictionary()
+        self.cost_s = handshake_cost_s(context)
+
+    async def start(
+        self, transport: asyncio.Transport, protocol: asyncio.Protocol, account: Account, early: bytes
+    ) -> asyncio.Transport:
+        """The encrypted transport, with `protocol`. Raises NoEncryption.
+
+        Args:
+            transport: nothing is read from it.
+            protocol: gets what is decrypted.
+            account: pays.
+            early: what was read already.
+        """
+        under_way = self._networks.get(account.network)
+        if under_way is None:
+            under_way = self._networks[account.network] = _Handshakes()
+        try:
+            async with asyncio.timeout(self._handshake_s):
+                await self._turns.turn(account)
+                await under_way.places.acquire()
+        except TimeoutError:
+            raise NoEncryption("others are first") from None
+        under_way.count += 1
+        try:
+            seconds = self._handshake_s if under_way.count < MANY_AT_ONCE else min(self._handshake_s, SHORT_S)
+            now = monotonic()
+            account.charge_work(now, now + self.cost_s)
+            if early:
+                # `start_tls` gives the connection to the TLS layer in two turns of the loop, and reading begins after
+                # them.
+                self._loop.call_soon(self._loop.call_soon, _feed, transport, early)
+            encrypted = await self._loop.start_tls(
+                transport, protocol, self._context, server_side=True, ssl_handshake_timeout=seconds
+            )
+        except (OSError, TimeoutError) as error:
+            raise NoEncryption(str(error)) from error
+        finally:
+            under_way.count -= 1
+            under_way.places.release()
+        if encrypted is None or encrypted.is_closing():
+            raise NoEncryption("the client is gone")
+        return encrypted
+
+
+class _Handshakes:
+    """Those of one network that are under way."""
+
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(MOST_AT_ONCE)
+        self.count = 0
+
+
+def handshake_cost_s(context: ssl.SSLContext) -> float:
+    """Seconds that the server's side of a handshake takes, as one in memory tells."""
+    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client_context.check_hostname = False
+    client_context.verify_mode = ssl.CERT_NONE
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(to_client, to_server)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    spent = 0.0
+    for _ in range(MOST_FLIGHTS):
+        if _is_done(client):
+            return spent
+        start = monotonic()
+        _is_done(server)
+        spent += monotonic() - start
+    return UNKNOWN_COST_S
+
+
+def _is_done(side: ssl.SSLObject) -> bool:
+    """Whether its part of the handshake is over, after what the other one has said."""
+    try:
+        side.do_handshake()
+    except ssl.SSLError:  # it wants to read, or gives up
+        return False
+    return True
+
+
+def _feed(transport: asyncio.Transport, data: bytes) -> None:
+    """Give the TLS layer bytes that were read before it was there, as a transport does."""
+    layer = cast(asyncio.BufferedProtocol, transport.get_protocol())
+    view = memoryview(data)
+    while view:
+        buffer = memoryview(layer.get_buffer(len(view)))
+        size = min(len(buffer), len(view))
+        buffer[:size] = view[:size]
+        layer.buffer_updated(size)
+        view = view[size:]

@@ -1,0 +1,192 @@
+"""The places that connections hold: how many there may be, and which of them makes room when one more comes.
+
+Places are counted in all, for HTTP alone, and by network. A connection that waits for its client makes room for a
+newcomer: first the one that has been idle for longest after an answer, then one on which nothing is asked, then one
+whose client does not read its answer. A socket makes room for nobody.
+"""
+
+from collections import OrderedDict
+from enum import Enum
+from time import monotonic
+from typing import Final, NamedTuple, Protocol
+
+from rhythmd.config import LimitsConfig
+
+__all__ = ["Place", "Places", "Waiting"]
+
+PROXIED_SHARE: Final = 4
+"""One client behind proxies may have this part (a fourth) of the connections for HTTP at once, by its requests."""
+
+
+class Waiting(Enum):
+    """What a connection waits for its client with; the value is for how many seconds before it makes room."""
+
+    IDLE = 0.0
+    """All is answered."""
+    FRESH = 2.0
+    """Nothing is asked yet."""
+    UNREAD = 5.0
+    """An answer is sent, and not read."""
+
+
+class Holder(Protocol):
+    """A connection that holds a place."""
+
+    def make_room(self) -> None:
+        """End at once. Its place is somebody else's already."""
+
+
+class _Line:
+    """Those that count together: how many they are, and who of them waits for its client, the longest first."""
+
+    __slots__ = ("_waiting", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._waiting: dict[Waiting, OrderedDict[Place, float]] = {kind: OrderedDict() for kind in Waiting}
+
+    def add(self, place: "Place", kind: Waiting, now: float) -> None:
+        self._waiting[kind][place] = now
+
+    def remove(self, place: "Place", kind: Waiting) -> None:
+        self._waiting[kind].pop(place, None)
+
+    def make_room(self) -> bool:
+        """End the connection that makes room first; False if none has waited for long enough."""
+        now = monotonic()
+        for kind, waiting in self._waiting.items():
+            place = next(iter(waiting), None)
+            if place is not None and now - waiting[place] >= kind.value:
+                place.make_room()
+                return True
+        return False
+
+
+class Place:
+    """One connection's place. It begins as one for HTTP, of which the client has asked nothing yet."""
+
+    __slots__ = ("_holder", "_places", "is_http", "kind", "lines", "scope")
+
+    def __init__(self, places: "Places", holder: Holder, line: _Line) -> None:
+        self._places = places
+        self._holder = holder
+        self.is_http = True
+        self.kind: Waiting | None = None
+        self.scope: _Scope | None = None
+        self.lines = [line]
+
+    def wait(self, kind: Waiting | None) -> None:
+        """From now on it waits for its client with this; None: it has something to do."""
+        if self.kind is not None:
+            for line in self.lines:
+                line.remove(self, self.kind)
+        self.kind = kind if self.is_http else None
+        if self.kind is not None:
+            now = monotonic()
+            for line in self.lines:
+                line.add(self, self.kind, now)
+
+    def claim(self, network: str) -> bool:
+        """Count it with the network's own connections; False if these are too many and none makes room."""
+        return self._places.claim(self, _Scope(network, is_proxied=False))
+
+    def serve(self, network: str) -> bool:
+        """Count it with those of proxies that work for this network; False as with `claim`."""
+        return self._places.claim(self, _Scope(network, is_proxied=True))
+
+    def keep(self) -> None:
+        """It is a socket from here on."""
+        self.wait(None)
+        self._places.leave_http(self)
+
+    def leave(self) -> None:
+        """Its connection is gone. More than once is the same as once."""
+        self.wait(None)
+        self._places.leave(self)
+
+    def make_room(self) -> None:
+        self.leave()
+        self._holder.make_room()
+
+
+class _Scope(NamedTuple):
+    """A network's own connections, or those of proxies that work for it."""
+
+    network: str
+    is_proxied: bool
+
+
+class Places:
+    """All places.
+
+    Args:
+        limits: of connections.
+    """
+
+    def __init__(self, limits: LimitsConfig) -> None:
+        self._most = limits.connections
+        self._most_http = min(limits.http_connections, limits.connections)
+        self._most_own = limits.connections_per_address
+        self._most_proxied = max(self._most_own, self._most_http // PROXIED_SHARE)
+        self._taken: set[Place] = set()
+        self._http = _Line()
+        self._scopes: dict[_Scope, _Line] = {}
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+    @property
+    def http(self) -> int:
+        """Connections that are no sockets, or not yet."""
+        return self._http.count
+
+    def enter(self, holder: Holder) -> Place | None:
+        """A place for a new connection; None if all are taken and none makes room."""
+        if (self.http >= self._most_http or len(self) >= self._most) and not self.make_room():
+            return None
+        place = Place(self, holder, self._http)
+        self._taken.add(place)
+        self._http.count += 1
+        place.wait(Waiting.FRESH)
+        return place
+
+    def make_room(self) -> bool:
+        """End the connection that makes room first; False if there is none."""
+        return self._http.make_room()
+
+    def claim(self, place: Place, scope: _Scope) -> bool:
+        if place.scope == scope or place not in self._taken:
+            return place.scope == scope
+        line = self._scopes.get(scope)
+        most = self._most_proxied if scope.is_proxied else self._most_own
+        if line is not None and line.count >= most and not line.make_room():
+            return False
+        kind = place.kind
+        place.wait(None)
+        self._leave_scope(place)
+        line = self._scopes.setdefault(scope, _Line())
+        line.count += 1
+        place.scope = scope
+        place.lines.append(line)
+        place.wait(kind)
+        return True
+
+    def leave_http(self, place: Place) -> None:
+        if place.is_http:
+            place.is_http = False
+            place.lines.remove(self._http)
+            self._http.count -= 1
+
+    def leave(self, place: Place) -> None:
+        if place in self._taken:
+            self._taken.remove(place)
+            self.leave_http(place)
+            self._leave_scope(place)
+
+    def _leave_scope(self, place: Place) -> None:
+        scope, place.scope = place.scope, None
+        if scope is not None:
+            line = place.lines.pop()
+            line.count -= 1
+            if not line.count:
+                del self._scopes[scope]
