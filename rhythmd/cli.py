@@ -1,6 +1,7 @@
 """The commands of the program."""
 
 import argparse
+import asyncio
 import json
 import os
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from rhythmd.client.commands import add_client_commands
 from rhythmd.client.errors import ClientError
 from rhythmd.config import Config, Loaded, lacking, read_config, with_sources
 from rhythmd.errors import ConfigError
+from rhythmd.fairness.threads import FairThreads
 from rhythmd.interpreter import tune
 from rhythmd.ports import StoreError
 from rhythmd.sheet_admin.commands import add_sheet_commands
@@ -139,6 +141,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 async def _run_server(config: Config) -> int:
+    asyncio.get_running_loop().set_default_executor(FairThreads())
     try:
         await Server(config).run(_begin)
     except OSError as error:

@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from enum import StrEnum
 from itertools import islice
 from typing import Final, Protocol
 
 import msgspec
 
+from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.auth.errors import Busy
 from rhythmd.auth.secret import new_id
 from rhythmd.auth.values import Client, Clock
+from rhythmd.fairness.remembered import PART
 from rhythmd.ports import AuditStore, StoreUnavailable
 from rhythmd.rows import AuditEntry
 from rhythmd.telemetry import auth_log
@@ -70,7 +72,7 @@ class Auditor:
     Args:
         store: where entries end.
         days: that an entry is kept.
-        queue: entries that may wait; one more raises Busy.
+        queue: entries that may wait, a tenth of them of one network; one more raises Busy.
         clock: Unix ms.
         retry_s: seconds between attempts while the store is away.
     """
@@ -81,7 +83,9 @@ class Auditor:
         self._limit = queue
         self._clock = clock
         self._retry_s = retry_s
+        self._part = max(1, queue // PART)
         self._waiting: deque[AuditEntry] = deque()
+        self._of_network: Counter[str] = Counter()  # how many of them
         self._taken = 0
         self._written = 0
         self._progress = asyncio.Event()
@@ -115,9 +119,10 @@ class Auditor:
         Raises:
             Busy: too many wait.
         """
-        if len(self._waiting) >= self._limit:
-            raise Busy
         client = client or Client()
+        network = _network(client.address)
+        if len(self._waiting) >= self._limit or (network and self._of_network[network] >= self._part):
+            raise Busy
         now = self._clock()
         entry = AuditEntry(
             id=new_id(),
@@ -131,6 +136,7 @@ class Auditor:
             details=details,
         )
         self._waiting.append(entry)
+        self._of_network[network] += 1
         self._taken += 1
         self._news.set()
 
@@ -180,11 +186,18 @@ class Auditor:
             auth_log.warning("audit waits for the store: %s", error)
             await asyncio.sleep(self._retry_s)
         else:
-            for _ in batch:
+            for entry in batch:
                 self._waiting.popleft()
+                self._of_network[_network(entry.address)] -= 1
+            self._of_network += Counter()  # without those that have none left
             self._written += len(batch)
             self._progress.set()
             self._progress.clear()
+
+
+def _network(address: str | None) -> str:
+    """Whose entries are counted together; "" for the operator's, and for loopback, which a whole machine shares."""
+    return "" if not address or is_loopback(address) else customer_network(address)
 
 
 def _report(task: asyncio.Task[None]) -> None:

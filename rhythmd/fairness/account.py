@@ -9,13 +9,16 @@ from typing import Final
 
 from rhythmd.config import LimitsConfig
 
-__all__ = ["Account", "NetworkAccount", "Prices"]
+__all__ = ["SEND_S", "Account", "NetworkAccount", "Prices"]
 
 CLIENT_CREDIT_S: Final = 0.1
 """How far ahead of the clock a client's account may be: at 5 % of the loop's time that is 5 ms of work at once."""
-NETWORK_CREDIT_S: Final = 0.03
+NETWORK_CREDIT_S: Final = 0.015
+"""The same for a network: at 25 % that is 5 ms in a row, however many connections it has."""
 FRAME_S: Final = 0.00002
 """Of the loop's time, for a frame that was handled when nobody looked at the clock."""
+SEND_S: Final = 0.000015
+"""Of the loop's time for a message to one client, when the system sends it: after the turn in which it was written."""
 
 
 class Prices:
@@ -74,15 +77,17 @@ class Account:
         network: whose account it shares.
         frames: that are not charged yet.
         flooding_since: when it went over its frames and bytes; None when it has paid them all off since.
+        sends: messages to clients that it has caused, beside music.
     """
 
-    __slots__ = ("_input_paid_at", "_paid_at", "_prices", "flooding_since", "frames", "network")
+    __slots__ = ("_input_paid_at", "_paid_at", "_prices", "flooding_since", "frames", "network", "sends")
 
     def __init__(self, prices: Prices, network: NetworkAccount) -> None:
         self._prices = prices
         self.network = network
         self.frames = 0
         self.flooding_since: float | None = None
+        self.sends = 0
         self._paid_at = 0.0
         self._input_paid_at = 0.0
 
@@ -120,6 +125,11 @@ class Account:
     def charge_time_of_frames(self, now: float) -> None:
         """Nobody looked at the clock when `frames` were handled."""
         self.charge_work(now, now + self.frames * FRAME_S)
+
+    def charge_sends(self, now: float, messages: int) -> None:
+        """So many messages to clients were written for it."""
+        self.sends += messages
+        self.charge_work(now, now + messages * SEND_S)
 
     def charge_input(self, now: float, size: int) -> None:
         """It has sent `size` bytes, and `frames`."""

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.bounded import BoundedDict
 from rhythmd.config import LimitsConfig
-from rhythmd.fairness.account import Account, NetworkAccount, Prices
+from rhythmd.fairness.account import SEND_S, Account, NetworkAccount, Prices
 from rhythmd.fairness.memory import MIB, Memory
 from rhythmd.telemetry import Stats, net_log
 
@@ -160,8 +160,10 @@ class Turns:
             if reason is not None and monotonic() - since > FELT_S:
                 self._stats.slowed[reason] += 1
             tickets += isinstance(waiter, _Ticket)
+            account, sent = waiter.account, waiter.account.sends
             if _has_more(waiter):
                 queue.append(_Place(waiter, 0.0, None))
+            end -= (account.sends - sent) * SEND_S
             order.popleft()
             if queue:
                 order.append(network)

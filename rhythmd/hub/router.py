@@ -12,6 +12,7 @@ from rhythm_protocol.errors import ErrorCode, MalformedMessage, ProtocolError
 from rhythm_protocol.messages import CLIENT_MESSAGES
 from rhythmd.errors import Refused
 from rhythmd.fairness.metering import TimeMeter, metered
+from rhythmd.fairness.slots import PAYER
 from rhythmd.fairness.turns import Turns
 from rhythmd.hub.handlers.relief import is_relief
 from rhythmd.hub.sessions.session import Place, Session, require_right
@@ -157,11 +158,14 @@ class Router:
         if envelope.id is not None:
             session.last_id = envelope.id
         meter = _Meter(session, self._stats)
+        before = PAYER.set(meter.account)  # of tasks that the handler starts
         try:
             answer = self._call(session, envelope)
         except Exception as error:  # noqa: BLE001 - the one place where a message's failure ends
             _refuse(session, error, envelope.id)
             return None
+        finally:
+            PAYER.reset(before)
         meter.charge_deliveries()
         if isinstance(answer, Coroutine):
             return _Work(_answer(session, envelope, answer), meter)
@@ -236,6 +240,8 @@ class _Meter:
         deliveries = self._stats.deliveries - self._sent
         session = self._session
         place = session.place or self._place
+        if self.account is not None:
+            self.account.charge_sends(self._began, deliveries)
         if place is not None and deliveries:
             place.room.budget.charge(session.player, deliveries, len(place.room.members), self._began)
         if deliveries > DELIVERIES:

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from rhythmd.bounded import BoundedDict
+from rhythmd.fairness.remembered import FairDict
+from rhythmd.fairness.slots import paying_network
 
 __all__ = ["MemoryCache"]
 
@@ -12,32 +13,33 @@ class MemoryCache:
     """`rhythmd.ports.Cache` in this process's memory.
 
     Args:
-        max_entries: when there are more, the one that was not asked for the longest goes.
+        max_entries: when there are more, the one that was not asked for the longest goes. A network that has a tenth of
+            them loses one of its own instead.
         clock: seconds that only grow.
     """
 
     def __init__(self, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._entries: BoundedDict[str, tuple[float, bytes]] = BoundedDict(max_entries)
+        self._entries: FairDict[str, tuple[float, bytes]] = FairDict(max_entries)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     async def get(self, key: str) -> bytes | None:
-        expires, value = self._entries.get(key, (0.0, None))
-        if value is None:
+        found = self._entries.get(key)
+        if found is None:
             return None
+        expires, value = found
         if expires <= self._clock():
-            del self._entries[key]
+            self._entries.discard(key)
             return None
-        self._entries.move_to_end(key)
         return value
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
-        self._entries[key] = (self._clock() + ttl_s, value)
+        self._entries.set(paying_network(), key, (self._clock() + ttl_s, value))
 
     async def delete(self, key: str) -> None:
-        self._entries.pop(key, None)
+        self._entries.discard(key)
 
     async def take(self, key: str) -> bytes | None:
         value = await self.get(key)

@@ -96,6 +96,24 @@ async def test_record_too_many_waiting_is_refused_and_heals(
     assert await actions(store, clock, 2_000) == ["taken"] * 1_000
 
 
+async def test_record_of_other_networks_is_taken_although_one_has_its_part(
+    auditor: Auditor, flaky: FlakyAudit, store: Store, clock: ManualClock
+) -> None:
+    flaky.away = True
+    for number in range(100):
+        auditor.record("taken", client=Client(f"2001:db8::{number:x}"))
+    with pytest.raises(Busy):
+        auditor.record("refused", client=Client("2001:db8::ffff"))
+    for address in ("2001:db8:1::1", "192.0.2.1", "127.0.0.1", ""):
+        auditor.record("another", client=Client(address))
+    flaky.away = False
+    auditor.start()
+    await until(lambda: auditor.waiting == 0, "the entries")
+    auditor.record("taken", client=Client("2001:db8::1"))
+    await until(lambda: auditor.waiting == 0, "one more")
+    assert await actions(store, clock) == ["another"] * 4 + ["taken"] * 101
+
+
 async def test_stop_writes_what_waits(auditor: Auditor, store: Store, clock: ManualClock) -> None:
     auditor.start()
     for _ in range(300):

@@ -128,6 +128,23 @@ def test_networks_take_turns_however_many_connections_they_have(loop: asyncio.Ab
     assert done == ["crowd 0", "single", "crowd 1", "single", "crowd 2", "crowd 0", "crowd 1", "crowd 2"]
 
 
+class Teller(Worker):
+    """Each of its turns writes to many."""
+
+    def take_turn(self) -> bool:
+        self.account.charge_sends(monotonic(), 1_000)
+        return super().take_turn()
+
+
+def test_round_ends_earlier_for_what_is_still_to_be_sent(loop: asyncio.AbstractEventLoop) -> None:
+    turns, done = Turns(loop, LIMITS, Stats()), list[str]()
+    for number in range(5):
+        turns.wait(Teller(f"teller {number}", 1, NetworkAccount(), done))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert done == ["teller 0"]
+
+
 def test_wait_is_counted_if_it_can_be_felt(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
     now, stats, done = NOW, Stats(), list[str]()
     monkeypatch.setattr("rhythmd.fairness.turns.monotonic", lambda: now)

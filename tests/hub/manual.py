@@ -111,6 +111,15 @@ def payloads(frames: bytes) -> Iterator[bytes]:
         yield frames[start:at]
 
 
+class _FreeAccount(Account):
+    """Waits for no turn: what a test does must not depend on how long it takes."""
+
+    __slots__ = ()
+
+    def may_go_on(self, now: float) -> bool:
+        return True
+
+
 class FakePeer:
     """A client without a socket. Implements `hub.ports.Peer`.
 
@@ -127,7 +136,7 @@ class FakePeer:
         self.encoding = encoding
         self.address = "127.0.0.1"
         self.bot = False
-        self.account = Account(Prices(LimitsConfig()), NetworkAccount())
+        self.account = _FreeAccount(Prices(LimitsConfig()), NetworkAccount())
         self.heard: list[object] = []
         self.closed: Close | None = None
         self.is_stalled = False

@@ -1,9 +1,11 @@
 """Guessing the password of a room gets slow, for those who guess; whoever knows it comes in."""
 
+import asyncio
 from typing import Final
 
 from rhythmd.app import Server
 from tests.client import Answer, Connect
+from tests.hub.people import PASSWORD as ACCOUNT_PASSWORD
 from tests.hub.people import Register
 from tests.rest.api import open_api
 from tests.server import Serve
@@ -65,3 +67,32 @@ async def test_guesses_at_a_kept_room_count_from_their_beginning(
         sorted(answer.error.code for answer in answers if answer.error is not None)
         == ["locked-out"] * 4 + ["wrong-password"] * 4
     )
+
+
+async def test_login_from_elsewhere_is_answered_while_one_network_guesses_as_fast_as_it_can(
+    serve: Serve, connect: Connect, register: Register
+) -> None:
+    server = await serve(
+        *(f"auth.{kind}_failures=100000" for kind in ("pair", "address", "account")),
+        "auth.password_threads=1", "auth.password_queue=4", "limits.auth_requests_per_minute=100000",
+        "limits.connections_per_address=200",
+    )  # fmt: skip
+    clara = await register(server, "clara")
+    owner = await connect(server, headers={"Authorization": f"Bearer {clara.token}"})
+    await owner.join("Salon", password=PASSWORD)
+    guests = [await connect(server, headers=GUESSER) for _ in range(40)]
+    async with open_api(server) as api:
+
+        async def login(password: str, headers: dict[str, str]) -> tuple[int, str | None]:
+            said = {"usertag": clara.account.usertag, "password": password}
+            answer = await api.call("POST", "/auth/login", said, headers=headers)
+            return answer.status, None if answer.status == 200 else answer.code
+
+        for number, guest in enumerate(guests):
+            await guest.send("join-room", {"room": "Salon", "password": f"wrong {number}"}, id_=1)
+        crowd = [asyncio.create_task(login(f"wrong {number}", GUESSER)) for number in range(40)]
+        await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+        assert await login(ACCOUNT_PASSWORD, NEIGHBOUR) == (200, None)
+        assert (503, "busy") in await asyncio.gather(*crowd)
+    codes = {answer.error.code for answer in [await guest.expect(Answer) for guest in guests] if answer.error}
+    assert codes == {"wrong-password", "unavailable"}

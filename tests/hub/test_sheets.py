@@ -398,20 +398,22 @@ async def test_too_many_performances_are_refused(opened: Open, connect: Connect)
 
 
 async def test_more_than_can_wait_for_the_library_are_refused(
-    owner: Client, library: FakeLibrary, server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    opened: Open, library: FakeLibrary, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sheets, "MOST_ASKED", 2)
+    monkeypatch.setattr(sheets, "MOST_WAITING", 0)
+    server = await opened()
     library.gate.clear()
-    others = [await connect(server) for _ in range(2)]
-    for number, client in enumerate(others):
+    *others, last = [await connect(server) for _ in range(3)]
+    for number, client in enumerate((*others, last)):
         await client.join(f"Attic {number}")
+    for client in others:
         await client.send("sheet-play", {"sheet": "scale"}, 77)
     await until(lambda: len(library.asked) == 2, "two are read")
-    assert (await owner.refused("sheet-play", {"sheet": "scale"})).code == "unavailable"
+    assert (await last.refused("sheet-play", {"sheet": "scale"})).code == "unavailable"
     library.gate.set()
     for client in others:
         await playing(client)
-    await begin(owner, "scale")
+    await begin(last, "scale")
 
 
 async def test_library_is_asked_for_the_user_and_their_roles(

@@ -1,6 +1,5 @@
 """Sheets of the library, played in a room."""
 
-import asyncio
 from typing import Final
 
 from msgspec import UNSET
@@ -9,6 +8,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Right, SheetInRoom, SheetPlay, SheetSeek, SheetStop
 from rhythmd.clock import server_ms
 from rhythmd.errors import Refused
+from rhythmd.fairness.slots import Crowded, FairSlots
 from rhythmd.hub.ports import Performance, SheetSource
 from rhythmd.hub.rooms.performance import Conductor
 from rhythmd.hub.sessions.session import Session, require_right
@@ -17,7 +17,7 @@ from rhythmd.hub.sessions.sessions import Sessions
 __all__ = ["Sheets"]
 
 READ_AT_ONCE: Final = 2  # a long sheet is some megabytes, and its parsing takes a thread
-MOST_ASKED: Final = 20  # that are read or wait for it
+MOST_WAITING: Final = 20  # for it; of networks that take turns
 
 
 class Sheets:
@@ -33,8 +33,7 @@ class Sheets:
         self._source = source
         self._conductor = conductor
         self._sessions = sessions
-        self._reading = asyncio.Semaphore(READ_AT_ONCE)
-        self._asked = 0
+        self._reading = FairSlots(READ_AT_ONCE, MOST_WAITING)
 
     async def play(self, session: Session, message: SheetPlay) -> None:
         """Play a sheet in the room, if all is still as it was when it has been read.
@@ -53,15 +52,12 @@ class Sheets:
 
     async def _read(self, session: Session, sheet_id: str) -> Performance:
         """The sheet, when it is its turn. Raises Refused (`unavailable`) when too many wait already."""
-        if self._asked >= MOST_ASKED:
-            raise Refused(ErrorCode.UNAVAILABLE, "too many sheets are being read, try again later")
-        self._asked += 1
+        user_id = None if session.player.guest else session.player.id
         try:
-            user_id = None if session.player.guest else session.player.id
-            async with self._reading:
+            async with self._reading.slot():
                 return await self._source.performance(sheet_id, user_id, session.player.roles)
-        finally:
-            self._asked -= 1
+        except Crowded:
+            raise Refused(ErrorCode.UNAVAILABLE, "too many sheets are being read, try again later") from None
 
     def stop(self, session: Session, _message: SheetStop) -> None:
         """End the sheet. Ending what is not played does nothing."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from hmac import compare_digest
+from sys import maxsize
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -21,6 +22,7 @@ from rhythmd.clock import unix_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
 from rhythmd.fairness.shares import Holder, Scope, Shares
+from rhythmd.fairness.slots import FairSlots
 from rhythmd.hub.recording.transcript import Transcript, transcribe
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.tape import Tape
@@ -147,7 +149,7 @@ class RecordingArchive:
         self._config = config
         self._claims: Counter[str] = Counter()
         self._counted = Counted()
-        self._transcribing = asyncio.Semaphore(1)  # they would only take the interpreter from one another
+        self._transcribing = FairSlots(1, maxsize)  # they would only take the interpreter from one another
 
     # Making them
 
@@ -208,7 +210,7 @@ class RecordingArchive:
                 raise Refused(ErrorCode.RECORDING_LIMIT, f"{bound.whose} as many recordings as are allowed")
 
     async def _transcribe(self, take: Take) -> Transcript:
-        async with self._transcribing:
+        async with self._transcribing.slot():
             return await asyncio.to_thread(transcribe, take.name, take.tapes, take.since_ms, take.until_ms)
 
     def _row(self, take: Take, transcript: Transcript, key: str) -> Recording:
