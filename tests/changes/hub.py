@@ -51,8 +51,8 @@ def keeper(tree: Tree) -> None:
     tree.append(f"{KEEPING}/keepers.py", KEEPER)
     catalogue = f"{KEEPING}/catalogue.py"
     tree.after(catalogue, "from rhythmd.hub.keeping.keepers import ", "EchoKeeper, ")
-    tree.replace(catalogue, "partial(LiveKeeper, file=self._file, password=password)",
-                 "partial(EchoKeeper, file=self._file, password=password)")  # fmt: skip
+    tree.replace(catalogue, "partial(LiveKeeper, file=self._file,",
+                 "partial(EchoKeeper, file=self._file,")  # fmt: skip
     tree.check("""
         from rhythm_protocol.messages import ChatLine
         from tests.changes.probes import ask

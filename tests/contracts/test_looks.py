@@ -27,6 +27,7 @@ TO_BEFORE: Final = (
     "ALTER TABLE sanctions DROP COLUMN guest", "ALTER TABLE sessions DROP COLUMN browser",
     "DROP INDEX sessions_by_revoked", "DROP TABLE probes",
     "ALTER TABLE accounts DROP COLUMN ban_rank", "ALTER TABLE accounts DROP COLUMN mute_rank",
+    "DROP INDEX recordings_by_guest_network", "ALTER TABLE recordings DROP COLUMN guest_network",
     f"PRAGMA user_version = {BEFORE}",
 )  # fmt: skip
 

@@ -36,6 +36,7 @@ async def test_record_while_the_database_is_away_is_refused(
     assert not clara.has(RecordingState)
     mongod.go_on()
     await clara.ask("record", {"on": True})
+    await clara.play([note_on(), note_off()])
     await clara.ask("record", {"on": False})
     await clara.expect(RecordingReady)
     errors_logged.records.clear()  # that the database is away
