@@ -125,6 +125,9 @@ class HttpProtocol(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        body = self._body
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(ConnectionResetError("the connection is lost"))  # for a request that waits for its turn
         if self._finished is not None:
             self._finished.feed_eof()  # nobody needs to wait for what was only to be thrown away
 
