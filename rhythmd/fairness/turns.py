@@ -73,16 +73,13 @@ class Turns:
         loop: on which all of this runs.
         limits: of what a client and a network may cost.
         stats: counts whoever had to wait, and why.
-        memory: counts what waits meanwhile; None for one of its own.
 
     Attributes:
-        memory: that.
+        memory: counts what waits meanwhile, and for whatever else.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, limits: LimitsConfig, stats: Stats, memory: Memory | None = None
-    ) -> None:
-        self.memory = memory or Memory(limits.memory_mb * MIB, loop, stats)
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: LimitsConfig, stats: Stats) -> None:
+        self.memory = Memory(limits.memory_mb * MIB, loop, stats)
         self._loop = loop
         self._stats = stats
         self._limits = limits
