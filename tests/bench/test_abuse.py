@@ -20,8 +20,9 @@ from bench.abuse.wire import Tally
 from bench.cli import main
 from bench.commands import abuse
 from bench.commands.abuse import Bounds, bounds_of, excess, table_of, targets_of, verdict
+from bench.honest.doings import Room
 from bench.honest.music import notes, perform, saying
-from bench.honest.people import Person, Room
+from bench.honest.people import Person
 from bench.options import Cores
 from bench.servers import RHYTHMD, Running, running
 from bench.statistics import Summary, summarise
