@@ -29,6 +29,8 @@ __all__ = [
     "BinaryEnvelope",
     "Envelope",
     "TextEnvelope",
+    "as_binary",
+    "as_text",
     "decode_binary",
     "decode_long_text",
     "decode_text",
@@ -313,3 +315,13 @@ def encode_binary(type_: str, data: object, id_: int | None = None) -> bytes:
 def encode_text(type_: str, data: object, id_: int | None = None) -> bytes:
     """The text message (UTF-8) for a struct or map `data`."""
     return _JSON.encode(_Outgoing(type_, data, id_))
+
+
+def as_text(message: bytes) -> bytes:
+    """The text message (UTF-8) that says the same as a binary message of this side's."""
+    return _JSON.encode(_MSGPACK.anything(Raw(message[len(_CONTROL) :])))
+
+
+def as_binary(message: bytes) -> bytes:
+    """The binary message that says the same as a text message of this side's."""
+    return _CONTROL + _MSGPACK.encode(_JSON.anything(Raw(message)))

@@ -19,6 +19,10 @@ MANY: Final = 16
 """Connections that are accepted before others have their turn: about a millisecond of work."""
 FEW: Final = 4
 """The same while somebody waits for a turn."""
+RECEIVE_BUFFER: Final = 65_536
+"""Bytes that a client may send and nobody has read, for each connection; the kernel doubles it. Without a bound it
+grows to megabytes, and each of them is read in one turn of the loop.
+"""
 PAUSE_S: Final = 0.1
 """For which nobody is accepted when the system has nothing left to accept them with."""
 SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -123,6 +127,7 @@ def _listening(family: socket.AddressFamily, place: tuple[Any, ...]) -> socket.s
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what a server before it left is in its way
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # accepted ones inherit it
         bound.bind(place)
         bound.listen(BACKLOG)
     except OSError as error:

@@ -41,6 +41,15 @@ def test_network_then_guests_then_all_are_used_up() -> None:
     assert good.used_up(HOME) is Scope.ALL
 
 
+def test_account_has_a_share_where_the_good_says_so() -> None:
+    good = CommonGood(LIMITS, 10, by_account=True)
+    claims = [good.take(CLARA) for _ in range(2)]
+    assert good.used_up(CLARA) is Scope.ACCOUNT
+    assert good.used_up(Holder("robert")) is None
+    claims[0].release()
+    assert good.used_up(CLARA) is None
+
+
 def test_refusal_says_whose_share_it_is() -> None:
     good = CommonGood(LIMITS, 10)
     good.take(HOME, 2)

@@ -77,8 +77,8 @@ class SpiedLog(ControlLog):
         super().__init__(LOGGED, 1_000_000, holding)
         self.said: list[Outbound] = []
 
-    def append(self, message: Outbound, size: int) -> None:
-        super().append(message, size)
+    def append(self, message: Outbound, encoding: Encoding) -> None:
+        super().append(message, encoding)
         self.said.append(message)
 
     def restart(self) -> None:

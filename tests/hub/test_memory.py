@@ -1,5 +1,6 @@
 """What is given up of clients and rooms when more waits than may, in which order, and what their users notice."""
 
+import gc
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -80,7 +81,7 @@ def kept(peers: list[FakePeer]) -> list[bool]:
 def in_logs(manual: ManualHub) -> int:
     """Bytes of all logs, counted one by one."""
     logs = [session.delivery.log for session in manual.hub.sessions]
-    messages = {id(message): message.weight for log in logs for message, _ in log.messages}
+    messages = {id(message): message.weight for log in logs for message in log.messages}
     return sum(messages.values()) + ENTRY_BYTES * sum(len(log.messages) for log in logs)
 
 
@@ -103,6 +104,25 @@ def test_log_of_many_is_counted_once(hubs: Hubs) -> None:
     assert manual.hub.memory.of("away").bytes == 0
 
 
+def containers() -> int:
+    gc.collect()
+    return len(gc.get_objects())
+
+
+def test_what_is_kept_is_nothing_that_the_search_for_garbage_looks_at(hubs: Hubs) -> None:
+    manual = hubs()
+    talker = enter(manual, "Salon")
+    for _ in range(3):
+        enter(manual, "Salon").drop()
+    before = containers()
+    for number in range(300):
+        talker.say("user-update", {"name": f"Clara {number}"})
+        talker.say("chat-message", {"content": f"{number}"}, number)
+        talker.take()
+    assert len(talker.delivery.log.messages) > 400
+    assert containers() - before < 200
+
+
 def test_guests_of_the_network_that_keeps_the_most_lose_their_logs_first(hubs: Hubs) -> None:
     manual = hubs()
     small = lose(manual, "small", "192.0.2.1", 20)
@@ -116,7 +136,7 @@ def test_guests_of_the_network_that_keeps_the_most_lose_their_logs_first(hubs: H
 def test_guests_lose_their_logs_before_accounts_do(hubs: Hubs) -> None:
     manual = hubs()
     people = [
-        lose(manual, f"room {n}", f"192.0.2.{n}", 100, f"user {n}" if n % 2 else None) for n in range(8)
+        lose(manual, f"room {n}", f"192.0.2.{n}", 200, f"user {n}" if n % 2 else None) for n in range(8)
     ]  # fmt: skip
     assert set(given_up(manual)) == {"guest-logs"}
     assert all(kept(people[1::2]))
@@ -126,7 +146,7 @@ def test_guests_lose_their_logs_before_accounts_do(hubs: Hubs) -> None:
 
 def test_accounts_lose_their_logs_when_no_guest_has_any(hubs: Hubs) -> None:
     manual = hubs()
-    people = [lose(manual, f"room {n}", f"192.0.2.{n}", 100, f"user {n}") for n in range(8)]
+    people = [lose(manual, f"room {n}", f"192.0.2.{n}", 200, f"user {n}") for n in range(8)]
     assert set(given_up(manual)) == {"account-logs"}
     assert 0 < sum(kept(people)) < 8
     assert manual.hub.memory.total <= MIB

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.messages import ChatLine, JoinAck, Notes, ResumeAck, UserJoined, UserLeft, UserUpdated
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.app import Server
@@ -62,6 +63,19 @@ async def test_resume_brings_slot_rights_and_what_was_missed_in_order(
     await back.expect(Notes)
     assert not (await robert.expect(UserUpdated)).user.reconnecting
     await back.ask("room-update", {"settings": {"stage": "church"}})  # she owns it still
+
+
+async def test_resume_in_the_other_encoding_brings_the_same(
+    server: Server, connect: Connect, clara: Client, robert: Client, subprotocol: str
+) -> None:
+    await away(clara, robert)
+    await say(robert, '\N{MUSICAL SYMBOL G CLEF} "three"', "four " * 90)
+    other = SUBPROTOCOL_JSON if subprotocol == SUBPROTOCOL_BINARY else SUBPROTOCOL_BINARY
+    back = await connect(server, other)
+    ack = await resume(back, clara, 2)  # the ack of the join, Robert
+    assert (ack.recovered, ack.missed) == (True, 3)  # that she is away, too
+    lines = [(await back.expect(ChatLine)).content for _ in range(2)]
+    assert lines == ['\N{MUSICAL SYMBOL G CLEF} "three"', ("four " * 90).strip()]
 
 
 async def test_resume_of_one_that_got_nothing_brings_everything(

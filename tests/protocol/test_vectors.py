@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from rhythm_protocol.control import Envelope
+from rhythm_protocol.control import Envelope, as_binary, as_text
 from rhythm_protocol.errors import MalformedMessage, ProtocolError
 from rhythm_protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, JoinAck, Message, ResumeAck
 from tests.protocol.codecs import (
@@ -13,7 +13,7 @@ from tests.protocol.codecs import (
     decode_control,
     encode_control,
 )
-from tests.protocol.vectors import FastLayout, Refusal, Vector, load, title
+from tests.protocol.vectors import FastLayout, Refusal, Subprotocol, Vector, load, title
 
 FAST_LAYOUTS: tuple[FastLayout, ...] = ("midi", "clock", "cursor")
 FAST = [(layout, vector) for layout in FAST_LAYOUTS for vector in load(layout)]
@@ -93,6 +93,16 @@ def test_control_struct_encodes_to_the_golden_bytes(vector: Vector) -> None:
     envelope = decode_control(vector.subprotocol, vector.payload)
     struct = check_control(vector.direction, envelope)
     assert encode_control(vector.subprotocol, envelope.type, struct, envelope.id) == vector.payload
+
+
+@pytest.mark.parametrize("vector", [v for v in CONTROL if v.canonical and v.direction == "server"], ids=title)
+def test_server_message_says_the_same_in_the_other_encoding(vector: Vector) -> None:
+    translate, back = (as_text, as_binary) if vector.subprotocol == "rhythm.v1" else (as_binary, as_text)
+    other = translate(vector.payload)
+    assert back(other) == vector.payload
+    envelope = decode_control(vector.subprotocol, vector.payload)
+    other_name: Subprotocol = "rhythm.v1.json" if vector.subprotocol == "rhythm.v1" else "rhythm.v1"
+    assert other == encode_control(other_name, envelope.type, envelope.fields(), envelope.id)
 
 
 @pytest.mark.parametrize(("name", "struct"), [("ack of a join", JoinAck), ("ack of a resume", ResumeAck)])

@@ -42,13 +42,13 @@ from typing import Final, Protocol
 from rhythmd.clock import server_ms
 from rhythmd.fairness.memory import Holding
 from rhythmd.hub.ports import Encoding
-from rhythmd.hub.sending.outbound import Outbound
+from rhythmd.hub.sending.outbound import KeptMessage, Outbound
 
 __all__ = ["TRANSITIONS", "Audience", "Backlog", "ControlLog", "Delivery", "Event", "Socket", "State"]
 
 NEVER: Final = float("inf")
 NOTHING: Final = b""
-ENTRY_BYTES: Final = 80
+ENTRY_BYTES: Final = 10
 """What a log takes for a message beside the message itself, which it shares with others."""
 
 
@@ -171,8 +171,8 @@ class ControlLog:
 
     Attributes:
         count: how many there were.
-        messages: those that are kept, each with the size of its frame.
-        size: of all these frames, in bytes.
+        messages: those that are kept.
+        size: of all their frames, in bytes.
         is_agreed: the client counts from where this does; not sure between `restart` and the next confirmation.
     """
 
@@ -187,8 +187,8 @@ class ControlLog:
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._holding = holding
-        # With their sizes. An empty deque takes 600 bytes, of each idle connection.
-        self.messages: list[tuple[Outbound, int]] = []
+        # An empty deque takes 600 bytes, of each idle connection.
+        self.messages: list[KeptMessage] = []
         self._is_given_up = False
         self._asked = 0
 
@@ -200,22 +200,23 @@ class ControlLog:
     # Nothing is added to a message to count it, no sequence number: a frame stays the same bytes for all listeners.
     # Both sides count what goes by, and the pong to a ping brings the client's count back.
 
-    def append(self, message: Outbound, size: int) -> None:
-        """Count `message`, which takes `size` bytes on its way."""
+    def append(self, message: Outbound, encoding: Encoding) -> None:
+        """Count `message`, which goes to a client of this encoding."""
         self.count += 1
         if self._is_given_up:
             return
-        self.messages.append((message, size))
-        self.size += size
-        self._holding.take(ENTRY_BYTES + message.keep(size))
+        kept = message.kept(encoding)
+        self.messages.append(kept)
+        self.size += kept.size
+        self._holding.take(ENTRY_BYTES + kept.keep())
         while self.size > self._limit_bytes or len(self.messages) > self._limit:
             self._forget(1)
 
     def _forget(self, number: int) -> None:
         messages = self.messages[:number]
         del self.messages[:number]
-        self.size -= sum(size for _, size in messages)
-        self._holding.give(sum(ENTRY_BYTES + message.drop() for message, _ in messages))
+        self.size -= sum(message.size for message in messages)
+        self._holding.give(sum(ENTRY_BYTES + message.drop() for message in messages))
 
     def give_up(self) -> bool:
         """Keep none of them, and none that comes until all are confirmed; whether any were kept.
@@ -242,12 +243,12 @@ class ControlLog:
             if received == self.count:
                 self._is_given_up = False
 
-    def after(self, received: int) -> list[Outbound] | None:
+    def after(self, received: int) -> list[KeptMessage] | None:
         """The messages after the first `received`; None when they are not all here."""
         missed = self.count - received
         if not 0 <= missed <= len(self.messages):
             return None
-        return [message for message, _ in self.messages[len(self.messages) - missed :]]
+        return self.messages[len(self.messages) - missed :]
 
     def restart(self) -> None:
         """Begin to count anew. A client that does not learn of it may still come with its old count."""
@@ -309,7 +310,7 @@ class Delivery:
             return
         frame = message.frame(self.encoding)
         if row.is_counted:
-            self.log.append(message, len(frame))
+            self.log.append(message, self.encoding)
         state, socket = self.state, self.socket
         if (state is State.LIVE or state is State.CATCHING_UP) and socket is not None:
             socket.write(frame)  # without asking how much waits: the socket says when that is too much

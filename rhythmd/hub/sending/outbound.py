@@ -5,10 +5,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import json
+from msgspec import Struct, json
 
 from rhythm_protocol.binary import OP_MIDI, CursorAt, encode_clock_reply, encode_cursors
-from rhythm_protocol.control import encode_binary, encode_text
+from rhythm_protocol.control import as_binary, as_text, encode_binary, encode_text
 from rhythm_protocol.messages import (
     SERVER_MESSAGES,
     ClockAnswer,
@@ -19,14 +19,61 @@ from rhythm_protocol.messages import (
 from rhythm_protocol.websocket import BINARY, TEXT, server_frame
 from rhythmd.hub.ports import Encoding
 
-__all__ = ["ClockReply", "ControlMessage", "CursorPositions", "Music", "Outbound"]
+__all__ = ["ClockReply", "ControlMessage", "CursorPositions", "KeptMessage", "Music", "Outbound"]
 
 _MIDI: Final = bytes((OP_MIDI,))
-_MESSAGE_BYTES: Final = 300
-"""About what a message takes beside its content, which it has twice: as a frame and as what that was made of."""
+_MESSAGE_BYTES: Final = 150
+"""About what a message that is kept takes beside its frame."""
+_LONG_HEADS: Final = {126: 4, 127: 10}
+"""Bytes before the payload of a frame with this second byte, where they are not two (RFC 6455, 5.2)."""
 _BLOCK_HEAD: Final = struct.Struct("<HBI")
 _EVENT: Final = struct.Struct("<HBBB")
 _JSON: Final = json.Encoder()
+
+
+class KeptMessage(Struct, gc=False):
+    """What a log keeps of a message that was sent: its frame, in one encoding.
+
+    That is bytes only. A message is made of a dozen values, and the search for garbage, which stops everything, would
+    look at each of them for as long as it is kept.
+
+    Attributes:
+        encoding: of the frame.
+    """
+
+    encoding: Encoding
+    _frame: bytes
+    _holders: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frame."""
+        return len(self._frame)
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return _MESSAGE_BYTES + len(self._frame)
+
+    def frame(self, encoding: Encoding) -> bytes:
+        """The whole frame; for a client that came back with another encoding it is made of this one."""
+        frame = self._frame
+        if encoding is self.encoding:
+            return frame
+        payload = frame[_LONG_HEADS.get(frame[1], 2) :]
+        if encoding is Encoding.BINARY:
+            return server_frame(BINARY, as_binary(payload))
+        return server_frame(TEXT, as_text(payload))
+
+    def keep(self) -> int:
+        """One more keeps it: bytes of memory that this takes."""
+        self._holders += 1
+        return self.weight if self._holders == 1 else 0
+
+    def drop(self) -> int:
+        """One of them keeps it no more: bytes of memory that this gives back."""
+        self._holders -= 1
+        return 0 if self._holders else self.weight
 
 
 class Outbound(ABC):
@@ -34,18 +81,16 @@ class Outbound(ABC):
 
     Attributes:
         row: the message's row of `SERVER_MESSAGES`, which says how it is treated on its way.
-        weight: about how many bytes of memory it takes, once somebody keeps it.
     """
 
-    __slots__ = ("_binary", "_holders", "_text", "weight")
+    __slots__ = ("_binary", "_kept", "_text")
 
     row: ServerMessage
 
     def __init__(self) -> None:
         self._binary: bytes | None = None
         self._text: bytes | None = None
-        self._holders = 0
-        self.weight = 0
+        self._kept: KeptMessage | None = None
 
     @abstractmethod
     def binary(self) -> bytes:
@@ -65,18 +110,11 @@ class Outbound(ABC):
             self._text = server_frame(TEXT, self.text())
         return self._text
 
-    def keep(self, size: int) -> int:
-        """One more keeps the message, whose frame has `size` bytes: bytes of memory that this takes."""
-        self._holders += 1
-        if self._holders > 1:
-            return 0
-        self.weight = _MESSAGE_BYTES + 2 * size
-        return self.weight
-
-    def drop(self) -> int:
-        """One of them keeps it no more: bytes of memory that this gives back."""
-        self._holders -= 1
-        return 0 if self._holders else self.weight
+    def kept(self, encoding: Encoding) -> KeptMessage:
+        """What is kept of it, by whoever keeps it: the same object at every call, of the first one's encoding."""
+        if self._kept is None:
+            self._kept = KeptMessage(encoding, self.frame(encoding))
+        return self._kept
 
 
 class ControlMessage(Outbound):
