@@ -175,6 +175,11 @@ class Member:
         self.player = occupant.player
         self.delivery = occupant.delivery
 
+    @property
+    def came(self) -> float:
+        """When they took the place (Unix seconds). Whoever gives it back, and takes one again, is new."""
+        return time.time() - (server_us() - self.joined_us) / 1_000_000
+
     def rank(self, *, owns: bool) -> Rank:
         """How much this member may decide in the room, which they own or not."""
         return rank_of(self.player.roles, owns=owns)
