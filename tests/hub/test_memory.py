@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from weakref import ref
 
 import msgspec
 import pytest
@@ -229,3 +230,22 @@ def test_empty_room_gives_way(hubs: Hubs) -> None:
     fill(manual)
     assert given_up(manual) == {"empty-rooms": 3}
     assert len(manual.hub.registry) == 1
+
+
+def test_closed_room_goes_at_once_and_not_when_garbage_is_looked_for(hubs: Hubs) -> None:
+    manual = hubs("rooms.linger_s=0")
+    clara, robert = enter(manual, "Salon", allow_replay=True), enter(manual, "Salon")
+    clara.say("chat-message", {"content": "hello"})
+    clara.say("metronome", {"running": True, "bpm": 60})
+    clara.say("mute", {"user": robert.session.player.id, "notes": True})
+    clara.play([note_on(60)])
+    manual.settle()
+    room = ref(clara.session.require_place().room)
+    gc.disable()
+    try:
+        for peer in (clara, robert):
+            peer.say("leave-room", {})
+        manual.settle()
+        assert room() is None
+    finally:
+        gc.enable()
