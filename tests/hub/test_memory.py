@@ -249,3 +249,20 @@ def test_closed_room_goes_at_once_and_not_when_garbage_is_looked_for(hubs: Hubs)
         assert room() is None
     finally:
         gc.enable()
+
+
+def test_chat_that_the_store_has_is_given_up_and_no_other(hubs: Hubs, monkeypatch: pytest.MonkeyPatch) -> None:
+    manual = hubs("rooms.chat_history=100")
+    rooms = []
+    for name in ("stored", "live"):
+        talker = enter(manual, name)
+        for _ in range(50):
+            talker.say("chat-message", {"content": LINE})
+        manual.hub.on_confirm(talker.session, talker.delivery.log.count)
+        rooms.append(talker.session.require_place().room)
+    monkeypatch.setattr(rooms[0].keeper, "passes_ownership", False)
+    manual.hub.start()
+    fill(manual)
+    assert given_up(manual)["chats"] == 1
+    assert [len(room.chat.history()) for room in rooms] == [0, 50]
+    assert rooms[0].chat.last_id == 50, "the next line has a number of its own"

@@ -83,9 +83,8 @@ class Room:
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.traffic = Traffic(config.quota, self.members)
-        self._presence_limit = config.hub.presence_limit
         self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self._period())
-        self._pacer, self._is_closed = pacer, False
+        self._presence_limit, self._pacer, self._is_closed = config.hub.presence_limit, pacer, False
         self.keeper = make_keeper(self)
 
     # Its members
