@@ -65,6 +65,16 @@ class _Echo:
         pass
 
 
+class _Uncounted:
+    """An entry in no counts."""
+
+    def end(self) -> None:
+        pass
+
+    def gone(self) -> None:
+        pass
+
+
 class _Request(asyncio.Protocol):
     """Reads one upgrade request, and hands its connection over."""
 
@@ -83,7 +93,7 @@ class _Request(asyncio.Protocol):
             headers = BytesHeaderParser().parsebytes(head.partition(b"\r\n")[2])
             opening = self._opener.negotiate(headers.items(), bot=False)
             account = self._turns.account("127.0.0.1")
-            opening.begin(self._transport, account, "127.0.0.1", None, early, lambda: None)
+            opening.begin(self._transport, account, "127.0.0.1", None, early, _Uncounted())
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ __all__ = [
     "cpu_seconds",
     "describe_machine",
     "forget_peak",
+    "interruptible",
     "machine_cpu_seconds",
     "peak_resident_bytes",
     "pinned",
@@ -96,6 +98,16 @@ def ahead() -> Iterator[None]:
     finally:
         with suppress(PermissionError):
             _GROUP.write_text(nice)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM interrupts the block as a key at the terminal does, with KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def raise_open_files() -> int:

@@ -13,6 +13,7 @@ from bench.abuse import (
     logins,
     memory,
     noise,
+    performances,
     requests,
     rooms,
 )
@@ -40,5 +41,6 @@ ATTACKS: Final[dict[str, Attack]] = {
     **encryption.ATTACKS,
     **requests.ATTACKS,
     **files.ATTACKS,
+    **performances.ATTACKS,
     **noise.ATTACKS,
 }

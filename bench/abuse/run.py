@@ -82,7 +82,8 @@ def _process(module: str, spec: Struct, core: int | None) -> Iterator["subproces
     """A process that has said that it is ready."""
     command = [sys.executable, "-m", module, msgspec.json.encode(spec).decode()]
     with pinned(core):
-        process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # In a group of its own, so that a terminal's interrupt is this process's alone to answer.
+        process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
     with process:
         try:
             assert process.stdout is not None

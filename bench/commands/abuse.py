@@ -14,9 +14,9 @@ from bench.abuse.spec import PhaseResult
 from bench.options import Cores, add_settings, conditions
 from bench.report import Report, Table, Target
 from bench.rows import milliseconds
-from bench.system import ahead, raise_open_files
+from bench.system import ahead, interruptible, raise_open_files
 
-__all__ = ["HELP", "Bounds", "add_arguments", "bounds_of", "excess", "run", "table_of", "targets_of"]
+__all__ = ["HELP", "Bounds", "add_arguments", "bounds_of", "excess", "run", "table_of", "targets_of", "verdict"]
 
 HELP: Final = "what one guest can do to the players of another room, attack by attack"
 _QUICK_S: Final = 3.0
@@ -66,9 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help=f"{_QUICK_S:g} seconds each")
     parser.add_argument("--attackers", type=int, default=1, metavar="N", help="addresses (%(default)s)")
     parser.add_argument("--rate", type=float, default=50.0, help="events/s of each player (%(default)s)")
-    parser.add_argument("--only", nargs="+", choices=list(ATTACKS), metavar="NAME", help="these attacks only")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--only", nargs="+", choices=list(ATTACKS), metavar="NAME", help="these attacks only")
+    some.add_argument("--from", dest="first", choices=list(ATTACKS), metavar="NAME", help="this one and those after it")
     parser.add_argument("--list", action="store_true", help="say what the attacks are, and run none")
-    parser.add_argument("--check", action="store_true", help="end with 1 if an attack is over the bounds")
     parser.add_argument("--no-pin", action="store_true", help="leave the choice of cores to the system")
     add_settings(parser)
 
@@ -156,20 +157,44 @@ def targets_of(attackers: int, outcomes: list[Outcome]) -> list[Target]:
     return targets
 
 
+def verdict(targets: list[Target]) -> str:
+    """Which attacks are over their bounds, and in what."""
+    over = [f"{target.what} ({target.measured})" for target in targets if not target.held]
+    return f"Over the bounds: {'; '.join(over)}." if over else f"None of {len(targets)} attacks was over its bounds."
+
+
+def _outcome(name: str, plan: Plan, cores: Cores) -> Outcome | Target:
+    """What came of an attack, or, where the server or a process of the run ended, that it did not hold."""
+    try:
+        return suffer(name, plan, cores)
+    except (RuntimeError, OSError) as failure:
+        return Target(f"{name}: the run", "comes to its end", str(failure), held=False)
+
+
 def _outcomes(plan: Plan, names: list[str], cores: Cores) -> Iterator[Outcome | Target]:
-    """What came of each attack, or, where the server or a process of the run ended, that it did not hold."""
-    for name in tqdm([NOTHING, *names, NOTHING], desc="attacks", unit="attack", disable=None):
-        try:
-            outcome = suffer(name, plan, cores)
-        except (RuntimeError, OSError) as failure:
-            yield Target(f"{name}: the run", "comes to its end", str(failure), held=False)
-        else:
-            tqdm.write("  ".join(_row(outcome, bounds_of(plan.attackers, []))), file=sys.stderr)
+    """What came of each attack. If the run is cut off, what there is by then is all."""
+    runs, done = [NOTHING, *names, NOTHING], 0
+    try:
+        for name in tqdm(runs, desc="attacks", unit="attack", disable=None):
+            outcome = _outcome(name, plan, cores)
+            done += 1
+            if isinstance(outcome, Outcome):
+                row = [f"{done} of {len(runs)}", *_row(outcome, bounds_of(plan.attackers, []))]
+                tqdm.write("  ".join(row), file=sys.stderr)
             yield outcome
+    except KeyboardInterrupt:
+        yield Target("the run", f"{len(runs)} attacks", f"cut off after {done}", held=False)
+
+
+def _names(arguments: argparse.Namespace) -> list[str]:
+    """The attacks that were asked for, in the order of the catalogue unless they were named."""
+    names = list(arguments.only or ATTACKS)
+    first = 0 if arguments.first is None else names.index(arguments.first)
+    return [name for name in names[first:] if name != NOTHING]
 
 
 def run(arguments: argparse.Namespace) -> Report:
-    names = [name for name in arguments.only or ATTACKS if name != NOTHING]
+    names = _names(arguments)
     if arguments.list:
         rows = [[name, ATTACKS[name].what] for name in names]
         return Report("abuse", f"{len(rows)} attacks", {}, [Table("Attacks", ["name", "what it is"], rows)])
@@ -178,15 +203,16 @@ def run(arguments: argparse.Namespace) -> Report:
     seconds = _QUICK_S if arguments.quick else arguments.seconds
     side = max(1.0, min(_MOST_QUIET_S, seconds / 3))
     plan = Plan(side, seconds, side, arguments.attackers, arguments.rate, arguments.settings)
-    with ahead():
+    with ahead(), interruptible():
         found = list(_outcomes(plan, names, cores))
     outcomes = [outcome for outcome in found if isinstance(outcome, Outcome)]
     failures = [failure for failure in found if isinstance(failure, Target)]
+    targets = failures + targets_of(arguments.attackers, outcomes)
     return Report(
         command="abuse",
         title=f"{len(names)} attacks of {seconds:g} s from {arguments.attackers} addresses",
         conditions=conditions(cores, seconds=seconds, attackers=arguments.attackers),
         tables=[table_of(arguments.attackers, outcomes)],
-        targets=failures + (targets_of(arguments.attackers, outcomes) if arguments.check else []),
-        remarks=_METHOD,
+        targets=targets,
+        remarks=[*_METHOD, verdict(targets)],
     )

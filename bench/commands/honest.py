@@ -8,6 +8,7 @@ from typing import Final
 from tqdm import tqdm
 
 from bench.honest.catalogue import LOADS
+from bench.honest.margins import LIMITS, LOOP
 from bench.honest.run import Outcome, go_well
 from bench.metrics import nobody_hindered
 from bench.options import Cores, add_settings, conditions
@@ -15,7 +16,7 @@ from bench.report import Report, Table, Target
 from bench.rows import milliseconds
 from bench.system import ahead, raise_open_files
 
-__all__ = ["HELP", "add_arguments", "run", "table_of", "targets_of"]
+__all__ = ["HELP", "add_arguments", "margins_of", "run", "table_of", "targets_of"]
 
 HELP: Final = "players who want much, and whom no limit may hinder"
 _COLUMNS: Final = [
@@ -26,6 +27,13 @@ _METHOD: Final = [
     "Each load has a server of its own, on its defaults. Addresses are told by a PROXY header, so that nobody is "
     "loopback, which has no limits of a network. A delay is from the moment a message was due until a listener had it.",
     "The server's own counts of what it refused, slowed and closed must be empty, and every event must arrive.",
+    "The second table has what was used of each limit at the worst moment, by the client, room or network that used "
+    "most of it; at 100 % something would be refused, or wait. It comes from what was sent, when, by the same rules. "
+    "Connections are sockets, and requests under way: idle ones make room. "
+    "The loop's column has all of the server's processor time in a second, shared among the networks that did "
+    "something in it, and is so an upper bound. Over 100 % others go first, if there are any who wait; whoever waits "
+    "for 50 ms is counted as slowed.",
+    f"The limits: {', '.join(f'{name}: {key}' for name, key in LIMITS.items())}.",
 ]
 
 
@@ -59,8 +67,24 @@ def table_of(outcomes: list[Outcome]) -> Table:
     return Table("Loads", _COLUMNS, [_row(outcome) for outcome in outcomes])
 
 
+def _nearest(outcome: Outcome) -> tuple[float, str]:
+    """The limit of which most was used, and how much. The loop's time is none that anything is refused by."""
+    return max((part, limit) for limit, part in outcome.used.items() if limit != LOOP)
+
+
+def margins_of(outcomes: list[Outcome]) -> Table:
+    """What was used of each limit, one row a load."""
+    rows = []
+    for outcome in outcomes:
+        part, limit = _nearest(outcome)
+        parts = (outcome.used[name] for name in LIMITS)
+        rows.append([outcome.name, f"{limit} {part:.0%}", *(f"{part:.0%}" if part else "-" for part in parts)])
+    return Table("What was used of the limits", ["load", "nearest limit", *LIMITS], rows)
+
+
 def targets_of(outcome: Outcome) -> list[Target]:
     """What must hold in each load."""
+    part, limit = _nearest(outcome)
     return [
         nobody_hindered(outcome.name, outcome.hindrances | outcome.refused),
         Target(
@@ -69,6 +93,7 @@ def targets_of(outcome: Outcome) -> list[Target]:
             f"{outcome.arrived:,}",
             outcome.arrived == outcome.expected,
         ),
+        Target(f"{outcome.name}: nearest limit", "less than 100 %", f"{limit} {part:.0%}", part < 1),
     ]
 
 
@@ -99,7 +124,7 @@ def run(arguments: argparse.Namespace) -> Report:
         command="honest",
         title=f"{len(names)} loads of honest players",
         conditions=conditions(cores, seconds=arguments.seconds),
-        tables=[table_of(outcomes)],
+        tables=[table_of(outcomes), margins_of(outcomes)],
         targets=failures + [target for outcome in outcomes for target in targets_of(outcome)],
         remarks=_METHOD,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections import Counter, deque
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import urljoin
 
@@ -10,6 +11,7 @@ import msgspec
 
 from bench.abuse.wire import Line, Tally, ask, dial
 from bench.abuse.words import API, JSON_BODY, bearer, request
+from bench.honest.doings import Asked
 
 __all__ = ["Browser"]
 
@@ -27,17 +29,20 @@ class Browser:
         port: of the server.
         source: the address.
         refused: counts what was refused, by status.
+        asked: gets all requests.
 
     Attributes:
         token: of the login, if there is one.
         accepted_files: that were uploaded.
     """
 
-    def __init__(self, host: str, port: int, source: str, refused: Counter[str]) -> None:
+    def __init__(self, host: str, port: int, source: str, refused: Counter[str], asked: list[Asked]) -> None:
         self._host = host
         self._port = port
         self._source = source
         self._refused = refused
+        self._asked = asked
+        self._member: str | None = None
         self._idle: deque[Line] = deque()
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self.token: str | None = None
@@ -84,7 +89,7 @@ class Browser:
     async def register(self, usertag: str) -> None:
         """Make an account, and log in to it."""
         answer = await self.post("auth/register", {"usertag": usertag, "password": "correct horse"})
-        self.token = answer.get("access_token")
+        self.token, self._member = answer.get("access_token"), usertag
 
     def leave(self) -> None:
         """Close what is open."""
@@ -97,12 +102,14 @@ class Browser:
     async def _ask(self, words: bytes) -> bytes:
         """The body of an answer. One that is refused is counted, and has none."""
         async with self._places:
-            line = await self._line()
+            line, sent = await self._line(), monotonic()
             try:
                 status, body = await ask(line, words)
             except ConnectionResetError:
                 self._refused["cut off"] += 1
                 return b""
+            path = words.split(b" ", 2)[1].decode()
+            self._asked.append(Asked(self._source, self._member, path, sent, monotonic()))
             self._idle.append(line)
         if status < _REFUSED:
             return body

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from bench.abuse.words import MASK, message
+from bench.honest.doings import Room
 from bench.honest.music import Heard, Turn, notes, perform, saying
-from bench.honest.people import Person, Room
+from bench.honest.people import Person
 from bench.honest.stage import Load, Stage
 from rhythm_protocol.binary import encode_clock_request, encode_cursor
 from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_OFF, NOTE_ON, MidiEvent
@@ -105,7 +106,7 @@ async def _greet(bot: Person, *, whispers: bool) -> None:
         newcomer = await bot.newcomers.get()
         for number in range(_WELCOME_LINES):
             line = {"content": f"{number + 1}. Welcome! This is a line of what there is to know here."}
-            bot.transport.write(message("chat-message", {**line, "to": newcomer} if whispers else line))
+            bot.write(message("chat-message", {**line, "to": newcomer} if whispers else line))
 
 
 async def _greeted(stage: Stage, room: Room, *, whispers: bool) -> None:
@@ -115,7 +116,7 @@ async def _greeted(stage: Stage, room: Room, *, whispers: bool) -> None:
     guests: list[Person] = []
     for number in range(_AT_ONCE + int(stage.seconds / _BETWEEN_S)):
         guests.append(await stage.person(f"198.51.100.{1 + number}", room))
-        guests[-1].transport.write(message("chat-message", {"content": "!help"}))
+        guests[-1].write(message("chat-message", {"content": "!help"}))
         if number >= _AT_ONCE:
             await asyncio.sleep(_BETWEEN_S)
     await asyncio.sleep(_BETWEEN_S)

@@ -151,7 +151,7 @@ async def perform(people: Sequence[Person], turns: Iterable[Turn]) -> Heard:
     for person in people:
         person.reads.clear()
     due = [turn.due for turn in programme]
-    sender = Sender(due, [people[turn.person].transport.write for turn in programme], frames)
+    sender = Sender(due, [people[turn.person].write for turn in programme], frames)
     start = monotonic() + _LEAD_S
     await sender.play(start)
     deadline = monotonic() + _DRAIN_S

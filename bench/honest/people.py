@@ -2,33 +2,27 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final, Self
 
 from bench.abuse.words import MASK
+from bench.honest.doings import Doings, Room
 from bench.load.client import Client, Refused
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
 from rhythm_protocol.websocket import BINARY, TEXT, client_frame
 from rhythmd.client.codec import Envelope, decode_binary, decode_text, encode_binary, encode_text
 
-__all__ = ["Person", "Room"]
+__all__ = ["Person"]
 
 _PATIENCE_S: Final = 60.0
 _MORE_THAN_CAME: Final = (1 << 53) - 1
-
-
-@dataclass(frozen=True)
-class Room:
-    """A room's name, and what it is made with if there is none."""
-
-    name: str
-    settings: dict[str, Any]
 
 
 class Person(Client):
     """A client that reads control messages.
 
     Attributes:
+        doings: what it does to the server.
         is_binary: whether it speaks `rhythm.v1`, and not `rhythm.v1.json`.
         user: who it is, as the server's welcome says.
         session: the token to come back with.
@@ -41,6 +35,7 @@ class Person(Client):
 
     def __init__(self, request: bytes) -> None:
         super().__init__(request)
+        self.doings = Doings("")
         self.is_binary = True
         self.user = ""
         self.session = ""
@@ -59,6 +54,7 @@ class Person(Client):
     ) -> Self:
         """Open a socket, and wait for the welcome. Raises Refused, TimeoutError or OSError."""
         person = await cls.connect(host, port, "/ws", protocol, source, token)
+        person.doings.source = source
         person.is_binary = protocol == SUBPROTOCOL_BINARY
         await asyncio.wait_for(person._welcomed.wait(), _PATIENCE_S)
         return person
@@ -67,17 +63,24 @@ class Person(Client):
         """Join a room. Raises Refused or TimeoutError."""
         place = await self.ask("join-room", {"room": room.name, "create": True, "settings": room.settings})
         self.room, self.slot = room.name, place["slot"]
+        self.doings.enter(room, place["quota"])
 
     async def go_on_as(self, earlier: "Person") -> None:
         """Resume the session of an earlier socket. Raises Refused or TimeoutError."""
-        await self.ask("resume", {"session": earlier.session, "received": _MORE_THAN_CAME})
+        answer = await self.ask("resume", {"session": earlier.session, "received": _MORE_THAN_CAME})
         self.user, self.session, self.room, self.slot = earlier.user, earlier.session, earlier.room, earlier.slot
+        self.doings.enter(earlier.doings.room, answer["join"]["quota"])
+
+    def write(self, frame: bytes) -> None:
+        """Send a frame."""
+        self.doings.note(frame)
+        self.transport.write(frame)
 
     async def ask(self, type_: str, data: dict[str, Any]) -> dict[str, Any]:
         """Say something that is answered; the answer. Raises Refused or TimeoutError."""
         self._ids += 1
         self._asked[self._ids] = answer = asyncio.get_running_loop().create_future()
-        self.transport.write(self.frame(type_, data, self._ids))
+        self.write(self.frame(type_, data, self._ids))
         return await asyncio.wait_for(answer, _PATIENCE_S)
 
     def frame(self, type_: str, data: dict[str, Any], id_: int | None = None) -> bytes:
@@ -88,6 +91,7 @@ class Person(Client):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.doings.end()
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(Refused("the connection was closed"))
@@ -108,6 +112,7 @@ class Person(Client):
 
     def _take(self, envelope: Envelope) -> None:
         self.told[envelope.type] += 1
+        self.doings.told.append(monotonic())
         if envelope.type == "welcome":
             self.user, self.session = envelope.data["user"]["id"], envelope.data["session"]
             self._welcomed.set()

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from bench.honest.black import PIECES, write
+from bench.honest.doings import Room
 from bench.honest.music import Heard, Turn, blocks_of, notes, perform
-from bench.honest.people import Person, Room
+from bench.honest.people import Person
 from bench.honest.stage import Load, Stage
 from rhythm_protocol.control import SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON
 from rhythm_protocol.midi import (

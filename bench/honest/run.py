@@ -4,20 +4,27 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
+from typing import Final
 
 import uvloop
 from msgspec import Struct
 
 from bench.honest.catalogue import LOADS
+from bench.honest.margins import CpuSample, Used, used
 from bench.honest.music import Heard
 from bench.honest.stage import House, Stage
 from bench.metrics import hindered
 from bench.options import Cores
 from bench.statistics import Summary, summarise
-from bench.system import pinned
+from bench.system import cpu_seconds, pinned
+from rhythmd.config import Config, load_config
 
 __all__ = ["Outcome", "go_well"]
+
+_LOOK_S: Final = 1.0
 
 
 class Outcome(Struct, frozen=True):
@@ -32,6 +39,7 @@ class Outcome(Struct, frozen=True):
         lateness: of the load's own sending.
         hindrances: whom the server refused, slowed or closed, by its own count.
         refused: what people were refused, by code or status.
+        used: how much of each limit was used at worst, by anybody.
     """
 
     name: str
@@ -42,13 +50,27 @@ class Outcome(Struct, frozen=True):
     lateness: Summary
     hindrances: dict[str, int]
     refused: dict[str, int]
+    used: Used = {}
 
 
-async def _act(name: str, stage: Stage) -> Outcome:
+async def _look_at_cpu(stage: Stage, samples: list[CpuSample]) -> None:
+    """Look how much of the processor the server uses, once a second. One that is being started anew is left out."""
+    while True:
+        pid = stage.server.pid
+        with suppress(OSError):
+            assert pid is not None
+            samples.append(CpuSample(pid, monotonic(), cpu_seconds(pid)))
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _act(name: str, stage: Stage, config: Config) -> Outcome:
+    samples: list[CpuSample] = []
+    watch = asyncio.create_task(_look_at_cpu(stage, samples))
     try:
         await LOADS[name].act(stage)
         stage.hindrances.update(await asyncio.to_thread(hindered, stage.server))
     finally:
+        watch.cancel()
         stage.leave()
     refused = Counter(stage.refused)
     for person in stage.people:
@@ -63,6 +85,7 @@ async def _act(name: str, stage: Stage) -> Outcome:
         lateness=summarise(heard.lateness),
         hindrances=dict(stage.hindrances),
         refused=dict(refused),
+        used=used(config, stage.doings, stage.asked, samples),
     )
 
 
@@ -72,6 +95,6 @@ def go_well(name: str, seconds: float, cores: Cores, settings: Sequence[str] = (
         house = House(Path(folder), settings, cores.server)
         try:
             with pinned(cores.load):
-                return uvloop.run(_act(name, Stage(house, seconds, Path(folder))))
+                return uvloop.run(_act(name, Stage(house, seconds, Path(folder)), load_config(None, {}, settings)))
         finally:
             house.stop()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.honest.browser import Browser
+from bench.honest.doings import Asked, Doings, Room
 from bench.honest.music import Heard
-from bench.honest.people import Person, Room
+from bench.honest.people import Person
 from bench.load.client import proxy_line
 from bench.metrics import hindered
 from bench.servers import RHYTHMD, Running, running
@@ -58,6 +59,8 @@ class Stage:
         refused: requests by the status of the answer, and how often.
         heard: what became of the music, part by part.
         people: everybody who came with a socket.
+        doings: what was done on each socket.
+        asked: what was asked for over HTTP.
     """
 
     def __init__(self, house: House, seconds: float, folder: Path) -> None:
@@ -69,6 +72,8 @@ class Stage:
         self.refused: Counter[str] = Counter()
         self.heard: list[Heard] = []
         self.people: list[Person] = []
+        self.doings: list[Doings] = []
+        self.asked: list[Asked] = []
         self._browsers: list[Browser] = []
 
     async def person(
@@ -81,6 +86,7 @@ class Stage:
         """Somebody with a socket, in a room if one is named. Raises Refused, TimeoutError or OSError."""
         person = await Person.arrive(self.server.host, self.server.port, source, token, protocol)
         self.people.append(person)
+        self.doings.append(person.doings)
         if room is not None:
             await person.enter(room)
         return person
@@ -93,7 +99,7 @@ class Stage:
 
     def browser(self, source: str) -> Browser:
         """Somebody's browser."""
-        browser = Browser(self.server.host, self.server.port, source, self.refused)
+        browser = Browser(self.server.host, self.server.port, source, self.refused, self.asked)
         self._browsers.append(browser)
         return browser
 
@@ -106,7 +112,7 @@ class Stage:
 
     async def play(self, path: Path, room: Room, source: str) -> None:
         """Play a file with `rhythmd play`. Raises RuntimeError with what it said if it fails."""
-        async with self._street(source) as url:
+        async with self._street(source, room) as url:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "rhythmd", "play", str(path), "--room", room.name, "--url", url, "--no-create",
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -116,15 +122,18 @@ class Stage:
             raise RuntimeError(f"rhythmd play: {output.decode()[-500:]}")
 
     @asynccontextmanager
-    async def _street(self, source: str) -> AsyncIterator[str]:
-        """The URL of a way to the server on which everybody comes from `source`."""
+    async def _street(self, source: str, room: Room) -> AsyncIterator[str]:
+        """The URL of a way to the server on which everybody comes from `source`, to enter a room of somebody else's."""
 
         async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             there, back = await asyncio.open_connection(self.server.host, self.server.port)
             back.write(proxy_line(source))
+            doings = Doings(source, room)
+            self.doings.append(doings)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_pump(reader, back))
-                tasks.create_task(_pump(there, writer))
+                tasks.create_task(_pump(reader, back, doings.note))
+                tasks.create_task(_pump(there, writer, len))
+            doings.end()
 
         street = await asyncio.start_server(lead, "127.0.0.1")
         async with street:
@@ -139,10 +148,11 @@ class Load:
     act: Callable[[Stage], Awaitable[None]]
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one direction to its end."""
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Callable[[bytes], object]) -> None:
+    """Carry one direction to its end, and note what goes there."""
     with suppress(ConnectionError):
         while data := await reader.read(_PIECE):
+            note(data)
             writer.write(data)
             await writer.drain()
     writer.close()

@@ -32,6 +32,7 @@ from rhythm_protocol.values import (
     Status,
     Tempo,
     Welcome,
+    Whom,
     check_u64,
 )
 
@@ -192,20 +193,20 @@ class SheetSeek(Message, frozen=True):
 class TransferOwner(Message, frozen=True):
     """The choice of another owner; `user` is a member's id or name."""
 
-    user: str
+    user: Whom
 
 
 class Kick(Message, frozen=True):
     """The removal of a member from the room."""
 
-    user: str
+    user: Whom
     reason: Reason = ""
 
 
 class Ban(Message, frozen=True):
     """The removal of a member from the room, who stays banned; without `seconds` for as long as the room lives."""
 
-    user: str
+    user: Whom
     seconds: Seconds | None = None
     reason: Reason = ""
 
@@ -213,7 +214,7 @@ class Ban(Message, frozen=True):
 class Unban(Message, frozen=True):
     """The end of a ban; `user` is an id."""
 
-    user: str
+    user: Whom
 
 
 class Mute(Message, frozen=True):
@@ -223,7 +224,7 @@ class Mute(Message, frozen=True):
     is muted and not there.
     """
 
-    user: str
+    user: Whom
     notes: bool | UnsetType = UNSET
     chat: bool | UnsetType = UNSET
     seconds: Seconds | None = None

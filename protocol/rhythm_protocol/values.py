@@ -46,6 +46,7 @@ __all__ = [
     "Tempo",
     "User",
     "Welcome",
+    "Whom",
     "check_u64",
 ]
 
@@ -68,7 +69,7 @@ LINES: Final = {"text": "lines"}
 
 Name = Annotated[str, Meta(min_length=1, max_length=32, pattern=_ONE_LINE)]
 RoomName = Annotated[str, Meta(min_length=1, max_length=50, pattern=_ONE_LINE)]
-Colour = Annotated[str, Meta(pattern=_COLOUR)]
+Colour = Annotated[str, Meta(max_length=7, pattern=_COLOUR)]
 Password = Annotated[str, Meta(min_length=1, max_length=128)]
 ChatText = Annotated[str, Meta(min_length=1, max_length=500, extra=LINES)]
 Line = Annotated[str, Meta(max_length=128)]
@@ -86,6 +87,7 @@ PlayoutMs = Annotated[int, Meta(ge=10, le=1_000)]
 Tempo = Annotated[float, Meta(ge=20, le=400)]
 Speed = Annotated[float, Meta(ge=0.25, le=4)]
 SheetId = Annotated[str, Meta(min_length=1, max_length=64)]
+Whom = Annotated[str, Meta(max_length=64)]  # a user's id, `#` and a slot, or a name
 Beats = Annotated[int, Meta(ge=1, le=32)]
 BeatUnit = Literal[1, 2, 4, 8, 16, 32]
 

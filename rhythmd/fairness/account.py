@@ -9,7 +9,7 @@ from typing import Final
 
 from rhythmd.config import LimitsConfig
 
-__all__ = ["SEND_S", "Account", "NetworkAccount", "Prices"]
+__all__ = ["SEND_S", "UNCHARGED", "Account", "NetworkAccount", "Prices"]
 
 CLIENT_CREDIT_S: Final = 0.1
 """How far ahead of the clock a client's account may be: at 5 % of the loop's time that is 5 ms of work at once."""
@@ -17,6 +17,8 @@ NETWORK_CREDIT_S: Final = 0.015
 """The same for a network: at 25 % that is 5 ms in a row, however many connections it has."""
 FRAME_S: Final = 0.00002
 """Of the loop's time, for a frame that was handled when nobody looked at the clock."""
+UNCHARGED: Final = 16
+"""Short frames of one client, at most, that are handled before somebody looks what they have cost."""
 SEND_S: Final = 0.000015
 """Of the loop's time for a message to one client, when the system sends it: after the turn in which it was written."""
 
@@ -121,6 +123,10 @@ class Account:
         self._paid_at = (paid_at if paid_at > start else start) + (end - start) * prices.client
         paid_at = network.paid_at
         network.paid_at = (paid_at if paid_at > start else start) + (end - start) * prices.network
+
+    def was_costly(self) -> None:
+        """The frame that is handled costs more than most: look what was spent before the next one is handled."""
+        self.frames = max(self.frames, UNCHARGED)
 
     def charge_time_of_frames(self, now: float) -> None:
         """Nobody looked at the clock when `frames` were handled."""

@@ -1,4 +1,4 @@
-"""Shares of what all have in common: rooms, recordings, reserved seats, the file with what a restart must not lose.
+"""Shares of what all have in common: rooms, recordings, reserved seats, sheets that play, the file for a restart.
 
 An account costs something, a guest nothing: who is refused as one guest comes as the next. So guests are counted by
 network. Those of one network may take `limits.guest_network_share` percent of a good, all guests together
@@ -52,6 +52,7 @@ class Holder(NamedTuple):
 class Scope(StrEnum):
     """Whose share is used up, as a refusal says it."""
 
+    ACCOUNT = "you have"
     NETWORK = "the guests of your network have"
     GUESTS = "guests have"
     ALL = "this server has"
@@ -85,11 +86,16 @@ class CommonGood:
         limits: the shares.
         size: how much there is.
         most_of_network: that the guests of one network need, whatever their share.
+        by_account: whether one account has a share, too: as much as the guests of a network.
     """
 
-    def __init__(self, limits: LimitsConfig, size: int, most_of_network: int | None = None) -> None:
+    def __init__(
+        self, limits: LimitsConfig, size: int, most_of_network: int | None = None, *, by_account: bool = False
+    ) -> None:
+        self._by_account = by_account
         of_network = ceil(size * min(limits.guest_network_share, limits.guest_share) / 100)
         self._most = {
+            Scope.ACCOUNT: of_network,
             Scope.NETWORK: of_network if most_of_network is None else min(most_of_network, of_network),
             Scope.GUESTS: ceil(size * limits.guest_share / 100),
             Scope.ALL: size,
@@ -100,6 +106,8 @@ class CommonGood:
         """What counts for this holder: whose share, what it is counted under, how much it is."""
         if holder is not None and holder.is_network:
             yield Scope.NETWORK, f"network {holder.key}", self._most[Scope.NETWORK]
+        if holder is not None and not holder.guest and self._by_account:
+            yield Scope.ACCOUNT, f"account {holder.key}", self._most[Scope.ACCOUNT]
         if holder is not None and holder.guest:
             yield Scope.GUESTS, Scope.GUESTS, self._most[Scope.GUESTS]
         yield Scope.ALL, Scope.ALL, self._most[Scope.ALL]
@@ -137,15 +145,16 @@ class Shares:
         rooms: that are live.
         seats: that are reserved for those who have no socket yet.
         recordings: stored ones; the store counts them, so only their bounds are used.
+        performances: rooms in which a sheet is played.
         live_bytes: of the file with what a restart must not lose.
     """
 
     def __init__(self, config: Config) -> None:
         limits = config.limits
-        self._prefix = limits.network_prefix_v4
         self.rooms = CommonGood(limits, config.rooms.limit)
         self.seats = CommonGood(limits, limits.connections, limits.connections_per_address)
         self.recordings = CommonGood(limits, config.recording.limit)
+        self.performances = CommonGood(limits, limits.performances, by_account=True)
         self.live_bytes = CommonGood(limits, config.hub.live_mb * MIB or sys.maxsize)  # 0: nothing is written
 
     def holder(self, person: Person) -> Holder:
@@ -154,4 +163,4 @@ class Shares:
             return Holder(person.id)
         if is_loopback(person.address):
             return Holder(person.id, guest=True)
-        return Holder(customer_network(person.address, self._prefix), guest=True, is_network=True)
+        return Holder(customer_network(person.address), guest=True, is_network=True)

@@ -154,8 +154,8 @@ class Hub:
             Rule("connected-logs", relief.forget_connected),
             Rule("clients", relief.close_slow),
         )
-        self.conductor = Conductor(self.pacer, config.limits.performances)
-        self._sheets = Sheets(sheets, self.conductor, self.sessions)
+        self.conductor = Conductor(self.pacer, shares.performances, turns)
+        self._sheets = Sheets(sheets, self.conductor, self.sessions, shares, turns)
         self._playing = Playing(stats)
         handlers, most = self._handlers(verifier, audit), config.limits.control_bytes
         self.router = Router(handlers, self._fast(), self.sessions, self._spawn, stats, most, turns)

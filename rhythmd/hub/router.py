@@ -166,6 +166,8 @@ class Router:
             return None
         finally:
             PAYER.reset(before)
+            if meter.account is not None:
+                meter.account.was_costly()
         meter.charge_deliveries()
         if isinstance(answer, Coroutine):
             return _Work(_answer(session, envelope, answer), meter)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from itertools import chain
 from string import ascii_lowercase
@@ -28,15 +28,38 @@ def _read_prototypes() -> dict[int, str]:
     return {ord(character): prototype for prototype, characters in rows for character in characters}
 
 
+LONGEST: Final = 64
+"""Characters that a name has at most. To normalise a long text takes long: for marks, by the square of their number."""
+RECENT: Final = 1_024
+"""Looks that are remembered: one change of a name asks for that of the old name and of the new one several times."""
 PROTOTYPES: Final = _read_prototypes()  # now, because a file is not read on the loop
 
 
+def _named(pattern: re.Pattern[str]) -> dict[int, str]:
+    """The one letter in the names of Latin characters that are like this, by code point."""
+    names = ((code, pattern.fullmatch(unicodedata.name(chr(code), ""))) for code in chain(*LATIN))
+    return {code: name[1].lower() for code, name in names if name is not None}
+
+
+# Made now, because on the loop nobody has time for it.
+BARE_LETTERS: Final = _named(DECORATED)
+"""The letters that have a hook, a stroke or the like, by code point."""
+LETTERS: Final = {
+    first + number: letter for first in ENCLOSED for number, letter in enumerate(ascii_lowercase)
+} | _named(SMALL_CAPITAL)
+"""The letters that other characters show, by code point, as they are in a look."""
+
+
+@lru_cache(RECENT)
 def look(text: str) -> str:
     """A key that names have in common which look alike, whatever their case, accents apart.
 
     What cannot be seen does not count. Letters that look alike count as one before the case is folded, and once more
-    after it: `I` is taken for `l`, `CLARA` for `clara`, but `Ciara` is not `Clara`.
+    after it: `I` is taken for `l`, `CLARA` for `clara`, but `Ciara` is not `Clara`. A text that is too long for a name
+    looks like nothing else.
     """
+    if len(text) > LONGEST:
+        return text
     once = unicodedata.normalize("NFKD", text).translate(PROTOTYPES).casefold()
     twice = unicodedata.normalize("NFKD", once).translate(PROTOTYPES)
     return " ".join("".join(character for character in twice if not _is_invisible(character)).split())
@@ -47,10 +70,12 @@ def gist(name: str) -> str:
 
     `Clara.` and `c-lara` have the same. A name with nothing else in it has its look for its gist.
     """
+    if len(name) > LONGEST:
+        return name
     seen = look(name)
     kept: list[str] = []
     is_on_one = False
-    for character in seen.translate(_letters()):
+    for character in seen.translate(LETTERS):
         category = unicodedata.category(character)
         is_on_one = category not in UNNOTICED and (is_on_one or category[0] != "M")
         if is_on_one:
@@ -60,27 +85,8 @@ def gist(name: str) -> str:
 
 def letters(name: str) -> str:
     """The letters and digits in the look of a name, without what is written on or around them, and all else."""
-    bare = look(name).translate(_letters()).translate(_bare_letters())
+    bare = look(name).translate(LETTERS).translate(BARE_LETTERS)
     return "".join(character for character in bare if character.isalnum())
-
-
-@cache
-def _letters() -> dict[int, str]:
-    """The letters that other characters show, by code point, as they are in a look."""
-    shown = {first + number: letter for first in ENCLOSED for number, letter in enumerate(ascii_lowercase)}
-    return shown | _named(SMALL_CAPITAL)
-
-
-@cache
-def _bare_letters() -> dict[int, str]:
-    """The letters that have a hook, a stroke or the like, by code point."""
-    return _named(DECORATED)
-
-
-def _named(pattern: re.Pattern[str]) -> dict[int, str]:
-    """The one letter in the names of Latin characters that are like this, by code point."""
-    names = ((code, pattern.fullmatch(unicodedata.name(chr(code), ""))) for code in chain(*LATIN))
-    return {code: name[1].lower() for code, name in names if name is not None}
 
 
 def _is_invisible(character: str) -> bool:

@@ -6,7 +6,6 @@ message is open, is decoded in place. Every other frame goes, whole, to the stat
 """
 
 import asyncio
-from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
@@ -16,11 +15,11 @@ from websockets.speedups import apply_mask
 
 from rhythm_protocol.close import ABNORMAL, INVALID_DATA, SILENT, UNSUPPORTED_DATA
 from rhythm_protocol.websocket import server_frame
-from rhythmd.fairness.account import Account
+from rhythmd.fairness.account import UNCHARGED, Account
 from rhythmd.hub.ports import Arrival, Encoding, SessionT
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.gathering import Gathering
-from rhythmd.net.peer import PeerConnection, Wiring
+from rhythmd.net.peer import Accepted, PeerConnection, Wiring
 from rhythmd.net.transports import keep_little_unsent
 from rhythmd.telemetry import net_log
 
@@ -35,16 +34,14 @@ OPCODE: Final = 0x0F
 TURN_S: Final = 0.0005
 """Of the loop's time, and so many frames, for one connection; then others have their turn."""
 TURN_FRAMES: Final = 32
-UNCHARGED: Final = 16
-"""Frames of one connection that are handled before it is looked at what it costs."""
 PING_OPCODE: Final = 0x9
 NUMBER_SIZE: Final = 8
 
 
 class Connection(PeerConnection[SessionT]):
-    """One open connection; implements `hub.ports.Peer`. `on_gone` is called once, when the transport is lost."""
+    """One open connection; implements `hub.ports.Peer`."""
 
-    __slots__ = ("_gathering", "_on_binary", "_on_gone", "_quiet", "_tail", "_wanted", "heard")
+    __slots__ = ("_gathering", "_on_binary", "_quiet", "_tail", "_wanted", "heard")
 
     def __init__(
         self,
@@ -54,12 +51,11 @@ class Connection(PeerConnection[SessionT]):
         encoding: Encoding,
         account: Account,
         address: str,
-        on_gone: Callable[[], None],
+        accepted: Accepted,
         *,
         bot: bool,
     ) -> None:
-        super().__init__(wiring, transport, protocol, encoding, account, address, bot=bot)
-        self._on_gone = on_gone
+        super().__init__(wiring, transport, protocol, encoding, account, address, accepted, bot=bot)
         self.heard = True
         self._quiet = 0
         self._on_binary = wiring.receiver.on_binary
@@ -87,7 +83,7 @@ class Connection(PeerConnection[SessionT]):
         self._wiring.heartbeat.discard(self)
         self._detach(ABNORMAL)
         self._protocol.parser.close()  # a generator that refers to it: a circle
-        self._on_gone()
+        self._accepted.gone()
         net_log.info("%s disconnected%s", self.address, f" ({exc})" if exc else "")
 
     def eof_received(self) -> bool | None:

@@ -3,11 +3,12 @@
 import asyncio
 import ssl
 from time import monotonic
-from typing import Final, cast
+from typing import Final
 from weakref import WeakValueDictionary
 
 from rhythmd.fairness.account import Account, NetworkAccount
 from rhythmd.fairness.turns import Turns
+from rhythmd.net.records import Records
 
 __all__ = ["Encryption", "NoEncryption", "handshake_cost_s"]
 
@@ -32,13 +33,16 @@ class Encryption:
         context: with the certificate.
         handshake_s: seconds that a client has.
         turns: of all connections.
+        unread_bytes: that may wait for a client which goes on sending without reading them.
 
     Attributes:
         cost_s: seconds that a handshake takes here, with this certificate.
     """
 
-    def __init__(self, context: ssl.SSLContext, handshake_s: float, turns: Turns) -> None:
+    def __init__(self, context: ssl.SSLContext, handshake_s: float, turns: Turns, unread_bytes: int) -> None:
+        context.options |= ssl.OP_NO_RENEGOTIATION  # each would be one more signature (before TLS 1.3)
         self._context = context
+        self._unread_bytes = unread_bytes
         self._handshake_s = handshake_s
         self._turns = turns
         self._loop = asyncio.get_running_loop()
@@ -70,10 +74,9 @@ class Encryption:
             seconds = self._handshake_s if under_way.count < MANY_AT_ONCE else min(self._handshake_s, SHORT_S)
             now = monotonic()
             account.charge_work(now, now + self.cost_s)
-            if early:
-                # `start_tls` gives the connection to the TLS layer in two turns of the loop, and reading begins after
-                # them.
-                self._loop.call_soon(self._loop.call_soon, _feed, transport, early)
+            records = Records(transport, self._turns, account, self.cost_s, self._unread_bytes)
+            # `start_tls` gives the connection to the TLS layer before this is called, and reading begins after it.
+            self._loop.call_soon(records.begin, early)
             encrypted = await self._loop.start_tls(
                 transport, protocol, self._context, server_side=True, ssl_handshake_timeout=seconds
             )
@@ -84,6 +87,7 @@ class Encryption:
             under_way.places.release()
         if encrypted is None or encrypted.is_closing():
             raise NoEncryption("the client is gone")
+        records.opened(encrypted)
         return encrypted
 
 
@@ -120,17 +124,3 @@ def _is_done(side: ssl.SSLObject) -> bool:
     except ssl.SSLError:  # it wants to read, or gives up
         return False
     return True
-
-
-def _feed(transport: asyncio.Transport, data: bytes) -> None:
-    """Give the TLS layer bytes that were read before it was there, as a transport does."""
-    if transport.is_closing():
-        return
-    layer = cast(asyncio.BufferedProtocol, transport.get_protocol())
-    view = memoryview(data)
-    while view:
-        buffer = memoryview(layer.get_buffer(len(view)))
-        size = min(len(buffer), len(view))
-        buffer[:size] = view[:size]
-        layer.buffer_updated(size)
-        view = view[size:]

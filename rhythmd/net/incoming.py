@@ -150,12 +150,20 @@ class IncomingConnection(asyncio.Protocol):
 
         Loopback has no limit of its own: a whole machine shares it.
         """
+        return self._claim(address, is_socket=False)
+
+    def claim_socket(self, address: str) -> bool:
+        """The same for one that is about to become a socket."""
+        return self._claim(address, is_socket=True)
+
+    def _claim(self, address: str, *, is_socket: bool) -> bool:
         if self.place is None:
             return False
         if is_loopback(address):
             self.account.network = self._reception.turns.network(address)
             return True
-        if not self.place.claim(customer_network(address)):
+        network = customer_network(address)
+        if not (self.place.claim_socket(network) if is_socket else self.place.claim(network)):
             return False
         self.account.network = self._reception.turns.network(address)
         self._spent(monotonic())
@@ -165,7 +173,7 @@ class IncomingConnection(asyncio.Protocol):
         """Count this connection of a proxy with those that work for an address's network, until it works for another
         one; False if these are too many.
         """
-        return self.place is not None and (is_loopback(address) or self.place.serve(customer_network(address)))
+        return self.place is not None and (is_loopback(address) or self.place.claim(customer_network(address)))
 
     def rest(self) -> None:
         """All is answered, and nothing is asked."""
@@ -186,6 +194,11 @@ class IncomingConnection(asyncio.Protocol):
         """It is a socket from here on."""
         if self.place is not None:
             self.place.keep()
+
+    def end(self) -> None:
+        """It is about to end, and counts no more with those of its network."""
+        if self.place is not None:
+            self.place.end()
 
     def gone(self) -> None:
         """The connection is lost."""

@@ -79,7 +79,7 @@ class Listener:
         With `tls` everything is encrypted. Raises OSError.
         """
         if tls is not None:
-            self.encryption = Encryption(tls, self.handshake_s, self.turns)
+            self.encryption = Encryption(tls, self.handshake_s, self.turns, self._limits.write_buffer_bytes)
         return await self._acceptor.listen(hosts, port)
 
     def stop_accepting(self) -> None:

@@ -1,14 +1,14 @@
 """The way from an upgrade request, which the HTTP side has read, to an open WebSocket connection."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Generic
 
 from rhythmd.fairness.account import Account
 from rhythmd.hub.ports import Arrival, SessionT
 from rhythmd.net.connection import Connection
 from rhythmd.net.handshake import Handshake
-from rhythmd.net.peer import Wiring
+from rhythmd.net.peer import Accepted, Wiring
 
 __all__ = ["Opener", "Opening"]
 
@@ -30,7 +30,7 @@ class Opening(Generic[SessionT]):
         address: str,
         identity: Arrival,
         early: bytes,
-        on_gone: Callable[[], None],
+        accepted: Accepted,
     ) -> None:
         """Answer, and give the connection to the hub.
 
@@ -40,12 +40,12 @@ class Opening(Generic[SessionT]):
             address: of the client.
             identity: of who is known, or why the cookie that was shown proves nothing.
             early: bytes that came right behind the request.
-            on_gone: called once, when the connection is lost.
+            accepted: its entry in the counts.
         """
         transport.write(self._handshake.answer)
         handshake = self._handshake
         connection = Connection(
-            self._wiring, transport, handshake.protocol, handshake.encoding, account, address, on_gone, bot=self.bot
+            self._wiring, transport, handshake.protocol, handshake.encoding, account, address, accepted, bot=self.bot
         )
         transport.set_protocol(connection)
         transport.resume_reading()

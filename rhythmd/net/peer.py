@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic
+from typing import Final, Generic, Protocol
 
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -18,7 +18,7 @@ from rhythmd.net.heartbeat import Heartbeat
 from rhythmd.net.transports import CLOSE_S, end_output
 from rhythmd.telemetry import Stats
 
-__all__ = ["PeerConnection", "Wiring"]
+__all__ = ["Accepted", "PeerConnection", "Wiring"]
 
 DROP_S: Final = 0.5
 """In which a client that does not read may still find out why it is closed."""
@@ -36,6 +36,16 @@ class Wiring(Generic[SessionT]):
     turns: Turns
 
 
+class Accepted(Protocol):
+    """A connection's entry in the counts."""
+
+    def end(self) -> None:
+        """It is about to end."""
+
+    def gone(self) -> None:
+        """It is lost; called once."""
+
+
 class PeerConnection(FairProtocol, Generic[SessionT]):
     """The side of a connection that the hub sees, `hub.ports.Peer`; `Connection` adds what comes in.
 
@@ -46,10 +56,12 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
         encoding: of its messages.
         account: of what it costs.
         address: of the client.
+        accepted: its entry in the counts.
         bot: whether the client calls itself one.
     """
 
     __slots__ = (
+        "_accepted",
         "_counted",
         "_fast",
         "_protocol",
@@ -72,12 +84,14 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
         encoding: Encoding,
         account: Account,
         address: str,
+        accepted: Accepted,
         *,
         bot: bool,
     ) -> None:
         super().__init__(wiring.turns, account, transport)
         self.transport = transport
         self._wiring = wiring
+        self._accepted = accepted
         self._protocol = protocol
         self.address = address
         self.encoding = encoding
@@ -171,6 +185,7 @@ class PeerConnection(FairProtocol, Generic[SessionT]):
         self._fast = None
         session, self._session = self._session, None
         if session is not None:
+            self._accepted.end()
             self._wiring.receiver.on_lost(session, rule)
 
     def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:

@@ -1,8 +1,9 @@
 """The places that connections hold: how many there may be, and which of them makes room when one more comes.
 
-Places are counted in all, for HTTP alone, and by network. A connection that waits for its client makes room for a
-newcomer: first the one that has been idle for longest after an answer, then one on which nothing is asked, then one
-whose client does not read its answer. A socket makes room for nobody.
+Places are counted in all, for HTTP alone, and by network, whose sockets and whose HTTP are counted apart: when a class
+reloads the page, each of them opens six connections beside the sockets of the others. A connection that waits for its
+client makes room for a newcomer: first the one that has been idle for longest after an answer, then one on which
+nothing is asked, then one whose client does not read its answer. A socket makes room for nobody.
 """
 
 from collections import OrderedDict
@@ -14,8 +15,8 @@ from rhythmd.config import LimitsConfig
 
 __all__ = ["PATIENCE_S", "Place", "Places", "Waiting"]
 
-PROXIED_SHARE: Final = 4
-"""One client behind proxies may have this part (a fourth) of the connections for HTTP at once, by its requests."""
+HTTP_SHARE: Final = 4
+"""One network may have this part (a fourth) of the connections for HTTP at once: its own, and those of proxies."""
 
 
 class Waiting(Enum):
@@ -88,17 +89,22 @@ class Place:
                 line.add(self, self.kind, now)
 
     def claim(self, network: str) -> bool:
-        """Count it with the network's own connections; False if these are too many and none makes room."""
-        return self._places.claim(self, _Scope(network, is_proxied=False))
+        """Count it with those that work for this network; False if these are too many and none makes room."""
+        return self._places.claim(self, _Scope(network, is_socket=False))
 
-    def serve(self, network: str) -> bool:
-        """Count it with those of proxies that work for this network; False as with `claim`."""
-        return self._places.claim(self, _Scope(network, is_proxied=True))
+    def claim_socket(self, network: str) -> bool:
+        """Count it with the sockets of this network; False if these are too many."""
+        return self._places.claim(self, _Scope(network, is_socket=True))
 
     def keep(self) -> None:
         """It is a socket from here on."""
         self.wait(None)
         self._places.leave_http(self)
+
+    def end(self) -> None:
+        """It is about to end: whoever comes from the same network, perhaps instead of it, need not wait for that."""
+        self.wait(None)
+        self._places.leave_scope(self)
 
     def leave(self) -> None:
         """Its connection is gone. More than once is the same as once."""
@@ -112,10 +118,10 @@ class Place:
 
 
 class _Scope(NamedTuple):
-    """A network's own connections, or those of proxies that work for it."""
+    """A network's sockets, or its other connections."""
 
     network: str
-    is_proxied: bool
+    is_socket: bool
 
 
 class Places:
@@ -128,8 +134,8 @@ class Places:
     def __init__(self, limits: LimitsConfig) -> None:
         self._most = limits.connections
         self._most_http = min(limits.http_connections, limits.connections)
-        self._most_own = limits.connections_per_address
-        self._most_proxied = max(self._most_own, self._most_http // PROXIED_SHARE)
+        self._most_sockets_of_one = limits.connections_per_address
+        self._most_http_of_one = max(limits.connections_per_address, self._most_http // HTTP_SHARE)
         self._taken: set[Place] = set()
         self._http = _Line()
         self._scopes: dict[_Scope, _Line] = {}
@@ -160,12 +166,12 @@ class Places:
         if place.scope == scope or place not in self._taken:
             return place.scope == scope
         line = self._scopes.get(scope)
-        most = self._most_proxied if scope.is_proxied else self._most_own
+        most = self._most_sockets_of_one if scope.is_socket else self._most_http_of_one
         if line is not None and line.count >= most and not line.make_room():
             return False
         kind = place.kind
         place.wait(None)
-        self._leave_scope(place)
+        self.leave_scope(place)
         line = self._scopes.setdefault(scope, _Line())
         line.count += 1
         place.scope = scope
@@ -183,9 +189,9 @@ class Places:
         if place in self._taken:
             self._taken.remove(place)
             self.leave_http(place)
-            self._leave_scope(place)
+            self.leave_scope(place)
 
-    def _leave_scope(self, place: Place) -> None:
+    def leave_scope(self, place: Place) -> None:
         scope, place.scope = place.scope, None
         if scope is not None:
             line = place.lines.pop()

@@ -25,6 +25,19 @@ def new_turns() -> Turns:
     return Turns(asyncio.get_running_loop(), LimitsConfig(), Stats())
 
 
+class _FreeOfCharge:
+    """A meter that names who pays and charges nothing, so that no pause of the machine makes the work wait."""
+
+    def __init__(self, account: Account) -> None:
+        self.account: Account | None = account
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 def paid_by(account: Account, work: Coroutine[Any, Any, T], turns: Turns | None = None) -> asyncio.Task[T]:
-    """`work` in a task, on this account."""
-    return asyncio.create_task(metered(work, TimeMeter(account), turns or new_turns()))
+    """`work` in a task, on this account, which is charged for it where there are turns to wait for."""
+    if turns is None:
+        return asyncio.create_task(metered(work, _FreeOfCharge(account), new_turns()))
+    return asyncio.create_task(metered(work, TimeMeter(account), turns))

@@ -3,6 +3,7 @@
 import pytest
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.addresses import set_customer_prefix
 from rhythmd.config import Config, LimitsConfig, RecordingConfig
 from rhythmd.errors import Refused
 from rhythmd.fairness.shares import CommonGood, Holder, Scope, Shares
@@ -39,6 +40,15 @@ def test_network_then_guests_then_all_are_used_up() -> None:
     assert good.used_up(HOME) is None
     good.take(CLARA)
     assert good.used_up(HOME) is Scope.ALL
+
+
+def test_account_has_a_share_where_the_good_says_so() -> None:
+    good = CommonGood(LIMITS, 10, by_account=True)
+    claims = [good.take(CLARA) for _ in range(2)]
+    assert good.used_up(CLARA) is Scope.ACCOUNT
+    assert good.used_up(Holder("robert")) is None
+    claims[0].release()
+    assert good.used_up(CLARA) is None
 
 
 def test_refusal_says_whose_share_it_is() -> None:
@@ -88,7 +98,8 @@ def test_least_good_has_something_for_a_guest(size: int) -> None:
     ],
 )
 def test_guests_are_counted_by_network(address: str, prefix: int, key: str, is_network: bool) -> None:
-    shares = Shares(Config(limits=LimitsConfig(network_prefix_v4=prefix)))
+    set_customer_prefix(prefix)
+    shares = Shares(Config())
     assert shares.holder(player(address)) == Holder(key, guest=True, is_network=is_network)
     assert shares.holder(player(address, guest=False)) == Holder("someone")
 

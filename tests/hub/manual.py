@@ -136,7 +136,7 @@ class FakePeer:
         self.encoding = encoding
         self.address = "127.0.0.1"
         self.bot = False
-        self.account = _FreeAccount(Prices(LimitsConfig()), NetworkAccount())
+        self.account: Account = _FreeAccount(Prices(LimitsConfig()), NetworkAccount())
         self.heard: list[object] = []
         self.closed: Close | None = None
         self.is_stalled = False

@@ -4,7 +4,9 @@ import asyncio
 
 from rhythm_protocol.messages import ChatLine, Error, RoomUpdated, UserLeft
 from rhythm_protocol.midi import MidiEvent
+from rhythmd.fairness.account import UNCHARGED
 from tests.client import Answer, Connect, chord, note_off, note_on
+from tests.hub.manual import ManualHub
 from tests.metrics import until_connections
 from tests.server import AT_ONCE, Serve
 
@@ -136,3 +138,17 @@ async def test_room_that_is_lost_all_at_once_leaves_nobody_behind(serve: Serve, 
     assert len(owners) < 30, "each of those who went was made the owner"
     await until_connections(server, 1)
     assert (await (await connect(server)).join("Hall")).room.players == 2
+
+
+def test_cost_of_a_control_message_is_looked_at_before_the_next_one() -> None:
+    """A join is as short as a note, and costs a hundred times as much. A note is not looked at."""
+    manual = ManualHub()
+    peer = manual.connect()
+    peer.play([note_on()])
+    assert peer.account.frames == 0
+    peer.say("join-room", {"room": "Salon", "create": True})
+    assert peer.account.frames == UNCHARGED
+    peer.account.frames = 0
+    peer.say("join-room", {"room": "Salon", "create": True})  # which is refused
+    assert peer.account.frames == UNCHARGED
+    manual.close()

@@ -385,16 +385,21 @@ async def test_sheet_that_cannot_be_had_leaves_the_other_one_playing(owner: Clie
     assert (await find_again(member)).room.sheet == told
 
 
-async def test_too_many_performances_are_refused(opened: Open, connect: Connect) -> None:
-    server = await opened("limits.performances=1")
-    first, second = await connect(server), await connect(server)
-    await first.join(ROOM)
-    await second.join("Attic")
+async def test_one_account_has_its_share_of_performances(opened: Open, register: Register) -> None:
+    """A tenth of them; what ends is given back at once."""
+    server = await opened("limits.performances=20")
+    clara, robert = await register(server, "clara"), await register(server, "robert")
+    first, second, third = [await clara.open() for _ in range(3)]
+    for number, client in enumerate((first, second, third)):
+        await client.join(f"Attic {number}")
     await begin(first, "chord")
-    assert (await second.refused("sheet-play", {"sheet": "chord"})).code == "performance-limit"
-    await begin(first, "scale")
-    await first.ask("sheet-stop")
     await begin(second, "chord")
+    assert (await third.refused("sheet-play", {"sheet": "chord"})).code == "performance-limit"
+    other = await robert.open()
+    await other.join(ROOM)
+    await begin(other, "chord")
+    await first.ask("sheet-stop")
+    await begin(third, "chord")
 
 
 async def test_more_than_can_wait_for_the_library_are_refused(

@@ -63,3 +63,9 @@ def test_prototypes_are_no_lookalikes_themselves() -> None:
     lookalikes = "".join(characters for _, characters in rows)
     assert len(set(lookalikes)) == len(lookalikes)
     assert not set(lookalikes) & set("".join(prototype for prototype, _ in rows))
+
+
+@pytest.mark.parametrize("unit", ["a", "\ufdfa", "\u0315\u0300\u0345"], ids=ascii)
+def test_text_that_is_too_long_for_a_name_looks_like_nothing_else(unit: str) -> None:
+    text = unit * 3_000
+    assert look(text) == gist(text) == text

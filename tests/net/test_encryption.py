@@ -3,20 +3,23 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final, Protocol, cast
 
 import pytest
 
+from bench.abuse.records import DATA, TlsClient
 from rhythmd.config import LimitsConfig
-from rhythmd.fairness.turns import Turns
+from rhythmd.fairness.turns import Turns, Waiter
 from rhythmd.net import encryption
 from rhythmd.net.encryption import UNKNOWN_COST_S, Encryption, handshake_cost_s
 from rhythmd.net.incoming import IncomingConnection
 from rhythmd.net.listener import Listener
+from rhythmd.net.records import Records
 from rhythmd.telemetry import Stats
 from tests.certificates import Certificate
 from tests.deadline import until, within
+from tests.fairness.payers import new_turns
 
 HERE: Final = "203.0.113.7"
 ELSEWHERE: Final = "203.0.113.8"
@@ -44,10 +47,10 @@ class Greeting(asyncio.Protocol):
 
 @pytest.fixture
 async def listener(context: ssl.SSLContext) -> AsyncIterator[Listener]:
-    limits = LimitsConfig(handshake_s=5)
+    limits = LimitsConfig(handshake_s=5, client_share=100.0)  # a pause of the machine is not to count
     turns = Turns(asyncio.get_running_loop(), limits, Stats())
     listener = Listener(limits, [], Greeting, lambda: b"", turns)
-    listener.encryption = Encryption(context, limits.handshake_s, turns)
+    listener.encryption = Encryption(context, limits.handshake_s, turns, limits.write_buffer_bytes)
     yield listener
     await listener.drain(0)
     await until(lambda: not listener.connections, "all are gone")
@@ -127,3 +130,82 @@ async def test_slow_handshakes_are_cut_short_where_there_are_many(
         knock(HERE)
     assert await within(shake_hands(knock(HERE))) == b"welcome"
     assert listener.connections >= 1
+
+
+class Encrypted:
+    """A client's end of an encrypted connection, which writes its records itself."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self.tls = TlsClient()
+
+    async def open(self) -> None:
+        self._end.send(self.tls.hello())
+        while not self.tls.is_open:
+            self._end.send(self.tls.answer(await within(asyncio.get_running_loop().sock_recv(self._end, 65_536))))
+
+    def flood(self, data: bytes) -> int:
+        """Send what the server takes; how many bytes that were."""
+        try:
+            return self._end.send(data)
+        except (BlockingIOError, ConnectionError):
+            return 0
+
+
+MAKERS: Final[dict[str, Callable[[TlsClient], bytes]]] = {
+    "tiny": lambda tls: b"".join(tls.record(DATA, b"a") for _ in range(200)),
+    "empty": lambda tls: b"".join(tls.record(DATA, b"" if number % 20 else b"a") for number in range(200)),
+    "new keys": lambda tls: b"".join(tls.key_update() for _ in range(100)),
+}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+async def test_network_pays_for_records_that_say_little(listener: Listener, knock: Knock, kind: str) -> None:
+    assert listener.encryption is not None
+    listener.encryption.cost_s = 0.0
+    client = Encrypted(knock(HERE))
+    await client.open()
+    account = listener.turns.network(HERE)
+    account.paid_at = 0.0
+    client.flood(MAKERS[kind](client.tls))
+    await until(lambda: account.paid_at, "they are charged")
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+async def test_records_of_one_network_wait_while_it_is_over_its_share(
+    listener: Listener, knock: Knock, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = listener.turns
+    waiting: list[object] = []
+    wait = turns.wait
+
+    def watch(waiter: Waiter) -> None:
+        waiting.append(waiter)
+        wait(waiter)
+
+    monkeypatch.setattr(turns, "wait", watch)
+    client = Encrypted(knock(HERE))
+    await client.open()
+    now = asyncio.get_running_loop().time()
+    turns.network(HERE).paid_at = now + 1_000
+    client.flood(MAKERS[kind](client.tls))
+    await until(lambda: any(isinstance(waiter, Records) for waiter in waiting), "it waits for its turn")
+    waiting.clear()
+    assert await within(shake_hands(knock(ELSEWHERE))) == b"welcome"
+    assert not waiting
+
+
+async def test_client_that_asks_for_new_keys_and_reads_nothing_is_cut_off(listener: Listener, knock: Knock) -> None:
+    client = Encrypted(knock(HERE))
+    await client.open()
+
+    def flood() -> bool:
+        client.flood(MAKERS["new keys"](client.tls))
+        return not listener.connections
+
+    await until(flood, "it is cut off")
+
+
+async def test_tls_does_not_begin_again(context: ssl.SSLContext) -> None:
+    Encryption(context, 1.0, new_turns(), 1_024)
+    assert context.options & ssl.OP_NO_RENEGOTIATION

@@ -145,6 +145,16 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
+class Uncounted:
+    """An entry in no counts."""
+
+    def end(self) -> None:
+        pass
+
+    def gone(self) -> None:
+        pass
+
+
 def reference_effect(given_frames: list[GivenFrame], limit: int, *, is_text: bool, length: int) -> Effect:
     """The effect of the first `length` bytes of the frames."""
     reference = Reference(limit, is_text=is_text)
@@ -169,7 +179,7 @@ def connection_effect(parts: list[bytes], limit: int, subprotocol: str, loop: as
     )
     opening = Opener(wiring).negotiate([*UPGRADE, ("Sec-WebSocket-Protocol", subprotocol)], bot=False)
     first, *others = parts or [b""]
-    opening.begin(transport, turns.account("127.0.0.1"), "127.0.0.1", None, first, lambda: None)
+    opening.begin(transport, turns.account("127.0.0.1"), "127.0.0.1", None, first, Uncounted())
     for part in others:
         transport.protocol.data_received(part)
     while transport.is_paused:  # what was too much for one turn of the loop

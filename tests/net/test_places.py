@@ -15,7 +15,7 @@ from rhythmd.net.places import PATIENCE_S, Waiting
 from rhythmd.rest.serving.connection import HttpConnection
 from tests.deadline import DEADLINE_S, POLL_S, until
 from tests.metrics import until_connections
-from tests.raw import ConnectRaw, RawClient, frame
+from tests.raw import ConnectRaw, RawClient, frame, upgrade_request
 from tests.server import Serve, ServerProcess, Spawn
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -25,6 +25,9 @@ GUEST = (
 )
 INVITED = b"HTTP/1.1 100 Continue\r\n"
 PING = 0x89
+TEXT = 0x81
+CLOSE = 0x8
+PROXIED = b"PROXY TCP4 203.0.113.7 192.0.2.1 1 2\r\n"
 
 
 async def ask(client: RawClient, request: bytes = LIVE) -> int:
@@ -145,18 +148,50 @@ async def test_idle_connection_ends_after_a_while(serve: Serve, connect_raw: Con
 
 
 async def test_idle_connection_makes_room_for_another_one_of_its_network(serve: Serve, connect_raw: ConnectRaw) -> None:
-    server = await serve("limits.connections_per_address=2")
-    proxied = b"PROXY TCP4 203.0.113.7 192.0.2.1 1 2\r\n"
+    server = await serve("limits.connections_per_address=2", "limits.http_connections=8")
     first, second, third = [await connect_raw(server) for _ in range(3)]
     for client in (first, second, third):
-        assert await ask(client, proxied + LIVE) == 200
+        assert await ask(client, PROXIED + LIVE) == 200
     assert await is_ended(first)
     await begin(second)
     await begin(third)
     refused = await connect_raw(server)
-    assert await ask(refused, proxied + LIVE) == 503
+    assert await ask(refused, PROXIED + LIVE) == 503
     other = await connect_raw(server)
-    assert await ask(other, proxied.replace(b".7", b".8") + LIVE) == 200
+    assert await ask(other, PROXIED.replace(b".7", b".8") + LIVE) == 200
+
+
+async def test_page_is_loaded_beside_the_sockets_of_its_network(serve: Serve, connect_raw: ConnectRaw) -> None:
+    """All of a class reload the page: their sockets are open still when the first scripts are asked for."""
+    server = await serve("limits.connections_per_address=2", "limits.http_connections=16")
+    players = [await connect_raw(server) for _ in range(2)]
+    for player in players:
+        player.write(PROXIED)
+        await player.upgrade()
+    working = [await connect_raw(server) for _ in range(4)]
+    for client in working:
+        client.write(PROXIED)
+        await begin(client)
+    third = await connect_raw(server)
+    assert await ask(third, PROXIED + LIVE) == 503
+    working[0].write(b"{}")
+    assert (await working[0].response()).status == 200
+    third = await connect_raw(server)
+    third.write(PROXIED + upgrade_request())
+    assert (await third.response()).status == 503  # a socket, of which there are two
+    assert all([await is_open(player) for player in players])
+
+
+async def test_socket_that_is_closing_counts_no_more(serve: Serve, connect_raw: ConnectRaw) -> None:
+    """Its client may be gone without a word. Those that come back must not wait for it."""
+    server = await serve("limits.connections_per_address=1")
+    for _ in range(3):
+        client = await connect_raw(server)
+        client.write(PROXIED)
+        await client.upgrade()
+        client.write(frame(TEXT, b"not msgpack"))
+        while (await client.frame()).opcode != CLOSE:
+            pass
 
 
 async def test_requests_of_one_client_behind_a_proxy_do_not_take_all_places(

@@ -1,15 +1,19 @@
 """Small messages that would cost much: lists that claim to be longer than they are, and very many values."""
 
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import msgpack
 import pytest
+from msgspec import inspect
 
 from rhythm_protocol import control
 from rhythm_protocol.errors import ErrorCode, InvalidMessage, MalformedMessage
+from rhythm_protocol.messages import CLIENT_MESSAGES
 
 NESTED = b"\xdc\xff\x00" * 300 + b"\x01" * 5_000
+COUNTED_ELSEWHERE = {"midi-event.events"}  # by its own bound, for both encodings at once
 CLAIMS = {
     "content": b"\x82\xa4type\xacchat-message\xa4data\x81\xa7content" + NESTED,
     "unknown field": b"\x82\xa4type\xacchat-message\xa4data\x82\xa7content\x01\xa1x" + NESTED,
@@ -64,3 +68,34 @@ def test_long_notes_are_read_in_one_pass_and_nothing_else_is() -> None:
         with pytest.raises(MalformedMessage) as caught:
             control.decode_long_text(other)
         assert caught.value.code is ErrorCode.TOO_LARGE
+
+
+def unbounded(kind: inspect.Type, path: str) -> Iterator[str]:
+    """Where in a type there is a text or a list without a longest length."""
+    if isinstance(kind, inspect.Metadata):
+        yield from unbounded(kind.type, path)
+    elif isinstance(kind, inspect.StructType):
+        for field in kind.fields:
+            yield from unbounded(field.type, f"{path}.{field.encode_name}")
+    elif isinstance(kind, inspect.UnionType):
+        for one in kind.types:
+            yield from unbounded(one, path)
+    elif isinstance(kind, inspect.StrType | inspect.BytesType | inspect.CollectionType | inspect.DictType):
+        if kind.max_length is None:
+            yield path
+    else:
+        assert isinstance(
+            kind,
+            inspect.BoolType
+            | inspect.IntType
+            | inspect.FloatType
+            | inspect.NoneType
+            | inspect.EnumType
+            | inspect.LiteralType,
+        ), path
+
+
+@pytest.mark.parametrize("type_", CLIENT_MESSAGES)
+def test_texts_and_lists_of_clients_have_a_longest_length(type_: str) -> None:
+    found = set(unbounded(inspect.type_info(CLIENT_MESSAGES[type_].data), type_))
+    assert found <= COUNTED_ELSEWHERE

@@ -8,9 +8,12 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Right, SheetInRoom, SheetPlay, SheetSeek, SheetStop
 from rhythmd.clock import server_ms
 from rhythmd.errors import Refused
+from rhythmd.fairness.account import Account
+from rhythmd.fairness.shares import Shares
 from rhythmd.fairness.slots import Crowded, FairSlots
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.ports import Performance, SheetSource
-from rhythmd.hub.rooms.performance import Conductor
+from rhythmd.hub.rooms.performance import Conductor, Starter
 from rhythmd.hub.sessions.session import Session, require_right
 from rhythmd.hub.sessions.sessions import Sessions
 
@@ -27,12 +30,18 @@ class Sheets:
         source: of the sheets.
         conductor: of all performances.
         sessions: of all clients.
+        shares: say what a player's performances count under.
+        turns: keep the accounts that pay for them.
     """
 
-    def __init__(self, source: SheetSource, conductor: Conductor, sessions: Sessions) -> None:
+    def __init__(
+        self, source: SheetSource, conductor: Conductor, sessions: Sessions, shares: Shares, turns: Turns
+    ) -> None:
         self._source = source
         self._conductor = conductor
         self._sessions = sessions
+        self._shares = shares
+        self._turns = turns
         self._reading = FairSlots(READ_AT_ONCE, MOST_WAITING)
 
     async def play(self, session: Session, message: SheetPlay) -> None:
@@ -43,12 +52,18 @@ class Sheets:
         """
         room, _ = session.require_place()
         self._sessions.require_running()
-        self._conductor.check_limit(room.performance)
+        player = session.player
+        starter = Starter(player.id, self._shares.holder(player), self._payer(session))
+        self._conductor.check_limit(room.performance, starter.holder)
         sheet = await self._read(session, message.sheet)
         self._sessions.require_running()
         self._sessions.require_still_in(session, room)
         require_right(session, Right.MODERATOR)
-        self._conductor.start(room.performance, sheet, session.player.id, message.position_ms, message.speed)
+        self._conductor.start(room.performance, sheet, starter, message.position_ms, message.speed)
+
+    def _payer(self, session: Session) -> Account:
+        """The account of a client, who may be away by now."""
+        return self._turns.account(session.player.address) if session.peer is None else session.peer.account
 
     async def _read(self, session: Session, sheet_id: str) -> Performance:
         """The sheet, when it is its turn. Raises Refused (`unavailable`) when too many wait already."""
@@ -72,6 +87,7 @@ class Sheets:
         if performance.state is None:
             raise Refused(ErrorCode.NOT_FOUND, "no sheet is played in this room")
         _require_hand_in(session, performance.state)
+        self._conductor.pays(performance, self._payer(session))
         performance.seek(message.position_ms, None if message.speed is UNSET else message.speed, server_ms())
 
 

@@ -8,10 +8,12 @@ protocol's bound for a time ahead, 2 s, is far away.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from math import ceil
 from struct import Struct
-from typing import Final
+from time import monotonic
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
@@ -19,7 +21,9 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import SheetInRoom, SlotState
 from rhythm_protocol.midi import MAX_BLOCK_EVENTS
 from rhythmd.clock import server_ms
-from rhythmd.errors import Refused
+from rhythmd.fairness.account import Account
+from rhythmd.fairness.shares import Claim, CommonGood, Holder
+from rhythmd.fairness.turns import Turns
 from rhythmd.hub.ports import Performance
 from rhythmd.hub.rooms.members import Roster
 from rhythmd.hub.rooms.tape import Deck
@@ -29,10 +33,11 @@ from rhythmd.midi.score import MESSAGE_SIZE, Score, way_to
 from rhythmd.midi.state import ChannelMessage, NoteState, as_blocks
 from rhythmd.telemetry import hub_log
 
-__all__ = ["AHEAD_MS", "Conductor", "RoomPerformance"]
+__all__ = ["AHEAD_MS", "Conductor", "RoomPerformance", "Starter"]
 
 TICK_S: Final = 0.05
 AHEAD_MS: Final = 100
+ROUND_S: Final = 0.002  # of the loop's time in a row, and what one performance takes beyond it
 STOOD_STILL_MS: Final = 2_000  # after so long without a tick what was missed is left out: it would be one burst
 SECOND_MS: Final = 1_000
 WRAP: Final = 0xFFFFFFFF
@@ -157,9 +162,10 @@ class RoomPerformance:
 
     Attributes:
         state: what is played, and how; None while nothing is.
+        sent: messages to one listener each.
     """
 
-    __slots__ = ("_deck", "_fanout", "_hands", "_members", "_most_per_s", "_on_change", "_pacer", "state")
+    __slots__ = ("_deck", "_fanout", "_hands", "_members", "_most_per_s", "_on_change", "_pacer", "sent", "state")
 
     def __init__(
         self,
@@ -178,6 +184,7 @@ class RoomPerformance:
         self._most_per_s = most_per_s
         self._hands: _Hands | None = None
         self.state: SheetInRoom | None = None
+        self.sent = 0
 
     def start(self, sheet: Performance, by: str, position_ms: int, speed: float, now_ms: int) -> None:
         """Play `sheet`, in the place of what is played. A place behind the end is the end."""
@@ -258,6 +265,54 @@ class RoomPerformance:
                 tape.blocks += block
             self._fanout.play(None, block)
             self._pacer.count_played(block[2] * len(self._fanout))
+            self.sent += len(self._fanout)
+
+
+class Starter(NamedTuple):
+    """A user who starts a performance, with what it counts under, and the account that pays for it."""
+
+    user_id: str
+    holder: Holder
+    account: Account
+
+
+class _Running:
+    """A performance that goes on, and takes turns while its payer is over their share.
+
+    Args:
+        performance: what goes on.
+        claim: to one of the performances that there may be.
+        account: of whoever started it or moved it last.
+
+    Attributes:
+        performance, claim, account: the same.
+        waits: whether it waits for its turn.
+    """
+
+    __slots__ = ("account", "claim", "performance", "waits")
+
+    def __init__(self, performance: RoomPerformance, claim: Claim, account: Account) -> None:
+        self.performance = performance
+        self.claim = claim
+        self.account = account
+        self.waits = False
+
+    def go_on(self) -> None:
+        """Play what is due, at the cost of the account."""
+        performance, began = self.performance, monotonic()
+        sent, now_ms = performance.sent, server_ms()
+        if not _succeeds(performance.advance, now_ms):
+            _succeeds(performance.stop, now_ms)
+        self.account.charge_work(began, monotonic())
+        self.account.charge_sends(began, performance.sent - sent)
+
+    def take_turn(self) -> bool:
+        self.waits = False
+        self.go_on()
+        return False
+
+    def abort(self) -> None:
+        """To go on does not fail."""
 
 
 class Conductor:
@@ -265,52 +320,85 @@ class Conductor:
 
     Args:
         pacer: of the loop.
-        limit: how many there may be at once.
+        good: how many there may be at once, and whose.
+        turns: that those take whose payer is over their share.
     """
 
-    def __init__(self, pacer: Pacer, limit: int) -> None:
+    def __init__(self, pacer: Pacer, good: CommonGood, turns: Turns) -> None:
         self._pacer = pacer
-        self._limit = limit
-        self._running: dict[RoomPerformance, None] = {}
+        self._good = good
+        self._turns = turns
+        self._running: dict[RoomPerformance, _Running] = {}
+        self._due: deque[_Running] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         """In how many rooms a sheet is played."""
         return sum(performance.state is not None for performance in self._running)
 
-    def check_limit(self, performance: RoomPerformance) -> None:
+    def check_limit(self, performance: RoomPerformance, holder: Holder) -> None:
         """Raise Refused (`performance-limit`) when there are too many for `performance` to begin."""
-        if performance.state is None and len(self) >= self._limit:
-            raise Refused(ErrorCode.PERFORMANCE_LIMIT, "as many rooms play a sheet as may at once, try again later")
+        self._forget_ended()
+        if performance not in self._running:
+            self._good.require(holder, ErrorCode.PERFORMANCE_LIMIT, "rooms that play a sheet")
 
-    def start(self, performance: RoomPerformance, sheet: Performance, by: str, position_ms: int, speed: float) -> None:
+    def start(
+        self, performance: RoomPerformance, sheet: Performance, by: Starter, position_ms: int, speed: float
+    ) -> None:
         """Play `sheet` there. Raises Refused when there are too many."""
-        self.check_limit(performance)
+        self.check_limit(performance, by.holder)
         try:
-            performance.start(sheet, by, position_ms, speed, server_ms())
+            performance.start(sheet, by.user_id, position_ms, speed, server_ms())
         except Exception:
             _succeeds(performance.stop, server_ms())
             raise
-        self._running[performance] = None
+        running = self._running.get(performance)
+        if running is None:
+            self._running[performance] = _Running(performance, self._good.take(by.holder), by.account)
+        else:
+            running.account = by.account
         if self._timer is None:
             self._timer = self._pacer.later(TICK_S, self._tick)
 
+    def pays(self, performance: RoomPerformance, account: Account) -> None:
+        """This account pays from here on: its client has moved the performance to another place."""
+        running = self._running.get(performance)
+        if running is not None:
+            running.account = account
+
     def _tick(self) -> None:
-        now_ms = server_ms()
         self._timer = None
-        for performance in list(self._running):
-            if not _succeeds(performance.advance, now_ms):
-                _succeeds(performance.stop, now_ms)
-            if performance.state is None:
-                del self._running[performance]
+        self._forget_ended()
+        if not self._due:
+            self._due.extend(running for running in self._running.values() if not running.waits)
+            self._go_on()
         if self._running:
             self._timer = self._pacer.later(TICK_S, self._tick)
+
+    def _go_on(self) -> None:
+        """Let those that are due go on, for a moment: then others have their turn before the rest."""
+        until = monotonic() + ROUND_S
+        while self._due:
+            running = self._due.popleft()
+            if running.account.may_go_on(monotonic()):
+                running.go_on()
+            else:
+                running.waits = True
+                self._turns.wait(running)
+            if self._due and monotonic() >= until:
+                self._pacer.soon(self._go_on)
+                return
+
+    def _forget_ended(self) -> None:
+        for performance in [performance for performance in self._running if performance.state is None]:
+            self._running.pop(performance).claim.release()
 
     def stop(self) -> None:
         """End all performances: the server goes down."""
         for performance in self._running:
             _succeeds(performance.stop, server_ms())
-        self._running.clear()
+        self._forget_ended()
+        self._due.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

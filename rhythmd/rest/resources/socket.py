@@ -1,7 +1,7 @@
 """`/ws`: where an upgrade request stops being HTTP's business."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -16,7 +16,7 @@ from rhythmd.errors import Refused
 from rhythmd.fairness.account import Account
 from rhythmd.fairness.turns import Turns
 from rhythmd.hub.ports import Arrival, Credentials, Identity, LapsedLogin, LoginVerifier, Stranger
-from rhythmd.rest.serving.connection import HttpConnection
+from rhythmd.rest.serving.connection import Accepted, HttpConnection
 from rhythmd.rest.serving.cookies import bearer_token, remember_browser
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.origins import Origins
@@ -39,7 +39,7 @@ class Opening(Protocol):
         address: str,
         identity: Arrival,
         early: bytes,
-        on_gone: Callable[[], None],
+        accepted: Accepted,
     ) -> None:
         """Answer the request, and take the connection over."""
 
@@ -157,15 +157,15 @@ class SocketResource:
         if not isinstance(connection, HttpConnection) or connection.is_over:
             return _NoAnswer()
         accepted = connection.accepted
-        if not accepted.claim(address):
-            headers = {"Retry-After": RETRY_S}
-            raise ApiError(ErrorCode.BUSY, "too many connections from this address", headers=headers)
-        wait_s = self._turns.kept_out_s(accepted.account.network)
+        wait_s = self._turns.kept_out_s(self._turns.network(address))
         if wait_s:
             headers = {"Retry-After": str(wait_s)}
             raise ApiError(ErrorCode.RATE_LIMITED, "too many of this network were closed for flooding", headers=headers)
+        if not accepted.claim_socket(address):
+            headers = {"Retry-After": RETRY_S}
+            raise ApiError(ErrorCode.BUSY, "too many connections from this address", headers=headers)
         transport, early = connection.release()
-        opening.begin(transport, accepted.account, address, identity, early, accepted.gone)
+        opening.begin(transport, accepted.account, address, identity, early, accepted)
         return _NoAnswer()
 
 

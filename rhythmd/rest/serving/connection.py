@@ -48,11 +48,11 @@ class Accepted(Protocol):
     def account(self) -> Account:
         """Of what it costs."""
 
-    def claim(self, address: str) -> bool:
-        """Count it with those of an address's network, if it is not yet; False if these are too many."""
+    def claim_socket(self, address: str) -> bool:
+        """Count it with the sockets of an address's network; False if these are too many."""
 
     def serve(self, address: str) -> bool:
-        """Count it with those of proxies that work for an address's network; False if these are too many."""
+        """Count it with those that work for an address's network; False if these are too many."""
 
     def rest(self) -> None:
         """All is answered: it may make room for others."""
@@ -65,6 +65,9 @@ class Accepted(Protocol):
 
     def keep(self) -> None:
         """It is no connection for HTTP any more."""
+
+    def end(self) -> None:
+        """It is about to end."""
 
     def gone(self) -> None:
         """It is lost."""

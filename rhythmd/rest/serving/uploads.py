@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from sys import maxsize
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.config import LimitsConfig
+from rhythmd.fairness.slots import FairSlots
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.invitation import invite_body
 from rhythmd.rest.serving.multipart import FormError, FormParser, Part, boundary_of
@@ -24,7 +26,7 @@ FORM: Final = "multipart/form-data"
 FILE_FIELD: Final = "file"
 JSON: Final = "application/json"
 PIECE_BYTES: Final = 65_536
-TURNS: Final = 2
+AT_ONCE: Final = 2
 """Uploads of which a piece is worked on at the same time. Hundreds that come in at once would take the loop from the
 notes: each round of it would read and take apart a quarter of a megabyte of every one.
 """
@@ -187,7 +189,7 @@ class UploadReader:
     def __init__(self, scratch: ScratchFolder, limits: LimitsConfig) -> None:
         self._scratch = scratch
         self._limits = limits
-        self._turns = asyncio.Semaphore(TURNS)
+        self._pieces = FairSlots(AT_ONCE, maxsize)  # the number of connections bounds how many wait
 
     def is_for(self, upload: Upload, request: web.BaseRequest) -> bool:
         """Whether the body is what this reads, and not the JSON that a route may take as well.
@@ -236,7 +238,7 @@ class UploadReader:
     async def _read_alone(self, request: web.BaseRequest, form: _Form) -> Received:
         await form.begin_file(self._scratch, "")
         async for piece in _body(request):
-            async with self._turns:
+            async with self._pieces.slot():
                 await form.take(piece)
         return await form.finish()
 
@@ -247,7 +249,7 @@ class UploadReader:
             size += len(piece)
             if size > most:
                 raise _too_large(most)
-            async with self._turns:
+            async with self._pieces.slot():
                 for event in parser.feed(piece):
                     if isinstance(event, Part):
                         await form.begin(self._scratch, event)
