@@ -50,7 +50,7 @@ def test_neighbours_share_their_connections() -> None:
         place = places.enter(holder)
         assert place is not None
         place.wait(None)
-        claims.append(place.claim(customer_network(address)))
+        claims.append(place.claim_socket(customer_network(address)))
     assert claims == [True, False, True]
 
 
