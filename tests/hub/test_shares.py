@@ -101,6 +101,36 @@ async def test_inbox_takes_so_many_whispers_from_all_together(serve: Serve, conn
     assert (await reader.answer("chat-message", {"content": "yes?", "to": first.welcome.user.id})).error is None
 
 
+async def test_inbox_has_room_for_another_network_when_one_has_filled_it(serve: Serve, connect: Connect) -> None:
+    server = await serve("limits.whispers_per_minute=4")
+    reader = await connect(server)
+    room = (await reader.join("Salon")).room.id
+    nuisance, accomplice, friend = [
+        await connect(server, headers={"X-Forwarded-For": address})
+        for address in ("203.0.113.7", "203.0.113.7", "198.51.100.1")
+    ]
+    for client in (nuisance, accomplice, friend):
+        await client.join(room)
+    whisper = {"content": "psst", "to": reader.welcome.user.id}
+    for _ in range(4):
+        await nuisance.ask("chat-message", whisper)
+    for client in (nuisance, accomplice):
+        assert (await client.refused("chat-message", whisper)).code == "rate-limited"
+    for _ in range(2):  # of two that whisper
+        await friend.ask("chat-message", whisper)
+    for client in (friend, nuisance, accomplice):
+        assert (await client.refused("chat-message", whisper)).code == "rate-limited"
+
+
+async def test_whispers_of_one_who_is_ignored_take_no_room_in_the_inbox(serve: Serve, connect: Connect) -> None:
+    reader, nuisance, friend = await members(serve, connect, 3, "limits.whispers_per_minute=1")
+    await reader.ask("chat-message", {"content": f"/ignore {nuisance.welcome.user.id}"})
+    whisper = {"content": "psst", "to": reader.welcome.user.id}
+    for _ in range(5):
+        await nuisance.ask("chat-message", whisper)
+    await friend.ask("chat-message", whisper)
+
+
 async def test_lines_and_whispers_of_one_who_is_ignored_are_hidden_from_that_member_alone(
     serve: Serve, connect: Connect
 ) -> None:

@@ -33,12 +33,13 @@ def whisper(session: Session, to: str, content: str) -> None:
     room, member = session.require_place()
     room.sanctions.require_voice(member)
     reader = room.members.find(to)
-    if not room.budget.takes_whisper(reader.player, monotonic()):
+    said, player = _said(content), member.player
+    is_read = not reader.player.ignores(player.id)
+    if is_read and not room.budget.takes_whisper(reader.player, player.network or player.id, monotonic()):
         raise Refused(ErrorCode.RATE_LIMITED, "this member gets too many whispers now, try again later")
-    line = room.chat.line(ChatKind.WHISPER, _said(content), member.player, reader.player.id)
-    for recipient in {reader, member}:
-        if not recipient.player.ignores(member.player.id):
-            recipient.send("chat-message", line)
+    line = room.chat.line(ChatKind.WHISPER, said, player, reader.player.id)
+    for recipient in {reader, member} if is_read else {member}:
+        recipient.send("chat-message", line)
 
 
 def ignore(session: Session, who: str) -> None:

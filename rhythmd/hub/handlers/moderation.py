@@ -195,7 +195,7 @@ def _pardoned(room: Room, kind: SanctionKind, target: Member | str) -> list[str]
     """The users whose mutes keep the target from being heard: a guest may be muted by the network of another one."""
     if isinstance(target, str):
         return [target]
-    return [one.keys[0] for one in room.sanctions[kind].over(target.player)]
+    return [one.keys[0] for one in room.sanctions[kind].over(target.player, target.came)]
 
 
 def _impose(room: Room, kind: SanctionKind, target: Member | str, seconds: int | None, rank: Rank) -> None:

@@ -21,7 +21,7 @@ from rhythm_protocol.messages import (
     TransferOwner,
 )
 from rhythmd.auth.auditor import AuditTrail
-from rhythmd.auth.lockout import Attempt
+from rhythmd.auth.guesses import Guess
 from rhythmd.auth.ranks import Act, may, rank_of
 from rhythmd.errors import Refused
 from rhythmd.fairness.shares import Shares
@@ -42,6 +42,7 @@ __all__ = [
     "check_settings",
     "full_state",
     "merge_settings",
+    "owns_room",
     "settled",
     "transfer_owner",
 ]
@@ -96,11 +97,12 @@ class RoomMessages:
             guess.succeed()
         return self._enter(session, room, knows_password=knows_password)
 
-    def _guess(self, session: Session, room: Room, password: str | None) -> Attempt | None:
+    def _guess(self, session: Session, room: Room, password: str | None) -> Guess | None:
         """Count a guess at the room's password. Raises Refused when there were too many."""
+        player = session.player
         if not room.keeper.has_password:
             return None
-        return self._sessions.guesses.begin(room.id, session.player.address, password)
+        return self._sessions.guesses.begin(room.id, player, password, owns=owns_room(room, player.id))
 
     async def _join_later(self, session: Session, message: JoinRoom) -> JoinAck:
         """Join a room that has to be looked for, or made."""
@@ -117,7 +119,7 @@ class RoomMessages:
         message: JoinRoom,
         room: Room,
         check: Coroutine[Any, Any, bool],
-        guess: Attempt | None,
+        guess: Guess | None,
     ) -> JoinAck:
         """Join a room whose password is checked with a slow hash."""
         keeper = room.keeper
@@ -139,6 +141,7 @@ class RoomMessages:
         if room is None:
             return await self._join_later(session, message)  # somebody was quicker
         self._sessions.require_connected(session)
+        self._sessions.guesses.learn(room.id, session.player.id, message.password)
         return self._enter(session, room, knows_password=True, as_owner=True)
 
     def _live(self, session: Session, message: JoinRoom) -> Room | None:
@@ -159,7 +162,7 @@ class RoomMessages:
             self._sessions.leave(session, "left")
             self._sessions.take_over(session, room, other)
             return full_state(room, other)
-        owns = as_owner or _owns(room, player.id)
+        owns = as_owner or owns_room(room, player.id)
         entry = None if as_owner else check_admission(room, player, knows_password=knows_password, is_here=True)
         if entry is Entry.BY_RANK:
             self._audit.record(ENTERED_BY_RANK, actor=player.id, target=room.id, address=player.address, name=room.name)
@@ -199,7 +202,7 @@ class RoomMessages:
         return self._registry.fit_name(update.name, "settings.name"), settings
 
 
-async def settled(check: Coroutine[Any, Any, bool], guess: Attempt | None) -> bool:
+async def settled(check: Coroutine[Any, Any, bool], guess: Guess | None) -> bool:
     """What a slow check says. The guess is forgiven if it is right, or was not looked at."""
     try:
         knows_password = await check
@@ -289,7 +292,7 @@ def transfer_owner(session: Session, message: TransferOwner) -> None:
     room.set_owner(heir)
 
 
-def _owns(room: Room, user_id: str) -> bool:
+def owns_room(room: Room, user_id: str) -> bool:
     """Whether this user owns `room` once they are in it: their account, or their older socket, or they did before."""
     if room.keeper.passes_ownership:
         return room.vacancy.is_claimed_by(user_id) or (room.owner is not None and room.owner.player.id == user_id)

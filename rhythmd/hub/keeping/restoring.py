@@ -74,6 +74,7 @@ class Restoration:
                 room.sanctions[kind].add(session.player, None)
         member = room.restore(session, seat.slot)
         seat.describe(member)
+        room.sanctions.mark(member)  # who came before a mute is not new to it
         session.sit(room, member)
         self._sessions.wait_for(session)
 

@@ -12,7 +12,7 @@ from rhythmd.auth.ranks import Rank, is_moderator, rank_of
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
-from rhythmd.hub.rooms.quota import NoteQuota, Traffic
+from rhythmd.hub.rooms.quota import Inbox, NoteQuota, Traffic
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.midi.state import NoteState
@@ -33,12 +33,12 @@ class Player:
     """A connected user: what they are called and look like, and what they may do. Outlives the rooms that it is in.
 
     Attributes:
-        deliveries_paid_at, inbox_paid_at: what the budgets of rooms have of them, whoever comes and goes.
+        deliveries_paid_at, inbox: what the budgets of rooms have of them, whoever comes and goes.
     """
 
     __slots__ = (
         "_name", "address", "bot", "browser", "colour", "deliveries_paid_at", "gist", "guest", "id", "ignored",
-        "inbox_paid_at", "look", "muted_until", "roles", "since", "status", "status_text",
+        "inbox", "look", "muted_until", "roles", "since", "status", "status_text",
     )  # fmt: skip
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
@@ -56,7 +56,7 @@ class Player:
         self.status = Status.ONLINE
         self.status_text = ""
         self.deliveries_paid_at = 0.0
-        self.inbox_paid_at = 0.0
+        self.inbox: Inbox | None = None
 
     def as_user(self) -> User:
         return User(
@@ -174,6 +174,11 @@ class Member:
         self.occupant = occupant
         self.player = occupant.player
         self.delivery = occupant.delivery
+
+    @property
+    def came(self) -> float:
+        """When they took the place (Unix seconds); who gives it back and takes another one came then."""
+        return time.time() - (server_us() - self.joined_us) / 1_000_000
 
     def rank(self, *, owns: bool) -> Rank:
         """How much this member may decide in the room, which they own or not."""

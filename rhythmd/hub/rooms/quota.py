@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from rhythm_protocol.messages import QuotaState, RoomSettings, RoomType
 from rhythmd.config import QuotaConfig
 
-__all__ = ["NoteQuota", "Rates", "RoomBudget", "TokenBucket", "Traffic", "note_rates"]
+__all__ = ["Inbox", "NoteQuota", "Rates", "RoomBudget", "TokenBucket", "Traffic", "note_rates"]
 
 HISTORY: Final = 3
 DELIVERY_CREDIT_S: Final = 2.0
@@ -139,11 +139,41 @@ class TokenBucket:
         return self.balance <= -self._burst
 
 
+class Inbox:
+    """The whispers that one reader gets, with times of the monotonic clock: when all is paid for, and of whom.
+
+    While there are too many, each network that whispers to the reader has an equal share.
+    """
+
+    __slots__ = ("_paid_at", "_senders")
+
+    def __init__(self) -> None:
+        self._paid_at = 0.0
+        self._senders: dict[str, float] = {}  # by network; those who have paid are forgotten
+
+    def takes(self, sender: str, whisper_s: float, now: float) -> bool:
+        """Count one more whisper, of which one in `whisper_s` seconds is allowed; False when it is one too many."""
+        self._senders = {other: paid_at for other, paid_at in self._senders.items() if paid_at > now}
+        share_paid_at = max(self._senders.get(sender, now), now)
+        share_s = whisper_s * len(self._senders.keys() | {sender})
+        paid_at = max(self._paid_at, now)
+        if paid_at - now > MINUTE_S - whisper_s and share_paid_at - now > MINUTE_S - share_s:
+            return False
+        self._paid_at = paid_at + whisper_s
+        self._senders[sender] = share_paid_at + share_s
+        return True
+
+
 class Payer(Protocol):
-    """Somebody in a room, with two times of the monotonic clock: when all is paid for that they said or were told."""
+    """Somebody in a room, with a time of the monotonic clock: when all is paid for that they said."""
 
     deliveries_paid_at: float
-    inbox_paid_at: float
+
+
+class Reader(Protocol):
+    """Somebody in a room who may be whispered to."""
+
+    inbox: Inbox | None
 
 
 class RoomBudget:
@@ -151,7 +181,8 @@ class RoomBudget:
 
     Args:
         deliveries_per_s: of control messages, once a listener.
-        whispers_per_minute: that one member may get from all others, and as many at once.
+        whispers_per_minute: that one member may get, and as many at once; while others use up
+            more than their share, a network that has not still has its own.
     """
 
     __slots__ = ("_delivery_s", "_paid_at", "_whisper_s")
@@ -170,10 +201,8 @@ class RoomBudget:
         """Whether the room is over its budget, and this member over their share of it."""
         return self._paid_at - now > DELIVERY_CREDIT_S and payer.deliveries_paid_at - now > DELIVERY_CREDIT_S
 
-    def takes_whisper(self, reader: Payer, now: float) -> bool:
-        """Count one more whisper to `reader`; False when it is one too many."""
-        paid_at = max(reader.inbox_paid_at, now)
-        if paid_at - now > MINUTE_S - self._whisper_s:
-            return False
-        reader.inbox_paid_at = paid_at + self._whisper_s
-        return True
+    def takes_whisper(self, reader: Reader, sender: str, now: float) -> bool:
+        """Count one more whisper to `reader` from a network; False when it is one too many."""
+        if reader.inbox is None:  # most are never whispered to
+            reader.inbox = Inbox()
+        return reader.inbox.takes(sender, self._whisper_s, now)

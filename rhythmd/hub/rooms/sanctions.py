@@ -10,7 +10,8 @@ nothing else, stands for all who log in with it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import groupby
 from math import inf
 from time import monotonic, time
@@ -28,6 +29,8 @@ from rhythmd.rows import FOREVER, Sanction, SanctionKind
 __all__ = ["SANCTIONS_LIMIT", "Imposed", "SanctionList", "Sanctions"]
 
 SANCTIONS_LIMIT: Final = 1_000  # of each kind
+PER_NETWORK: Final = 100  # of each kind, on guests of one network
+PER_TRACE: Final = 8  # that a network, or a browser, stands for
 MOST_KEYS: Final = 32  # of one sanction, with what somebody had who got it again and again
 SHARED: Final = "|"
 """Between a trace and a user, where both are stored as one."""
@@ -60,7 +63,11 @@ class Imposed(NamedTuple):
 
 
 class SanctionList:
-    """Sanctions of one kind, by what they apply to.
+    """Sanctions of one kind, by what they apply to. What a look for one costs does not grow with how many there are.
+
+    A network or browser stands for `PER_TRACE` of them at most, which those of the highest rank that last longest are;
+    the first one of that rank stays, since it applies to all who came after it. Of guests of one network there are
+    `PER_NETWORK` at most: the one that ends first, or the oldest, whose guest is most likely gone, makes room.
 
     Args:
         full: the code of a refusal when there are as many as may be.
@@ -68,7 +75,9 @@ class SanctionList:
         spares_present: whether guests who came before somebody of their network got it are left alone.
     """
 
-    __slots__ = ("_browser_s", "_full", "_imposed", "_network_s", "_spares_present", "_users", "next_end")
+    __slots__ = (
+        "_browser_s", "_ends", "_full", "_guests", "_imposed", "_network_s", "_spares_present", "_touched", "_users",
+    )  # fmt: skip
 
     def __init__(self, full: ErrorCode, rooms: RoomsConfig = DEFAULTS, *, spares_present: bool = False) -> None:
         self._full = full
@@ -76,8 +85,10 @@ class SanctionList:
         self._network_s = rooms.ban_network_minutes * 60
         self._browser_s = rooms.ban_browser_days * 86_400
         self._imposed: dict[str, Imposed] = {}  # by user
-        self._users: dict[str, set[str]] = {}  # what they stand under, and whose: several may share a network
-        self.next_end = inf
+        self._users: dict[str, dict[str, None]] = {}  # by trace, the user whose it was first in front
+        self._guests: dict[str, dict[str, None]] = {}  # by network, the one imposed first in front
+        self._ends: list[tuple[float, str]] = []  # a heap; some of it may be out of date
+        self._touched: set[str] = set()
 
     def add(self, player: Player, seconds: int | None, rank: Rank = Rank.OWNER) -> None:
         """Impose it for `seconds`, or for good, with the power of `rank`. Raises Refused when the list is full."""
@@ -91,12 +102,53 @@ class SanctionList:
 
     def restore(self, one: Imposed) -> None:
         """Put one in force that `all` gave before; an older server's may have an address, or not say since when."""
-        keys = tuple(customer_network(key) for key in one.keys)
-        self._forget(keys[0])
-        self._imposed[keys[0]] = one._replace(keys=keys, since=one.since or time())
-        for key in keys:
-            self._users.setdefault(key, set()).add(keys[0])
-        self.next_end = min(self.next_end, one.until)
+        keys = tuple(dict.fromkeys(map(customer_network, one.keys)))
+        user = keys[0]
+        self._forget(user)
+        one = self._imposed[user] = one._replace(keys=keys, since=one.since or time())
+        for key in keys[1:]:
+            self._file_under(key, user)
+        self._touch(keys)
+        if one.guest and len(keys) > 1 and not keys[1].startswith(BROWSER):
+            self._make_room(keys[1], one)
+        if one.until != inf:
+            self._ends_at(one.until, user)
+
+    def _file_under(self, key: str, user: str) -> None:
+        """Let a trace stand for that of a user, too; of too many the one that matters least goes."""
+        users = self._users.setdefault(key, {})
+        users[user] = None
+        if len(users) <= PER_TRACE:
+            return
+        some = [self._imposed[other] for other in users]
+        first = min(some, key=lambda one: (-one.rank, one.since))
+        least = min((one for one in some if one is not first), key=lambda one: (one.rank, self._counts_until(key, one)))
+        del users[least.keys[0]]
+
+    def _counts_until(self, key: str, one: Imposed) -> float:
+        """Until when a trace of it counts (`monotonic` seconds)."""
+        lasts_s = self._browser_s if key.startswith(BROWSER) else self._network_s
+        return min(one.until, monotonic() + one.since + lasts_s - time())
+
+    def _make_room(self, network: str, newest: Imposed) -> None:
+        """Forget the one on a guest of this network that ends first, the oldest of such, if there are too many."""
+        guests = self._guests.setdefault(network, {})
+        guests[newest.keys[0]] = None
+        if len(guests) > PER_NETWORK:
+            some = [one for user in guests if (one := self._imposed[user]) is not newest and one.rank <= newest.rank]
+            if some:
+                self._forget(min(some, key=lambda one: (one.rank, one.until)).keys[0])
+
+    def _ends_at(self, until: float, user: str) -> None:
+        heappush(self._ends, (until, user))
+        if len(self._ends) > 2 * len(self._imposed) + PER_NETWORK:
+            self._ends = [(one.until, one.keys[0]) for one in self._imposed.values() if one.until != inf]
+            heapify(self._ends)
+
+    @property
+    def next_end(self) -> float:
+        """When the next of them may be over (`monotonic` seconds)."""
+        return self._ends[0][0] if self._ends else inf
 
     def change(self, user_id: str, seconds: int | None, rank: Rank = Rank.OWNER) -> bool:
         """Give that of a user another end, with the power of `rank`; whether there was one."""
@@ -122,46 +174,75 @@ class SanctionList:
         self._forget(user_id)
         return one is not None
 
-    def over(self, player: Player) -> list[Imposed]:
-        """Those in force that apply to `player`: their own, and those of others whose traces they have."""
-        if not self._imposed:
-            return []
-        users = dict.fromkeys(user for key in player.traces() for user in self._users.get(key, ()))
-        found = [one for user in users if (one := self.of(user)) is not None]
-        return [one for one in found if self._covers(one, player)]
+    def over(self, player: Player, came: float | None = None) -> list[Imposed]:
+        """Those in force that apply to `player`: their own, and those of others whose traces they have.
 
-    def _covers(self, one: Imposed, player: Player) -> bool:
+        `came`: when a guest took their seat (Unix seconds), which counts more than when they connected.
+        """
+        return list(dict.fromkeys(self._over(player, came)))
+
+    def _over(self, player: Player, came: float | None) -> Iterator[Imposed]:
+        """The same one by one; one that two traces lead to comes twice."""
+        if not self._imposed:
+            return
+        own = self.of(player.id)
+        if own is not None and self._covers(own, player, came):
+            yield own
+        for key in player.traces()[1:]:
+            for user in self._users.get(key, ()):
+                one = self.of(user)
+                if one is not None and one is not own and self._covers(one, player, came):
+                    yield one
+
+    def _covers(self, one: Imposed, player: Player, came: float | None) -> bool:
         """Whether it applies to `player`, who has a key of it. What a lower rank imposed never keeps one from work."""
         if rank_of(player.roles) >= max(one.rank, Rank.MODERATOR):
             return False
         if player.id == one.keys[0]:
             return True
         age_s = time() - one.since
-        is_new = int(player.since * 1_000) >= int(one.since * 1_000)  # accounts have milliseconds
+        if came is not None and player.guest:
+            is_new = came >= one.since
+        else:
+            is_new = int(player.since * 1_000) >= int(one.since * 1_000)  # accounts have milliseconds
         if player.browser and f"{BROWSER}{player.browser}" in one.keys and age_s < self._browser_s:
             return player.guest or is_new or one.guest
         if player.network not in one.keys or age_s >= self._network_s:
             return False
         return is_new or (player.guest and not self._spares_present)
 
-    def applies_to(self, player: Player) -> bool:
-        """Whether one is in force for `player` now."""
-        return bool(self.over(player))
+    def applies_to(self, player: Player, came: float | None = None) -> bool:
+        """Whether one is in force for `player`, who `came` into the room then, now."""
+        return next(self._over(player, came), None) is not None
 
     def forget_ended(self) -> None:
         """Forget what is over."""
         now = monotonic()
-        for user in [user for user, one in self._imposed.items() if one.until <= now]:
-            self._forget(user)
-        self.next_end = min((one.until for one in self._imposed.values()), default=inf)
+        while self._ends and self._ends[0][0] <= now:
+            _, user = heappop(self._ends)
+            if self.of(user) is None:
+                self._forget(user)
+
+    def take_touched(self) -> set[str]:
+        """What those that are new, another one or over since the last call stand under."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def _touch(self, keys: Iterable[str]) -> None:
+        if self._spares_present:  # a ban is asked at the door
+            self._touched.update(keys)
 
     def _forget(self, user_id: str) -> None:
         one = self._imposed.pop(user_id, None)
-        for key in () if one is None else one.keys:
-            users = self._users[key]
-            users.discard(user_id)
-            if not users:
-                del self._users[key]
+        if one is None:
+            return
+        self._touch(one.keys)
+        for key in one.keys[1:]:
+            for index in (self._users, self._guests):
+                users = index.get(key, {})
+                users.pop(user_id, None)
+                if not users:
+                    index.pop(key, None)
 
 
 class Sanctions(dict[SanctionKind, SanctionList]):
@@ -218,13 +299,20 @@ class Sanctions(dict[SanctionKind, SanctionList]):
     def mark(self, member: Member) -> bool:
         """Let `member` be muted as the lists say; whether that is news."""
         before = (member.notes_muted, member.chat_muted)
-        member.notes_muted = self[SanctionKind.NOTES].applies_to(member.player)
-        member.chat_muted = self[SanctionKind.CHAT].applies_to(member.player)
+        member.notes_muted = self[SanctionKind.NOTES].applies_to(member.player, member.came)
+        member.chat_muted = self[SanctionKind.CHAT].applies_to(member.player, member.came)
         return before != (member.notes_muted, member.chat_muted)
 
     def refresh(self) -> list[Member]:
-        """Mute and unmute whom what is imposed now applies to; those for whom that is news, and the room was told."""
-        changed = [member for member in self._members.values() if self.mark(member)]
+        """Mute and unmute whom what is imposed now applies to; those for whom that is news, and the room was told.
+
+        Only those are looked at who have something in common with what has changed.
+        """
+        touched: set[str] = set().union(*(mute.take_touched() for mute in self.mutes))
+        if not touched:
+            return []
+        members = self._members.values()
+        changed = [member for member in members if touched & {*member.player.traces()} and self.mark(member)]
         for member in changed:
             self._tell(member)
         return changed
@@ -244,9 +332,9 @@ class Sanctions(dict[SanctionKind, SanctionList]):
 
     def _lasts(self, kind: SanctionKind, member: Member) -> bool:
         """Whether the mute of a member who is marked is not over. If it is, the room hears of it."""
-        lasts = self[kind].applies_to(member.player)
-        if not lasts:
-            self.refresh()
+        lasts = self[kind].applies_to(member.player, member.came)
+        if not lasts and self.mark(member):
+            self._tell(member)
         return lasts
 
     def end(self) -> None:

@@ -13,7 +13,15 @@ from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
 from rhythmd.fairness.shares import Shares
-from rhythmd.hub.handlers.rooms import ENTERED_BY_RANK, Entry, check_admission, check_settings, merge_settings, settled
+from rhythmd.hub.handlers.rooms import (
+    ENTERED_BY_RANK,
+    Entry,
+    check_admission,
+    check_settings,
+    merge_settings,
+    owns_room,
+    settled,
+)
 from rhythmd.hub.keeping.catalogue import Catalogue
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.registry import LOBBY, Registry
@@ -106,7 +114,8 @@ class RoomChangesResource:
         if room.members.of_user(user_id) is None:
             keeper = room.keeper
             password = call.input.password if keeper.has_password else None
-            guess = self._sessions.guesses.begin(room.id, call.client.address, password)
+            player = _player(call)
+            guess = self._sessions.guesses.begin(room.id, player, password, owns=owns_room(room, user_id))
             knows_password = keeper.check_password(call.input.password)
             if isinstance(knows_password, Coroutine):
                 knows_password = await settled(knows_password, guess)
@@ -115,7 +124,6 @@ class RoomChangesResource:
             elif guess is not None and knows_password:
                 guess.succeed()
             # From here to the seat nothing waits, so that two can never have the last one.
-            player = _player(call)
             entry = check_admission(room, player, knows_password=knows_password, is_here=False)
             is_new = user_id not in room.seats
             seconds = room.seats.reserve(user_id, self._shares.holder(player))
