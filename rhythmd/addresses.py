@@ -26,6 +26,7 @@ __all__ = [
     "parse_address",
     "parse_network",
     "parse_node",
+    "set_customer_prefix",
     "url_origin",
 ]
 
@@ -67,12 +68,28 @@ def is_loopback(text: str) -> bool:
     return address is not None and address.is_loopback
 
 
-@lru_cache(REMEMBERED)
-def customer_network(text: str, prefix_v4: int = ONE_ADDRESS) -> str:
-    """A key for what one customer of a provider has: an IPv6 /64, and of IPv4 one address or a network of this prefix.
+class _Customers:
+    """What counts as one customer's, in the whole process."""
 
-    What is no address is its own key.
+    prefix_v4 = ONE_ADDRESS
+
+
+def set_customer_prefix(prefix_v4: int) -> None:
+    """From now on an IPv4 network of this prefix, in bits, is what one customer has."""
+    _Customers.prefix_v4 = prefix_v4
+
+
+def customer_network(text: str) -> str:
+    """The key of all that is counted, locked and banned by where it comes from: what one customer of a provider has.
+
+    That is a /64 of IPv6, and of IPv4 one address, or a network of the prefix that was set. What is no address is its
+    own key.
     """
+    return _network_of(text, _Customers.prefix_v4)
+
+
+@lru_cache(REMEMBERED)
+def _network_of(text: str, prefix_v4: int) -> str:
     address = parse_address(text)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, CUSTOMER_BITS), strict=False))

@@ -9,6 +9,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from rhythmd.addresses import set_customer_prefix
 from rhythmd.auth.notices import LogMailer
 from rhythmd.auth.service import Auth, load_keys
 from rhythmd.avatars.service import Avatars
@@ -105,6 +106,7 @@ class Server:
     def __init__(self, config: Config, sheets: SheetSource | None = None) -> None:
         self._config = config
         loop = self._loop = asyncio.get_running_loop()
+        set_customer_prefix(config.limits.network_prefix_v4)
         stats = Stats()
         warn_if_open(Path(config.server.data_dir))
         self._store = open_store(config)

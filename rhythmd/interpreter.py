@@ -11,9 +11,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Final, ParamSpec
+from weakref import WeakMethod
 
-__all__ = ["Housekeeper", "own_bytes", "tune"]
+__all__ = ["Housekeeper", "own_bytes", "tune", "weakly"]
+
+P = ParamSpec("P")
 
 YOUNG: Final = 5_000
 """New containers after which the youngest are looked at: more than one message makes, and it takes a millisecond."""
@@ -94,3 +97,19 @@ def own_bytes() -> int:
         return 0
     _, resident, of_files, *_ = STATM.read_text().split()
     return (int(resident) - int(of_files)) * PAGE
+
+
+def weakly(method: Callable[P, None]) -> Callable[P, None]:
+    """Calls a bound method for as long as its object is there, and then does nothing.
+
+    An object that gives its own methods to its parts is a circle: only the search for garbage frees it, which stops
+    everything for as long as there is much of it.
+    """
+    weak = WeakMethod(method)
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        alive = weak()
+        if alive is not None:
+            alive(*args, **kwargs)
+
+    return call

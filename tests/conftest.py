@@ -12,7 +12,9 @@ import uvloop
 from blockbuster import BlockBuster
 
 from rhythm_protocol.control import SUBPROTOCOL_BINARY
+from rhythmd.addresses import set_customer_prefix
 from rhythmd.app import Server
+from rhythmd.config import Config
 from rhythmd.net import peer, transports
 from tests.certificates import Certificate, make_certificate
 from tests.client import Client, Connect, open_client
@@ -43,6 +45,13 @@ def blocking_calls() -> BlockBuster:
     # PyMongo looks for /.dockerenv when it meets a server: microseconds.
     detector.functions["os.stat"].can_block_in("pymongo/pool_options.py", "get_container_env_info")
     return detector
+
+
+@pytest.fixture(autouse=True)
+def customers_as_by_default() -> Iterator[None]:
+    """What one customer has is known to the whole process, and a server of another configuration may have been here."""
+    yield
+    set_customer_prefix(Config().limits.network_prefix_v4)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from rhythmd.addresses import (
     is_loopback,
     parse_address,
     parse_network,
+    set_customer_prefix,
     url_origin,
 )
 
@@ -80,6 +81,23 @@ def test_is_loopback_of_other_addresses_is_false(text: str) -> None:
 )
 def test_customer_network_is_what_one_customer_has(address: str, other: str, same: bool) -> None:
     assert (customer_network(address) == customer_network(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix", "network"),
+    [
+        ("203.0.113.7", 32, "203.0.113.7"),
+        ("203.0.113.7", 24, "203.0.113.0/24"),
+        ("203.0.113.255", 25, "203.0.113.128/25"),
+        ("::ffff:203.0.113.7", 24, "203.0.113.0/24"),
+        ("2001:db8::1:2:3:4", 24, "2001:db8::/64"),
+        ("203.0.113.0/24", 24, "203.0.113.0/24"),
+        ("", 24, ""),
+    ],
+)
+def test_customer_network_has_the_prefix_that_was_set(address: str, prefix: int, network: str) -> None:
+    set_customer_prefix(prefix)
+    assert customer_network(address) == network
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,15 @@ from rhythmd.addresses import customer_network
 from rhythmd.client.codec import Envelope, decode_binary, decode_text
 from rhythmd.config import Config
 from rhythmd.hub.rooms.quota import DELIVERY_CREDIT_S, NoteQuota, TokenBucket, note_rates
+from rhythmd.net.places import most_http_of_one
 from rhythmd.rest.serving.rates import HOUR_S, MINUTE_S
 
 __all__ = ["LIMITS", "LOOP", "CpuSample", "Used", "used"]
 
 LOOP: Final = "loop"
 LIMITS: Final = {
-    "connections": "limits.connections_per_address",
+    "sockets": "limits.connections_per_address",
+    "HTTP": "limits.http_connections, of one network",
     "messages": "limits.messages_burst",
     "input": "limits.input_burst_s",
     "notes": "quota, of a player",
@@ -184,15 +186,19 @@ def _kind_of(path: str) -> str | None:
     return "uploads" if path.endswith("/upload") else "requests"
 
 
-def _of_connections(config: Config, everybody: Iterable[Doings], asked: Iterable[Asked]) -> float:
+def _of_connections(config: Config, everybody: Iterable[Doings], asked: Iterable[Asked]) -> Used:
     """Sockets, and requests that are not answered: what makes room for nobody."""
-    changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    sockets: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    requests: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for doings in everybody:
         closed = float("inf") if doings.closed is None else doings.closed
-        changes[customer_network(doings.source)] += [(doings.opened, 1), (closed, -1)]
+        sockets[customer_network(doings.source)] += [(doings.opened, 1), (closed, -1)]
     for request in asked:
-        changes[customer_network(request.source)] += [(request.sent, 1), (request.answered, -1)]
-    return max(map(_most_at_once, changes.values()), default=0) / config.limits.connections_per_address
+        requests[customer_network(request.source)] += [(request.sent, 1), (request.answered, -1)]
+    return {
+        "sockets": max(map(_most_at_once, sockets.values()), default=0) / config.limits.connections_per_address,
+        "HTTP": max(map(_most_at_once, requests.values()), default=0) / most_http_of_one(config.limits),
+    }
 
 
 def _most_at_once(changes: list[tuple[float, int]]) -> int:
@@ -268,7 +274,7 @@ def used(
             rooms[doings.room.name] += plays
             members[doings.room.name].append(doings)
     note(_of_requests(config, asked))
-    note({"connections": _of_connections(config, everybody, asked), "whispers": _of_whispers(config, whispers)})
+    note(_of_connections(config, everybody, asked) | {"whispers": _of_whispers(config, whispers)})
     note({"room's notes": max((_of_room(config, plays) for plays in rooms.values()), default=0.0)})
     note({"deliveries": max((_of_deliveries(config, group) for group in members.values()), default=0.0)})
     note({LOOP: _of_loop(config, samples, acts)})

@@ -100,6 +100,22 @@ async def _class(stage: Stage) -> None:
     await teacher.ask("kick", {"user": pupils[-1].user})
 
 
+async def _load_again(stage: Stage, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    await stage.browser(_SCHOOL).load()
+
+
+async def _reload(stage: Stage) -> None:
+    """All of a class load the page again, while the sockets of all are open, and those who are first play on."""
+    room, random = Room("class 4c", {"max_players": 40, "type": "unlisted"}), Random(1)
+    people = [await stage.person(_SCHOOL, room) for _ in range(_CLASS)]
+    turns = [turn for number in range(_CLASS) for turn in _presses(number, stage.seconds, 2.0, random)]
+    async with TaskGroup() as tasks:
+        for _ in people:
+            tasks.create_task(_load_again(stage, 0.5 + random.random() * _WITHIN_S))
+        stage.heard.append(await perform(people, turns))
+
+
 async def _greet(bot: Person, *, whispers: bool) -> None:
     """Say fifty lines to each newcomer at once, in whispers or to all."""
     while True:
@@ -156,6 +172,9 @@ async def _restart(stage: Stage) -> None:
 LOADS: Final = {
     "a class": Load(
         f"{_CLASS} people at one address open the page within a second and play fast piano in one room", _class
+    ),
+    "a class that reloads": Load(
+        f"{_CLASS} people at one address, who are in a room, load the page again within a second", _reload
     ),
     "bots": Load(
         f"bots that greet each newcomer with {_WELCOME_LINES} lines at once, and answer what is asked",

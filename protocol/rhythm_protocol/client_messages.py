@@ -105,7 +105,7 @@ class ChatMessage(Message, frozen=True):
     """A line for the room, a `/command`, or, with `to` (a user's id or name), a whisper."""
 
     content: ChatText
-    to: Whom | None = None
+    to: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
 class Authenticate(Message, frozen=True):

@@ -87,7 +87,7 @@ PlayoutMs = Annotated[int, Meta(ge=10, le=1_000)]
 Tempo = Annotated[float, Meta(ge=20, le=400)]
 Speed = Annotated[float, Meta(ge=0.25, le=4)]
 SheetId = Annotated[str, Meta(min_length=1, max_length=64)]
-Whom = Annotated[str, Meta(min_length=1, max_length=64)]  # a user's id, `#` and a slot, or a name
+Whom = Annotated[str, Meta(max_length=64)]  # a user's id, `#` and a slot, or a name
 Beats = Annotated[int, Meta(ge=1, le=32)]
 BeatUnit = Literal[1, 2, 4, 8, 16, 32]
 

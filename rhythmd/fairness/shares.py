@@ -151,7 +151,6 @@ class Shares:
 
     def __init__(self, config: Config) -> None:
         limits = config.limits
-        self._prefix = limits.network_prefix_v4
         self.rooms = CommonGood(limits, config.rooms.limit)
         self.seats = CommonGood(limits, limits.connections, limits.connections_per_address)
         self.recordings = CommonGood(limits, config.recording.limit)
@@ -164,4 +163,4 @@ class Shares:
             return Holder(person.id)
         if is_loopback(person.address):
             return Holder(person.id, guest=True)
-        return Holder(customer_network(person.address, self._prefix), guest=True, is_network=True)
+        return Holder(customer_network(person.address), guest=True, is_network=True)

@@ -149,6 +149,7 @@ class Hub:
             Rule("replays", self.recorder.forget_replays),
             Rule("empty-rooms", self._forget_empty_rooms),
             Rule("account-logs", relief.forget_accounts),
+            Rule("chats", self._forget_chats),
             Rule("recordings", self.recorder.end_biggest),
             Rule("connected-logs", relief.forget_connected),
             Rule("clients", relief.close_slow),
@@ -238,6 +239,18 @@ class Hub:
         count = 0
         while self.memory.excess > 0 and (room := self.registry.forget_longest_empty()) is not None:
             self.memory.of("room").give(_room_bytes(room))
+            count += 1
+        return count
+
+    def _forget_chats(self) -> int:
+        """Give up what is remembered of chat that the store has, the most first; how many rooms' that was."""
+        stored = (room for room in self.registry if room.chat.size and not room.keeper.passes_ownership)
+        count = 0
+        for room in sorted(stored, key=lambda room: room.chat.size, reverse=True):
+            if self.memory.excess <= 0:
+                break
+            self.memory.of("room").give(room.chat.size)
+            room.chat.clear()
             count += 1
         return count
 

@@ -23,6 +23,8 @@ RECEIVE_BUFFER: Final = 65_536
 """Bytes that a client may send and nobody has read, for each connection; the kernel doubles it. Without a bound it
 grows to megabytes, and each of them is read in one turn of the loop.
 """
+UNSENT: Final = 65_536
+"""Bytes that may wait in the kernel to be sent. What is on its way is not among them, so that no download is slower."""
 PAUSE_S: Final = 0.1
 """For which nobody is accepted when the system has nothing left to accept them with."""
 SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -127,10 +129,17 @@ def _listening(family: socket.AddressFamily, place: tuple[Any, ...]) -> socket.s
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what a server before it left is in its way
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # accepted ones inherit it
+        _keep_little(bound)
         bound.bind(place)
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
         raise OSError(error.errno, f"cannot listen on {place[0]}, port {place[1]}: {error.strerror}") from None
     return bound
+
+
+def _keep_little(bound: socket.socket) -> None:
+    """Bound what the kernel keeps for each connection; accepted ones inherit it from the one that listens."""
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

@@ -15,7 +15,7 @@ from websockets.speedups import apply_mask
 
 from rhythm_protocol.close import ABNORMAL, INVALID_DATA, SILENT, UNSUPPORTED_DATA
 from rhythm_protocol.websocket import server_frame
-from rhythmd.fairness.account import Account
+from rhythmd.fairness.account import UNCHARGED, Account
 from rhythmd.hub.ports import Arrival, Encoding, SessionT
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.gathering import Gathering
@@ -34,8 +34,6 @@ OPCODE: Final = 0x0F
 TURN_S: Final = 0.0005
 """Of the loop's time, and so many frames, for one connection; then others have their turn."""
 TURN_FRAMES: Final = 32
-UNCHARGED: Final = 16
-"""Frames of one connection that are handled before it is looked at what it costs."""
 PING_OPCODE: Final = 0x9
 NUMBER_SIZE: Final = 8
 

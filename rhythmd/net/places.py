@@ -13,10 +13,15 @@ from typing import Final, NamedTuple, Protocol
 
 from rhythmd.config import LimitsConfig
 
-__all__ = ["PATIENCE_S", "Place", "Places", "Waiting"]
+__all__ = ["PATIENCE_S", "Place", "Places", "Waiting", "most_http_of_one"]
 
 HTTP_SHARE: Final = 4
 """One network may have this part (a fourth) of the connections for HTTP at once: its own, and those of proxies."""
+
+
+def most_http_of_one(limits: LimitsConfig) -> int:
+    """How many connections for HTTP one network may have."""
+    return max(limits.connections_per_address, min(limits.http_connections, limits.connections) // HTTP_SHARE)
 
 
 class Waiting(Enum):
@@ -135,7 +140,7 @@ class Places:
         self._most = limits.connections
         self._most_http = min(limits.http_connections, limits.connections)
         self._most_sockets_of_one = limits.connections_per_address
-        self._most_http_of_one = max(limits.connections_per_address, self._most_http // HTTP_SHARE)
+        self._most_http_of_one = most_http_of_one(limits)
         self._taken: set[Place] = set()
         self._http = _Line()
         self._scopes: dict[_Scope, _Line] = {}

@@ -244,7 +244,7 @@ def binary_twin(tree: Tree) -> None:
     outbound = "rhythmd/hub/sending/outbound.py"
     tree.append(outbound, PULSES)
     tree.after(outbound, "from rhythm_protocol.binary import ", "encode_pulse_of, ")
-    tree.after(outbound, "from rhythm_protocol.control import encode_binary, encode_text\n",
+    tree.after(outbound, "from rhythm_protocol.control import as_binary, as_text, encode_binary, encode_text\n",
                "from rhythm_protocol.server_messages import PulseOf\n")  # fmt: skip
     tree.before(HANDLERS, "from rhythm_protocol.errors", "from rhythm_protocol.binary import decode_pulse\n")
     tree.before(HANDLERS, "from rhythmd.hub.sessions.session", "from rhythmd.hub.sending.outbound import Pulses\n")

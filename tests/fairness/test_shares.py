@@ -3,6 +3,7 @@
 import pytest
 
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.addresses import set_customer_prefix
 from rhythmd.config import Config, LimitsConfig, RecordingConfig
 from rhythmd.errors import Refused
 from rhythmd.fairness.shares import CommonGood, Holder, Scope, Shares
@@ -97,7 +98,8 @@ def test_least_good_has_something_for_a_guest(size: int) -> None:
     ],
 )
 def test_guests_are_counted_by_network(address: str, prefix: int, key: str, is_network: bool) -> None:
-    shares = Shares(Config(limits=LimitsConfig(network_prefix_v4=prefix)))
+    set_customer_prefix(prefix)
+    shares = Shares(Config())
     assert shares.holder(player(address)) == Holder(key, guest=True, is_network=is_network)
     assert shares.holder(player(address, guest=False)) == Holder("someone")
 

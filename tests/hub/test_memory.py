@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from weakref import ref
 
 import msgspec
 import pytest
@@ -229,3 +230,39 @@ def test_empty_room_gives_way(hubs: Hubs) -> None:
     fill(manual)
     assert given_up(manual) == {"empty-rooms": 3}
     assert len(manual.hub.registry) == 1
+
+
+def test_closed_room_goes_at_once_and_not_when_garbage_is_looked_for(hubs: Hubs) -> None:
+    manual = hubs("rooms.linger_s=0")
+    clara, robert = enter(manual, "Salon", allow_replay=True), enter(manual, "Salon")
+    clara.say("chat-message", {"content": "hello"})
+    clara.say("metronome", {"running": True, "bpm": 60})
+    clara.say("mute", {"user": robert.session.player.id, "notes": True})
+    clara.play([note_on(60)])
+    manual.settle()
+    room = ref(clara.session.require_place().room)
+    gc.disable()
+    try:
+        for peer in (clara, robert):
+            peer.say("leave-room", {})
+        manual.settle()
+        assert room() is None
+    finally:
+        gc.enable()
+
+
+def test_chat_that_the_store_has_is_given_up_and_no_other(hubs: Hubs, monkeypatch: pytest.MonkeyPatch) -> None:
+    manual = hubs("rooms.chat_history=100")
+    rooms = []
+    for name in ("stored", "live"):
+        talker = enter(manual, name)
+        for _ in range(50):
+            talker.say("chat-message", {"content": LINE})
+        manual.hub.on_confirm(talker.session, talker.delivery.log.count)
+        rooms.append(talker.session.require_place().room)
+    monkeypatch.setattr(rooms[0].keeper, "passes_ownership", False)
+    manual.hub.start()
+    fill(manual)
+    assert given_up(manual)["chats"] == 1
+    assert [len(room.chat.history()) for room in rooms] == [0, 50]
+    assert rooms[0].chat.last_id == 50, "the next line has a number of its own"

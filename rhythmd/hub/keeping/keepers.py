@@ -9,7 +9,9 @@ import hmac
 import secrets
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from copy import copy
+from typing import Any, Protocol, Self
+from weakref import proxy
 
 from msgspec import UNSET, UnsetType
 
@@ -95,9 +97,14 @@ class _SeatKeeper:
     def room_changed(self) -> None:
         self._file.write_room(self.saved())
 
-    def room_closed(self) -> None:
-        self._file.delete_room(self._room.id)
-        self._room.chat.clear()  # a room is in many circles, so that it does not go at once
+    def room_closed(self) -> Self:
+        room = self._room
+        self._file.delete_room(room.id)
+        room.chat.clear()
+        # So that both go at once, and not when garbage is looked for. What still waits for the store has this keeper.
+        last = copy(self)
+        last._room = proxy(room)
+        return last
 
     def seat_taken(self, member: Member) -> None:
         self._file.write_seat(self._room, member)

@@ -73,8 +73,9 @@ class Keeper(Protocol):
     def room_changed(self) -> None:
         """The room's owner, metronome or anything else that a list of rooms shows is another one."""
 
-    def room_closed(self) -> None:
-        """The room is no longer live."""
+    def room_closed(self) -> "Keeper":
+        """The room is no longer live; who is its keeper from then on, and does not keep the room itself alive."""
+        ...
 
     def seat_taken(self, member: Member) -> None:
         """A member is new, or another in some way."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
+from weakref import proxy
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
@@ -33,6 +34,7 @@ from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.fanout import Fanout
 from rhythmd.hub.sending.outbound import ControlMessage, slot_states
 from rhythmd.hub.sending.pacer import Pacer
+from rhythmd.interpreter import weakly
 from rhythmd.midi.state import MANY_KEYS, as_blocks
 
 __all__ = ["Room"]
@@ -44,7 +46,7 @@ class Room:
     """Membership changes and fan-out of one room. All of it is plain `def`, so each change is whole.
 
     Args:
-        make_keeper: gives the room its keeper.
+        make_keeper: gives the room its keeper; its other parts do not keep it, or nothing of it would go at once.
         on_change: called after every change that a list of rooms shows.
     """
 
@@ -65,25 +67,23 @@ class Room:
         self.owner: Member | None = None
         self.vacancy = Vacancy()
         self.members = Roster()
-        self.sanctions = Sanctions(self.members, self.member_changed, config.rooms)
+        self.sanctions = Sanctions(self.members, weakly(self.member_changed), config.rooms)
         self.chat = ChatLog(config.rooms.chat_history)
-        self.fanout = Fanout(pacer, self, config.hub.yield_after)
+        self.fanout = Fanout(pacer, proxy(self), config.hub.yield_after)
         self.cursors = CursorBoard(self.fanout, pacer, config.hub.cursor_interval_ms / 1000)
         self.news = News(self.fanout, pacer, config.hub.news_per_s)
         self.budget = RoomBudget(config.hub.room_deliveries_per_s, config.limits.whispers_per_minute)
-        self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, self._note_change)
+        noted = weakly(self._note_change)
+        self.playout = PlayoutDelay(self.fanout, pacer, settings.playout_ms, noted)
         self.deck = Deck(self.members, allow_replay=settings.allow_replay)
-        self.metronome = RoomMetronome(self.fanout, self.deck.keep_time, self._note_change)
-        sheet_changed = partial(self.changed, self.news.tell_now)  # before its first note
-        most_per_s = config.limits.performance_events_per_s
-        self.performance = RoomPerformance(self.fanout, self.members, self.deck, pacer, sheet_changed, most_per_s)
+        self.metronome = RoomMetronome(self.fanout, self.deck.keep_time, noted)
+        sheet_changed, most = partial(weakly(self.changed), self.news.tell_now), config.limits.performance_events_per_s
+        self.performance = RoomPerformance(self.fanout, self.members, self.deck, pacer, sheet_changed, most)
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.traffic = Traffic(config.quota, self.members)
-        self._presence_limit = config.hub.presence_limit
-        self._pacer = pacer
         self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self._period())
-        self._is_closed = False
+        self._presence_limit, self._pacer, self._is_closed = config.hub.presence_limit, pacer, False
         self.keeper = make_keeper(self)
 
     # Its members
@@ -251,7 +251,7 @@ class Room:
     def close(self) -> None:
         """The room is no longer live."""
         self._is_closed = True
-        self.keeper.room_closed()
+        self.keeper = self.keeper.room_closed()
 
     def member_changed(self, member: Member) -> None:
         """Tell the room what `member` is like now, if it knows of them."""

@@ -1,0 +1,57 @@
+"""What the kernel keeps of a connection is bounded, in both directions."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import pytest
+
+from rhythmd.net.acceptor import RECEIVE_BUFFER, UNSENT, Acceptor
+from tests.deadline import until
+
+LARGE: Final = bytes(1 << 20)
+SMALL_WINDOW: Final = 4_096
+MOST: Final = 4
+"""Times what is asked for: a kernel doubles it, and counts its own records, too."""
+
+
+@pytest.fixture
+async def connected() -> AsyncIterator[tuple[socket.socket, socket.socket]]:
+    """The server's and the client's end of a connection; the client takes little in before it is read."""
+    accepted: list[socket.socket] = []
+    acceptor = Acceptor(lambda raw, _: accepted.append(raw), lambda: False, lambda: False)
+    port = await acceptor.listen(["127.0.0.1"], 0)
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_WINDOW)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
+    await until(lambda: accepted, "it is accepted")
+    yield accepted[0], client
+    acceptor.close()
+    for end in (accepted[0], client):
+        end.close()
+
+
+async def sent_unread(end: socket.socket) -> int:
+    """Bytes that can be sent before the other end reads any."""
+    total, idle = 0, 0
+    while idle < 3:
+        try:
+            total += end.send(LARGE)
+            idle = 0
+        except BlockingIOError:
+            idle += 1
+            await asyncio.sleep(0.01)
+    return total
+
+
+Pick = Callable[[tuple[socket.socket, socket.socket]], socket.socket]
+
+
+@pytest.mark.parametrize(("pick", "bound"), [(lambda ends: ends[0], UNSENT), (lambda ends: ends[1], RECEIVE_BUFFER)])
+async def test_kernel_takes_little_that_is_not_read(
+    connected: tuple[socket.socket, socket.socket], pick: Pick, bound: int
+) -> None:
+    assert await sent_unread(pick(connected)) < MOST * bound
