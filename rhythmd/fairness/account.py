@@ -82,7 +82,7 @@ class Account:
         sends: messages to clients that it has caused, beside music.
     """
 
-    __slots__ = ("_input_paid_at", "_paid_at", "_prices", "flooding_since", "frames", "network", "sends")
+    __slots__ = ("_input_paid_at", "_paid_at", "_prices", "_unreal", "flooding_since", "frames", "network", "sends")
 
     def __init__(self, prices: Prices, network: NetworkAccount) -> None:
         self._prices = prices
@@ -90,6 +90,7 @@ class Account:
         self.frames = 0
         self.flooding_since: float | None = None
         self.sends = 0
+        self._unreal = 0  # of the frames: they are counted only so that somebody looks
         self._paid_at = 0.0
         self._input_paid_at = 0.0
 
@@ -113,8 +114,8 @@ class Account:
         if paid_at <= start:
             paid_at = start
             self.flooding_since = None
-        self._input_paid_at = paid_at + self.frames * prices.frame + size * prices.byte
-        self.frames = 0
+        self._input_paid_at = paid_at + (self.frames - self._unreal) * prices.frame + size * prices.byte
+        self.frames = self._unreal = 0
 
     def charge_work(self, start: float, end: float) -> None:
         """The loop worked for this connection from `start` to `end`, before others had their turn."""
@@ -126,10 +127,15 @@ class Account:
 
     def was_costly(self) -> None:
         """The frame that is handled costs more than most: look what was spent before the next one is handled."""
-        self.frames = max(self.frames, UNCHARGED)
+        unreal = UNCHARGED - self.frames
+        if unreal > 0:
+            self.frames = UNCHARGED
+            self._unreal += unreal
 
     def charge_time_of_frames(self, now: float) -> None:
         """Nobody looked at the clock when `frames` were handled."""
+        self.frames -= self._unreal
+        self._unreal = 0
         self.charge_work(now, now + self.frames * FRAME_S)
 
     def charge_sends(self, now: float, messages: int) -> None:
@@ -143,8 +149,8 @@ class Account:
         if paid_at <= now:
             paid_at = now
             self.flooding_since = None
-        self._input_paid_at = paid_at + self.frames * prices.frame + size * prices.byte
-        self.frames = 0
+        self._input_paid_at = paid_at + (self.frames - self._unreal) * prices.frame + size * prices.byte
+        self.frames = self._unreal = 0
 
     def input_wait_s(self, now: float) -> float:
         """Seconds until it has sent no more than it may; 0 when that is so."""

@@ -5,43 +5,55 @@ key that was pressed last is the one that sounds.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 __all__ = ["FollowedKeys"]
 
+KEYS: Final = 128
+
 
 class FollowedKeys:
-    """Velocities by key, 0 for a key that is up, as a `bytearray` has them.
+    """Velocities by key, 0 for a key that is up, as a `bytearray` has them. It takes half a kilobyte at most."""
 
-    Attributes:
-        pressures: of keys that are down, as far as they are not 0. A key that is pressed or released has none any more.
-    """
+    __slots__ = ("_order", "_pressures", "_velocities")
 
-    __slots__ = ("_velocities", "pressures")
-
-    def __init__(self, velocities: Iterable[int] = ()) -> None:
-        self._velocities = {key: velocity for key, velocity in enumerate(velocities) if velocity}
-        self.pressures: dict[int, int] = {}
+    def __init__(self, velocities: Iterable[int] = bytes(KEYS)) -> None:
+        self._velocities = bytearray(velocities)
+        self._order = bytearray(key for key, velocity in enumerate(self._velocities) if velocity)
+        self._pressures = bytearray(KEYS)
 
     def __getitem__(self, key: int) -> int:
-        return self._velocities.get(key, 0)
+        return self._velocities[key]
 
     def __setitem__(self, key: int, velocity: int) -> None:
-        self._velocities.pop(key, None)
-        self.pressures.pop(key, None)
+        if self._velocities[key]:
+            self._order.remove(key)
+            self._pressures[key] = 0
+        self._velocities[key] = velocity
         if velocity:
-            self._velocities[key] = velocity  # as the last one
+            self._order.append(key)  # as the last one
 
     def __iter__(self) -> Iterator[int]:
-        """The velocities of the keys that are down."""
-        return iter(self._velocities.values())
+        """The velocities of all keys."""
+        return iter(self._velocities)
+
+    def __len__(self) -> int:
+        """How many messages it takes to say what is held."""
+        return len(self._order) + KEYS - self._pressures.count(0)
 
     def down(self) -> list[int]:
         """The keys that are down, the longest down first."""
-        return list(self._velocities)
+        return list(self._order)
 
     def press(self, key: int, pressure: int) -> None:
         """A polyphonic key pressure; of a key that is up it counts for nothing."""
-        if pressure and key in self._velocities:
-            self.pressures[key] = pressure
-        else:
-            self.pressures.pop(key, None)
+        if self._velocities[key]:
+            self._pressures[key] = pressure
+
+    def pressures(self) -> Iterator[tuple[int, int]]:
+        """The keys that are pressed on, each with how hard."""
+        return ((key, pressure) for key, pressure in enumerate(self._pressures) if pressure)
+
+    def ease(self) -> None:
+        """No key is pressed on any more."""
+        self._pressures = bytearray(KEYS)

@@ -69,6 +69,11 @@ class Parameters:
         self._selected = [[NULL, NULL], [NULL, NULL]]
         self._kind = 0
 
+    @property
+    def size(self) -> int:
+        """How many messages it takes to bring fresh parameters here, at most."""
+        return 6 + sum(2 + len(entered) for entered in self._entered.values())
+
     def messages(self, channel: int) -> Iterator[Message]:
         """What brings fresh parameters here: each one selected and entered, then what is selected now."""
         touched = {parameter >> 14 for parameter in self._entered}

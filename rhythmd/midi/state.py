@@ -5,6 +5,8 @@ events themselves, lets go what a player who is gone still holds, and gives it t
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from struct import Struct
 from typing import Final
 
 from rhythm_protocol.midi import (
@@ -23,14 +25,18 @@ from rhythmd.midi.keys import FollowedKeys
 from rhythmd.midi.parameters import PARAMETER_CONTROLLERS, Parameters
 
 __all__ = [
-    "ALL_NOTES_OFF", "BANK", "FIRST_MODE_MESSAGE", "MONO", "OMNI", "POLY", "ChannelMessage", "HeldNotes", "NoteState",
-    "as_blocks", "is_of_a_key",
+    "ALL_NOTES_OFF", "BANK", "FIRST_MODE_MESSAGE", "MANY_KEYS", "MONO", "OMNI", "POLY", "ChannelMessage", "HeldNotes",
+    "NoteState", "as_blocks", "fair_level", "is_of_a_key", "unpacked",
 ]  # fmt: skip
 
 ChannelMessage = tuple[int, int, int]
 """Status, data 1, data 2."""
 
 UNSET: Final = 0xFF  # no data byte has this value
+UNKNOWN: Final = -1
+MANY_KEYS: Final = 16
+"""Of a channel that are down; more of them are let go with one message. Two hands hold fewer."""
+_MESSAGE: Final = Struct("BBB")
 BEND_CENTRE: Final = (0x00, 0x40)
 BANK: Final = (0, 32)
 PLAIN_CONTROLLERS: Final = tuple(
@@ -46,11 +52,13 @@ PEDAL_DOWN: Final = 64  # from this value on
 
 ALL_SOUND_OFF: Final = 120
 RESET_ALL_CONTROLLERS: Final = 121
+NOTES_OFF: Final = 123
 FIRST_MODE_MESSAGE: Final = 120
 OMNI: Final = frozenset({124, 125})  # off, on
 MONO: Final = 126
 POLY: Final = 127
 ALL_NOTES_OFF: Final = frozenset({ALL_SOUND_OFF, 123, *OMNI, MONO, POLY})  # the modes imply it (MIDI 1.0)
+SINGLE_MESSAGES: Final = 8  # of a channel beside keys, controllers and parameters: modes, programs, bend, pressure
 PRESSURES: Final = frozenset({POLY_PRESSURE, CHANNEL_PRESSURE})
 OF_A_KEY: Final = frozenset({NOTE_OFF, NOTE_ON, POLY_PRESSURE})
 
@@ -73,6 +81,22 @@ def as_blocks(slot: bytes, messages: Sequence[ChannelMessage], at_ms: int | None
     for start in range(0, len(messages), MAX_BLOCK_EVENTS):
         chunk = messages[start : start + MAX_BLOCK_EVENTS]
         yield b"".join((slot, bytes((len(chunk),)), base, *(bytes((0, 0, *message)) for message in chunk)))
+
+
+def unpacked(packed: bytes) -> list[ChannelMessage]:
+    """The messages that `NoteState.packed` has."""
+    return [*_MESSAGE.iter_unpack(packed)]
+
+
+def fair_level(sizes: Sequence[int], most: int) -> int:
+    """How much each of them may have so that all together have no more than `most`; who wants less has all of it."""
+    left = most
+    for number, size in enumerate(sorted(sizes)):
+        level = left // (len(sizes) - number)
+        if size > level:
+            return level
+        left -= size
+    return most
 
 
 class _Channel:
@@ -137,7 +161,7 @@ class _Channel:
         self.pressure = 0
         self.bend = BEND_CENTRE
         if isinstance(self.velocities, FollowedKeys):
-            self.velocities.pressures.clear()
+            self.velocities.ease()
 
     def choose(self, program: int) -> None:
         """A program change: it takes the program from the bank in force (MIDI 1.0)."""
@@ -154,22 +178,30 @@ class _Channel:
             return self.velocities.down()
         return [key for key, velocity in enumerate(self.velocities) if velocity]
 
-    def messages(self, channel: int) -> list[ChannelMessage]:
+    @property
+    def size(self) -> int:
+        """How many messages it takes to bring a fresh channel here, at most."""
+        keys = self.velocities
+        down = len(keys) if isinstance(keys, FollowedKeys) else len(keys) - keys.count(0)
+        entered = 0 if self.parameters is None else self.parameters.size
+        is_set = len(self.controllers) - self.controllers.count(UNSET)
+        return SINGLE_MESSAGES + len(self.bank) + down + is_set + entered
+
+    def messages(self, channel: int) -> Iterator[ChannelMessage]:
         """What brings a fresh channel here: modes, which end notes, then settings, then notes, to sound with them."""
         modes = (mode for mode in (self.omni, self.voices) if mode is not None)
-        messages: list[ChannelMessage] = [(CONTROL_CHANGE | channel, *mode) for mode in modes]
-        messages += self._programs(channel)
-        messages += self._settings(channel, PLAIN_CONTROLLERS)
+        yield from ((CONTROL_CHANGE | channel, *mode) for mode in modes)
+        yield from self._programs(channel)
+        yield from self._settings(channel, PLAIN_CONTROLLERS)
         if self.parameters is not None:
-            messages += self.parameters.messages(channel)
+            yield from self.parameters.messages(channel)
         if self.bend != BEND_CENTRE:
-            messages.append((PITCH_BEND | channel, *self.bend))
+            yield (PITCH_BEND | channel, *self.bend)
         if self.pressure:
-            messages.append((CHANNEL_PRESSURE | channel, self.pressure, 0))
-        messages += [(NOTE_ON | channel, key, self.velocities[key]) for key in self.held()]
+            yield CHANNEL_PRESSURE | channel, self.pressure, 0
+        yield from ((NOTE_ON | channel, key, self.velocities[key]) for key in self.held())
         if isinstance(self.velocities, FollowedKeys):
-            messages += [(POLY_PRESSURE | channel, *each) for each in self.velocities.pressures.items()]
-        return messages
+            yield from ((POLY_PRESSURE | channel, *each) for each in self.velocities.pressures())
 
     def _programs(self, channel: int) -> Iterator[ChannelMessage]:
         """The bank of the program, the program, then the bank of the next one."""
@@ -206,9 +238,11 @@ class _Channel:
     def _is_down(self, pedal: int) -> bool:
         return PEDAL_DOWN <= self.controllers[pedal] != UNSET
 
-    def release(self, channel: int) -> list[ChannelMessage]:
+    def release(self, channel: int, many_keys: int) -> list[ChannelMessage]:
         """What lets go of everything that goes on sounding, and forget it."""
         messages: list[ChannelMessage] = [(NOTE_OFF | channel, key, 0) for key in self.held()]
+        if len(messages) > many_keys:
+            messages = [(CONTROL_CHANGE | channel, NOTES_OFF, 0)]
         self._forget_keys()
         for pedal in PEDALS:
             if self.controllers[pedal] not in (0, UNSET):
@@ -223,13 +257,17 @@ class _Channel:
 class NoteState:
     """Sixteen channels, each made when it is first used."""
 
-    __slots__ = ("_channels",)
+    __slots__ = ("_channels", "_packed", "_packed_most", "_size")
 
     def __init__(self) -> None:
         self._channels: list[_Channel | None] = [None] * 16
+        self._size = UNKNOWN
+        self._packed: bytes = b""
+        self._packed_most = UNKNOWN
 
     def apply(self, payload: bytes, start: int) -> None:
         """Take in the checked five-byte events of `payload` from byte `start` on. On the hot path."""
+        self._size = UNKNOWN
         channels = self._channels
         for at in range(start + 2, len(payload), EVENT_SIZE):
             status = payload[at]
@@ -261,6 +299,31 @@ class NoteState:
             for message in channel.messages(number)
         ]
 
+    @property
+    def size(self) -> int:
+        """How many messages a snapshot has, at most."""
+        if self._size == UNKNOWN:
+            self._size = sum(channel.size for channel in self._channels if channel is not None)
+            self._packed_most = UNKNOWN
+        return self._size
+
+    def packed(self, most: int) -> bytes:
+        """The snapshot, three bytes a message: the same object until something changes.
+
+        If it has more messages than `most`, as much of each channel as fits. A key that is left out was struck before
+        whoever has it from here came, and is let go for them, too; so nothing sounds on that should not.
+        """
+        size = self.size
+        if self._packed_most != min(size, most):
+            self._packed_most = min(size, most)
+            self._packed = bytes(chain.from_iterable(self._parts(min(size, most))))
+        return self._packed
+
+    def _parts(self, most: int) -> Iterator[ChannelMessage]:
+        used = [(number, channel) for number, channel in enumerate(self._channels) if channel is not None]
+        level = fair_level([channel.size for _, channel in used], most)
+        return chain.from_iterable(islice(channel.messages(number), level) for number, channel in used)
+
     def ends(self, message: ChannelMessage) -> bool:
         """Whether `message` ends something that would go on sounding without it: a key, a pedal, a bend."""
         status, data1, data2 = message
@@ -276,13 +339,17 @@ class NoteState:
             for message in channel.parameters.taken_back(number, None if other is None else other.parameters)
         ]
 
-    def release(self) -> list[ChannelMessage]:
-        """The messages that end every held note, lift the pedals and centre the bend; the state follows."""
+    def release(self, many_keys: int = 128) -> list[ChannelMessage]:
+        """The messages that end every held note, lift the pedals and centre the bend; the state follows.
+
+        Of a channel where more than `many_keys` are down all are let go with one message.
+        """
+        self._size = UNKNOWN
         return [
             message
             for number, channel in enumerate(self._channels)
             if channel is not None
-            for message in channel.release(number)
+            for message in channel.release(number, many_keys)
         ]
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 from rhythmd.config import LimitsConfig
-from rhythmd.fairness.account import Account, NetworkAccount, Prices
+from rhythmd.fairness.account import UNCHARGED, Account, NetworkAccount, Prices
 from rhythmd.fairness.metering import metered
 from rhythmd.fairness.turns import Turns
 from rhythmd.telemetry import Stats
@@ -29,6 +29,25 @@ def test_one_who_spends_little_goes_on() -> None:
         assert one.may_go_on(now)
         one.frames = 1
         one.charge(now, now + 0.0005, 100)
+
+
+def test_one_that_was_costly_is_looked_at_and_charged_as_what_it_is() -> None:
+    """It is one frame, however it is counted."""
+    one, other = account(), account()
+    for payer in (one, other):
+        payer.frames = 1
+    one.was_costly()
+    one.was_costly()
+    assert one.frames >= UNCHARGED
+    for payer in (one, other):
+        payer.charge_time_of_frames(NOW)
+        assert payer.frames == 1
+        payer.charge(NOW, NOW + 0.001, 100)
+    assert one.network.paid_at == other.network.paid_at
+    assert one.input_wait_s(NOW - 100) == pytest.approx(other.input_wait_s(NOW - 100))
+    one.was_costly()
+    one.charge_input(NOW, 0)
+    assert one.input_wait_s(NOW - 100) == pytest.approx(other.input_wait_s(NOW - 100))
 
 
 def test_one_long_message_has_to_be_paid_off() -> None:

@@ -10,7 +10,7 @@ from rhythmd.clock import server_ms
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.delivery import Backlog, ControlLog, Delivery, Event, State
 from rhythmd.hub.sending.fanout import Fanout
-from rhythmd.hub.sending.outbound import ControlMessage, CursorPositions, Music, Outbound
+from rhythmd.hub.sending.outbound import ControlMessage, CursorPositions, Music
 from tests.client import note_on
 from tests.hub.manual import ManualHub
 
@@ -81,8 +81,8 @@ class Stage:
     def playout_ms(self) -> int:
         return PATIENCE_MS
 
-    def snapshot(self, delivery: Delivery) -> Outbound:
-        return snapshot()
+    def held(self, skip: Delivery) -> list[tuple[int, bytes]]:
+        return []
 
     def _listener(self) -> Delivery:
         delivery = self._new_delivery()

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from rhythm_protocol.binary import MidiBlock
-from rhythm_protocol.messages import ChatCleared, Notes, Stopping
+from rhythm_protocol.messages import ChatCleared, Stopping
 from rhythm_protocol.midi import pack_events
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.fanout import Fanout
-from rhythmd.hub.sending.outbound import ControlMessage, Outbound
+from rhythmd.hub.sending.outbound import ControlMessage
 from tests.client import Music, note_on
 from tests.hub.manual import FakePeer, ManualHub
 
@@ -22,8 +22,8 @@ class Silence:
 
     playout_ms = 1_000
 
-    def snapshot(self, delivery: Delivery) -> Outbound:
-        return ControlMessage("notes", Notes([]))
+    def held(self, skip: Delivery) -> list[tuple[int, bytes]]:
+        return []
 
 
 @pytest.fixture

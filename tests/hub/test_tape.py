@@ -55,7 +55,7 @@ def test_nothing_runs_in_a_room_that_is_not_recorded(hall: Hall) -> None:
     room, clara = hall.open("Salon", allow_replay=False)
     clara.play([note_on()])
     assert room.deck.running == ()
-    assert room.deck.size == 0
+    assert room.deck.memory == 0
 
 
 def test_recording_and_replay_run_beside_each_other(hall: Hall) -> None:
@@ -77,7 +77,7 @@ def test_tape_is_turned_when_it_fills_half_of_the_memory(hall: Hall) -> None:
         assert len(room.deck.replay) == turns
         clara.play([WHEEL] * 200)
         hall.look()
-    assert room.deck.size < 2 * REPLAY_BYTES
+    assert room.deck.memory < 2 * REPLAY_BYTES
 
 
 def test_replay_goes_on_from_one_tape_to_the_next(hall: Hall) -> None:
@@ -123,7 +123,7 @@ def test_forbidden_replay_is_forgotten_at_once(hall: Hall) -> None:
     room, clara = hall.open("Salon", allow_replay=True)
     clara.play([note_on(50)])
     clara.say("room-update", {"settings": {"allow_replay": False}})
-    assert room.deck.size == 0
+    assert room.deck.memory == 0
     clara.say("room-update", {"settings": {"allow_replay": True}})
     assert running(room) == [b""]
 
@@ -134,7 +134,7 @@ def test_replays_are_forgotten_when_all_tapes_take_too_much(hall: Hall) -> None:
         owner.play([WHEEL] * 800)
     rooms[2][1].play([WHEEL])
     hall.look()
-    assert sum(room.deck.size for room, _ in rooms) <= MEMORY_BYTES
+    assert sum(room.deck.memory for room, _ in rooms) <= MEMORY_BYTES
     assert running(rooms[2][0]) != [b""]  # the smallest stays
 
 
@@ -146,7 +146,7 @@ def test_seats_count_as_memory(hall: Hall) -> None:
         guest.say("join-room", {"room": "Salon"})
         guest.say("leave-room", {})
         hall.look()
-    assert room.deck.size < 2 * REPLAY_BYTES
+    assert room.deck.memory < 2 * REPLAY_BYTES
 
 
 def test_big_audience_does_not_shorten_the_replay(hall: Hall) -> None:
@@ -176,12 +176,12 @@ def test_present_are_those_who_were_there_since(hall: Hall) -> None:
 def test_changes_of_the_metronome_are_bounded_memory(hall: Hall) -> None:
     """They cost a client a message each, and a tape of a room that is silent would grow with them."""
     room, clara = hall.open("Salon", allow_replay=True)
-    before = room.deck.size
+    before = room.deck.memory
     for bpm in range(60, 80):
         clara.say("metronome", {"running": True, "bpm": bpm})
     [tape] = room.deck.running
     assert len(tape.time) == 21
-    assert room.deck.size - before >= 20 * 100
+    assert room.deck.memory - before >= 20 * 100
     hall.look()
     assert room.deck.running != (tape,), "a tape that is full is turned"
     latest = room.deck.running[0].time

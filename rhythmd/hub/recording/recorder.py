@@ -52,7 +52,7 @@ class _Making(NamedTuple):
 
     @property
     def size(self) -> int:
-        return sum(tape.size for tape in self.take.tapes)
+        return sum(tape.memory for tape in self.take.tapes)
 
 
 class Recorder:
@@ -249,7 +249,7 @@ class Recorder:
 
     def _measure(self) -> None:
         """See how much is on tape."""
-        self._on_tape.measured(sum(room.deck.size for room in self._registry if room.deck.running))
+        self._on_tape.measured(sum(room.deck.memory for room in self._registry if room.deck.running))
 
     def _measure_making(self) -> None:
         """See how much recordings in the making take, what they share with a tape that still runs left out."""
@@ -266,7 +266,7 @@ class Recorder:
 
     def _forget_replays(self, is_too_much: Callable[[], bool]) -> int:
         count = 0
-        for deck in sorted((room.deck for room in self._registry), key=attrgetter("size"), reverse=True):
+        for deck in sorted((room.deck for room in self._registry), key=attrgetter("memory"), reverse=True):
             if not is_too_much():
                 break
             if freed := deck.forget():
@@ -280,10 +280,10 @@ class Recorder:
 
     def _end_biggest(self, is_too_much: Callable[[], bool]) -> int:
         count = 0
-        for room in sorted(self._running, key=attrgetter("deck.size"), reverse=True):
+        for room in sorted(self._running, key=attrgetter("deck.memory"), reverse=True):
             if not is_too_much():
                 break
-            self._on_tape.give(room.deck.size)
+            self._on_tape.give(room.deck.memory)
             self.end(room)
             count += 1
         return count

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 from rhythm_protocol.midi import CONTROL_CHANGE, EVENT_SIZE, NOTE_ON, PROGRAM_CHANGE
 from rhythmd.hub.rooms.tape import Seat, Tape
 from rhythmd.midi import file as smf
-from rhythmd.midi.state import FIRST_MODE_MESSAGE, NoteState
+from rhythmd.midi.state import FIRST_MODE_MESSAGE, NoteState, unpacked
 from rhythmd.midi.tempo import tempo_map
 
 __all__ = ["Transcript", "transcribe"]
@@ -131,7 +131,7 @@ class _Part:
         # Each is due time << 24 | message: a long recording's tuples would take ten times the memory.
         self._events = array("q")
         self._span: tuple[int, int] | None = None  # when the first one is due, and the last one
-        held = b"".join(_EVENT.pack(0, *message) for message in seat.held)
+        held = b"".join(_EVENT.pack(0, *message) for message in unpacked(seat.held))
         for state in (self._opening, self._closing):
             state.apply(held, 0)
 

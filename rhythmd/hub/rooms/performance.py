@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from rhythm_protocol.errors import ErrorCode
-from rhythm_protocol.messages import SheetInRoom, SlotState
+from rhythm_protocol.messages import SheetInRoom
 from rhythm_protocol.midi import MAX_BLOCK_EVENTS
 from rhythmd.clock import server_ms
 from rhythmd.fairness.account import Account
@@ -26,11 +26,11 @@ from rhythmd.fairness.shares import Claim, CommonGood, Holder
 from rhythmd.fairness.turns import Turns
 from rhythmd.hub.ports import Performance
 from rhythmd.hub.rooms.members import Roster
-from rhythmd.hub.rooms.tape import Deck
+from rhythmd.hub.rooms.tape import MOST_OF_SHEET, Deck
 from rhythmd.hub.sending.fanout import Fanout
 from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.midi.score import MESSAGE_SIZE, Score, way_to
-from rhythmd.midi.state import ChannelMessage, NoteState, as_blocks
+from rhythmd.midi.state import MANY_KEYS, ChannelMessage, NoteState, as_blocks
 from rhythmd.telemetry import hub_log
 
 __all__ = ["AHEAD_MS", "Conductor", "RoomPerformance", "Starter"]
@@ -113,7 +113,7 @@ class _Hands:
     def release(self, now_ms: int) -> list[bytes]:
         """The blocks that let go of everything, after the last event: that may be due later than now."""
         self.last_ms = max(self.last_ms, now_ms)
-        return [*as_blocks(self._slot, self.notes.release(), self.last_ms)]
+        return [*as_blocks(self._slot, self.notes.release(MANY_KEYS), self.last_ms)]
 
     def _due_until(self, until_ms: int) -> Iterator[Timed]:
         times, messages = self._score.times, self._score.messages
@@ -252,12 +252,12 @@ class RoomPerformance:
         if now_ms >= hands.ends_ms:
             self.stop(now_ms)
 
-    def snapshot(self) -> list[SlotState]:
-        """What it holds, if it holds anything."""
+    def held(self) -> list[tuple[int, bytes]]:
+        """The slot, and what is held, if anything is."""
         if self._hands is None or self.state is None:
             return []
-        held = self._hands.notes.snapshot()
-        return [SlotState(self.state.slot, held)] if held else []
+        held = self._hands.notes.packed(MOST_OF_SHEET)
+        return [(self.state.slot, held)] if held else []
 
     def _give(self, blocks: Iterable[bytes]) -> None:
         for block in blocks:

@@ -7,7 +7,6 @@ from weakref import proxy
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import (
-    Notes,
     RoomInfo,
     RoomSettings,
     RoomType,
@@ -33,10 +32,10 @@ from rhythmd.hub.rooms.tape import Deck
 from rhythmd.hub.rooms.timing import PlayoutDelay, RoomMetronome
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.fanout import Fanout
-from rhythmd.hub.sending.outbound import ControlMessage, Outbound
+from rhythmd.hub.sending.outbound import ControlMessage, slot_states
 from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.interpreter import weakly
-from rhythmd.midi.state import as_blocks
+from rhythmd.midi.state import MANY_KEYS, as_blocks
 
 __all__ = ["Room"]
 
@@ -203,21 +202,16 @@ class Room:
     def release(self, member: Member) -> None:
         """End whatever `member` holds, for all listeners."""
         if member.notes is not None:
-            for block in as_blocks(member.slot_bytes, member.notes.release()):
+            for block in as_blocks(member.slot_bytes, member.notes.release(MANY_KEYS)):
                 self.play(member, block)
 
-    def snapshot(self, delivery: Delivery) -> Outbound:
-        """What everybody but this listener holds now."""
-        return ControlMessage("notes", Notes(self.notes(delivery)))
+    def held(self, skip: Delivery | None = None) -> list[tuple[int, bytes]]:
+        """What every player but `skip` holds now, by slot."""
+        return [*self.members.held(skip), *self.performance.held()]
 
     def notes(self, skip: Delivery | None = None) -> list[SlotState]:
-        """What every player but `skip` holds now."""
-        states = (
-            (member.slot, member.notes.snapshot())
-            for member in self.members.values()
-            if member.notes is not None and member.delivery is not skip
-        )
-        return [*(SlotState(slot, state) for slot, state in states if state), *self.performance.snapshot()]
+        """The same as messages."""
+        return slot_states(self.held(skip))
 
     # Its rules
 

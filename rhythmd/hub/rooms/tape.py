@@ -9,11 +9,12 @@ from typing import Final, NamedTuple
 
 from rhythm_protocol.messages import Metronome
 from rhythmd.clock import server_ms
-from rhythmd.hub.rooms.members import Member
-from rhythmd.midi.state import ChannelMessage, NoteState
+from rhythmd.hub.rooms.members import Member, Roster
+from rhythmd.midi.state import NoteState
 
-__all__ = ["Deck", "Seat", "Tape", "TimeMark", "is_silent", "present"]
+__all__ = ["MOST_OF_SHEET", "Deck", "Seat", "Tape", "TimeMark", "is_silent", "present"]
 
+MOST_OF_SHEET: Final = 1_024  # messages that say what a sheet holds
 SEAT_BYTES: Final = 256  # about what a seat, or a change of the metronome, takes of the memory
 
 
@@ -38,21 +39,21 @@ class Seat:
     Args:
         user_id: None for a sheet.
         at: place in the tape's bytes from which on the slot is theirs.
-        notes: what they hold then; None for nothing.
+        held: what they hold then, three bytes a message.
 
     Attributes:
-        held: that, as messages.
+        held: the same.
         left_ms: when they went; None for one who stayed.
     """
 
     __slots__ = ("at", "held", "left_ms", "name", "slot", "user_id")
 
-    def __init__(self, slot: int, user_id: str | None, name: str, at: int, notes: NoteState | None) -> None:
+    def __init__(self, slot: int, user_id: str | None, name: str, at: int, held: bytes) -> None:
         self.at = at
         self.slot = slot
         self.user_id = user_id
         self.name = name
-        self.held: list[ChannelMessage] = [] if notes is None else notes.snapshot()
+        self.held = held
         self.left_ms: int | None = None
 
     @property
@@ -66,6 +67,7 @@ class Tape:
 
     Args:
         members: who is here now.
+        held: what they hold, by slot, three bytes a message.
 
     Attributes:
         blocks: the wire's newest blocks, one after the other. The hot path appends to them.
@@ -74,9 +76,21 @@ class Tape:
         began_ms: on the server's clock.
     """
 
-    __slots__ = ("_first_seats", "_parts", "_parts_size", "_seated", "began_ms", "blocks", "seats", "time")
+    __slots__ = (
+        "_first_seats",
+        "_held_size",
+        "_parts",
+        "_parts_size",
+        "_seated",
+        "began_ms",
+        "blocks",
+        "seats",
+        "time",
+    )
 
-    def __init__(self, members: Iterable[Member], metronome: Metronome | None = None) -> None:
+    def __init__(
+        self, members: Iterable[Member], held: Mapping[int, bytes], metronome: Metronome | None = None
+    ) -> None:
         self.began_ms = server_ms()
         self.blocks = bytearray()
         self._parts: list[bytes] = []  # what came before, whole blocks each; copies share them
@@ -84,14 +98,20 @@ class Tape:
         self.seats: list[Seat] = []
         self.time = [TimeMark(self.began_ms, metronome)]
         self._seated: dict[int, Seat] = {}
+        self._held_size = 0
         for member in members:
-            self.seat(member)
+            self._seat(member, held.get(member.slot, b""))
         self._first_seats = len(self.seats)
 
     @property
     def size(self) -> int:
         """Bytes of memory that grow with time: a room's size is bounded elsewhere, how often people come is not."""
         return self.length + SEAT_BYTES * (len(self.seats) - self._first_seats + len(self.time) - 1)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of all that it takes, with whoever was here from the beginning and what they held."""
+        return self.size + SEAT_BYTES * (self._first_seats + 1) + self._held_size
 
     @property
     def length(self) -> int:
@@ -103,12 +123,17 @@ class Tape:
         return [*self._parts, self.blocks]
 
     def seat(self, member: Member) -> None:
-        self._sit(Seat(member.slot, member.player.id, member.player.name, self.length, member.notes))
+        """One who comes, and holds nothing yet."""
+        self._seat(member, b"")
 
     def seat_sheet(self, slot: int, title: str, notes: NoteState) -> None:
-        self._sit(Seat(slot, None, title, self.length, notes))
+        self._sit(Seat(slot, None, title, self.length, notes.packed(MOST_OF_SHEET)))
+
+    def _seat(self, member: Member, held: bytes) -> None:
+        self._sit(Seat(member.slot, member.player.id, member.player.name, self.length, held))
 
     def _sit(self, seat: Seat) -> None:
+        self._held_size += len(seat.held)
         self._seated[seat.slot] = seat
         self.seats.append(seat)
 
@@ -121,15 +146,16 @@ class Tape:
             self._parts.append(bytes(self.blocks))
             self._parts_size += len(self.blocks)
             self.blocks = bytearray()
-        copy = Tape(())
+        copy = Tape((), {})
         copy.began_ms, copy.seats, copy.time = self.began_ms, self.seats[:], self.time[:]
         copy._parts, copy._parts_size = self._parts[:], self._parts_size
+        copy._first_seats, copy._held_size = self._first_seats, self._held_size
         return copy
 
 
 def is_silent(tapes: Iterable[Tape]) -> bool:
-    """Whether nobody played, or held a key, while `tapes` ran."""
-    return not any(tape.length or any(seat.held for seat in tape.seats) for tape in tapes)
+    """Whether nobody played while `tapes` ran; to hold a key all the time is no music."""
+    return not any(tape.length for tape in tapes)
 
 
 def present(tapes: Sequence[Tape], since_ms: int) -> frozenset[str]:
@@ -157,7 +183,7 @@ class Deck:
 
     __slots__ = ("_members", "_metronome", "_recording", "_sheet", "recorded_by", "replay", "running")
 
-    def __init__(self, members: Mapping[int, Member], *, allow_replay: bool) -> None:
+    def __init__(self, members: Roster, *, allow_replay: bool) -> None:
         self._members = members
         self._sheet: _SheetSeat | None = None
         self._metronome: Metronome | None = None
@@ -168,10 +194,10 @@ class Deck:
         self.allow_replay(allowed=allow_replay)
 
     @property
-    def size(self) -> int:
-        """Of all tapes together."""
-        recording = 0 if self._recording is None else self._recording.size
-        return recording + sum(tape.size for tape in self.replay)
+    def memory(self) -> int:
+        """Bytes of all tapes together."""
+        recording = 0 if self._recording is None else self._recording.memory
+        return recording + sum(tape.memory for tape in self.replay)
 
     def parts(self) -> list[bytes | bytearray]:
         """What is on all of them."""
@@ -210,11 +236,11 @@ class Deck:
 
     def forget(self) -> int:
         """Begin the replay anew, if there is one; how many bytes that gives back."""
-        before = self.size
+        before = self.memory
         if self.replay:
             self.replay.clear()
             self.turn()
-        return before - self.size
+        return before - self.memory
 
     def seat(self, member: Member) -> None:
         for tape in self.running:
@@ -244,7 +270,7 @@ class Deck:
             tape.time.append(TimeMark(server_ms(), metronome))
 
     def _new_tape(self) -> Tape:
-        tape = Tape(self._members.values(), self._metronome)
+        tape = Tape(self._members.values(), dict(self._members.held()), self._metronome)
         if self._sheet is not None:
             tape.seat_sheet(*self._sheet)
         return tape

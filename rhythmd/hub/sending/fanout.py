@@ -9,20 +9,22 @@ groups listeners by that, so that the hot loop asks nobody.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from rhythmd.clock import server_ms
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.delivery import Delivery, State
-from rhythmd.hub.sending.outbound import Music, Outbound
+from rhythmd.hub.sending.outbound import HeldState, Music, Outbound
 from rhythmd.hub.sending.pacer import Pacer
 
 __all__ = ["Fanout", "RoomMusic"]
 
 SLICE_BYTES: Final = 65_536
 """Of music, for all listeners of a slice together: to make JSON of it and to write it takes less than a millisecond."""
+ADMITTED_AT_ONCE: Final = 2
+"""Listeners that get a snapshot before others have their turn: to make one takes up to two milliseconds."""
 FEW_BLOCKS: Final = 8
 """Up to which nobody adds up how long they are; each has at most 1,282 bytes."""
 
@@ -37,8 +39,8 @@ class RoomMusic(Protocol):
         """How late a note may be and still be of use."""
         ...
 
-    def snapshot(self, delivery: Delivery) -> Outbound:
-        """What everybody but this listener holds now."""
+    def held(self, skip: Delivery) -> Sequence[tuple[int, bytes]]:
+        """What everybody but this listener holds now, by slot."""
         ...
 
 
@@ -61,7 +63,7 @@ class Fanout:
 
     __slots__ = (
         "_blocks", "_cached_groups", "_entries", "_has_returned", "_jobs", "_listeners", "_music", "_pacer", "_senders",
-        "_slice_size",
+        "_slice_size", "_told",
     )  # fmt: skip
 
     def __init__(self, pacer: Pacer, music: RoomMusic, slice_size: int) -> None:
@@ -74,6 +76,7 @@ class Fanout:
         self._blocks: list[bytes] = []
         self._senders: list[Delivery | None] = []
         self._jobs: deque[Iterator[None]] = deque()
+        self._told: HeldState | None = None  # to those who return, while there are more
         self._has_returned = False  # whether somebody has caught up while slices were under way
 
     def __len__(self) -> int:
@@ -127,9 +130,27 @@ class Fanout:
         if behind:
             self._cached_groups = None
             self._seal()
-        for delivery in behind:
+        for delivery in behind[:ADMITTED_AT_ONCE]:
             delivery.admit()
-            delivery.send(self._music.snapshot(delivery))
+            self._tell_held(delivery)
+        if len(behind) > ADMITTED_AT_ONCE:
+            self._has_returned = True
+            self._pacer.soon(self._admit_next)
+        else:
+            self._told = None
+
+    def _admit_next(self) -> None:
+        """Let in those who were too many before; after the slices that are under way, if there are any."""
+        if self._has_returned and not self._jobs:
+            self._has_returned = False
+            self._admit([delivery for delivery in self._listeners if delivery.state is State.CATCHING_UP])
+
+    def _tell_held(self, delivery: Delivery) -> None:
+        """What everybody else holds; those who hold nothing get the same message, while nothing changes."""
+        held = self._music.held(delivery)
+        if self._told is None or self._told.held != held:
+            self._told = HeldState(held)
+        delivery.send(self._told)
 
     def _groups(self) -> _Groups:
         groups = self._cached_groups
@@ -264,9 +285,7 @@ class Fanout:
         if self._jobs:
             self._pacer.soon(self._run_jobs)
         else:
-            if self._has_returned:
-                self._has_returned = False
-                self._admit([delivery for delivery in self._listeners if delivery.state is State.CATCHING_UP])
+            self._admit_next()
             self._seal()
 
     def _step(self) -> None:

@@ -2,7 +2,7 @@
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct, json
@@ -14,12 +14,24 @@ from rhythm_protocol.messages import (
     ClockAnswer,
     Cursors,
     MidiBlockData,
+    Notes,
     ServerMessage,
+    SlotState,
 )
 from rhythm_protocol.websocket import BINARY, TEXT, server_frame
 from rhythmd.hub.ports import Encoding
+from rhythmd.midi.state import unpacked
 
-__all__ = ["ClockReply", "ControlMessage", "CursorPositions", "KeptMessage", "Music", "Outbound"]
+__all__ = [
+    "ClockReply",
+    "ControlMessage",
+    "CursorPositions",
+    "HeldState",
+    "KeptMessage",
+    "Music",
+    "Outbound",
+    "slot_states",
+]
 
 _MIDI: Final = bytes((OP_MIDI,))
 _MESSAGE_BYTES: Final = 150
@@ -134,6 +146,21 @@ class ControlMessage(Outbound):
 
     def text(self) -> bytes:
         return encode_text(self._type, self._data, self._id)
+
+
+def slot_states(held: Iterable[tuple[int, bytes]]) -> list[SlotState]:
+    """What players hold, by slot, as `NoteState.packed` has it."""
+    return [SlotState(slot, unpacked(packed)) for slot, packed in held]
+
+
+class HeldState(ControlMessage):
+    """What others hold, for a listener who has missed some of the music; `held` by slot."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: Sequence[tuple[int, bytes]]) -> None:
+        super().__init__("notes", Notes(slot_states(held)))
+        self.held = held
 
 
 class Music(Outbound):
