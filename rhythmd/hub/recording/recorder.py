@@ -27,7 +27,7 @@ LOOK_S: Final = 1.0
 MINUTE_MS: Final = 60_000
 MAKING_PER_ROOM: Final = 4
 MAKING_PER_NETWORK: Final = 5
-"""Replays that are made into files at the same time: one after the other, so that more would only wait."""
+"""Of recordings that are made into files; at so many none begins, since one is made after the other."""
 WORK: Final = 8
 """Bytes that it takes to make a byte of tape into a file; one is made at a time."""
 ALL: Final = 0
@@ -116,11 +116,12 @@ class Recorder:
 
     # What people ask for
 
-    def check_idle(self, room: Room) -> None:
-        """Raise Refused unless a recording of `room` may begin."""
+    def check_idle(self, room: Room, user_id: str) -> None:
+        """Raise Refused unless this user may begin a recording of `room`."""
         self._check_running()
         if room in self._running:
             raise Refused(ErrorCode.RECORDING_LIMIT, "this room is being recorded already")
+        self._check_making(room, self._network(user_id))
 
     def begin(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
         """Record `room` from now on."""
@@ -141,21 +142,17 @@ class Recorder:
         else:
             self._save(room, running.name, running.owner_id, running.claim, tapes, ALL)
 
-    def check_replay(self, room: Room) -> None:
-        """Raise Refused unless the last minutes of `room` may be had."""
+    def check_replay(self, room: Room, user_id: str) -> None:
+        """Raise Refused unless this user may have the last minutes of `room`."""
         self._check_running()
         if not room.settings.allow_replay:
             raise Refused(ErrorCode.REPLAY_NOT_ALLOWED, "the owner of this room does not allow replays")
         if is_silent(room.deck.replay):
             raise NothingRecorded
+        self._check_making(room, self._network(user_id))
 
     def keep_last(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
-        """Make a recording of the last minutes of `room`. Raises Refused when too many are being made."""
-        try:
-            self._check_making(room, self._network(owner_id))
-        except Refused:
-            claim.release()
-            raise
+        """Make a recording of the last minutes of `room`."""
         since_ms = server_ms() - self._replay_ms
         self._save(room, name, owner_id, claim, room.deck.replay_since(since_ms), since_ms)
 
