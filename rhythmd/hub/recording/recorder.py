@@ -1,7 +1,9 @@
 """Which rooms are recorded at this moment, and what comes of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -35,10 +37,11 @@ ALL: Final = 0
 
 
 class _Running(NamedTuple):
-    """A recording under way."""
+    """A recording under way; of which network it is, if that is known."""
 
     name: str
     owner_id: str
+    network: str
     claim: Claim
     tape: Tape
 
@@ -125,7 +128,7 @@ class Recorder:
 
     def begin(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
         """Record `room` from now on."""
-        self._running[room] = _Running(name, owner_id, claim, room.deck.record(owner_id))
+        self._running[room] = _Running(name, owner_id, self._network(owner_id), claim, room.deck.record(owner_id))
         _announce_state(room)
 
     def end(self, room: Room) -> None:
@@ -238,7 +241,7 @@ class Recorder:
             deck.turn()
 
     def _bound_memory(self) -> None:
-        """Forget replays, the biggest first, while there is too much on tape; then end recordings."""
+        """Forget replays while there is too much on tape; then end recordings."""
         self._measure()
         most = self._config.memory_bytes
         self._forget_replays(lambda: self._on_tape.bytes > most)
@@ -257,33 +260,59 @@ class Recorder:
         self._in_making.measured(own + WORK * max((one.size for one in making), default=0))
 
     def forget_replays(self) -> int:
-        """Give up replays while too much waits, the biggest first; how many."""
+        """Give up replays while too much waits, of the network with most of them first; how many."""
         self._measure()
         return self._forget_replays(lambda: self._memory.excess > 0)
 
     def _forget_replays(self, is_too_much: Callable[[], bool]) -> int:
         count = 0
-        for deck in sorted((room.deck for room in self._registry), key=attrgetter("memory"), reverse=True):
+        networks = {room: _network_of(room) for room in self._registry if room.deck.replay}
+        for room in _by_share(networks):
             if not is_too_much():
                 break
-            if freed := deck.forget():
+            if freed := room.deck.forget():
                 self._on_tape.give(freed)
                 count += 1
         return count
 
     def end_biggest(self) -> int:
-        """End recordings while too much waits, the biggest first; how many."""
+        """End recordings while too much waits, of the network with most of them first; how many."""
         return self._end_biggest(lambda: self._memory.excess > 0)
 
     def _end_biggest(self, is_too_much: Callable[[], bool]) -> int:
         count = 0
-        for room in sorted(self._running, key=attrgetter("deck.memory"), reverse=True):
+        for room in _by_share({room: running.network for room, running in self._running.items()}):
             if not is_too_much():
                 break
             self._on_tape.give(room.deck.memory)
             self.end(room)
             count += 1
         return count
+
+
+def _network_of(room: Room) -> str:
+    """Of whoever owns it now."""
+    return "" if room.owner is None else room.owner.player.network or ""
+
+
+def _by_share(networks: Mapping[Room, str]) -> Iterator[Room]:
+    """The rooms, each time the biggest of the network that has most on tape: many small ones are much, too.
+
+    A room of which no network is known stands for itself.
+    """
+    waiting: defaultdict[str, list[Room]] = defaultdict(list)
+    for room in sorted(networks, key=attrgetter("deck.memory")):
+        waiting[networks[room] or room.id].append(room)
+    heap = [(-sum(room.deck.memory for room in rooms), whose) for whose, rooms in waiting.items()]
+    heapify(heap)
+    while heap:
+        held, whose = heap[0]
+        room = waiting[whose].pop()
+        if waiting[whose]:
+            heapreplace(heap, (held + room.deck.memory, whose))
+        else:
+            heappop(heap)
+        yield room
 
 
 def _announce_state(room: Room) -> None:
