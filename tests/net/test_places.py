@@ -13,8 +13,9 @@ from rhythmd.app import Server
 from rhythmd.net.incoming import IncomingConnection
 from rhythmd.net.places import PATIENCE_S, Waiting
 from rhythmd.rest.serving.connection import HttpConnection
+from rhythmd.rest.serving.protocol import HttpProtocol
 from tests.deadline import DEADLINE_S, POLL_S, until
-from tests.metrics import until_connections
+from tests.metrics import metrics, until_connections
 from tests.raw import ConnectRaw, RawClient, frame
 from tests.server import Serve, ServerProcess, Spawn
 
@@ -242,5 +243,26 @@ async def test_connection_that_is_gone_is_freed_at_once(server: Server, connect_
         await until_connections(server, 0)
         kept = [found for found in gc.get_objects() if isinstance(found, HttpConnection | IncomingConnection)]
         assert len(kept) < 3, "that of the last question for metrics may be on its way"
+    finally:
+        gc.enable()
+
+
+async def test_body_of_who_is_gone_is_freed_at_once(server: Server, connect_raw: ConnectRaw) -> None:
+    """Also of who has sent more than it may, and would be read again in some seconds."""
+    gc.collect()
+    gc.disable()
+    try:
+        client = await connect_raw(server)
+        client.write(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.write(b"1\r\n \r\n" * 20_000)
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                if (await metrics(server)).get("rhythmd_slowed_total:input"):
+                    break
+                await asyncio.sleep(POLL_S)
+        await client.close()
+        await until_connections(server, 0)
+        kept = [found for found in gc.get_objects() if isinstance(found, HttpProtocol | HttpConnection)]
+        assert len(kept) < 5, "those of questions for metrics may be on their way"
     finally:
         gc.enable()
