@@ -32,6 +32,7 @@ from rhythmd.readiness import Readiness
 from rhythmd.rest.app import RestSide
 from rhythmd.sheets.files import SheetFiles
 from rhythmd.sheets.library import SheetLibrary
+from rhythmd.sheets.space import SheetSpace
 from rhythmd.store.blobs.directory import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
 from rhythmd.store.live import MappedLiveState, NoLiveState
@@ -119,7 +120,8 @@ class Server:
         self._live = _live_state(config)
         self._workers = WorkerPool(config.workers)
         scratch, auth = open_scratch(config), self._auth
-        files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch)
+        space = SheetSpace(self._store.sheets, config)
+        files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch, space)
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         sheets = sheets or LibrarySheets(self._library)
         audit = RoomAudit(auth.auditor)
