@@ -33,7 +33,7 @@ class SheetStore(Protocol):
         """Those of these that some sheet has."""
 
     async def creators(self, hashes: Collection[str]) -> dict[str, str]:
-        """Who made the first sheet of each of these that some sheet has: user ids by hash."""
+        """The users who made the first sheet of each of these, by hash; those that no sheet has are left out."""
 
     async def create(self, sheet: Sheet) -> Sheet:
         """The sheet with its number. Raises Conflict (`id`), or NotFound if there is no file with its hash."""
