@@ -32,6 +32,7 @@ from rhythmd.readiness import Readiness
 from rhythmd.rest.app import RestSide
 from rhythmd.sheets.files import SheetFiles
 from rhythmd.sheets.library import SheetLibrary
+from rhythmd.sheets.space import SheetSpace
 from rhythmd.store.blobs.directory import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
 from rhythmd.store.live import MappedLiveState, NoLiveState
@@ -119,7 +120,8 @@ class Server:
         self._live = _live_state(config)
         self._workers = WorkerPool(config.workers)
         scratch, auth = open_scratch(config), self._auth
-        files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch)
+        space = self._space = SheetSpace(self._store.sheets, config)
+        files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch, space)
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         sheets = sheets or LibrarySheets(self._library)
         audit = RoomAudit(auth.auditor)
@@ -333,6 +335,8 @@ class Server:
             "away": ("Clients that are gone and may come back", lambda: len(hub.sessions.away)),
             "worker_jobs": ("Files that worker processes look at", lambda: self._workers.running),
             "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
+            "sheets_bytes": ("Bytes of the sheets that are kept", lambda: self._space.kept),
+            "sheets_total_bytes": ("Bytes of sheets that may be kept", lambda: self._space.total),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
         registry.register(StatsCollector(stats, gauges, hub.memory.by_kind))

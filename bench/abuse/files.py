@@ -1,5 +1,6 @@
 """Bodies and files: large ones, costly ones, ones that come to nothing."""
 
+import itertools
 import zlib
 from functools import cache
 from typing import Final
@@ -14,6 +15,7 @@ __all__ = ["ATTACKS"]
 _BOUNDARY: Final = "1f0e3dad99908345f7439f8ffabdffc4"
 _FORM: Final = ("Content-Type", f"multipart/form-data; boundary={_BOUNDARY}")
 _SIZE: Final = 1_000_000
+_ACCOUNTS: Final = 8
 _FORMATS: Final = ("musicxml", "midi", "abc")
 _CHUNK: Final = b"ffff\r\n" + b"a" * 0xFFFF + b"\r\n"
 
@@ -47,6 +49,25 @@ async def _uploads(attacker: Attacker) -> None:
     words.append(request("PUT", f"{API}/users/avatar", _picture(), picture))
 
     await _again_and_again(attacker, words)
+
+
+async def _disk(attacker: Attacker) -> None:
+    """Sheets that nobody has yet, of several accounts."""
+    tokens = [await attacker.account_token(f"Hoarder{attacker.number}x{number}") for number in range(_ACCOUNTS)]
+
+    async def one(number: int) -> None:
+        line = await attacker.line()
+        headers = (bearer(tokens[number % _ACCOUNTS] or ""), _FORM)
+        try:
+            for count in itertools.count():
+                if attacker.is_over:
+                    break
+                body = _form("abc").replace(b"X:1", f"X:1\n% {attacker.number}.{number}.{count}".encode(), 1)
+                await ask(line, request("POST", f"{API}/sheet_music/upload", body, headers))
+        finally:
+            line.leave()
+
+    await attacker.everywhere(one)
 
 
 async def _again_and_again(attacker: Attacker, words: list[bytes]) -> None:
@@ -104,6 +125,7 @@ async def _tiny_chunks(attacker: Attacker) -> None:
 
 ATTACKS: Final[dict[str, Attack]] = {
     "costly uploads": Attack("sheets of a megabyte and a vast picture, on 50 connections of one account", _uploads),
+    "disk": Attack("new sheets of a megabyte from 8 accounts, on 50 connections", _disk),
     "uploads of nobody": Attack("the same without a login", _uninvited),
     "endless bodies": Attack("bodies without an end, on 50 connections", _endless),
     "bodies of tiny chunks": Attack("bodies in chunks of one byte, on 50 connections", _tiny_chunks),

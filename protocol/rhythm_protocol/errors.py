@@ -157,7 +157,7 @@ class ErrorCode(StrEnum):
 
     # Sheet music
 
-    UPLOAD_LIMIT = "upload-limit", 429, Side.REST, "you have uploaded as much as you may in a day"
+    UPLOAD_LIMIT = "upload-limit", 429, Side.REST, "you, your network or all have uploaded as much as may be"
     FAVORITE_LIMIT = "favorite-limit", 409, Side.REST, "you have as many favourites as you may"
     CHANGED = "changed", 409, Side.REST, "the content has been changed since you looked at it; look again"
 

@@ -147,6 +147,8 @@ class RecordingConfig(Section, frozen=True):
 class SheetsConfig(Section, frozen=True):
     max_bytes: Annotated[int, Meta(ge=1_024, le=67_108_864)] = 5_000_000
     uploads_per_day: Positive = 100
+    total_mb: Positive = 20_000
+    reserve_mb: Annotated[int, Meta(ge=0)] = 512
     favorites: Positive = 10_000
     views_every_s: Seconds = 10.0
 

@@ -32,6 +32,9 @@ class SheetStore(Protocol):
     async def used_hashes(self, hashes: Collection[str]) -> set[str]:
         """Those of these that some sheet has."""
 
+    async def creators(self, hashes: Collection[str]) -> dict[str, str]:
+        """The users who made the first sheet of each of these, by hash; those that no sheet has are left out."""
+
     async def create(self, sheet: Sheet) -> Sheet:
         """The sheet with its number. Raises Conflict (`id`), or NotFound if there is no file with its hash."""
 

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 from rhythmd.clock import unix_ms
 from rhythmd.ports import BlobStore, SheetStore, StoreError, StoreUnavailable
 from rhythmd.rows import ScoreFacts, SheetCategory, SheetFile
+from rhythmd.sheets.space import SheetSpace, Uploader
 from rhythmd.workers.pool import WorkerPool
 from rhythmd.workers.scratch import ScratchFolder, parts_of
 
@@ -44,24 +45,35 @@ class SheetFiles:
         blobs: the bytes.
         workers: read what strangers send.
         scratch: for what a worker makes of it.
+        space: that contents may take; without one there is no bound, for the operator's own.
     """
 
-    def __init__(self, sheets: SheetStore, blobs: BlobStore, workers: WorkerPool, scratch: ScratchFolder) -> None:
+    def __init__(
+        self,
+        sheets: SheetStore,
+        blobs: BlobStore,
+        workers: WorkerPool,
+        scratch: ScratchFolder,
+        space: SheetSpace | None = None,
+    ) -> None:
+        self._space = space
         self._sheets = sheets
         self._blobs = blobs
         self._workers = workers
         self._scratch = scratch
         self._swept = ""
 
-    async def admit(self, file: BinaryIO) -> SheetFile:
+    async def admit(self, file: BinaryIO, uploader: Uploader) -> SheetFile:
         """Keep a file's content; one that is there already is neither read nor stored again, unless its blobs are lost.
 
-        Raises RefusedFile, FileTooCostly, Refused (`busy`) and StoreUnavailable.
+        Raises RefusedFile, FileTooCostly, Refused (`busy`, `upload-limit`) and StoreUnavailable.
         """
         hash_, size = await asyncio.to_thread(digest, file)
         known = await self._sheets.claim_file(hash_, unix_ms())
         if known is None:
-            return await self._take_in(file, hash_, size)
+            if self._space is not None:
+                await self._space.require(size, uploader)  # before the work of reading it
+            return await self._take_in(file, hash_, size, uploader)
         if await self.missing_blobs([known]):
             await self._restore(known, file)
         return known
@@ -76,7 +88,7 @@ class SheetFiles:
             if (await asyncio.to_thread(digest, midi))[1] == known.midi_size:
                 await self._blobs.put(_midi_key(known), parts_of(midi))
 
-    async def _take_in(self, file: BinaryIO, hash_: str, size: int) -> SheetFile:
+    async def _take_in(self, file: BinaryIO, hash_: str, size: int, uploader: Uploader) -> SheetFile:
         midi = await self._scratch.open()
         try:
             facts = await self._workers.run(_JOB, file, midi, ScoreFacts)
@@ -91,6 +103,8 @@ class SheetFiles:
                 created=unix_ms(),
                 used=unix_ms(),
             )
+            if self._space is not None:
+                self._space.take(made, uploader)
             await self._put(made, file, midi)
             # A row whose call failed may be there all the same, so the blobs stay; if it is not, they are found later.
             kept = await self._sheets.add_file(made)
@@ -113,6 +127,16 @@ class SheetFiles:
         with suppress(StoreError):  # then they are found later
             await self._blobs.delete(_key(file))
             await self._blobs.delete(_midi_key(file))
+            self._released(file.id)
+
+    def _released(self, blob_id: str) -> None:
+        if self._space is not None:
+            self._space.release(blob_id)
+
+    async def count(self) -> None:
+        """Count the contents that are there, once. Raises StoreUnavailable."""
+        if self._space is not None:
+            await self._space.count()
 
     async def get(self, hash_: str) -> SheetFile | None:
         """The row of a content."""
@@ -133,6 +157,8 @@ class SheetFiles:
         files = await self._sheets.files(SWEEP, self._swept)
         used = await self._sheets.used_hashes([file.hash for file in files])
         for file in files:
+            if self._space is not None:
+                self._space.know(file)  # another process may have added it
             if file.hash not in used:
                 await self.remove(file, before)
         self._swept = files[-1].hash if len(files) == SWEEP else ""
@@ -152,6 +178,7 @@ class SheetFiles:
     async def remove_blob(self, key: str) -> None:
         """Remove one that no row knows."""
         await self._blobs.delete(key)
+        self._released(key.removeprefix(f"{FOLDER}/").removesuffix(".mid"))
 
     async def unknown_blobs(self, before: int) -> AsyncIterator[str]:
         """The keys of blobs that no row knows and that were made before then."""

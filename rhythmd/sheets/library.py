@@ -32,6 +32,7 @@ from rhythmd.rows import (
 )
 from rhythmd.sheets.files import SheetFiles
 from rhythmd.sheets.rights import Reader, is_editor, may_approve, may_change, may_delete, may_read
+from rhythmd.sheets.space import Uploader
 from rhythmd.sheets.views import ViewCounter
 from rhythmd.workers.scratch import ScratchFolder
 
@@ -162,18 +163,22 @@ class SheetLibrary:
 
     # Uploading and changing
 
-    async def upload(self, by: Account, file: BinaryIO, file_name: str, given: SheetDescription) -> Sheet:
-        """A new sheet with this content.
+    async def upload(
+        self, by: Account, file: BinaryIO, file_name: str, given: SheetDescription, address: str = ""
+    ) -> Sheet:
+        """A new sheet with this content. `address` is the uploader's, whose network has a share of the disk.
 
         Raises RefusedFile, FileTooCostly and Refused (`upload-limit`, `invalid-field`, `busy`).
         """
-        content = await self._admit(by.id, file)
+        content = await self._admit(Uploader(by.id, address), file)
         return await self.add(by, content, file_name, given)
 
-    async def save(self, by: Account, parts: AsyncIterator[bytes], file_name: str, given: SheetDescription) -> Sheet:
+    async def save(
+        self, by: Account, parts: AsyncIterator[bytes], file_name: str, given: SheetDescription, address: str = ""
+    ) -> Sheet:
         """The same for a content that is on this server already. Raises as `upload`, and what `parts` raises."""
         async with self._scratch.filled(parts) as file:
-            return await self.upload(by, file, file_name, given)
+            return await self.upload(by, file, file_name, given, address)
 
     async def add(
         self,
@@ -203,7 +208,13 @@ class SheetLibrary:
         return await self._sheets.create(structs.replace(sheet, **told))
 
     async def change(
-        self, sheet_id: str, by: Principal, given: SheetDescription, file: BinaryIO | None = None, file_name: str = ""
+        self,
+        sheet_id: str,
+        by: Principal,
+        given: SheetDescription,
+        file: BinaryIO | None = None,
+        file_name: str = "",
+        address: str = "",
     ) -> Sheet:
         """Change what is said of a sheet, or give it another content, or both. Raises as `upload`, and `not-owner`."""
         sheet = await self._changeable(sheet_id, by)
@@ -211,19 +222,19 @@ class SheetLibrary:
         if file is None:
             content = await self.file(sheet)
         else:
-            content = await self._admit(by.user_id, file)
+            content = await self._admit(Uploader(by.user_id, address), file)
             told = {"hash": content.hash, "size": content.size, "file_name": file_name}
             changes = structs.replace(changes, **told, **_measured(content.facts), **_musical(content.facts))
         _check_category(given, content.facts)
         return await self._change(sheet, structs.replace(changes, **_emptied(given, content.facts), **_said(given)))
 
-    async def _admit(self, user_id: str, file: BinaryIO) -> SheetFile:
+    async def _admit(self, uploader: Uploader, file: BinaryIO) -> SheetFile:
         """A content that counts as an upload, unless nobody had time for it. Raises as `upload`."""
-        day, most = unix_ms() // DAY_MS, self._config.uploads_per_day
+        user_id, day, most = uploader.user_id, unix_ms() // DAY_MS, self._config.uploads_per_day
         if not await self._sheets.spend_upload(user_id, day, most):
             raise Refused(ErrorCode.UPLOAD_LIMIT, f"you may upload {most} files a day")
         try:
-            return await self._files.admit(file)
+            return await self._files.admit(file, uploader)
         except (Refused, StoreUnavailable):
             with suppress(StoreUnavailable):
                 await self._sheets.return_upload(user_id, day)
@@ -345,6 +356,7 @@ class SheetLibrary:
             await self._views.flush()
         if now - self._swept >= SWEEP_MS:
             self._swept = now
+            await self._files.count()
             await self._files.sweep()
         if now - self._swept_blobs >= DAY_MS:
             self._swept_blobs = now - DAY_MS + HOUR_MS  # if it fails, it is tried again after an hour

@@ -86,6 +86,18 @@ async def test_used_hashes(store: Store) -> None:
     assert await store.sheets.used_hashes([]) == set()
 
 
+async def test_creators_of_contents_are_those_of_their_first_sheets(store: Store) -> None:
+    used, unused = make_sheet_file("used"), make_sheet_file("unused")
+    for file in (used, unused):
+        await store.sheets.add_file(file)
+    first = await store.sheets.create(make_sheet(used, creator_id="first"))
+    await store.sheets.create(make_sheet(used, creator_id="a second one"))
+    assert await store.sheets.creators([used.hash, unused.hash, "unknown"]) == {used.hash: "first"}
+    assert await store.sheets.creators([]) == {}
+    await store.sheets.delete(first.id)
+    assert await store.sheets.creators([used.hash]) == {used.hash: "a second one"}
+
+
 # Sheets
 
 

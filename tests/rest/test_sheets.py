@@ -133,6 +133,18 @@ async def test_uploads_of_a_day_are_limited(serve: Serve) -> None:
         await uploaded(api, robert)
 
 
+async def test_one_account_does_not_fill_the_disk(serve: Serve) -> None:
+    settings = ("sheets.total_mb=1", "limits.guest_network_share=1")
+    async with open_api(await serve(*UNLIMITED, *settings)) as api:
+        clara, robert = await api.register(), await api.register("Robert")
+        large = midi(title="x" * 9_000)
+        await uploaded(api, clara, large)
+        answer = await upload(api, clara, midi(title="y" * 9_000))
+        assert (answer.status, answer.code) == (429, "upload-limit")
+        await uploaded(api, clara, large)  # it is kept already
+        await uploaded(api, robert, midi(title="y" * 9_000))
+
+
 async def test_uploads_of_a_minute_are_limited(serve: Serve) -> None:
     async with open_api(await serve("limits.uploads_per_minute=2")) as api:
         clara = await api.register()

@@ -196,7 +196,8 @@ class SheetsResource:
         The content tells which it is. A public sheet is listed when an editor has approved it.
         """
         file = call.upload
-        sheet = await self._library.upload(call.account, file.content, plain_name(file.name), described(call.input))
+        said, address = described(call.input), call.client.address
+        sheet = await self._library.upload(call.account, file.content, plain_name(file.name), said, address)
         return sheet_view(await self._library.entry(sheet, call.principal))
 
     async def from_recording(self, call: Call[SheetDescribed]) -> SheetView:
@@ -208,7 +209,9 @@ class SheetsResource:
         if not call.input.title:
             said = structs.replace(said, title=recording.name)
         parts = await self._archive.read(recording, 0, recording.size)
-        sheet = await self._library.save(call.account, parts, plain_name(f"{recording.name}.mid"), said)
+        sheet = await self._library.save(
+            call.account, parts, plain_name(f"{recording.name}.mid"), said, call.client.address
+        )
         return sheet_view(await self._library.entry(sheet, call.principal))
 
     async def one(self, call: Call[Nothing]) -> SheetView:
@@ -224,7 +227,7 @@ class SheetsResource:
             said = structs.replace(said, tags=unique_tags(given.tags))
         file = call.file
         content, name = (None, "") if file is None else (file.content, plain_name(file.name))
-        sheet = await self._library.change(call.path("id"), call.known, said, content, name)
+        sheet = await self._library.change(call.path("id"), call.known, said, content, name, call.client.address)
         return sheet_view(await self._library.entry(sheet, call.principal))
 
     async def delete(self, call: Call[Nothing]) -> None:

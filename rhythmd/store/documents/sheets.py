@@ -105,6 +105,11 @@ class MongoSheets:
         stages: list[Document] = [{"$match": _any_of("hash", hashes)}, {"$group": {"_id": "$hash"}}]
         return {document["_id"] for document in await self._sheets.aggregate(stages)}
 
+    async def creators(self, hashes: Ids[str]) -> dict[str, str]:
+        first = {"$group": {"_id": "$hash", "creator": {"$first": "$creator_id"}}}
+        stages: list[Document] = [{"$match": _any_of("hash", hashes)}, {"$sort": {"number": 1}}, first]
+        return {document["_id"]: document["creator"] for document in await self._sheets.aggregate(stages)}
+
     async def create(self, sheet: Sheet) -> Sheet:
         await self._require_file(sheet.hash)
         counter = await self._counters.change(equal(_id=_NUMBERS), {"$inc": {"last": 1}}, upsert=True)

@@ -58,6 +58,12 @@ def _used_hashes(connection: sqlite3.Connection, hashes: Collection[str]) -> set
     return {hash_ for (hash_,) in connection.execute(sql, (_as_json(hashes),))}
 
 
+def _creators(connection: sqlite3.Connection, hashes: Collection[str]) -> dict[str, str]:
+    # SQLite takes the other columns from the row that has the least number.
+    sql = " ".join(("SELECT hash, creator_id, min(number) FROM sheets WHERE", _HASHES, "GROUP BY hash"))
+    return {hash_: creator for hash_, creator, _ in connection.execute(sql, (_as_json(hashes),))}
+
+
 # Sheets
 
 
@@ -202,6 +208,9 @@ class SqliteSheets:
 
     async def used_hashes(self, hashes: Collection[str]) -> set[str]:
         return await self._searching.read(_used_hashes, hashes)
+
+    async def creators(self, hashes: Collection[str]) -> dict[str, str]:
+        return await self._searching.read(_creators, hashes)
 
     async def create(self, sheet: Sheet) -> Sheet:
         return await self._engine.write(_create, sheet)
