@@ -199,6 +199,9 @@ class AccountWatcher:
                 self._traces.learn(account.id, now, address, browser)
             self._hub.end_user(account.id, USER_BANNED)
         else:
+            if (account.muted_until or 0) > now:
+                for address, browser in self._hub.whereabouts(account.id):
+                    self._traces.notice(account.id, address, browser)
             self._hub.change_user(account.id, frozenset(account.roles), (account.muted_until or 0) / 1000)
 
 

@@ -192,7 +192,7 @@ class ErrorCode(StrEnum):
     )  # fmt: skip
     ONLY_OWNER_CAN_CHAT = "only-owner-can-chat", 403, Side.SOCKET, "chat: the owner reserved the chat"
     NOTES_MUTED = "notes-muted", 403, Side.SOCKET, "notes: your keys are muted; at most once per refill"
-    CHAT_MUTED = "chat-muted", 403, Side.SOCKET, "chat: your lines are muted"
+    CHAT_MUTED = "chat-muted", 403, Side.BOTH, "you are muted: nothing that others would read is taken from you"
     USER_NOT_FOUND = (
         "user-not-found", 404, Side.SOCKET,
         "nobody in the room has this id, number or name; unban: nobody with this id is banned", "not-found",

@@ -76,11 +76,13 @@ class Moderation:
         return account
 
     async def mute(self, by: Principal | None, usertag: str, seconds: int | None, client: Client) -> Account:
-        """No chat for `seconds` (None: for good)."""
+        """No chat for `seconds` (None: for good), for guests and new accounts of their networks and browsers, too."""
         until = self._until(seconds)
         account = await self.below(by, usertag)
         rank = self._require_lift(by, account.muted_until, account.mute_rank)
+        sessions = await self._sessions.page(account.id, NEWEST)
         account = await self._change(account, muted_until=until, mute_rank=rank)
+        self._traces.learn_from(sessions.items, self._clock())
         self._record(AuthAction.MUTED, by, account, client, until=until)
         return account
 

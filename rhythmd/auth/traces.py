@@ -1,12 +1,13 @@
-"""Banned users who come back without their account: known by their networks and browsers, for a while.
+"""Banned and muted users who come back without their account: known by their networks and browsers, for a while.
 
 A trace is no proof: a class of thirty may have one address. It keeps out guests, and accounts that were made after the
-ban; whoever had an account before is judged by that one. What is remembered here is only a hint to ask the store, which
-knows whether the ban still applies: lifting it takes effect at once, on every server.
+ban, or mutes them as the account is; whoever had an account before is judged by that one. What is remembered here is
+only a hint to ask the store, which knows whether the ban or mute still applies: lifting it takes effect at once, on
+every server.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.auth.errors import BannedTrace
@@ -16,7 +17,7 @@ from rhythmd.config import RoomsConfig
 from rhythmd.ports import Store, StoreUnavailable
 from rhythmd.rows import LoginSession
 
-__all__ = ["Traces"]
+__all__ = ["TracedMute", "Traces"]
 
 ENTRIES: Final = 50_000
 USERS: Final = 8  # that one trace leads to
@@ -24,8 +25,22 @@ MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
 
 
+class TracedMute(NamedTuple):
+    """The mute of an account, as it applies to others whom its traces lead to.
+
+    Args:
+        user_id: of the account.
+        until: Unix seconds.
+    """
+
+    user_id: str
+    until: float
+
+
 class Traces:
     """Remembers where banned users were, and keeps out who comes from there without an account of before.
+
+    Those of muted users it finds in the same way, for as long as this server runs and learns of them.
 
     Args:
         store: of accounts and sessions.
@@ -47,13 +62,20 @@ class Traces:
         return len(self._known)
 
     def learn(self, user_id: str, since: int, address: str, browser: str) -> None:
-        """A user who is banned since then (Unix ms) was there."""
+        """A user who is banned, or muted, since then (Unix ms) was there."""
         for trace, _ in self._traces(address, browser):
             users = self._known.get(trace) or {}
             users[user_id] = max(since, users.get(user_id, 0))
             if len(users) > USERS:
                 del users[min(users, key=users.__getitem__)]
             self._known[trace] = users
+
+    def notice(self, user_id: str, address: str, browser: str) -> None:
+        """A user who was muted some time ago is there. What is known of them already is older, and stays."""
+        for trace, _ in self._traces(address, browser):
+            if user_id not in (self._known.get(trace) or {}):
+                self.learn(user_id, self._clock(), address, browser)
+                return
 
     def learn_from(self, sessions: Iterable[LoginSession], since: int | None = None) -> None:
         """The users of these sessions are banned, `since` a moment or since the session ended."""
@@ -68,8 +90,8 @@ class Traces:
         now = self._clock()
         self.learn_from(await self._store.sessions.of_banned(now - self._memory_ms if since is None else since, now))
 
-    async def check(self, client: Client, made: int | None = None) -> None:
-        """Raise Banned if traces of a banned user lead to this client.
+    async def check(self, client: Client, made: int | None = None) -> TracedMute | None:
+        """Raise Banned if traces of a banned user lead to this client; the mute that they lead to, if one is.
 
         While the store is away nobody can tell whether a ban still applies, and all come in.
 
@@ -77,23 +99,29 @@ class Traces:
             client: where they are.
             made: when the account was, Unix ms; None for a guest, or for an account that is to be made.
         """
-        now = self._clock()
+        now, mute = self._clock(), None
         for trace, lasts_ms in self._traces(client.address, client.browser):
             for user_id, since in list((self._known.get(trace) or {}).items()):
                 is_over = now - since >= lasts_ms
                 if is_over or (made is not None and made <= since):
                     continue
-                await self._refuse(trace, user_id, now)
+                found = await self._ask(trace, user_id, now)
+                if found is not None and (mute is None or found.until > mute.until):
+                    mute = found
+        return mute
 
-    async def _refuse(self, trace: str, user_id: str, now: int) -> None:
-        """Raise Banned if the user still is; else the trace leads to them no more."""
+    async def _ask(self, trace: str, user_id: str, now: int) -> TracedMute | None:
+        """Raise Banned if the user still is; their mute. If there is neither, the trace leads to them no more."""
         try:
             account = await self._store.accounts.get(user_id)
         except StoreUnavailable:
-            return
+            return None
         if account is not None and (account.banned_until or 0) > now:
             raise BannedTrace(account.banned_until or now)
+        if account is not None and (account.muted_until or 0) > now:
+            return TracedMute(user_id, (account.muted_until or 0) / 1_000)
         (self._known.get(trace) or {}).pop(user_id, None)
+        return None
 
     def _traces(self, address: str, browser: str) -> list[tuple[str, int]]:
         """What one is known by, each with how long it counts (ms). Loopback, a whole machine's, does not."""

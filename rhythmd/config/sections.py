@@ -65,7 +65,7 @@ class LimitsConfig(Section, frozen=True):
     write_buffer_bytes: Annotated[int, Meta(ge=16_384)] = 262_144
     music_buffer_bytes: Annotated[int, Meta(ge=1_024)] = 16_384
     messages_per_s: Seconds = 50.0
-    messages_burst: Positive = 200
+    messages_burst: Positive = 300
     whispers_per_minute: Positive = 60
     control_bytes: Annotated[int, Meta(ge=1024, le=1024 * 1024)] = 8_192
     frames_per_s: Positive = 2_000

@@ -45,7 +45,9 @@ class FairProtocol(asyncio.Protocol):
         source: of its bytes.
     """
 
-    __slots__ = ("_at", "_held", "_source", "_turns", "_unread", "_unread_since", "_unread_size", "account")
+    __slots__ = (
+        "_at", "_held", "_paying", "_source", "_turns", "_unread", "_unread_since", "_unread_size", "account",
+    )  # fmt: skip
 
     counts_bytes = True
     """Whether bytes are charged, beside frames and the loop's time."""
@@ -59,6 +61,7 @@ class FairProtocol(asyncio.Protocol):
         self._source: Source = source
         self._held: bytes | None = None  # what waits for its turn, from index `_at` on
         self._at = 0
+        self._paying: asyncio.TimerHandle | None = None  # until it has sent no more than it may
         self._unread = turns.memory.of(self.kind)
         self._unread_size = 0  # of what waits here, as far as the budget knows
         self._unread_since = 0.0
@@ -121,6 +124,9 @@ class FairProtocol(asyncio.Protocol):
         """Nothing waits here any more."""
         self._held = None
         self._source = _NOWHERE  # for a source may lead back to here: what is lost is to be freed at once
+        if self._paying is not None:
+            self._paying.cancel()
+            self._paying = None
         self._unread.give(self._unread_size)
         self._unread_size = 0
 
@@ -161,4 +167,4 @@ class FairProtocol(asyncio.Protocol):
             self.slowed()
         elif account.is_flooding(now):
             self.flooding()
-        self._turns.wait_until_paid(self, wait_s)
+        self._paying = self._turns.wait_until_paid(self, wait_s)

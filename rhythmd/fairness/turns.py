@@ -129,10 +129,10 @@ class Turns:
             self.wait(ticket)
             await ticket.called
 
-    def wait_until_paid(self, waiter: Waiter, wait_s: float) -> None:
-        """Give `waiter` its turn in `wait_s` seconds at the earliest."""
+    def wait_until_paid(self, waiter: Waiter, wait_s: float) -> asyncio.TimerHandle:
+        """Give `waiter` its turn in `wait_s` seconds at the earliest; the timer, for who is gone before."""
         self._stats.slowed["input"] += 1
-        self._loop.call_later(wait_s, self._enqueue, _Place(waiter, 0.0, None))
+        return self._loop.call_later(wait_s, self._enqueue, _Place(waiter, 0.0, None))
 
     def _enqueue(self, place: _Place) -> None:
         if not self._order:

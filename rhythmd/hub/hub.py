@@ -26,6 +26,7 @@ from rhythm_protocol.close import (
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Limits, Stopping, Welcome
 from rhythmd.auth.auditor import AuditTrail
+from rhythmd.auth.traces import TracedMute
 from rhythmd.clock import server_us
 from rhythmd.config import Config
 from rhythmd.fairness.memory import Rule
@@ -49,6 +50,7 @@ from rhythmd.hub.keeping.restoring import Restoration
 from rhythmd.hub.ports import Arrival, Identity, LapsedLogin, LoginVerifier, Peer, SheetSource
 from rhythmd.hub.recording.archive import RecordingArchive
 from rhythmd.hub.recording.recorder import Recorder
+from rhythmd.hub.rooms.members import BROWSER, Player
 from rhythmd.hub.rooms.performance import Conductor
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
@@ -315,7 +317,21 @@ class Hub:
         return [(session.player.address, session.player.browser) for session in self.sessions.of_user(user_id)]
 
     def change_user(self, user_id: str, roles: frozenset[str], muted_until: float) -> None:
-        """Give a connected user other roles, or mute their chat until then (Unix seconds), at once."""
+        """Give a connected user other roles, or mute their chat until then (Unix seconds), at once.
+
+        Guests like them who are in no room yet, and so may be the same person, are muted as well.
+        """
+        mute = TracedMute(user_id, muted_until)
+        is_muted = muted_until > time.time()
+        users = [session.player for session in self.sessions.of_user(user_id)]
+        traces = {trace for player in users if player.muted_until != muted_until for trace in self._traces(player)}
+        for session in self.sessions if traces or not is_muted else ():
+            player = session.player
+            is_spare = is_muted and player.guest and session.place is None and traces & self._traces(player)
+            if is_spare or (player.traced is not None and player.traced.user_id == user_id):
+                player.traced = mute
+                if session.place is not None:
+                    session.place.room.member_changed(session.place.member)
         for session in self.sessions.of_user(user_id):
             player = session.player
             if (player.roles, player.muted_until) == (roles, muted_until):
@@ -325,6 +341,12 @@ class Hub:
             if session.place is not None:
                 session.place.room.sanctions.mark(session.place.member)  # what is below a role does not apply to it
                 session.place.room.member_changed(session.place.member)
+
+    def _traces(self, player: Player) -> set[str]:
+        """What `player` has in common with others who may be the same person, as far as the operator says."""
+        rooms = self._config.rooms
+        counts = {True: rooms.ban_browser_days, False: rooms.ban_network_minutes}
+        return {trace for trace in player.traces()[1:] if counts[trace.startswith(BROWSER)]}
 
     def accounts(self) -> list[Identity]:
         """The connected users who have an account, each socket's own."""
@@ -336,10 +358,11 @@ class Hub:
     def attach(self, peer: Peer[Session], identity: Arrival) -> Session:
         """A new client: it gets a user and the `welcome`."""
         lapsed = identity.code if isinstance(identity, LapsedLogin) else None
-        browser = "" if identity is None else identity.browser
+        browser, traced = ("", None) if identity is None else (identity.browser, identity.traced)
         identity = identity if isinstance(identity, Identity) else None
         session = self.sessions.open(peer, identity, browser)
         session.login_error = lapsed
+        session.player.traced = traced
         welcome = Welcome(
             user=session.player.as_user(),
             session=session.key,

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from rhythm_protocol.close import Close
 from rhythm_protocol.errors import ErrorCode
+from rhythmd.auth.traces import TracedMute
 from rhythmd.fairness.account import Account
 from rhythmd.midi.score import Score
 
@@ -67,6 +68,7 @@ class Identity:
         muted_until: Unix seconds; no chat before, anywhere.
         made: Unix seconds of the account's making; 0 for a guest.
         browser: what tells the browser of the socket from others; "" if it showed nothing.
+        traced: the mute of another account, whose traces lead to this user.
     """
 
     user_id: str
@@ -80,6 +82,7 @@ class Identity:
     muted_until: float = 0.0
     made: float = 0.0
     browser: str = ""
+    traced: TracedMute | None = None
 
     def seconds_left(self) -> float:
         """How long the proof is good for."""
@@ -92,13 +95,15 @@ class LapsedLogin:
 
     code: ErrorCode
     browser: str = ""
+    traced: TracedMute | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A guest of whom nothing is known but their browser."""
+    """A guest of whom nothing is known but their browser, and whether traces of a muted account lead to them."""
 
     browser: str
+    traced: TracedMute | None = None
 
 
 Arrival = Identity | LapsedLogin | Stranger | None

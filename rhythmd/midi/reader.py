@@ -19,6 +19,7 @@ from rhythmd.midi.parts import DRUMS
 from rhythmd.midi.pauses import LONGEST_MS
 from rhythmd.midi.score import Score
 from rhythmd.midi.state import ALL_NOTES_OFF
+from rhythmd.midi.thinning import thinned
 
 __all__ = ["NotReadable", "Timed", "duration_ms", "in_time", "read_performance"]
 
@@ -28,7 +29,7 @@ REST_S: Final = 0.0001
 
 
 def read_performance(content: bytes) -> Score:
-    """The piece in a MIDI file, without its drums: on a piano they would be random low notes.
+    """The piece in a MIDI file, without its drums, random low notes on a piano, and what is too much at once.
 
     It computes for a while, up to some seconds: run it in a thread. It rests often, so that the loop gets its turns.
 
@@ -41,7 +42,7 @@ def read_performance(content: bytes) -> Score:
     file = parse(content)
     times = array("I")
     messages = bytearray()
-    for timed in in_time(file, with_drums=False):
+    for timed in thinned(in_time(file, with_drums=False)):
         times.append(timed.ms)
         messages += timed.message.to_bytes(3, "big")
     return Score(times, bytes(messages), duration_ms(file))

@@ -34,6 +34,7 @@ ChannelMessage = tuple[int, int, int]
 
 UNSET: Final = 0xFF  # no data byte has this value
 UNKNOWN: Final = -1
+KEYS: Final = 128
 MANY_KEYS: Final = 16
 """Of a channel that are down; more of them are let go with one message. Two hands hold fewer."""
 _MESSAGE: Final = Struct("BBB")
@@ -240,9 +241,11 @@ class _Channel:
 
     def release(self, channel: int, many_keys: int) -> list[ChannelMessage]:
         """What lets go of everything that goes on sounding, and forget it."""
-        messages: list[ChannelMessage] = [(NOTE_OFF | channel, key, 0) for key in self.held()]
-        if len(messages) > many_keys:
+        messages: list[ChannelMessage]
+        if KEYS - bytes(self.velocities).count(0) > many_keys:
             messages = [(CONTROL_CHANGE | channel, NOTES_OFF, 0)]
+        else:
+            messages = [(NOTE_OFF | channel, key, 0) for key in self.held()]
         self._forget_keys()
         for pedal in PEDALS:
             if self.controllers[pedal] not in (0, UNSET):
@@ -339,7 +342,7 @@ class NoteState:
             for message in channel.parameters.taken_back(number, None if other is None else other.parameters)
         ]
 
-    def release(self, many_keys: int = 128) -> list[ChannelMessage]:
+    def release(self, many_keys: int = KEYS) -> list[ChannelMessage]:
         """The messages that end every held note, lift the pedals and centre the bend; the state follows.
 
         Of a channel where more than `many_keys` are down all are let go with one message.

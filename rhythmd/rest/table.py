@@ -168,7 +168,7 @@ def _users(users: UsersResource) -> Table:
         ),
         Route(
             method="PATCH", path=f"{V1}/users/profile", handler=users.change_profile, input=ProfileChange, answer=Me,
-            who=Who.MEMBER, errors=(Code.NOT_FOUND,),
+            who=Who.MEMBER, errors=(Code.CHAT_MUTED, Code.NOT_FOUND,),
         ),
         Route(
             method="GET", path=f"{V1}/users/settings", handler=users.settings, input=Nothing, answer=Preferences,
@@ -245,7 +245,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
         ),
         Route(
             method="POST", path=f"{V1}/rooms/create", handler=changes.create, input=CreateRoom, answer=RoomInfo,
-            status=HTTPStatus.CREATED, who=Who.MEMBER, errors=(Code.TAKEN, Code.ROOM_LIMIT, Code.BUSY),
+            status=HTTPStatus.CREATED, who=Who.MEMBER, errors=(Code.CHAT_MUTED, Code.TAKEN, Code.ROOM_LIMIT, Code.BUSY),
         ),
         Route(
             method="GET", path=room, handler=rooms.one, input=Nothing, answer=RoomInfo, who=Who.VISITOR,
@@ -253,7 +253,7 @@ def _rooms(rooms: RoomsResource, changes: RoomChangesResource) -> Table:
         ),
         Route(
             method="PATCH", path=room, handler=changes.change, input=RoomChange, answer=RoomInfo, who=Who.MEMBER,
-            errors=(Code.ROOM_NOT_FOUND, Code.NOT_OWNER, Code.TAKEN, Code.BUSY),
+            errors=(Code.ROOM_NOT_FOUND, Code.NOT_OWNER, Code.CHAT_MUTED, Code.TAKEN, Code.BUSY),
         ),
         Route(
             method="DELETE", path=room, handler=changes.delete, input=Nothing, who=Who.MEMBER,

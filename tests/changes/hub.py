@@ -153,6 +153,6 @@ def recording_file(tree: Tree) -> None:
     tree.check("""
         from rhythmd.hub.recording.transcript import transcribe
         from rhythmd.hub.rooms.tape import Tape
-        tape = Tape([])
+        tape = Tape([], {})
         assert b"in tune" in transcribe("Title", [tape], 0, tape.began_ms + 1).file
     """)

@@ -97,6 +97,7 @@ async def test_mute_of_an_account_holds_in_every_room_at_once(
     assert (await listener.expect(UserUpdated)).user.chat_muted
     for content in ("hello", "/me waves"):
         assert (await socket.refused("chat-message", {"content": content})).code == "chat-muted"
+    await (await connect(server)).join("Salon")
     await socket.join("Salon")
     assert (await socket.refused("chat-message", {"content": "hello"})).code == "chat-muted"
     again = await clara.open(subprotocol)

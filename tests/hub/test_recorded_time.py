@@ -123,6 +123,7 @@ async def test_recording_that_begins_in_the_middle_of_a_sheet_has_what_it_holds(
     (clara,) = await enter(connect, server, "Clara")
     await begin(clara, "chord")
     await clara.ask("record", {"on": True})
+    await clara.ask("sheet-stop")
     _, [track] = await download(server, await end(clara))
     assert track.messages[:5] == [(0xC0, 5, 0), (0xB0, 64, 127), (0x90, 48, 90), (0x90, 55, 90), (0x90, 64, 90)]
     assert not rings(track)

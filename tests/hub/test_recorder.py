@@ -1,8 +1,10 @@
 """Recording over real sockets: who may, who hears of it, what is in the file, and where it ends by itself."""
 
 import signal
+import threading
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,9 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Error, RecordingReady, RecordingState, UserUpdated
 from rhythm_protocol.midi import MidiEvent
 from rhythmd.app import BLOBS_FOLDER, Server
+from rhythmd.hub.recording import archive
+from rhythmd.hub.recording.recorder import MAKING_PER_ROOM
+from rhythmd.hub.recording.transcript import Transcript, transcribe
 from rhythmd.rows import Role
 from tests.client import Connect, note_off, note_on
 from tests.conftest import ErrorLog
@@ -111,6 +116,39 @@ async def test_record_of_silence_is_not_kept(serve: Serve, connect: Connect) -> 
     await clara.ask("record", {"on": False})
     assert (await ready(clara)).players == 1
     assert not [message for message in await robert.received() if isinstance(message, Error)]
+
+
+async def test_record_of_what_is_held_all_the_time_is_not_kept(server: Server, connect: Connect) -> None:
+    [clara] = await enter(connect, server, "Clara")
+    await clara.play([note_on()])
+    await clara.ask("record", {"on": True})
+    await clara.ask("record", {"on": False})
+    assert (await clara.expect(Error)).code == ErrorCode.NOTHING_RECORDED
+
+
+async def test_record_begins_only_while_few_are_made(
+    server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However they came about: else each would wait for its turn with all that its room held."""
+    [clara] = await enter(connect, server, "Clara")
+    go_on = threading.Event()
+
+    def transcribe_late(*take: Any) -> Transcript:
+        go_on.wait(10)
+        return transcribe(*take)
+
+    monkeypatch.setattr(archive, "transcribe", transcribe_late)
+    try:
+        for _ in range(MAKING_PER_ROOM):
+            await clara.ask("record", {"on": True})
+            await clara.play([note_on(), note_off(60, 5)])
+            await clara.ask("record", {"on": False})
+        assert (await clara.refused("record", {"on": True})).code == ErrorCode.RECORDING_LIMIT
+    finally:
+        go_on.set()
+    for _ in range(MAKING_PER_ROOM):
+        await ready(clara)
+    await clara.ask("record", {"on": True})
 
 
 async def test_record_twice_at_once_is_refused(server: Server, connect: Connect) -> None:

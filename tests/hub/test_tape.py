@@ -138,6 +138,21 @@ def test_replays_are_forgotten_when_all_tapes_take_too_much(hall: Hall) -> None:
     assert running(rooms[2][0]) != [b""]  # the smallest stays
 
 
+def test_replays_of_the_network_that_has_most_are_forgotten_first(hall: Hall) -> None:
+    """Many small ones must not cost somebody else their bigger one."""
+    honest, clara = hall.open("Honest", allow_replay=True)
+    clara.play([WHEEL] * 300)
+    others = [hall.open(f"Small {number}", allow_replay=True) for number in range(4)]
+    for number, (_, owner) in enumerate([(honest, clara), *others]):
+        owner.session.player.address = "203.0.113.1" if number else "198.51.100.1"
+    for _, owner in others:
+        owner.play([WHEEL] * 250)
+    assert sum(room.deck.memory for room, _ in [*others, (honest, clara)]) > MEMORY_BYTES
+    hall.look()
+    assert any(tape.length for tape in honest.deck.replay)
+    assert not all(any(tape.length for tape in room.deck.replay) for room, _ in others)
+
+
 def test_seats_count_as_memory(hall: Hall) -> None:
     """Somebody who comes and goes all the time does not fill the memory unseen."""
     room, _ = hall.open("Salon", allow_replay=True)

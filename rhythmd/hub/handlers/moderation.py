@@ -42,6 +42,7 @@ class Moderation:
         """Put a member out; they may come back."""
         room, member = session.require_place()
         message = cleaned(message)
+        _require_voice(room, member, message.reason)
         target = _other(room, member, message.user)
         _require_power(room, member, target)
         self._sessions.expel(room, target, "kicked", message.reason)
@@ -54,6 +55,7 @@ class Moderation:
         """
         message = cleaned(message)
         room, member = session.require_place()
+        _require_voice(room, member, message.reason)
         bans, rank = room.sanctions.bans, _rank(room, member)
         before = bans.of(message.user)
         if before is not None:
@@ -136,6 +138,12 @@ class Moderation:
 
 def _rank(room: Room, member: Member) -> Rank:
     return member.rank(owns=room.owner is member)
+
+
+def _require_voice(room: Room, judge: Member, reason: str) -> None:
+    """Raise Refused for a reason, which its reader hears, by one who may say nothing."""
+    if reason:
+        room.sanctions.require_voice(judge)
 
 
 def _require_power(room: Room, judge: Member, other: Member) -> None:

@@ -17,7 +17,7 @@ from rhythmd.names.texts import clean_line, shows
 
 __all__ = ["Recording"]
 
-Check = Callable[[Room], None]
+Check = Callable[[Room, str], None]
 Act = Callable[[Room, str, str, Claim], None]
 
 
@@ -47,12 +47,12 @@ class Recording:
         room, member = session.require_place()
         if name is not UNSET:
             room.sanctions.require_voice(member)
-        check(room)
+        check(room, session.player.id)
         claim = await self._archive.claim(session.player, room.id)
         try:
             self._sessions.require_still_in(session, room)
             require_right(session, right)
-            check(room)
+            check(room, session.player.id)
         except Refused:
             claim.release()
             raise

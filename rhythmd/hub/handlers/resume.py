@@ -102,6 +102,7 @@ def _may_take(session: Session, claimed: Session) -> bool:
 
 def _renew(session: Session, claimed: Session) -> None:
     """What is known of the account now counts, not what was known when it was lost."""
+    claimed.player.traced = session.player.traced or claimed.player.traced
     if session.identity is None:  # a guest, who proved to be one before or is known by the session's key alone
         claimed.identity = None
         return

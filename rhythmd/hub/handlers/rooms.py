@@ -134,6 +134,8 @@ class RoomMessages:
         self._sessions.require_connected(session)
         if not message.create:
             raise Refused(ErrorCode.ROOM_NOT_FOUND, "there is no such room", "room")
+        if session.player.chat_muted:
+            raise Refused(ErrorCode.CHAT_MUTED, "you are muted, and everybody reads the name of a new room")
         settings = cleaned(message.settings or RoomSettings())
         check_settings(settings, self._most_players, has_password=message.password is not None)
         holder = self._shares.holder(session.player)
@@ -174,9 +176,11 @@ class RoomMessages:
         self._sessions.leave(session, "left")
 
     def room_update(self, session: Session, message: RoomUpdate) -> Later:
-        """Change the room's rules."""
-        room, _ = session.require_place()
+        """Change the room's rules. What all read of it is said by who changes it."""
+        room, member = session.require_place()
         update = cleaned(message.settings)
+        if _says_something(room, update):
+            room.sanctions.require_voice(member)
         name, settings = self._updated(room, update)
         if name != room.name:
             return self._rename(session, room, update)
@@ -200,6 +204,13 @@ class RoomMessages:
         if update.name is UNSET or update.name.strip() == room.name:  # an older one may break a rule that came later
             return room.name, settings
         return self._registry.fit_name(update.name, "settings.name"), settings
+
+
+def _says_something(room: Room, update: RoomSettingsUpdate) -> bool:
+    """Whether a change has words that were not there before."""
+    before = (room.name, room.settings.stage, room.settings.welcome_message)
+    after = (update.name, update.stage, update.welcome_message)
+    return any(new not in (UNSET, "", old) for new, old in zip(after, before, strict=True))
 
 
 async def settled(check: Coroutine[Any, Any, bool], guess: Guess | None) -> bool:

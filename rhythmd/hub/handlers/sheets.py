@@ -48,10 +48,12 @@ class Sheets:
         """Play a sheet in the room, if all is still as it was when it has been read.
 
         Raises:
-            Refused: `not-found`, `performance-limit`, `unavailable`, or what `require_right` raises.
+            Refused: `not-found`, `performance-limit`, `unavailable`, what `require_right` raises, or `chat-muted`:
+                all are shown its title, which may be anything.
         """
-        room, _ = session.require_place()
+        room, member = session.require_place()
         self._sessions.require_running()
+        room.sanctions.require_voice(member)
         player = session.player
         starter = Starter(player.id, self._shares.holder(player), self._payer(session))
         self._conductor.check_limit(room.performance, starter.holder)

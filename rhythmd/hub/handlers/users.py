@@ -46,7 +46,7 @@ def user_update(session: Session, message: UserUpdate) -> None:
     """Set name, colour, status or status text; the room sees it at once.
 
     Raises:
-        Refused: for a name that is none, and for another name or text of one who may say nothing in their room.
+        Refused: for a name that is none, and for another name or text of one who may say nothing.
     """
     player = session.player
     name = UNSET if message.name is UNSET else fit_name(message.name, "name")
@@ -54,6 +54,8 @@ def user_update(session: Session, message: UserUpdate) -> None:
     says_something = name not in (UNSET, player.name) or status_text not in (UNSET, "", player.status_text)
     if says_something and session.place is not None:
         session.place.room.sanctions.require_voice(session.place.member)
+    elif says_something and player.chat_muted:
+        raise Refused(ErrorCode.CHAT_MUTED, "you are muted, and others would read this")
     if name is not UNSET:
         player.name = name
     if message.colour is not UNSET:

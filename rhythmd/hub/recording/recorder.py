@@ -1,7 +1,9 @@
 """Which rooms are recorded at this moment, and what comes of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -27,7 +29,7 @@ LOOK_S: Final = 1.0
 MINUTE_MS: Final = 60_000
 MAKING_PER_ROOM: Final = 4
 MAKING_PER_NETWORK: Final = 5
-"""Replays that are made into files at the same time: one after the other, so that more would only wait."""
+"""Of recordings that are made into files; at so many none begins, since one is made after the other."""
 WORK: Final = 8
 """Bytes that it takes to make a byte of tape into a file; one is made at a time."""
 ALL: Final = 0
@@ -35,10 +37,11 @@ ALL: Final = 0
 
 
 class _Running(NamedTuple):
-    """A recording under way."""
+    """A recording under way; of which network it is, if that is known."""
 
     name: str
     owner_id: str
+    network: str
     claim: Claim
     tape: Tape
 
@@ -116,15 +119,16 @@ class Recorder:
 
     # What people ask for
 
-    def check_idle(self, room: Room) -> None:
-        """Raise Refused unless a recording of `room` may begin."""
+    def check_idle(self, room: Room, user_id: str) -> None:
+        """Raise Refused unless this user may begin a recording of `room`."""
         self._check_running()
         if room in self._running:
             raise Refused(ErrorCode.RECORDING_LIMIT, "this room is being recorded already")
+        self._check_making(room, self._network(user_id))
 
     def begin(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
         """Record `room` from now on."""
-        self._running[room] = _Running(name, owner_id, claim, room.deck.record(owner_id))
+        self._running[room] = _Running(name, owner_id, self._network(owner_id), claim, room.deck.record(owner_id))
         _announce_state(room)
 
     def end(self, room: Room) -> None:
@@ -141,21 +145,17 @@ class Recorder:
         else:
             self._save(room, running.name, running.owner_id, running.claim, tapes, ALL)
 
-    def check_replay(self, room: Room) -> None:
-        """Raise Refused unless the last minutes of `room` may be had."""
+    def check_replay(self, room: Room, user_id: str) -> None:
+        """Raise Refused unless this user may have the last minutes of `room`."""
         self._check_running()
         if not room.settings.allow_replay:
             raise Refused(ErrorCode.REPLAY_NOT_ALLOWED, "the owner of this room does not allow replays")
         if is_silent(room.deck.replay):
             raise NothingRecorded
+        self._check_making(room, self._network(user_id))
 
     def keep_last(self, room: Room, owner_id: str, name: str, claim: Claim) -> None:
-        """Make a recording of the last minutes of `room`. Raises Refused when too many are being made."""
-        try:
-            self._check_making(room, self._network(owner_id))
-        except Refused:
-            claim.release()
-            raise
+        """Make a recording of the last minutes of `room`."""
         since_ms = server_ms() - self._replay_ms
         self._save(room, name, owner_id, claim, room.deck.replay_since(since_ms), since_ms)
 
@@ -241,7 +241,7 @@ class Recorder:
             deck.turn()
 
     def _bound_memory(self) -> None:
-        """Forget replays, the biggest first, while there is too much on tape; then end recordings."""
+        """Forget replays while there is too much on tape; then end recordings."""
         self._measure()
         most = self._config.memory_bytes
         self._forget_replays(lambda: self._on_tape.bytes > most)
@@ -260,33 +260,59 @@ class Recorder:
         self._in_making.measured(own + WORK * max((one.size for one in making), default=0))
 
     def forget_replays(self) -> int:
-        """Give up replays while too much waits, the biggest first; how many."""
+        """Give up replays while too much waits, of the network with most of them first; how many."""
         self._measure()
         return self._forget_replays(lambda: self._memory.excess > 0)
 
     def _forget_replays(self, is_too_much: Callable[[], bool]) -> int:
         count = 0
-        for deck in sorted((room.deck for room in self._registry), key=attrgetter("memory"), reverse=True):
+        networks = {room: _network_of(room) for room in self._registry if room.deck.replay}
+        for room in _by_share(networks):
             if not is_too_much():
                 break
-            if freed := deck.forget():
+            if freed := room.deck.forget():
                 self._on_tape.give(freed)
                 count += 1
         return count
 
     def end_biggest(self) -> int:
-        """End recordings while too much waits, the biggest first; how many."""
+        """End recordings while too much waits, of the network with most of them first; how many."""
         return self._end_biggest(lambda: self._memory.excess > 0)
 
     def _end_biggest(self, is_too_much: Callable[[], bool]) -> int:
         count = 0
-        for room in sorted(self._running, key=attrgetter("deck.memory"), reverse=True):
+        for room in _by_share({room: running.network for room, running in self._running.items()}):
             if not is_too_much():
                 break
             self._on_tape.give(room.deck.memory)
             self.end(room)
             count += 1
         return count
+
+
+def _network_of(room: Room) -> str:
+    """Of whoever owns it now."""
+    return "" if room.owner is None else room.owner.player.network or ""
+
+
+def _by_share(networks: Mapping[Room, str]) -> Iterator[Room]:
+    """The rooms, each time the biggest of the network that has most on tape: many small ones are much, too.
+
+    A room of which no network is known stands for itself.
+    """
+    waiting: defaultdict[str, list[Room]] = defaultdict(list)
+    for room in sorted(networks, key=attrgetter("deck.memory")):
+        waiting[networks[room] or room.id].append(room)
+    heap = [(-sum(room.deck.memory for room in rooms), whose) for whose, rooms in waiting.items()]
+    heapify(heap)
+    while heap:
+        held, whose = heap[0]
+        room = waiting[whose].pop()
+        if waiting[whose]:
+            heapreplace(heap, (held + room.deck.memory, whose))
+        else:
+            heappop(heap)
+        yield room
 
 
 def _announce_state(room: Room) -> None:

@@ -9,6 +9,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import Status, User
 from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.auth.ranks import Rank, is_moderator, rank_of
+from rhythmd.auth.traces import TracedMute
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
@@ -43,7 +44,7 @@ class Player:
 
     __slots__ = (
         "_name", "address", "bot", "browser", "colour", "deliveries_paid_at", "gist", "guest", "id", "ignored",
-        "inbox", "look", "muted_until", "roles", "since", "status", "status_text",
+        "inbox", "look", "muted_until", "roles", "since", "status", "status_text", "traced",
     )  # fmt: skip
 
     def __init__(self, id_: str, name: str, colour: str, address: str, *, guest: bool, bot: bool) -> None:
@@ -57,6 +58,7 @@ class Player:
         self.browser = ""  # what tells it from others; "" of one that showed nothing
         self.since = 0.0  # Unix seconds: when the account was made, or the guest came; 0 if that is long ago
         self.muted_until = 0.0  # Unix seconds; no chat anywhere, by a moderator
+        self.traced: TracedMute | None = None  # of an account that this user seems to be
         self.roles: frozenset[str] = frozenset()
         self.status = Status.ONLINE
         self.status_text = ""
@@ -86,7 +88,7 @@ class Player:
 
     @property
     def chat_muted(self) -> bool:
-        return self.muted_until > time.time()
+        return max(self.muted_until, 0.0 if self.traced is None else self.traced.until) > time.time()
 
     @property
     def is_moderator(self) -> bool:

@@ -91,6 +91,7 @@ class Room:
     def add(self, occupant: Occupant, *, as_owner: bool = False) -> Member:
         """Give `occupant` a slot. The room is told, after it has heard what was played before."""
         member = self._new_member(occupant, self.members.free_slot(), is_owner=as_owner)
+        self.sanctions.seat(member)
         if as_owner or occupant.player.is_moderator or len(self.members) < self._presence_limit:
             self.announce(member)
         self.members[member.slot] = member
@@ -118,7 +119,6 @@ class Room:
     def _new_member(self, occupant: Occupant, slot: int, *, is_owner: bool = False) -> Member:
         rates = note_rates(self._quota_config, self.settings, is_owner=is_owner)
         member = Member(occupant, slot, NoteQuota(*rates, self._period()))
-        self.sanctions.mark(member)
         self.deck.seat(member)
         return member
 

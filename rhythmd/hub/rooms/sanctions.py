@@ -9,6 +9,7 @@ account that was there before: whoever has one of their own is judged by it. Onl
 nothing else, stands for all who log in with it.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
@@ -34,6 +35,7 @@ PER_TRACE: Final = 8  # that a network, or a browser, stands for
 MOST_KEYS: Final = 32  # of one sanction, with what somebody had who got it again and again
 SHARED: Final = "|"
 """Between a trace and a user, where both are stored as one."""
+GIVEN_NAME: Final = re.compile(r"Guest \d{4}")
 DEFAULTS: Final = RoomsConfig()
 
 
@@ -302,6 +304,21 @@ class Sanctions(dict[SanctionKind, SanctionList]):
         member.notes_muted = self[SanctionKind.NOTES].applies_to(member.player, member.came)
         member.chat_muted = self[SanctionKind.CHAT].applies_to(member.player, member.came)
         return before != (member.notes_muted, member.chat_muted)
+
+    def seat(self, member: Member, former: str = "") -> None:
+        """Mark a member who is new in their seat, or had it under the name of `former` on another socket.
+
+        One who may say nothing comes with the name that they had, and without a text.
+        """
+        self.mark(member)
+        if not member.chat_muted:
+            return
+        player, identity = member.player, member.occupant.identity
+        own, known = self[SanctionKind.CHAT].of(player.id), "" if identity is None else identity.name
+        name = former or (own.name if own is not None else "") or known
+        if not name:
+            name = player.name if GIVEN_NAME.fullmatch(player.name) else f"Guest {player.id[:4]}"
+        player.name, player.status_text = name, ""
 
     def refresh(self) -> list[Member]:
         """Mute and unmute whom what is imposed now applies to; those for whom that is news, and the room was told.

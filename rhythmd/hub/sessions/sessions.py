@@ -272,7 +272,7 @@ class Sessions:
         older.send("room-left", RoomLeft(room.id, "replaced", "you joined from somewhere else"))
         before = member.as_user()
         member.give_to(session)
-        room.sanctions.mark(member)
+        room.sanctions.seat(member, before.name)
         member.reconnecting = session.peer is None
         if member.as_user() == before:
             room.keeper.seat_taken(member)

@@ -29,10 +29,11 @@ from rhythmd.hub.rooms.room import Room
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.rest.resources.inputs import CreateRoom, JoinRoom, RoomChange
 from rhythmd.rest.resources.rooms import info_of, is_hidden
+from rhythmd.rest.resources.users import require_unmuted
 from rhythmd.rest.serving.call import Call, InputT, Nothing
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.source import PublicUrls
-from rhythmd.rows import StoredRoom
+from rhythmd.rows import SanctionKind, StoredRoom
 
 __all__ = ["RoomChangesResource", "SeatView"]
 
@@ -77,6 +78,7 @@ class RoomChangesResource:
     async def create(self, call: Call[CreateRoom]) -> RoomInfo:
         """Make a room that is kept, also when nobody is in it."""
         given = call.input
+        require_unmuted(call.known.account)
         with _fields_of({"room": "name"}):
             check_settings(given.settings, self._most_players, has_password=given.password is not None)
             stored = await self._catalogue.store(call.known.user_id, given.name, given.settings, given.password)
@@ -86,6 +88,8 @@ class RoomChangesResource:
     async def change(self, call: Call[RoomChange]) -> RoomInfo:
         """Change a room of yours; who is in it notices at once."""
         stored, given = await self._own(call), call.input
+        if any(new not in (UNSET, "") for new in (given.name, given.stage, given.welcome_message)):
+            await self._require_voice(call, stored)
         settings = merge_settings(stored.settings, given)
         has_password = stored.password_hash is not None if given.password is UNSET else given.password is not None
         name = stored.name if given.name is UNSET else given.name.strip()
@@ -158,6 +162,13 @@ class RoomChangesResource:
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")
         return room
 
+    async def _require_voice(self, call: Call[RoomChange], stored: StoredRoom) -> None:
+        """Raise ApiError for words by one who is muted, in the room or everywhere."""
+        require_unmuted(call.known.account)
+        room = await self._catalogue.open(stored.id)
+        if room is not None and room.sanctions[SanctionKind.CHAT].applies_to(_player(call)):
+            raise ApiError(ErrorCode.CHAT_MUTED, "you are muted in this room")
+
     async def _own(self, call: Call[InputT]) -> StoredRoom:
         """The kept room in the path, if it is the caller's. A caller who may not know of it learns nothing."""
         stored, user_id = await self._catalogue.find(call.path("id")), call.known.user_id
@@ -185,7 +196,7 @@ def _fields_of(names: Mapping[str, str]) -> Iterator[None]:
         raise ApiError(refused.code, refused.message, field) from refused
 
 
-def _player(call: Call[JoinRoom]) -> Player:
+def _player(call: Call[InputT]) -> Player:
     """The caller as the room's rules see them."""
     principal = call.known
     name = principal.account.nickname if principal.account else "Guest"

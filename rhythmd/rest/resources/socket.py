@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from time import time
 from typing import Final, Protocol
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -10,7 +11,7 @@ from aiohttp.abc import AbstractStreamWriter
 from msgspec import structs
 
 from rhythm_protocol.errors import ErrorCode
-from rhythmd.auth.traces import Traces
+from rhythmd.auth.traces import TracedMute, Traces
 from rhythmd.auth.values import Client
 from rhythmd.errors import Refused
 from rhythmd.fairness.account import Account
@@ -103,8 +104,11 @@ class SocketResource:
         opening = self._negotiate(request, cookie)
         credentials = self._credentials(request)
         known = await self._identify(credentials, client.address) if credentials else None
-        await self._check_traces(client, known)
-        arrival = Stranger(client.browser) if known is None else replace(known, browser=client.browser)
+        traced = await self._check_traces(client, known)
+        if known is None:
+            arrival: Arrival = Stranger(client.browser, traced)
+        else:
+            arrival = replace(known, browser=client.browser, traced=traced)
         return self._hand_over(request, opening, client.address, arrival)
 
     def _client(self, request: web.BaseRequest) -> tuple[Client, str]:
@@ -126,10 +130,12 @@ class SocketResource:
             headers = UPGRADE if refused.code is ErrorCode.UPGRADE_REQUIRED else {}
             raise ApiError(refused.code, refused.message, headers=headers) from None
 
-    async def _check_traces(self, client: Client, known: Identity | LapsedLogin | None) -> None:
-        """Keep out who comes back without the account that is banned. Raises Banned."""
+    async def _check_traces(self, client: Client, known: Identity | LapsedLogin | None) -> TracedMute | None:
+        """Keep out who comes back without the account that is banned (raises Banned), or tell which one was muted."""
+        if isinstance(known, Identity) and known.muted_until > time():
+            self._traces.notice(known.user_id, client.address, client.browser)
         made = round(known.made * 1_000) if isinstance(known, Identity) and not known.guest else None
-        await self._traces.check(client, made)
+        return await self._traces.check(client, made)
 
     async def _identify(self, credentials: Credentials, address: str) -> Identity | LapsedLogin:
         try:

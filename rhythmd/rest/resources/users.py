@@ -17,7 +17,7 @@ from rhythmd.rest.serving.call import Call, Input, InputT, Nothing
 from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rows import Account, AccountChanges, AuditFilter, Preferences, Profile
 
-__all__ = ["AuditResource", "ModerationResource", "UsersResource", "usertag_of"]
+__all__ = ["AuditResource", "ModerationResource", "UsersResource", "require_unmuted", "usertag_of"]
 
 
 def usertag_of(call: Call[InputT]) -> str:
@@ -38,6 +38,12 @@ def _fit(rule: Callable[[str, str], str], given: str | UnsetType, field: str) ->
     return UNSET if given is UNSET else rule(given, field)
 
 
+def require_unmuted(account: Account | None) -> None:
+    """Raise ApiError for one who may say nothing, and would give others something to read."""
+    if account is not None and (account.muted_until or 0) > unix_ms():
+        raise ApiError(ErrorCode.CHAT_MUTED, "you are muted")
+
+
 class UsersResource:
     """One's own account, and others as they show themselves."""
 
@@ -55,6 +61,12 @@ class UsersResource:
         username = _fit(fit_name, given.username, "username")
         nickname = _fit(fit_name, given.nickname, "nickname")
         status_text = _fit(fit_line, given.status_text, "status_text")
+
+        before = call.account
+        old = (before.username, before.nickname, before.status_text, before.profile.bio, before.profile.location)
+        new = (username, nickname, status_text, given.bio, given.location)
+        if any(text not in (UNSET, "", known) for text, known in zip(new, old, strict=True)):
+            require_unmuted(before)
 
         def edit(account: Account) -> AccountChanges:
             return AccountChanges(

@@ -130,12 +130,14 @@ class HttpProtocol(RequestHandler):
             body.set_exception(ConnectionResetError("the connection is lost"))  # for a request that waits for its turn
         if self._finished is not None:
             self._finished.feed_eof()  # nobody needs to wait for what was only to be thrown away
+        self._body = self._finished = None  # which refer to here: a circle, with all that has come of a body
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; the last one says that it is the last."""
-        self._finished = request.content
+        if self.transport is not None:
+            self._finished = request.content
         if (self.is_over and not self._messages) or not request.content.is_eof():
             resp.force_close()  # to throw away what of a body still comes would cost more than another connection
         sending = super().finish_response(request, resp, start_time)
