@@ -78,6 +78,7 @@ class LimitsConfig(Section, frozen=True):
     network_share: Annotated[float, Meta(gt=0, le=100)] = 25.0
     guest_share: Annotated[float, Meta(gt=0, le=100)] = 75.0
     guest_network_share: Annotated[float, Meta(gt=0, le=100)] = 10.0
+    account_network_share: Annotated[float, Meta(gt=0, le=100)] = 50.0
     network_prefix_v4: Annotated[int, Meta(ge=8, le=32)] = 32
     requests_per_minute: Positive = 100
     auth_requests_per_minute: Positive = 10

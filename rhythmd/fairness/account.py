@@ -21,6 +21,8 @@ UNCHARGED: Final = 16
 """Short frames of one client, at most, that are handled before somebody looks what they have cost."""
 SEND_S: Final = 0.000015
 """Of the loop's time for a message to one client, when the system sends it: after the turn in which it was written."""
+SENT_BYTE_S: Final = 0.000000002
+"""The same for each of its bytes, which are copied into the buffer and out of it."""
 
 
 class Prices:
@@ -142,6 +144,10 @@ class Account:
         """So many messages to clients were written for it."""
         self.sends += messages
         self.charge_work(now, now + messages * SEND_S)
+
+    def charge_answer(self, now: float, size: int) -> None:
+        """It was answered with `size` bytes."""
+        self.charge_work(now, now + SEND_S + size * SENT_BYTE_S)
 
     def charge_input(self, now: float, size: int) -> None:
         """It has sent `size` bytes, and `frames`."""

@@ -1,8 +1,10 @@
 """Shares of what all have in common: rooms, recordings, reserved seats, sheets that play, the file for a restart.
 
-An account costs something, a guest nothing: who is refused as one guest comes as the next. So guests are counted by
-network. Those of one network may take `limits.guest_network_share` percent of a good, all guests together
-`limits.guest_share`; what is left is for those who have an account, and for what the server itself makes of it.
+A guest costs nothing: who is refused as one guest comes as the next. So guests are counted by network. Those of one
+network may take `limits.guest_network_share` percent of a good, all guests together `limits.guest_share`; what is left
+is for those who have an account, and for what the server itself makes of it. An account costs a request, and one
+network makes many an hour: one may take as much as the guests of a network, and those that are used from one network
+`limits.account_network_share` percent together. So somebody of another network always finds some left.
 """
 
 import sys
@@ -42,11 +44,18 @@ class Holder(NamedTuple):
         key: a guest's network, or the user's id.
         guest: whether they have no account.
         is_network: whether `key` is a network. A guest over loopback has none: a whole machine shares it.
+        network: from which an account is used; "" over loopback, where it is not known, and of a guest.
     """
 
     key: str
     guest: bool = False
     is_network: bool = False
+    network: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The network that somebody comes from, "" if they have none."""
+        return self.key if self.is_network else self.network
 
 
 class Scope(StrEnum):
@@ -54,6 +63,7 @@ class Scope(StrEnum):
 
     ACCOUNT = "you have"
     NETWORK = "the guests of your network have"
+    ACCOUNTS = "the accounts of your network have"
     GUESTS = "guests have"
     ALL = "this server has"
 
@@ -85,18 +95,17 @@ class CommonGood:
     Args:
         limits: the shares.
         size: how much there is.
-        most_of_network: that the guests of one network need, whatever their share.
-        by_account: whether one account has a share, too: as much as the guests of a network.
+        most_of_network: that those of one network need, whatever their share.
     """
 
-    def __init__(
-        self, limits: LimitsConfig, size: int, most_of_network: int | None = None, *, by_account: bool = False
-    ) -> None:
-        self._by_account = by_account
-        of_network = ceil(size * min(limits.guest_network_share, limits.guest_share) / 100)
+    def __init__(self, limits: LimitsConfig, size: int, most_of_network: int | None = None) -> None:
+        most = size if most_of_network is None else most_of_network
+        of_guests = ceil(size * min(limits.guest_network_share, limits.guest_share) / 100)
+        of_accounts = ceil(size * limits.account_network_share / 100)
         self._most = {
-            Scope.ACCOUNT: of_network,
-            Scope.NETWORK: of_network if most_of_network is None else min(most_of_network, of_network),
+            Scope.ACCOUNT: min(of_guests, of_accounts),
+            Scope.NETWORK: min(most, of_guests),
+            Scope.ACCOUNTS: min(most, of_accounts),
             Scope.GUESTS: ceil(size * limits.guest_share / 100),
             Scope.ALL: size,
         }
@@ -106,8 +115,10 @@ class CommonGood:
         """What counts for this holder: whose share, what it is counted under, how much it is."""
         if holder is not None and holder.is_network:
             yield Scope.NETWORK, f"network {holder.key}", self._most[Scope.NETWORK]
-        if holder is not None and not holder.guest and self._by_account:
+        if holder is not None and not holder.guest:
             yield Scope.ACCOUNT, f"account {holder.key}", self._most[Scope.ACCOUNT]
+        if holder is not None and holder.network:
+            yield Scope.ACCOUNTS, f"accounts of {holder.network}", self._most[Scope.ACCOUNTS]
         if holder is not None and holder.guest:
             yield Scope.GUESTS, Scope.GUESTS, self._most[Scope.GUESTS]
         yield Scope.ALL, Scope.ALL, self._most[Scope.ALL]
@@ -154,13 +165,12 @@ class Shares:
         self.rooms = CommonGood(limits, config.rooms.limit)
         self.seats = CommonGood(limits, limits.connections, limits.connections_per_address)
         self.recordings = CommonGood(limits, config.recording.limit)
-        self.performances = CommonGood(limits, limits.performances, by_account=True)
+        self.performances = CommonGood(limits, limits.performances)
         self.live_bytes = CommonGood(limits, config.hub.live_mb * MIB or sys.maxsize)  # 0: nothing is written
 
     def holder(self, person: Person) -> Holder:
         """What this user is counted under."""
+        network = "" if is_loopback(person.address) else customer_network(person.address)
         if not person.guest:
-            return Holder(person.id)
-        if is_loopback(person.address):
-            return Holder(person.id, guest=True)
-        return Holder(customer_network(person.address), guest=True, is_network=True)
+            return Holder(person.id, network=network)
+        return Holder(network, guest=True, is_network=True) if network else Holder(person.id, guest=True)

@@ -254,6 +254,8 @@ def _acknowledge(session: Session, envelope: Envelope, answer: object) -> None:
     if envelope.id is None:
         return
     size = session.send("ack", {} if answer is None else answer, envelope.id)
+    if session.peer is not None:
+        session.peer.account.charge_answer(monotonic(), size)
     if size > ANSWER_BYTES:
         session.bucket.charge(size / ANSWER_BYTES)
 

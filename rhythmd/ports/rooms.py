@@ -77,9 +77,10 @@ class RecordingStore(Protocol):
         owner_id: str | None = None,
         room_id: str | None = None,
         guest_network: str | None = None,
+        account_network: str | None = None,
         guests: bool = False,
     ) -> int:
-        """How many have not expired; of one owner, room or network of guests if given, or of `guests` only."""
+        """How many have not expired; of one owner, room or network of guests or accounts if given, or of `guests`."""
 
     async def expired(self, now: int, limit: int) -> list[Recording]:
         """Those that have, the oldest first."""

@@ -81,6 +81,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     `room` is the room's name at the time. `owner_id` is the user who asked for it. `players` is how many tracks it
     has, `size` the file's bytes. `key_hash` is the digest of the key that opens it to those without a login.
     `guest_network` is what a guest's counts under, a digest too short to tell an address; "" of an account's.
+    `account_network` is the same of an account's; "" of a guest's, and where it is not known.
     """
 
     id: str
@@ -95,3 +96,4 @@ class Recording(Struct, frozen=True, kw_only=True):
     players: int
     key_hash: bytes
     guest_network: str = ""
+    account_network: str = ""

@@ -28,6 +28,7 @@ TO_BEFORE: Final = (
     "DROP INDEX sessions_by_revoked", "DROP TABLE probes",
     "ALTER TABLE accounts DROP COLUMN ban_rank", "ALTER TABLE accounts DROP COLUMN mute_rank",
     "DROP INDEX recordings_by_guest_network", "ALTER TABLE recordings DROP COLUMN guest_network",
+    "DROP INDEX recordings_by_account_network", "ALTER TABLE recordings DROP COLUMN account_network",
     f"PRAGMA user_version = {BEFORE}",
 )  # fmt: skip
 

@@ -79,11 +79,14 @@ async def test_count_of_guests_and_of_their_networks(store: Store) -> None:
     for network in ("", "", "0a1b2", "0a1b2", "fffff"):
         await add(store, guest_network=network)
     await add(store, guest_network="0a1b2", expires=NOW)
+    await add(store, account_network="0a1b2")
     count = store.recordings.count
-    assert await count(NOW) == 5
+    assert await count(NOW) == 6
     assert await count(NOW, guests=True) == 3
     assert await count(NOW, guest_network="0a1b2") == 2
     assert await count(NOW, guest_network="0a1b3") == 0
+    assert await count(NOW, account_network="0a1b2") == 1
+    assert await count(NOW, account_network="fffff") == 0
 
 
 async def test_expired_is_on_no_list_but_its_own(store: Store) -> None:

@@ -9,13 +9,17 @@ from rhythmd.errors import Refused
 from rhythmd.fairness.shares import CommonGood, Holder, Scope, Shares
 from rhythmd.hub.rooms.members import Player
 
-LIMITS = LimitsConfig(guest_share=50.0, guest_network_share=20.0)
+LIMITS = LimitsConfig(guest_share=50.0, guest_network_share=20.0, account_network_share=50.0)
 HOME = Holder("203.0.113.7", guest=True, is_network=True)
 CLARA = Holder("clara")
 
 
 def neighbour(number: int) -> Holder:
     return Holder(f"198.51.100.{number}", guest=True, is_network=True)
+
+
+def account(number: int, network: str = "") -> Holder:
+    return Holder(f"account {number}", network=network)
 
 
 def player(address: str, *, guest: bool = True) -> Player:
@@ -30,9 +34,9 @@ def test_network_then_guests_then_all_are_used_up() -> None:
         assert good.used_up(neighbour(number)) is None
         good.take(neighbour(number))
     assert good.used_up(neighbour(9)) is Scope.GUESTS
-    for _ in range(5):
-        assert good.used_up(CLARA) is None
-        good.take(CLARA)
+    for number in range(5):
+        assert good.used_up(account(number)) is None
+        good.take(account(number))
     assert good.used_up(CLARA) is Scope.ALL
     home[0].release()
     home[0].release()  # changes nothing
@@ -42,8 +46,26 @@ def test_network_then_guests_then_all_are_used_up() -> None:
     assert good.used_up(HOME) is Scope.ALL
 
 
-def test_account_has_a_share_where_the_good_says_so() -> None:
-    good = CommonGood(LIMITS, 10, by_account=True)
+def test_accounts_of_one_network_leave_some_for_others() -> None:
+    good = CommonGood(LIMITS, 10)
+    claims = [good.take(account(number, HOME.key)) for number in range(5)]
+    assert good.used_up(account(9, HOME.key)) is Scope.ACCOUNTS
+    assert good.used_up(HOME) is None  # its guests have a share of their own
+    assert good.used_up(account(9, "198.51.100.1")) is None
+    assert good.used_up(account(9)) is None  # over loopback
+    claims[0].release()
+    assert good.used_up(account(9, HOME.key)) is None
+
+
+def test_account_has_a_share_wherever_it_comes_from() -> None:
+    good = CommonGood(LIMITS, 10)
+    for number in range(2):
+        good.take(account(1, f"198.51.100.{number}"))
+    assert good.used_up(account(1, HOME.key)) is Scope.ACCOUNT
+
+
+def test_account_has_a_share() -> None:
+    good = CommonGood(LIMITS, 10)
     claims = [good.take(CLARA) for _ in range(2)]
     assert good.used_up(CLARA) is Scope.ACCOUNT
     assert good.used_up(Holder("robert")) is None
@@ -101,7 +123,7 @@ def test_guests_are_counted_by_network(address: str, prefix: int, key: str, is_n
     set_customer_prefix(prefix)
     shares = Shares(Config())
     assert shares.holder(player(address)) == Holder(key, guest=True, is_network=is_network)
-    assert shares.holder(player(address, guest=False)) == Holder("someone")
+    assert shares.holder(player(address, guest=False)) == Holder("someone", network=key if is_network else "")
 
 
 def test_class_of_thirty_is_within_its_share_of_everything() -> None:

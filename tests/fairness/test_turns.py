@@ -58,6 +58,16 @@ def test_one_long_message_has_to_be_paid_off() -> None:
     assert one.may_go_on(NOW + 1.0)
 
 
+@pytest.mark.parametrize(("size", "waits"), [(100, False), (10_000, False), (4_000_000, True)])
+def test_long_answer_is_paid_by_its_client_and_network(size: int, *, waits: bool) -> None:
+    network = NetworkAccount()
+    client, other = new_account(network), new_account(network)
+    client.charge_answer(10.0, size)
+    assert client.may_go_on(10.0) is not waits
+    assert other.may_go_on(10.0) is not waits
+    assert new_account().may_go_on(10.0)
+
+
 def test_connections_of_a_network_pay_for_each_other_and_for_nobody_else() -> None:
     network = NetworkAccount()
     for _ in range(10):

@@ -7,7 +7,7 @@ from typing import Final
 from rhythm_protocol.messages import RoomType
 from rhythmd.app import Server
 from tests.client import Client, Connect, note_on
-from tests.hub.people import Register
+from tests.hub.people import Register, socket_path
 from tests.hub.recordings import ready
 from tests.server import AT_ONCE, Serve, make_config, running_server
 
@@ -46,6 +46,40 @@ async def test_rooms_of_one_network_are_no_more_than_its_share(
     assert answers == ["", "", "room-limit", "", "room-limit"]
     clara = await (await register(server, "clara")).open()
     assert await code_of(clara, "Salon") == ""
+
+
+async def opened_by_accounts(register: Register, server: Server, address: str, *usertags: str) -> list[Client]:
+    """A socket of each new account."""
+    people = [await register(server, usertag) for usertag in usertags]
+    paths = [await socket_path(server, await person.principal()) for person in people]
+    return [
+        await person.connect(server, path=path, headers=at(address)) for person, path in zip(people, paths, strict=True)
+    ]
+
+
+async def test_accounts_of_one_network_leave_rooms_to_others(
+    serve: Serve, connect: Connect, register: Register
+) -> None:
+    """Beside the lobby: two of an account, three of all accounts of a network, whose guests have their own."""
+    server = await serve("rooms.limit=6", "limits.guest_network_share=20", "limits.account_network_share=50")
+    clients = await opened_by_accounts(register, server, HOME, "clara", "robert", "fanny", "felix")
+    answers = [await code_of(client, f"Room {number}") for number, client in enumerate(clients)]
+    assert answers == ["", "", "", "room-limit"]
+    assert await code_of(await came_from(connect, server, HOME), "Attic") == ""
+    (other,) = await opened_by_accounts(register, server, ELSEWHERE, "johannes")
+    assert await code_of(other, "Salon") == ""
+
+
+async def test_kept_room_counts_for_the_network_that_opened_it(serve: Serve, register: Register) -> None:
+    server = await serve("rooms.limit=4", "limits.account_network_share=25")
+    clara, robert, fanny = await opened_by_accounts(register, server, HOME, "clara", "robert", "fanny")
+    assert await code_of(clara, "Salon") == ""
+    assert (await robert.refused("join-room", {"room": "Attic", "create": True})).code == "room-limit"
+    await clara.ask("leave-room")
+    assert await code_of(robert, "Salon") == ""
+    assert await code_of(fanny, "Cellar") == "room-limit"
+    (other,) = await opened_by_accounts(register, server, ELSEWHERE, "johannes")
+    assert await code_of(other, "Cellar") == ""  # nothing is left of the one that was refused
 
 
 async def test_refusal_tells_whose_share_is_used_up(serve: Serve, connect: Connect) -> None:
@@ -109,6 +143,25 @@ async def test_recordings_of_new_guests_are_of_their_networks_share_also_after_a
     async with running_server(config) as server:
         assert await recorded_by_new_guests(connect, server, HOME, 1) == ["recording-limit"]
         assert await recorded_by_new_guests(connect, server, ELSEWHERE, 2) == ["", "recording-limit"]
+
+
+async def test_recordings_of_accounts_are_of_their_networks_share_also_after_a_restart(
+    tmp_path: Path, register: Register
+) -> None:
+    shares = ("limits.guest_network_share=25", "limits.account_network_share=50")
+    config = make_config(tmp_path, ["recording.limit=4", *shares, AT_ONCE])
+
+    async def record_as(server: Server, address: str, *usertags: str) -> list[str]:
+        clients = await opened_by_accounts(register, server, address, *usertags)
+        for client in clients:
+            await client.join(f"Room {client.welcome.user.id}")
+        return [await record(client) for client in clients]
+
+    async with running_server(config) as server:
+        assert await record_as(server, HOME, "clara", "robert", "fanny") == ["", "", "recording-limit"]
+    async with running_server(config) as server:
+        assert await record_as(server, HOME, "felix") == ["recording-limit"]
+        assert await record_as(server, ELSEWHERE, "johannes") == [""]
 
 
 async def test_recordings_are_left_for_accounts(serve: Serve, connect: Connect, register: Register) -> None:

@@ -106,7 +106,7 @@ class RoomMessages:
 
     async def _join_later(self, session: Session, message: JoinRoom) -> JoinAck:
         """Join a room that has to be looked for, or made."""
-        room = await self._catalogue.open(message.room)
+        room = await self._catalogue.open(message.room, self._shares.holder(session.player))
         if room is None:
             return await self._join_new(session, message)
         self._sessions.require_connected(session)

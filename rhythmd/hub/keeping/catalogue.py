@@ -49,8 +49,11 @@ class Catalogue:
             # Older names may have more spaces.
             return found or (None if spaced == reference.strip() else await rooms.by_name(reference.strip()))
 
-    async def open(self, reference: str) -> Room | None:
-        """The live room for an id or name, fetched from the store if nobody is in it."""
+    async def open(self, reference: str, opener: Holder | None = None) -> Room | None:
+        """The live room for an id or name, fetched from the store if nobody is in it.
+
+        It counts for the account that owns it, and for the network of `opener`. Raises Refused (`room-limit`).
+        """
         found = None if self._registry.get(reference) else await self.find(reference)
         if found is None:
             return self._registry.get(reference)
@@ -62,7 +65,7 @@ class Catalogue:
         room = self._registry.by_id(found.id)
         if room is None and row is not None:
             keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row, on_stored=self._follow)
-            room = self._registry.open(row.id, row.name, row.settings, keeper, Holder(row.owner_id or row.id))
+            room = self._registry.open(row.id, row.name, row.settings, keeper, _owner(row, opener))
             room.chat.restore(lines)
             room.sanctions.restore_stored(sanctions)
         return room
@@ -80,13 +83,16 @@ class Catalogue:
         password: str | None,
         holder: Holder | None = None,
     ) -> Room | None:
-        """A new live room, empty; an account's is stored as well. A guest's is of the share of `holder`.
+        """A new live room, empty; an account's is stored as well. It is of the share of `holder`.
 
         None when somebody was quicker: the room's name was taken, or the room deleted, in the meantime.
         """
         try:
             if owner is not None and not owner.guest:
-                return await self.open((await self.store(owner.user_id, name, settings, password)).id)
+                if holder is not None:
+                    self._registry.make_space(holder)
+                row = await self.store(owner.user_id, name, settings, password)
+                return await self.open(row.id, holder)
             name = await self.check_free(name, "", "room")
         except Refused as refused:
             if refused.code is ErrorCode.TAKEN and (self._registry.get(name) or await self.find(name)):
@@ -164,6 +170,11 @@ class Catalogue:
             room.pass_ownership()
             self._registry.free(room)
         return deleted
+
+
+def _owner(row: StoredRoom, opener: Holder | None) -> Holder:
+    """What a stored room is counted under while it is live."""
+    return Holder(row.owner_id or row.id, network="" if opener is None else opener.origin)
 
 
 def _nobody(room_id: str) -> Holder:

@@ -39,12 +39,14 @@ class Ledger:
         self._lines: dict[str, dict[int, Claim]] = {}  # by room and by id
 
     def make_space(self, holder: Holder, size: int, code: ErrorCode, what: str) -> None:
-        """Raise Refused with `code` unless a value of `size` bytes fits into this guest's share.
+        """Raise Refused with `code` unless a value of `size` bytes fits into this holder's share.
 
-        An account's always does: what guests may not have is for those.
+        An account that is within its own is served though all is taken: what guests may not have is for those.
         """
         needed = file_bytes(size)
-        while holder.guest and (scope := self._good.used_up(holder, needed)) is not None:
+        while (scope := self._good.used_up(holder, needed)) is not None:
+            if scope is Scope.ALL and not holder.guest:
+                return
             if not self._make_way(scope, holder):
                 self._good.require(holder, code, what, needed)
 

@@ -46,7 +46,7 @@ class Take(NamedTuple):
 
     Args:
         name: its title.
-        guest_network: what it is counted under, as its claim has it.
+        guest_network, account_network: what it is counted under, as its claim has them.
         present: the ids of the users who were there.
         tapes, since_ms, until_ms: as `transcribe` wants them.
     """
@@ -56,6 +56,7 @@ class Take(NamedTuple):
     room: str
     owner_id: str
     guest_network: str
+    account_network: str
     present: frozenset[str]
     tapes: Sequence[Tape]
     since_ms: int
@@ -109,14 +110,15 @@ class SavedRecording(NamedTuple):
 
 
 class Claim:
-    """A place for a recording that is to come, until it is saved or given up. `guest_network` is as its row has it."""
+    """A place for a recording that is to come, until it is saved or given up. The networks are as its row has them."""
 
-    __slots__ = ("_claims", "_names", "guest_network")
+    __slots__ = ("_claims", "_names", "account_network", "guest_network")
 
-    def __init__(self, claims: Counter[str], names: Sequence[str], guest_network: str) -> None:
+    def __init__(self, claims: Counter[str], names: Sequence[str], holder: Holder) -> None:
         self._claims = claims
         self._names = names
-        self.guest_network = guest_network
+        self.guest_network = _guest_network(holder)
+        self.account_network = _account_network(holder)
         claims.update(names)
 
     def release(self) -> None:
@@ -157,7 +159,7 @@ class RecordingArchive:
         """A place for one more. Raises Refused: `recording-limit`, or `unavailable`."""
         holder = self._shares.holder(owner)
         bounds = list(self._bounds(owner.id, room_id, holder))
-        claim = Claim(self._claims, [bound.name for bound in bounds], _guest_network(holder))
+        claim = Claim(self._claims, [bound.name for bound in bounds], holder)
         try:
             await self._check_limits(bounds)
         except StoreUnavailable as error:
@@ -196,6 +198,8 @@ class RecordingArchive:
         yield _Bound(config.per_room, f"room {room_id}", partial(count, room_id=room_id), "this room has")
         stored: dict[Scope, Count] = {
             Scope.NETWORK: partial(count, guest_network=_guest_network(holder)),
+            Scope.ACCOUNT: partial(count, owner_id=owner_id),
+            Scope.ACCOUNTS: partial(count, account_network=_account_network(holder)),
             Scope.GUESTS: partial(count, guests=True),
             Scope.ALL: count,
         }
@@ -228,6 +232,7 @@ class RecordingArchive:
             players=transcript.players,
             key_hash=digest(key),
             guest_network=take.guest_network,
+            account_network=take.account_network,
         )
 
     async def _put(self, recording: Recording, file: bytes, present: frozenset[str]) -> None:
@@ -287,11 +292,19 @@ async def _in_one(file: bytes) -> AsyncIterator[bytes]:
 
 
 def _guest_network(holder: Holder) -> str:
-    """What the row of a guest's recording tells of their network.
+    return _short_digest(holder.key) if holder.guest else ""
+
+
+def _account_network(holder: Holder) -> str:
+    return _short_digest(holder.network) if holder.network else ""
+
+
+def _short_digest(network: str) -> str:
+    """What the row of a recording tells of a network.
 
     So few digits that thousands of addresses have the same, and two networks of a server hardly ever.
     """
-    return blake2b(holder.key.encode()).hexdigest()[:DIGITS] if holder.guest else ""
+    return blake2b(network.encode()).hexdigest()[:DIGITS]
 
 
 def _blob_key(recording: Recording) -> str:

@@ -179,8 +179,8 @@ class Recorder:
 
     def _save(self, room: Room, name: str, owner_id: str, claim: Claim, tapes: list[Tape], since_ms: int) -> None:
         there = present(tapes, since_ms)
-        network = claim.guest_network
-        take = Take(name, room.id, room.name, owner_id, network, there, tapes, since_ms, server_ms())
+        networks = claim.guest_network, claim.account_network
+        take = Take(name, room.id, room.name, owner_id, *networks, there, tapes, since_ms, server_ms())
         self._making[claim] = _Making(take, room, self._network(owner_id))
         self._measure_making()
         self._spawn(self._finish(room, take, claim))

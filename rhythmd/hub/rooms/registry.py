@@ -93,14 +93,19 @@ class Registry:
 
         An empty one gives way. Raises Refused when there are too many already.
         """
+        self.make_space(holder)
+        return self._add(id_, name, settings, make_keeper, holder)
+
+    def make_space(self, holder: Holder) -> None:
+        """End empty rooms until this holder may have one more. Raises Refused (`room-limit`)."""
         while (scope := self._shares.rooms.used_up(holder)) is not None:
             if not self.make_way(scope, holder):
                 self._shares.rooms.require(holder, ErrorCode.ROOM_LIMIT, "rooms")
-        return self._add(id_, name, settings, make_keeper, holder)
 
     def make_way(self, scope: Scope, holder: Holder) -> bool:
         """End the empty room that gives way first, of this holder's if only their own share is used up."""
-        return self._give_way(self._lingering.oldest(holder.key if scope is Scope.NETWORK else None))
+        is_for_all = scope in (Scope.GUESTS, Scope.ALL)
+        return self._give_way(self._lingering.oldest(None if is_for_all else holder.key))
 
     def _add(self, id_: str, name: str, settings: RoomSettings, make_keeper: MakeKeeper, holder: Holder | None) -> Room:
         seats = Reservations(self._shares.seats)

@@ -12,7 +12,7 @@ from rhythm_protocol.messages import RoomInfo
 from rhythmd.auth.service import Auth
 from rhythmd.auth.tickets import TICKET_S
 from rhythmd.errors import Refused
-from rhythmd.fairness.shares import Shares
+from rhythmd.fairness.shares import Holder, Shares
 from rhythmd.hub.handlers.rooms import (
     ENTERED_BY_RANK,
     Entry,
@@ -113,7 +113,7 @@ class RoomChangesResource:
 
     async def join(self, call: Call[JoinRoom]) -> SeatView:
         """Reserve a seat, or learn why there is none."""
-        room = await self._find(call.path("id"))
+        room = await self._find(call.path("id"), self._shares.holder(_player(call)))
         user_id, seconds = call.known.user_id, TICKET_S
         if room.members.of_user(user_id) is None:
             keeper = room.keeper
@@ -155,8 +155,8 @@ class RoomChangesResource:
         if member is not None:
             self._sessions.leave(self._sessions.of_member(member), "left")
 
-    async def _find(self, reference: str) -> Room:
-        room = self._registry.lobby() if reference == LOBBY else await self._catalogue.open(reference)
+    async def _find(self, reference: str, opener: Holder) -> Room:
+        room = self._registry.lobby() if reference == LOBBY else await self._catalogue.open(reference, opener)
         # One that was deleted stays for those who are in it, and waits for nobody.
         if room is None or room.vacancy.is_deleted:
             raise ApiError(ErrorCode.ROOM_NOT_FOUND, "there is no such room")

@@ -14,6 +14,7 @@ RECORDING_INDEXES: Final = (
     Index(("owner_id", "expires")),
     Index(("room_id", "expires")),
     Index(("guest_network", "expires")),
+    Index(("account_network", "expires")),
     Index(("expires",)),
 )
 
@@ -53,9 +54,15 @@ class MongoRecordings:
         owner_id: str | None = None,
         room_id: str | None = None,
         guest_network: str | None = None,
+        account_network: str | None = None,
         guests: bool = False,
     ) -> int:
-        wanted = {"owner_id": owner_id, "room_id": room_id, "guest_network": guest_network}
+        wanted = {
+            "owner_id": owner_id,
+            "room_id": room_id,
+            "guest_network": guest_network,
+            "account_network": account_network,
+        }
         where = equal(**{field: value for field, value in wanted.items() if value is not None})
         of_guests = {"guest_network": {"$gt": ""}} if guests else {}
         return await self._recordings.count({**of_guests, **where, **_live(now)})

@@ -62,6 +62,7 @@ class SqliteRecordings:
         owner_id: str | None = None,
         room_id: str | None = None,
         guest_network: str | None = None,
+        account_network: str | None = None,
         guests: bool = False,
     ) -> int:
         conditions: dict[str, Value] = {
@@ -69,6 +70,7 @@ class SqliteRecordings:
             "owner_id = ?": owner_id,
             "room_id = ?": room_id,
             "guest_network = ?": guest_network,
+            "account_network = ?": account_network,
             "guest_network > ?": "" if guests else None,
         }
         return await self._engine.read(_count, conditions)

@@ -280,7 +280,14 @@ _SHARES: Final[Migration] = (
     "CREATE INDEX recordings_by_guest_network ON recordings (guest_network, expires) WHERE guest_network > ''",
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES)
+_ACCOUNT_SHARES: Final[Migration] = (
+    "ALTER TABLE recordings ADD COLUMN account_network TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX recordings_by_account_network ON recordings (account_network, expires) WHERE account_network > ''",
+)
+
+MIGRATIONS: Final[Sequence[Migration]] = (
+    _FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES, _ACCOUNT_SHARES,
+)  # fmt: skip
 
 
 def _version(connection: sqlite3.Connection) -> int:
