@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.config import Config
-from rhythmd.errors import Refused
 from rhythmd.fairness.shares import Claim, CommonGood, Holder
 from rhythmd.ports import SheetStore, StoreUnavailable
 from rhythmd.rows import SheetFile
@@ -43,9 +42,8 @@ class SheetSpace:
         self._sheets = sheets
         self._folder = Path(config.server.data_dir)
         self._reserve = config.sheets.reserve_mb * MIB
-        self._accounts = CommonGood(config.limits, total, by_account=True)
-        self._networks = CommonGood(config.limits, total)
-        self._claims: dict[str, tuple[Claim, ...]] = {}
+        self._bytes = CommonGood(config.limits, total)
+        self._claims: dict[str, Claim] = {}
         self._counting = asyncio.Lock()
         self._is_counted = False
         self.total = total
@@ -53,7 +51,7 @@ class SheetSpace:
     @property
     def kept(self) -> int:
         """Bytes of the contents that are kept."""
-        return self._accounts.taken(None)
+        return self._bytes.taken(None)
 
     async def count(self) -> None:
         """Count what the store has, once. Raises StoreUnavailable."""
@@ -79,29 +77,22 @@ class SheetSpace:
         """Count a new content. Raises Refused (`upload-limit`) unless there is enough left for it."""
         size = _size(file)
         self._check(size, uploader)
-        claims = [self._accounts.take(Holder(uploader.user_id), size)]
-        network = _network(uploader)
-        if network is not None:
-            claims.append(self._networks.take(network, size))
-        self._claims[file.id] = tuple(claims)
+        self._claims[file.id] = self._bytes.take(_holder(uploader), size)
 
     def know(self, file: SheetFile, creator_id: str | None = None) -> None:
         """Count a content that is there, unless it is counted; nobody's if no sheet has it."""
         if file.id not in self._claims:
             holder = None if creator_id is None else Holder(creator_id)
-            self._claims[file.id] = (self._accounts.take(holder, _size(file)),)
+            self._claims[file.id] = self._bytes.take(holder, _size(file))
 
     def release(self, blob_id: str) -> None:
         """A content is gone. To say so twice does nothing."""
-        for claim in self._claims.pop(blob_id, ()):
+        claim = self._claims.pop(blob_id, None)
+        if claim is not None:
             claim.release()
 
     def _check(self, size: int, uploader: Uploader) -> None:
-        what = "bytes of sheets"
-        self._accounts.require(Holder(uploader.user_id), ErrorCode.UPLOAD_LIMIT, what, size)
-        network = _network(uploader)
-        if network is not None and self._networks.used_up(network, size) is not None:
-            raise Refused(ErrorCode.UPLOAD_LIMIT, f"your network has as many {what} as may be")
+        self._bytes.require(_holder(uploader), ErrorCode.UPLOAD_LIMIT, "bytes of sheets", size)
 
 
 def free_for_sheets(folder: Path, reserve: int) -> int:
@@ -120,7 +111,6 @@ def _size(file: SheetFile) -> int:
     return file.size + file.midi_size
 
 
-def _network(uploader: Uploader) -> Holder | None:
-    if not uploader.address or is_loopback(uploader.address):
-        return None
-    return Holder(customer_network(uploader.address), is_network=True)
+def _holder(uploader: Uploader) -> Holder:
+    is_known = uploader.address and not is_loopback(uploader.address)
+    return Holder(uploader.user_id, network=customer_network(uploader.address) if is_known else "")

@@ -17,6 +17,7 @@ from tests.contracts.rows import make_sheet, make_sheet_file
 from tests.server import make_config
 
 SHARE = 104_858  # bytes: a tenth of a MiB, rounded up
+HALF = 524_288
 
 
 @pytest.fixture
@@ -56,11 +57,11 @@ async def test_an_account_has_a_share_of_the_disk(store: Store, config: Config) 
 
 async def test_accounts_of_one_network_have_one_share_together(store: Store, config: Config) -> None:
     space = SheetSpace(store.sheets, config)
-    for number in range(2):
-        space.take(content(str(number), SHARE // 2), Uploader(f"user {number}", f"2001:db8::{number + 1}"))
-    assert "network" in await refused(space, SHARE // 2, Uploader("a third", "2001:db8::9"))
-    await space.require(SHARE // 2, Uploader("another", "2001:db8:0:1::1"))
-    await space.require(SHARE // 2, Uploader("local", "127.0.0.1"))
+    for number in range(8):
+        space.take(content(str(number), HALF // 8), Uploader(f"user {number}", f"2001:db8::{number + 1}"))
+    assert "network" in await refused(space, 1, Uploader("one more", "2001:db8::9"))
+    await space.require(SHARE, Uploader("another", "2001:db8:0:1::1"))
+    await space.require(SHARE, Uploader("local", "127.0.0.1"))
 
 
 async def test_what_is_removed_is_given_back(store: Store, config: Config) -> None:
