@@ -5,8 +5,8 @@ from itertools import count
 from typing import Final
 
 from bench.abuse.attacker import ALLOWED_PER_S, SOCKETS, Attack, Attacker
-from bench.abuse.wire import said
-from bench.abuse.words import CROWD, MASK, message
+from bench.abuse.wire import Line, said
+from bench.abuse.words import API, CROWD, JSON_BODY, MASK, message, part, request
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.midi import MAX_BLOCK_EVENTS, NOTE_OFF, NOTE_ON, MidiEvent
 from rhythm_protocol.websocket import BINARY, client_frame
@@ -25,6 +25,8 @@ _CONTROLS: Final = client_frame(
     BINARY, encode_midi(0, [MidiEvent(0, 0xB0, 1 + n % 60, n % 128) for n in range(MAX_BLOCK_EVENTS)]), MASK
 )
 _BENDS: Final = client_frame(BINARY, encode_midi(0, [MidiEvent(0, 0xE0, n % 128, 64) for n in range(200)]), MASK)
+_ENDLESS: Final = part(BINARY, b"x" * 60_000, is_final=False)
+_HALF: Final = 30_000
 _QUOTA_FRAMES_PER_S: Final = 4_000 / _KEYS
 _TALKERS: Final = 5
 
@@ -143,6 +145,55 @@ async def _recorders(attacker: Attacker) -> None:
     await attacker.everywhere(one)
 
 
+async def _all_that_waits(attacker: Attacker) -> None:
+    """Everything at once that is kept for somebody: what is not read, not confirmed, not ended, not recorded yet."""
+    room, names = f"heap {attacker.number}", count()
+
+    async def talks(line: Line) -> None:
+        await attacker.pace(line, _CHAT, ALLOWED_PER_S)
+
+    async def plays(line: Line) -> None:
+        await attacker.pace(line, (_PAIRS,), _QUOTA_FRAMES_PER_S)
+
+    async def reads_nothing(line: Line) -> None:
+        line.transport.pause_reading()
+        await line.lost()
+
+    async def ends_nothing(line: Line) -> None:
+        line.write(_ENDLESS)
+        await line.lost()
+
+    async def asks(line: Line) -> None:
+        await attacker.pace(line, (message("record-last", {}),), 2.0)
+
+    async def goes(_line: Line) -> None:
+        """Its session is kept for it."""
+
+    async def one(number: int) -> None:
+        if number % 8 == 0:
+            await _half_a_body(attacker)
+            return
+        act = (talks, plays, reads_nothing, ends_nothing, asks, goes)[number % 6]
+        where = f"{room} {next(names)}" if number % 8 == 1 else room  # some make rooms
+        line = await attacker.member(where, _BLACK, answers_pings=False)
+        try:
+            await act(line)
+        finally:
+            line.leave()
+
+    await attacker.everywhere(one)
+
+
+async def _half_a_body(attacker: Attacker) -> None:
+    line = await attacker.line()
+    try:
+        whole = request("POST", f"{API}/auth/guest", b" " * _HALF * 2, (JSON_BODY,))
+        line.write(whole[:-_HALF])
+        await line.lost()
+    finally:
+        line.leave()
+
+
 ATTACKS: Final[dict[str, Attack]] = {
     "record-last": Attack("19 members ask for recordings of a dense room, 40 at once", _record_last),
     "lost sessions": Attack("45 at a time enter rooms where much is said, and go without a word", _lost_sessions),
@@ -152,4 +203,5 @@ ATTACKS: Final[dict[str, Attack]] = {
     "controllers": Attack("50 in a room move wheels as often as they may", _controllers),
     "controllers, unbounded": Attack("50 in a room move wheels as fast as they can", _controller_flood),
     "50 recordings at once": Attack("50 recorded rooms with all the notes that a player may play", _recorders),
+    "all that waits": Attack("50 connections fill the memory with all that is kept for somebody", _all_that_waits),
 }
