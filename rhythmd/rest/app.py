@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -25,7 +24,7 @@ from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.guard import Endpoint, RequestGuard
 from rhythmd.rest.serving.origins import Origins
 from rhythmd.rest.serving.paths import PathMatcher, PathRow
-from rhythmd.rest.serving.protocol import HttpProtocol
+from rhythmd.rest.serving.protocol import HttpProtocol, request_factory
 from rhythmd.rest.serving.rates import Rates
 from rhythmd.rest.serving.reports import Reports
 from rhythmd.rest.serving.source import PublicUrls, RequestSource
@@ -98,10 +97,10 @@ class RestSide:
         site = _site(page, docs, HealthResource(why_not_ready, metrics), socket)
         paths = PathMatcher([*_api(table, guard), *site], urls.prefix)
         self._dispatcher = Dispatcher(paths, origins, source, self._reports, turns)
-        self._stop_s, loop = config.server.stop_s / 2, asyncio.get_running_loop()
+        self._stop_s = config.server.stop_s / 2
         self._server = web.Server(
             self._dispatcher.answer,
-            request_factory=partial(web.BaseRequest, loop=loop, client_max_size=config.limits.body_bytes),
+            request_factory=request_factory(config.limits.body_bytes),
         )
 
     def start(self) -> None:

@@ -273,3 +273,14 @@ async def test_client_that_goes_away_in_its_body_is_no_failure_of_ours(
     await until_connections(server, 1)
     client.reset()
     await until_connections(server, 0)
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+async def test_old_request_is_answered_with_our_version(
+    server: Server, connect_raw: ConnectRaw, connection: str
+) -> None:
+    client = await connect_raw(server)
+    client.write(f"GET /api/v1/openapi.json HTTP/1.0\r\nHost: localhost\r\nConnection: {connection}\r\n\r\n".encode())
+    head = await client.head()
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert f"\r\nConnection: {connection}\r\n".encode() in head

@@ -1,13 +1,16 @@
 """aiohttp's protocol, with its own refusals in our words: of what is no HTTP, and of what is too long."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.rest.serving.cached import LastResponse
@@ -16,8 +19,10 @@ from rhythmd.rest.serving.envelope import ApiError
 from rhythmd.rest.serving.intake import LINE_BYTES, not_http
 from rhythmd.telemetry import rest_log
 
-__all__ = ["Fed", "HttpProtocol", "nothing"]
+__all__ = ["Fed", "HttpProtocol", "nothing", "request_factory"]
 
+VERSION: Final = "HTTP/1.1"
+OLD_VERSION: Final = "HTTP/1.0"
 DISCARD_S: Final = 2.0
 """For which a body that nobody reads is still read, so that its connection can be used for the next request."""
 READ_BYTES: Final = 65_536
@@ -31,6 +36,33 @@ OPTIONS: Final[dict[str, Any]] = {
     "max_field_size": LINE_BYTES,
     "auto_decompress": False,  # nobody needs it, and a small body may become a large one
 }
+
+
+class _Writer(StreamWriter):
+    """Answers with the version that the server speaks, not with that of the request (RFC 9110, 6.2)."""
+
+    async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
+        if status_line.startswith(OLD_VERSION):
+            status_line = VERSION + status_line.removeprefix(OLD_VERSION)
+            headers.setdefault(hdrs.CONNECTION, "close")  # which goes without saying in the old version
+        await super().write_headers(status_line, headers)
+
+
+def request_factory(body_bytes: int) -> Callable[..., web.BaseRequest]:
+    """Makes aiohttp's requests, whose bodies have so many bytes at most."""
+    loop = asyncio.get_running_loop()
+
+    def make(
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        _writer: StreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        writer = _Writer(protocol, loop)
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=body_bytes)
+
+    return make
 
 
 class Fed(NamedTuple):
