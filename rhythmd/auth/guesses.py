@@ -11,7 +11,7 @@ known to a room comes in whatever others behind their address do.
 import secrets
 from hashlib import blake2b
 from math import ceil
-from typing import Final, Protocol
+from typing import Final
 
 from rhythm_protocol.errors import ErrorCode
 from rhythmd.addresses import customer_network, is_loopback
@@ -21,8 +21,9 @@ from rhythmd.auth.values import Clock
 from rhythmd.bounded import BoundedDict
 from rhythmd.config import AuthConfig
 from rhythmd.errors import Refused
+from rhythmd.fairness.shares import Person
 
-__all__ = ["CROWD", "Guess", "Guesser", "RoomGuesses"]
+__all__ = ["CROWD", "Guess", "RoomGuesses"]
 
 CROWD: Final = 20
 """How many times as much all guests, or all accounts, of a network may guess as one of them."""
@@ -30,19 +31,6 @@ ROOMS_AT_ONCE: Final = 10
 """How many times as fast as that of one room the allowance for all rooms fills up."""
 
 Key = tuple[str, ...]
-
-
-class Guesser(Protocol):
-    """Somebody who wants to come in."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def address(self) -> str: ...
-
-    @property
-    def guest(self) -> bool: ...
 
 
 class _Allowance:
@@ -116,7 +104,7 @@ class RoomGuesses:
         self._secret = secrets.token_bytes(32)
         self.known: BoundedDict[Key, bytes] = BoundedDict(entries)
 
-    def begin(self, room_id: str, guesser: Guesser, password: str | None, *, owns: bool) -> Guess | None:
+    def begin(self, room_id: str, guesser: Person, password: str | None, *, owns: bool) -> Guess | None:
         """Count an attempt.
 
         None if it is no guess: of the room's owner, without a password, or from loopback, which a whole machine shares.

@@ -19,7 +19,7 @@ from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.config import Config, LimitsConfig
 from rhythmd.errors import Refused
 
-__all__ = ["Claim", "CommonGood", "Holder", "Scope", "Shares"]
+__all__ = ["Claim", "CommonGood", "Holder", "Person", "Scope", "Shares"]
 
 MIB: Final = 1 << 20
 
