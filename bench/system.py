@@ -86,17 +86,20 @@ def pinned(core: int | None) -> Iterator[None]:
 
 @contextmanager
 def ahead() -> Iterator[None]:
-    """Let this session's processes go before those of other sessions, where this user may (sched(7), autogroup)."""
+    """Let this session's processes go before those of other sessions, where the system lets (sched(7), autogroup).
+
+    It may let nobody but root, too often in a second nobody, and a session that has no group of its own never.
+    """
     nice = _GROUP.read_text().rpartition("nice")[2].strip() if _GROUP.exists() else None
     if nice is None:
         yield
         return
-    with suppress(PermissionError):
+    with suppress(OSError):
         _GROUP.write_text(str(AHEAD))
     try:
         yield
     finally:
-        with suppress(PermissionError):
+        with suppress(OSError):
             _GROUP.write_text(nice)
 
 
