@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).parents[1]
 RANKS: Final = (
     ("rhythm_protocol",),
     ("rhythmd.terminal",),
-    ("rhythmd.options", "rhythmd.bounded"),
+    ("rhythmd.options", "rhythmd.bounded", "rhythmd.locks"),
     ("rhythmd.addresses", "rhythmd.clock", "rhythmd.errors", "rhythmd.interpreter", "rhythmd.telemetry"),
     ("rhythmd.folders",),
     ("rhythmd.midi", "rhythmd.names"),

@@ -1,7 +1,5 @@
 """Accounts with a password: registered, logged in to, and given another password."""
 
-import asyncio
-
 from rhythmd.auth.auditor import Auditor, AuthAction
 from rhythmd.auth.errors import Busy, Taken, Unknown, WrongCredentials
 from rhythmd.auth.lockout import Attempt, Lockout
@@ -12,6 +10,7 @@ from rhythmd.auth.secret import digest, new_id
 from rhythmd.auth.sessions import Sessions
 from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Login
+from rhythmd.locks import KeyedLocks
 from rhythmd.ports import Conflict, Store
 from rhythmd.rows import Account, AccountChanges, fold
 
@@ -51,7 +50,7 @@ class Accounts:
         self._auditor = auditor
         self._mailer = mailer
         self._clock = clock
-        self._password_writes = asyncio.Lock()
+        self._password_writes = KeyedLocks()  # by account
 
     async def register(self, usertag: str, password: str, email: str | None, client: Client) -> Login:
         """Make an account and log in to it.
@@ -142,7 +141,7 @@ class Accounts:
 
     async def _renew(self, account: Account, encoded: str) -> Account:
         """Keep the same password under a newer hash, unless the password is another one by now."""
-        async with self._password_writes:
+        async with self._password_writes.of(account.id):
             fresh = await self._store.accounts.get(account.id)
             if fresh is None or fresh.password_hash != account.password_hash:
                 raise WrongCredentials
@@ -186,7 +185,7 @@ class Accounts:
         self, account: Account, new: str, session_id: str | None, actor: str | None, client: Client
     ) -> Account:
         encoded = await self._passwords.hash(new)
-        async with self._password_writes:
+        async with self._password_writes.of(account.id):
             changes = AccountChanges(updated=self._clock(), password_hash=encoded)
             account = await self._store.accounts.update(account.id, changes)
         ended = await self._sessions.revoke_all(account.id, keep=session_id)

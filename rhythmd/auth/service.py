@@ -89,7 +89,7 @@ class Auth:
         tokens = AccessTokens(keys, config.issuer, config.audience, config.access_minutes, clock)
         self.authenticator = Authenticator(store, tokens, self.tickets, clock)
         self.traces = Traces(store, rooms, clock)
-        self.sessions = Sessions(store, tokens, config.refresh_days, self.auditor, self.notifier, self.traces, clock)
+        self.sessions = Sessions(store, tokens, config, self.auditor, self.notifier, self.traces, clock)
         lockout = _lockout(config, steady_clock)
         self.accounts = Accounts(
             store, self.passwords, lockout, self.sessions, self.auditor, mailer, self.traces, clock

@@ -10,6 +10,7 @@ from rhythmd.auth.secret import digest, new_id, new_secret
 from rhythmd.auth.tokens import AccessTokens
 from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Grant, Guest, Login
+from rhythmd.config import AuthConfig
 from rhythmd.ports import Store
 from rhythmd.rows import Account, LoginSession, Page, RotationOutcome
 
@@ -31,7 +32,7 @@ class Sessions:
     Args:
         store: of accounts and sessions.
         tokens: that give out access tokens.
-        refresh_days: that a session lives without being used.
+        config: says how long a session lives without being used, and how many an account may have.
         auditor: hears of every end.
         notifier: told of every end.
         traces: of banned users, who may come back with a new account.
@@ -42,7 +43,7 @@ class Sessions:
         self,
         store: Store,
         tokens: AccessTokens,
-        refresh_days: int,
+        config: AuthConfig,
         auditor: Auditor,
         notifier: ChangeNotifier,
         traces: Traces,
@@ -51,7 +52,8 @@ class Sessions:
         self._traces = traces
         self._store = store
         self._tokens = tokens
-        self._lifetime_ms = refresh_days * DAY_MS
+        self._lifetime_ms = config.refresh_days * DAY_MS
+        self._most = config.sessions_per_account
         self._auditor = auditor
         self._notifier = notifier
         self._clock = clock
@@ -87,6 +89,9 @@ class Sessions:
             await self._store.sessions.revoke(account.id, session.id, now)
             raise
         self._auditor.record(AuthAction.LOGIN, actor=account.id, target=account.id, client=client)
+        surplus = await self._store.sessions.trim(account.id, self._most, now)
+        if surplus:
+            self._notifier.sessions_ended(account.id, surplus)
         return Login(account=fresh, grant=self._grant(fresh, session, refresh))
 
     async def _unchanged(self, account: Account) -> Account:

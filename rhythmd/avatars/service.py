@@ -13,6 +13,7 @@ from rhythmd.auth.moderation import Moderation
 from rhythmd.auth.public_accounts import PublicAccounts
 from rhythmd.auth.values import Client, Principal
 from rhythmd.clock import unix_ms
+from rhythmd.locks import KeyedLocks
 from rhythmd.ports import AccountStore, BlobStore, NotFound, StoreError, StoreUnavailable
 from rhythmd.rows import Account, AccountChanges
 from rhythmd.telemetry import server_log
@@ -38,10 +39,10 @@ class Avatars:
     """Pictures by the hash of their content: two users with the same one share a file.
 
     A file is there before a profile shows it. When a profile stops to show it, it is deleted if no other one does. In
-    one server a lock keeps these two apart. Of two servers, the one that has deleted asks again whether a profile has
-    begun to show it, and the one whose profile has begun looks at the file again; each puts back what is missing. In
-    whatever order they run, one of them sees the other. What a process that was killed half-way leaves, a sweep at the
-    next start deletes.
+    one server a lock for each file keeps these two apart. Of two servers, the one that has deleted asks again whether a
+    profile has begun to show it, and the one whose profile has begun looks at the file again; each puts back what is
+    missing. In whatever order they run, one of them sees the other. What a process that was killed half-way leaves, a
+    sweep at the next start deletes.
 
     Args:
         accounts: of the store; only this knows who shows what.
@@ -70,8 +71,8 @@ class Avatars:
         self._scratch = scratch
         self._moderation = moderation
         self._auditor = auditor
-        self._profile_writes = asyncio.Lock()
-        self._file_changes = asyncio.Lock()
+        self._profile_writes = KeyedLocks()  # by account
+        self._file_changes = KeyedLocks()  # by digest
         self._sweeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -106,7 +107,7 @@ class Avatars:
 
     async def _write(self, user_id: str, edit: Edit) -> tuple[Account, str]:
         """The account after a change, and the avatar that it does not show any more; "" if it still does."""
-        async with self._profile_writes:
+        async with self._profile_writes.of(user_id):
             before = await self._accounts.get(user_id)
             if before is None:
                 raise NotFound("no such account")
@@ -118,7 +119,7 @@ class Avatars:
         """The account with a new avatar. Raises NotFound, RefusedFile, FileTooCostly and Refused (`busy`)."""
         with await self._scratch.open() as small:
             made = await self._workers.run("avatar", picture, small, MadeFile)
-            async with self._file_changes:
+            async with self._file_changes.of(made.sha256):
                 await self._keep(made.sha256, small)
                 account, left = await self._write(user_id, _showing(URL + made.sha256))
                 await self._keep(made.sha256, small)  # another server may have deleted it in between
@@ -178,7 +179,7 @@ class Avatars:
                 await self._delete_unless_shown(url.removeprefix(URL))
 
     async def _delete_unless_shown(self, digest: str) -> None:
-        async with self._file_changes:
+        async with self._file_changes.of(digest):
             await self._delete(digest)
 
     async def _delete(self, digest: str) -> None:

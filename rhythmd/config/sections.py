@@ -191,6 +191,7 @@ class AuthConfig(Section, frozen=True):
     audience: Annotated[str, Meta(min_length=1)] = "rhythmd"
     access_minutes: Annotated[int, Meta(ge=1, le=1_440)] = 15
     refresh_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    sessions_per_account: Annotated[int, Meta(ge=1, le=1_000)] = 100
     password_threads: Annotated[int, Meta(ge=1, le=64)] = 2
     password_queue: Annotated[int, Meta(ge=0)] = 32
     pair_failures: Positive = 5

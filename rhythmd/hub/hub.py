@@ -303,8 +303,9 @@ class Hub:
     def end_logins(self, login_ids: Collection[str], rule: Close = LOGIN_REVOKED) -> None:
         """Close the sockets of logins that are no longer good."""
         self.sessions.ended_logins.add(login_ids)
+        ended = frozenset(login_ids)
         for session in self.sessions:
-            if session.identity is not None and session.identity.login_id in login_ids:
+            if session.identity is not None and session.identity.login_id in ended:
                 self.sessions.close(session, rule)
 
     def end_user(self, user_id: str, rule: Close = USER_BANNED) -> None:

@@ -78,6 +78,9 @@ class SessionStore(Protocol):
     async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
         """Revoke the user's sessions, but for `keep`; the ids of those that this ended."""
 
+    async def trim(self, user_id: str, most: int, now: int) -> list[str]:
+        """Delete the user's sessions but for the `most` that were used last, ended ones first; the ids of open ones."""
+
     async def of_banned(self, since: int, now: int) -> list[LoginSession]:
         """Sessions that ended after `since` whose users are banned at `now`, in any order: up to some thousands."""
 

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final
-from weakref import WeakValueDictionary
 
 from msgspec import UNSET, Struct, structs
 
 from rhythmd.errors import FileTooCostly, Refused, RefusedFile
+from rhythmd.locks import KeyedLocks
 from rhythmd.ports import SheetStore, StoreUnavailable
 from rhythmd.rest.resources.sheets import plain_name
 from rhythmd.rows import Account, Approval, ScoreFacts, Sheet, SheetPrivacy
@@ -110,7 +110,7 @@ class Importer:
         self._terms = terms
         self._folder = folder
         self._listed = listed
-        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._locks = KeyedLocks()  # by content and name
 
     async def run(self, paths: Iterable[Path], at_once: int, tell: Callable[[Handled], None]) -> None:
         """Import all; `tell` hears of each. Raises StoreUnavailable when a second attempt fails, too."""
@@ -172,8 +172,7 @@ class Importer:
     @asynccontextmanager
     async def _alone_with(self, hash_: str, name: str) -> AsyncIterator[None]:
         """One at a time of the same files in several folders: the second one finds the sheet of the first."""
-        lock = self._locks.setdefault((hash_, name), asyncio.Lock())
-        async with lock:
+        async with self._locks.of((hash_, name)):
             yield
 
     def _given(self, listed: Listed | None) -> SheetDescription:

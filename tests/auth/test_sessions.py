@@ -15,6 +15,7 @@ from rhythmd.auth.errors import (
 from rhythmd.auth.secret import digest
 from rhythmd.auth.service import Auth
 from rhythmd.auth.values import Client, Login
+from rhythmd.config import AuthConfig
 from rhythmd.ports import Store
 from rhythmd.rows import AccountChanges, Role
 from tests.auth.parts import CLIENT, ELSEWHERE, PASSWORD, ManualClock, Record
@@ -34,6 +35,19 @@ async def test_refresh_gives_new_tokens_of_the_same_session(auth: Auth, anna: Lo
     assert renewed.grant.refresh_token != anna.grant.refresh_token
     assert renewed.grant.refresh_expires == anna.grant.refresh_expires + DAY_S * 1_000
     assert (await auth.authenticator.by_token(renewed.grant.access_token)).user_id == anna.account.id
+
+
+async def test_account_with_too_many_sessions_loses_the_one_that_was_not_used_for_the_longest(
+    auth: Auth, anna: Login, clock: ManualClock, record: Record
+) -> None:
+    most = AuthConfig().sessions_per_account
+    for _ in range(most):
+        clock.advance(1)
+        await auth.sessions.open(anna.account, CLIENT)
+    assert record.ended == [anna.grant.session_id]
+    assert len((await auth.sessions.page(anna.account.id, most + 1)).items) == most
+    with pytest.raises(InvalidRefreshToken):
+        await auth.sessions.refresh(anna.grant.refresh_token, CLIENT)
 
 
 async def test_open_stores_the_refresh_token_hashed_only(auth: Auth, anna: Login) -> None:

@@ -213,3 +213,18 @@ async def test_of_banned_finds_what_ended_of_users_who_are_banned_now(store: Sto
     assert found == structs.replace(sessions[0], revoked=NOW)
     assert await store.sessions.of_banned(NOW, NOW) == []
     assert await store.sessions.of_banned(NOW - 1, NOW + DAY) == []
+
+
+async def test_trim_leaves_those_that_were_used_last(store: Store) -> None:
+    account = await add_account(store)
+    sessions = [make_session(account, last_used=NOW - number) for number in range(5)]
+    for session in sessions:
+        await store.sessions.create(session)
+    other = await add_session(store, "somebody else's")
+    await store.sessions.revoke(account.id, sessions[0].id, NOW)
+    assert await store.sessions.trim(account.id, 5, NOW) == []
+    assert await store.sessions.trim(account.id, 4, NOW) == [], "the ended one goes first"
+    assert set(await store.sessions.trim(account.id, 2, NOW)) == {sessions[3].id, sessions[4].id}
+    page = await store.sessions.page(account.id, NOW, 10)
+    assert {session.id for session in page.items} == {sessions[1].id, sessions[2].id}
+    assert await store.sessions.get(other.id, NOW) == other

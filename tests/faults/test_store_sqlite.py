@@ -11,18 +11,21 @@ import pytest
 
 from rhythmd.ports import Conflict, NotFound, SchemaTooNew, StoreUnavailable
 from rhythmd.store.sqlite import SqliteStore
-from rhythmd.store.sqlite.engine import Engine
+from rhythmd.store.sqlite.engine import AT_ONCE, Engine
 from tests.conftest import ErrorLog
 from tests.contracts.rows import NOW, make_account, make_entry, make_identity, make_session
 from tests.deadline import until, within
+from tests.fairness.payers import new_account, paid_by
 from tests.sqlite import locked
 
 MIGRATIONS = (("CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT",),)
 
 
 @contextlib.asynccontextmanager
-async def running_engine(path: Path, timeout_s: float = 20.0, high_mark: int = 10_000) -> AsyncIterator[Engine]:
-    engine = Engine(path, timeout_s=timeout_s, high_mark=high_mark, migrations=MIGRATIONS)
+async def running_engine(
+    path: Path, timeout_s: float = 20.0, high_mark: int = 10_000, at_once: int = AT_ONCE
+) -> AsyncIterator[Engine]:
+    engine = Engine(path, timeout_s=timeout_s, high_mark=high_mark, at_once=at_once, migrations=MIGRATIONS)
     await engine.start()
     try:
         yield engine
@@ -75,6 +78,44 @@ class Blocker:
     def __call__(self, _connection: sqlite3.Connection) -> None:
         self.began.set()
         assert self.release.wait(20.0)
+
+
+# Whose turn it is
+
+
+def _note(_connection: sqlite3.Connection, order: list[str], name: str) -> None:
+    order.append(name)
+
+
+async def test_network_that_asks_for_much_keeps_no_other_one_waiting(tmp_path: Path) -> None:
+    order: list[str] = []
+    blocker = Blocker()
+    async with running_engine(tmp_path / "db", at_once=2) as engine:
+        many, few = new_account(), new_account()
+        blocked = asyncio.create_task(engine.read(blocker))
+        await until(blocker.began.is_set, "the thread is at work")
+        greedy = [paid_by(many, engine.read(_note, order, f"many {number}")) for number in range(50)]
+        await asyncio.sleep(0)
+        modest = paid_by(few, engine.read(_note, order, "few"))
+        await asyncio.sleep(0)
+        blocker.release.set()
+        await asyncio.gather(blocked, *greedy, modest)
+    assert order.index("few") <= 2
+    assert [name for name in order if name != "few"] == [f"many {number}" for number in range(50)]
+
+
+async def test_close_does_what_waits_for_its_turn(tmp_path: Path) -> None:
+    blocker = Blocker()
+    async with running_engine(tmp_path / "db", at_once=1) as engine:
+        blocked = asyncio.create_task(engine.read(blocker))
+        writes = [asyncio.create_task(engine.write(insert, number)) for number in range(20)]
+        await until(blocker.began.is_set, "the thread is at work")
+        closing = asyncio.create_task(engine.close())
+        await asyncio.sleep(0)
+        blocker.release.set()
+        await asyncio.gather(closing, blocked, *writes)
+        await engine.start()
+        assert await engine.read(read_numbers) == list(range(20))
 
 
 # The file

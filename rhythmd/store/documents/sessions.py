@@ -77,6 +77,16 @@ class MongoSessions:
         await self._sessions.change_all({"_id": {"$in": ids}, "revoked": None}, {"$set": {"revoked": now}})
         return ids
 
+    async def trim(self, user_id: str, most: int, now: int) -> list[str]:
+        sessions = await self._sessions.find(equal(user_id=user_id), [("last_used", -1), ("created", -1)])
+        ids: dict[bool, list[str]] = {True: [], False: []}  # of those that are open, and of others
+        for session in sessions:
+            ids[session["revoked"] is None and session["expires"] > now].append(str(session["_id"]))
+        surplus = [*ids[True], *ids[False]][most:]
+        if surplus:
+            await self._sessions.delete({"_id": {"$in": surplus}})
+        return ids[True][most:]
+
     async def of_banned(self, since: int, now: int) -> list[LoginSession]:
         ended = await self._sessions.find({"revoked": {"$gt": since}}, [("revoked", -1)], limit=MOST_ENDED)
         users = {"_id": {"$in": list({session["user_id"] for session in ended})}, "banned_until": {"$gt": now}}

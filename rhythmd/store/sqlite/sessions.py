@@ -28,6 +28,10 @@ _REVOKE_ALL: Final = """
     WHERE user_id = ? AND id IS NOT ? AND revoked IS NULL AND expires > ?
     RETURNING id
 """
+_SURPLUS: Final = """
+    SELECT id, revoked IS NULL AND expires > ? AS is_open FROM sessions WHERE user_id = ?
+    ORDER BY is_open DESC, last_used DESC, created DESC LIMIT -1 OFFSET ?
+"""
 _OF_BANNED: Final = """
     WHERE revoked > ? AND user_id IN (SELECT id FROM accounts WHERE banned_until > ?)
     ORDER BY revoked DESC LIMIT 10000
@@ -68,6 +72,12 @@ def _revoke_all(connection: sqlite3.Connection, user_id: str, now: int, keep: st
     return [session_id for (session_id,) in connection.execute(_REVOKE_ALL, (now, user_id, keep, now))]
 
 
+def _trim(connection: sqlite3.Connection, user_id: str, most: int, now: int) -> list[str]:
+    surplus = connection.execute(_SURPLUS, (now, user_id, most)).fetchall()
+    connection.executemany("DELETE FROM sessions WHERE id = ?", [(session_id,) for session_id, _ in surplus])
+    return [session_id for session_id, is_open in surplus if is_open]
+
+
 def _revoked(connection: sqlite3.Connection, session_ids: Sequence[str]) -> list[str]:
     alive = {session_id for (session_id,) in connection.execute(_FIND_UNREVOKED, (orjson.dumps(session_ids).decode(),))}
     return [session_id for session_id in session_ids if session_id not in alive]
@@ -100,6 +110,9 @@ class SqliteSessions:
 
     async def revoke_all(self, user_id: str, now: int, keep: str | None = None) -> list[str]:
         return await self._engine.write(_revoke_all, user_id, now, keep)
+
+    async def trim(self, user_id: str, most: int, now: int) -> list[str]:
+        return await self._engine.write(_trim, user_id, most, now)
 
     async def of_banned(self, since: int, now: int) -> list[LoginSession]:
         return await self._engine.read(_SESSIONS.select, _OF_BANNED, since, now)

@@ -31,6 +31,8 @@ _EXPIRE_UPLOADS: Final = """
     WHERE (user_id, day) IN (SELECT user_id, day FROM sheet_uploads WHERE day < ? LIMIT ?)
 """
 DAY_MS: Final = 86_400_000
+SEARCHES_AT_ONCE: Final = 4
+"""That the thread is given: a network that asks for hundreds has others wait for no more of them."""
 
 
 def _expire(connection: sqlite3.Connection, sql: str, now: int) -> int:
@@ -64,7 +66,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, timeout_s: float = 5.0, high_mark: int = 10_000) -> None:
         self._engine = Engine(path, timeout_s=timeout_s, high_mark=high_mark)
         # A search may look at thousands of rows: with a thread and a connection of its own it is in nobody's way.
-        self._searching = Engine(path, timeout_s=timeout_s, high_mark=high_mark)
+        self._searching = Engine(path, timeout_s=timeout_s, high_mark=high_mark, at_once=SEARCHES_AT_ONCE)
         self.accounts = SqliteAccounts(self._engine)
         self.identities = SqliteExternalIdentities(self._engine)
         self.sessions = SqliteSessions(self._engine)

@@ -20,7 +20,7 @@ from rhythmd.ports import Conflict, NotFound, SchemaTooNew, StoreError, StoreUna
 from rhythmd.store.sqlite.schema import Migration, migrate
 from rhythmd.telemetry import OutageLog, store_log
 
-__all__ = ["Job", "Worker"]
+__all__ = ["BATCH_LIMIT", "Job", "Worker"]
 
 T = TypeVar("T")
 
