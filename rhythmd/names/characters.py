@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["BLANKS", "FLAGS", "SHAPERS", "MarkCount", "is_ignorable", "is_noncharacter", "problem_at"]
+__all__ = ["BLANKS", "FLAGS", "IGNORABLE", "MARKS", "SHAPERS", "MarkCount", "is_ignorable", "problem_at"]
 
 DEFAULT_IGNORABLE: Final = (
     (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
@@ -16,9 +16,14 @@ DEFAULT_IGNORABLE: Final = (
     (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
 )  # fmt: skip
 """Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt, 15.1): what fonts show as nothing."""
-IGNORABLE: Final = frozenset(
-    chr(code) for first, last in DEFAULT_IGNORABLE[:-1] for code in range(first, last + 1)
-)  # in a set, since long texts are read
+IGNORABLE: Final = frozenset(chr(code) for first, last in DEFAULT_IGNORABLE for code in range(first, last + 1))
+"""The same as a set, since long texts are read."""
+MARKS: Final = frozenset(
+    chr(code)
+    for code in (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))
+    if unicodedata.category(chr(code))[0] == "M"
+)
+"""What is written on a letter before it (categories Mn, Mc and Me). None stands anywhere else."""
 BLANKS: Final = frozenset("\u2800\ufffc\ufffd\U00016fe4\U0001d159")
 """Symbols by their category, and nothing to see, or nothing but that something is missing."""
 DESCRIPTIONS: Final = ((0x2FF0, 0x2FFF), (0x303E, 0x303E), (0x31EF, 0x31EF))
@@ -39,8 +44,9 @@ RIGHT_TO_LEFT: Final = "AL"  # the bidirectional class of the scripts whose lett
 
 MOST_DIACRITICS: Final = 2  # that one letter has above and below it, where it has no form of its own with them
 MOST_MARKS: Final = 5  # of scripts that write vowels, tones and points as marks; Burmese needs as many
-DIACRITICS: Final = ((0x0300, 0x036F), (0x0483, 0x0489), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF),
-                     (0xFE20, 0xFE2F))  # fmt: skip
+_DIACRITICS: Final = ((0x0300, 0x036F), (0x0483, 0x0489), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF),
+                      (0xFE20, 0xFE2F))  # fmt: skip
+DIACRITICS: Final = frozenset(chr(code) for first, last in _DIACRITICS for code in range(first, last + 1))
 EMOJI: Final = ((0x203C, 0x203C), (0x2049, 0x2049), (0x2122, 0x2122), (0x2139, 0x2139), (0x2190, 0x21FF),
                 (0x2300, 0x27BF), (0x2900, 0x297F), (0x2B00, 0x2BFF), (0x3030, 0x303D), (0x3297, 0x3299),
                 (0x1F000, 0x1FAFF))  # fmt: skip
@@ -102,13 +108,13 @@ class MarkCount:
 
     def has_room_for(self, character: str) -> bool:
         """Whether `character` may come next; it is counted if it may. What is invisible ends nothing."""
-        if is_ignorable(character):
+        if character in IGNORABLE:
             return True
-        if not is_mark(character):
+        if character not in MARKS:
             self._marks = self._diacritics = 0
             self._last = ""
             return True
-        is_diacritic = _is_in(character, DIACRITICS)
+        is_diacritic = character in DIACRITICS
         if character == self._last or self._marks >= MOST_MARKS or self._diacritics + is_diacritic > MOST_DIACRITICS:
             return False
         self._marks += 1
@@ -119,17 +125,12 @@ class MarkCount:
 
 def is_mark(character: str) -> bool:
     """Whether it is written on a letter before it."""
-    return unicodedata.category(character)[0] == "M"
+    return character in MARKS
 
 
 def is_ignorable(character: str) -> bool:
     """Whether it shows nothing, whatever its category."""
-    return character in IGNORABLE or "\U000e0000" <= character <= "\U000e0fff"
-
-
-def is_noncharacter(character: str) -> bool:
-    """Whether Unicode keeps it from ever being a character."""
-    return ord(character) & 0xFFFE == 0xFFFE or "\ufdd0" <= character <= "\ufdef"
+    return character in IGNORABLE
 
 
 def _may_stand(text: str, index: int) -> bool:

@@ -8,23 +8,35 @@ import re
 import unicodedata
 from typing import Final
 
-from rhythmd.names.characters import BLANKS, FLAGS, MarkCount, is_ignorable, is_noncharacter
+from rhythmd.names.characters import BLANKS, FLAGS, IGNORABLE, MARKS, MarkCount, is_ignorable
 
 __all__ = ["clean_line", "clean_lines", "shows"]
 
 BREAKS: Final = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+# Texts are long, and the loop looks at all of each: so the steps below look at a whole line at once, where they can.
+
 MEANT: Final = frozenset(
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u200b\u200c\u200d\u200e\u200f\u2060"
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
 """What shows nothing, and shapes what stands beside it."""
-SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-ANNOTATIONS: Final = frozenset("\ufff9\ufffa\ufffb")
+SELECTORS: Final = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))
+"""Categories Cc and Cs."""
+ANNOTATIONS: Final = range(0xFFF9, 0xFFFC)
+NONCHARACTERS: Final = (*range(0xFDD0, 0xFDF0), *(plane | last for plane in range(0, 0x110000, 0x10000)
+                                                  for last in (0xFFFE, 0xFFFF)))  # fmt: skip
+"""What Unicode keeps from ever being a character."""
 
 EMBEDDINGS: Final = frozenset("\u202a\u202b\u202d\u202e")
 POP_EMBEDDING: Final = "\u202c"
 ISOLATES: Final = frozenset("\u2066\u2067\u2068")
 POP_ISOLATE: Final = "\u2069"
+
+
+UNWANTED: Final = (IGNORABLE - MEANT - SELECTORS).union(map(chr, (*CONTROLS, *ANNOTATIONS, *NONCHARACTERS)))
+FLAG_PARTS: Final = re.compile(f"({FLAGS.pattern})")
+FORMATTING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def clean_lines(text: str) -> str:
@@ -49,29 +61,25 @@ def _clean(line: str) -> str:
     line = line.replace("\t", " ")
     if line.isascii() and line.isprintable():
         return line
-    marks = MarkCount()
-    flags = {index for flag in FLAGS.finditer(line) for index in range(*flag.span())}
-    dropped = _unclosed(line)
-    kept = (
-        character
-        for index, character in enumerate(line)
-        if index in flags or (index not in dropped and _may_stand(character) and marks.has_room_for(character))
-    )
-    return "".join(kept)
+    line = _without_unclosed(line)
+    if not UNWANTED.isdisjoint(line):
+        # Flags are made of characters that may stand nowhere else.
+        line = "".join(part if FLAGS.fullmatch(part) else _without_unwanted(part) for part in FLAG_PARTS.split(line))
+    if not MARKS.isdisjoint(line):
+        line = "".join(filter(MarkCount().has_room_for, line))
+    return line
 
 
-def _may_stand(character: str) -> bool:
-    if is_ignorable(character):
-        return character in MEANT or SELECTORS.match(character) is not None
-    is_control = unicodedata.category(character) in ("Cc", "Cs")
-    return not is_control and character not in ANNOTATIONS and not is_noncharacter(character)
+def _without_unwanted(text: str) -> str:
+    return "".join(character for character in text if character not in UNWANTED)
 
 
-def _unclosed(line: str) -> set[int]:
-    """Where bidirectional formatting begins that does not end in this line, or ends that has not begun (UAX 9)."""
+def _without_unclosed(line: str) -> str:
+    """The line without bidirectional formatting that does not end in it, or ends and has not begun (UAX 9)."""
     dropped: set[int] = set()
     opened: list[int] = []
-    for index, character in enumerate(line):
+    for found in FORMATTING.finditer(line):
+        index, character = found.start(), found[0]
         if character in EMBEDDINGS or character in ISOLATES:
             opened.append(index)
         elif character == POP_EMBEDDING:
@@ -79,11 +87,14 @@ def _unclosed(line: str) -> set[int]:
                 opened.pop()
             else:
                 dropped.add(index)
-        elif character == POP_ISOLATE:
+        else:
             while opened and line[opened[-1]] in EMBEDDINGS:
                 dropped.add(opened.pop())
             if opened:
                 opened.pop()
             else:
                 dropped.add(index)
-    return dropped.union(opened)
+    dropped.update(opened)
+    if not dropped:
+        return line
+    return "".join(character for index, character in enumerate(line) if index not in dropped)
