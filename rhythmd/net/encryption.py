@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from rhythmd.fairness.account import Account, NetworkAccount
 from rhythmd.fairness.turns import Turns
-from rhythmd.net.records import Records
+from rhythmd.net.records import CountedTls, Records
 
 __all__ = ["Encryption", "NoEncryption", "handshake_cost_s"]
 
@@ -41,6 +41,7 @@ class Encryption:
 
     def __init__(self, context: ssl.SSLContext, handshake_s: float, turns: Turns, unread_bytes: int) -> None:
         context.options |= ssl.OP_NO_RENEGOTIATION  # each would be one more signature (before TLS 1.3)
+        context.sslobject_class = CountedTls
         self._context = context
         self._unread_bytes = unread_bytes
         self._handshake_s = handshake_s
