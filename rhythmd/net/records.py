@@ -157,7 +157,7 @@ class Records(asyncio.BufferedProtocol):
         return False
 
     def _wait_until_paid(self, now: float, wait_s: float) -> None:
-        """Nothing is read until then. A client that goes on for too long is cut off, and there is no frame to say why."""
+        """Nothing is read until then. A client that goes on for too long is cut off: no frame could say why."""
         if self._input.flooding_since is None:
             self._input.flooding_since = now
         elif self._input.is_flooding(now):

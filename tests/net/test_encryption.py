@@ -101,6 +101,14 @@ async def shake_hands(end: socket.socket) -> bytes:
         writer.transport.abort()
 
 
+def is_open(end: socket.socket) -> bool:
+    """Whether the server has not ended it."""
+    try:
+        return bool(end.recv(1))
+    except BlockingIOError:
+        return True
+
+
 def test_what_a_handshake_costs_is_measured(context: ssl.SSLContext) -> None:
     assert handshake_cost_s(context) > 0
 
@@ -141,6 +149,47 @@ async def test_slow_handshakes_are_cut_short_where_there_are_many(
         knock(HERE)
     assert await within(shake_hands(knock(HERE))) == b"welcome"
     assert listener.connections >= 1
+
+
+async def test_newcomer_does_not_wait_behind_handshakes_that_never_end(
+    listener: Listener, knock: Knock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encryption, "MANY_AT_ONCE", 100)  # none of them is over before the test is
+    monkeypatch.setattr(encryption, "PATIENCE_S", 0.0)
+    silent = [knock(HERE) for _ in range(60)]
+    await until(lambda: listener.connections == len(silent), "all have come")
+    assert await within(shake_hands(knock(HERE))) == b"welcome"
+    assert listener.connections > 1
+
+
+async def test_newcomer_is_the_next_one(listener: Listener, knock: Knock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encryption, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(encryption, "PATIENCE_S", 1_000.0)
+    slow = knock(HERE)
+    others = [knock(HERE) for _ in range(3)]
+    await until(lambda: listener.connections == 1 + len(others), "all have come")
+    newcomer = asyncio.create_task(shake_hands(knock(HERE)))
+    await until(lambda: listener.connections == 2 + len(others), "it has come")
+    slow.close()
+    assert await within(newcomer) == b"welcome"
+    assert all(is_open(end) for end in others)
+
+
+async def test_handshake_that_gives_up_waiting_leaves_no_place_taken(
+    listener: Listener, knock: Knock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encryption, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(encryption, "PATIENCE_S", 1_000.0)
+    assert listener.encryption is not None
+    slow = knock(HERE)
+    slow.send(TlsClient().hello())
+    await within(asyncio.get_running_loop().sock_recv(slow, 1))
+    monkeypatch.setattr(listener.encryption, "_handshake_s", 0.01)
+    others = [knock(HERE) for _ in range(3)]
+    await until(lambda: listener.connections == 1 and not any(map(is_open, others)), "the others have given up")
+    slow.close()
+    monkeypatch.setattr(listener.encryption, "_handshake_s", 5.0)
+    assert await within(shake_hands(knock(HERE))) == b"welcome"
 
 
 class Encrypted:
