@@ -30,6 +30,7 @@ _DRIP_S: Final = 0.2
 _DRIP_BYTES: Final = 16
 _BATCH: Final = 64
 _EMPTY: Final = 30
+_PADDING: Final = 1_000
 _RECORD_HEAD: Final = 5
 _PING: Final = client_frame(0x89, b"", MASK)
 
@@ -152,6 +153,10 @@ def _empty(client: TlsClient) -> bytes:
     return b"".join(client.record(DATA, b"" if number % _EMPTY else b"\x89") for number in range(_BATCH * _EMPTY))
 
 
+def _padded(client: TlsClient) -> bytes:
+    return b"".join(client.record(DATA, b"" if number % _EMPTY else b"\x89", _PADDING) for number in range(_BATCH))
+
+
 def _new_keys(client: TlsClient) -> bytes:
     return b"".join(client.key_update() for _ in range(_BATCH))
 
@@ -164,6 +169,9 @@ def _again_from_the_start(client: TlsClient) -> bytes:
 ATTACKS: Final[dict[str, Attack]] = {
     "tiny TLS records": Attack(f"{SOCKETS} sockets whose pings come in records of one byte", _Records(_tiny), tls=True),
     "empty TLS records": Attack(f"{SOCKETS} sockets that send records of nothing", _Records(_empty), tls=True),
+    "padded TLS records": Attack(
+        f"{SOCKETS} sockets that send records of {_PADDING:,} bytes of padding", _Records(_padded), tls=True
+    ),
     "new TLS keys": Attack(f"{SOCKETS} sockets that change keys and ask for new ones", _Records(_new_keys), tls=True),
     "new TLS keys unread": Attack(
         f"{SOCKETS} sockets that ask for new keys and do not read the answers",

@@ -7,7 +7,7 @@ import hmac
 import ssl
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,11 +26,17 @@ _IV: Final = 12
 
 
 @cache
+def _folder() -> TemporaryDirectory[str]:
+    """It is removed when the process ends."""
+    return TemporaryDirectory(prefix="rhythmd-abuse-")
+
+
+@cache
 def _context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.keylog_filename = str(Path(mkdtemp(prefix="rhythmd-abuse-")) / "secrets")
+    context.keylog_filename = str(Path(_folder().name) / "secrets")
     return context
 
 
@@ -70,12 +76,12 @@ class TlsClient:
             self._begin(_secret_of(self._random))
         return self._outgoing.read()
 
-    def record(self, kind: int, content: bytes) -> bytes:
-        """A record with this content, which may be nothing."""
+    def record(self, kind: int, content: bytes, padding: int = 0) -> bytes:
+        """A record with this content, which may be nothing, and so many bytes of padding (RFC 8446, 5.4)."""
         nonce = (self._iv ^ self._number).to_bytes(_IV)
         self._number += 1
-        head = b"\x17\x03\x03" + (len(content) + 1 + _TAG).to_bytes(2)
-        return head + self._aead.encrypt(nonce, content + kind.to_bytes(), head)
+        head = b"\x17\x03\x03" + (len(content) + 1 + padding + _TAG).to_bytes(2)
+        return head + self._aead.encrypt(nonce, content + kind.to_bytes() + bytes(padding), head)
 
     def key_update(self) -> bytes:
         """A record that changes this side's keys, and asks the server to change its own."""

@@ -113,6 +113,11 @@ class Turns:
         """A connection of this network was closed for flooding."""
         network.flooded(monotonic(), self._limits.flood_memory_s, self._limits.flood_closes)
 
+    def cut_off(self, network: NetworkAccount, kind: str) -> None:
+        """The same, where nothing could be said to it. `kind` names the flood in the metrics."""
+        self._stats.closes[kind] += 1
+        self.flooded(network)
+
     def kept_out_s(self, network: NetworkAccount) -> int:
         """Seconds for which this network may open no sockets, because too many of its connections were flooding."""
         return network.kept_out_s(monotonic(), self._limits.flood_memory_s, self._limits.flood_closes)

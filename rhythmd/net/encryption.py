@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from rhythmd.fairness.account import Account, NetworkAccount
 from rhythmd.fairness.turns import Turns
-from rhythmd.net.records import Records
+from rhythmd.net.records import CountedTls, Records
 
 __all__ = ["Encryption", "NoEncryption", "handshake_cost_s"]
 
@@ -20,6 +20,8 @@ MANY_AT_ONCE: Final = 8
 MOST_FLIGHTS: Final = 8
 SHORT_S: Final = 2.0
 """For each of them when there are many: who is slow does not keep others of the network waiting."""
+PATIENCE_S: Final = 0.5
+"""For which one is left alone before it makes room for another one of its network."""
 
 
 class NoEncryption(Exception):
@@ -41,6 +43,7 @@ class Encryption:
 
     def __init__(self, context: ssl.SSLContext, handshake_s: float, turns: Turns, unread_bytes: int) -> None:
         context.options |= ssl.OP_NO_RENEGOTIATION  # each would be one more signature (before TLS 1.3)
+        context.sslobject_class = CountedTls
         self._context = context
         self._unread_bytes = unread_bytes
         self._handshake_s = handshake_s
@@ -65,10 +68,9 @@ class Encryption:
             under_way = self._networks[account.network] = _Handshakes()
         try:
             async with asyncio.timeout(self._handshake_s):
-                await under_way.places.acquire()
+                await under_way.enter()
         except TimeoutError:
             raise NoEncryption("others of its network are first") from None
-        under_way.count += 1
         try:
             await self._turns.turn(account)
             seconds = self._handshake_s if under_way.count < MANY_AT_ONCE else min(self._handshake_s, SHORT_S)
@@ -77,14 +79,14 @@ class Encryption:
             records = Records(transport, self._turns, account, self.cost_s, self._unread_bytes)
             # `start_tls` gives the connection to the TLS layer before this is called, and reading begins after it.
             self._loop.call_soon(records.begin, early)
+            under_way.begin(transport)
             encrypted = await self._loop.start_tls(
                 transport, protocol, self._context, server_side=True, ssl_handshake_timeout=seconds
             )
         except (OSError, TimeoutError) as error:
             raise NoEncryption(str(error)) from error
         finally:
-            under_way.count -= 1
-            under_way.places.release()
+            under_way.leave(transport)
         if encrypted is None or encrypted.is_closing():
             raise NoEncryption("the client is gone")
         records.opened(encrypted)
@@ -92,11 +94,62 @@ class Encryption:
 
 
 class _Handshakes:
-    """Those of one network that are under way."""
+    """Those of one network that are under way, and those that wait for a place: who came last is the next one.
+
+    So a newcomer waits for one place, not behind hundreds that somebody else began and may never end. The first of
+    these makes room for it.
+
+    Attributes:
+        count: of those that are under way.
+    """
+
+    __slots__ = ("__weakref__", "_begun", "_waiting", "count")
 
     def __init__(self) -> None:
-        self.places = asyncio.Semaphore(MOST_AT_ONCE)
         self.count = 0
+        self._begun: dict[asyncio.Transport, float] = {}  # and when; the first comes first
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def enter(self) -> None:
+        """Return when one may begin."""
+        if self.count < MOST_AT_ONCE:
+            self.count += 1
+            return
+        self._make_room()
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if not place.cancelled():  # it has got one in the same moment
+                self._next()
+            elif place in self._waiting:
+                self._waiting.remove(place)
+            raise
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """From here on it is its client that takes long."""
+        self._begun[transport] = monotonic()
+
+    def leave(self, transport: asyncio.Transport) -> None:
+        """One is over: its place is the next one's."""
+        self._begun.pop(transport, None)
+        self._next()
+
+    def _make_room(self) -> None:
+        """The one that was begun first ends, unless that was only now."""
+        transport = next(iter(self._begun), None)
+        if transport is not None and monotonic() - self._begun[transport] >= PATIENCE_S:
+            del self._begun[transport]
+            transport.abort()
+
+    def _next(self) -> None:
+        while self._waiting:
+            place = self._waiting.pop()
+            if not place.done():
+                place.set_result(None)
+                return
+        self.count -= 1
 
 
 def handshake_cost_s(context: ssl.SSLContext) -> float:

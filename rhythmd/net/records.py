@@ -2,21 +2,49 @@
 
 The TLS layer decrypts all that it has in one go, and most of what it reads is never seen behind it: empty records, new
 keys, attempts to begin again. Records of one byte cost as much as large ones.
+
+What comes out of the layer is charged behind it. Here those bytes are charged that carry (nearly) nothing: what came in
+beyond `CARRYING` times what came out, a record in the making aside. So a frame of its own record, an upload and a whole
+handshake are free, however fast they come, and records without an end are not, however they are filled up.
 """
 
 import asyncio
+import ssl
 from time import monotonic
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from rhythmd.fairness.account import Account
 from rhythmd.fairness.turns import Turns
 
-__all__ = ["PART_BYTES", "Records"]
+__all__ = ["PART_BYTES", "CountedTls", "Records"]
 
 PART_BYTES: Final = 2_048
 """That the TLS layer gets at a time: some 90 records of one byte each."""
 BUFFER: Final = memoryview(bytearray(PART_BYTES))
 """Of all connections: what is read into it is taken out at once."""
+CARRYING: Final = 6
+"""A byte that comes out explains so many that came in: the shortest frame of a client, of six bytes, takes 28 with TLS
+1.3 and 35 with TLS 1.2 if it has a record to itself."""
+MAKING_BYTES: Final = 20_480
+"""That may come in before anything comes out: a whole record (RFC 8446, 5.2), and what waits in the layer."""
+EMPTY_PRICE: Final = 32
+"""Bytes that are charged for one that carries nothing: at 262,144 bytes a second that is 300 new keys a second."""
+
+
+class CountedTls(ssl.SSLObject):
+    """The library's side of an encrypted connection. It counts what has come out.
+
+    Attributes:
+        plain: bytes, from the beginning.
+    """
+
+    plain = 0
+
+    def read(self, size: int = 1_024, buffer: Any = None) -> bytes:
+        """The next bytes, of one record. Where they go into a buffer, it counts as full."""
+        data = super().read(size, buffer)
+        self.plain += len(data) if buffer is None else size
+        return data
 
 
 class TlsLayer(Protocol):
@@ -57,8 +85,8 @@ class Records(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        "_encrypted", "_held", "_ignored", "_is_waiting", "_layer", "_prepaid_s", "_transport", "_turns",
-        "_unread_bytes", "account",
+        "_counted", "_empty", "_encrypted", "_held", "_ignored", "_input", "_is_waiting", "_layer", "_paying", "_plain",
+        "_prepaid_s", "_transport", "_turns", "_unread_bytes", "account",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +102,11 @@ class Records(asyncio.BufferedProtocol):
         self._held = b""  # what waits for its turn
         self._is_waiting = False
         self._ignored = 0  # bytes of a client that reads nothing
+        self._input = Account(turns.prices, account.network)  # of bytes that carry nothing, and of nothing else
+        self._paying: asyncio.TimerHandle | None = None  # until these are no more than may be
+        self._counted: CountedTls | None = None
+        self._plain = 0  # bytes that have come out
+        self._empty = 0  # that came in, and nothing came out for
 
     def begin(self, early: bytes) -> None:
         """The TLS layer is the transport's protocol, and begins within this turn of the loop.
@@ -90,11 +123,12 @@ class Records(asyncio.BufferedProtocol):
         """The handshake is over. What nobody wants yet stays with the layer, which then decrypts all of it at once."""
         self._encrypted = cast(EncryptedTransport, encrypted)
         self._encrypted.set_read_buffer_limits(PART_BYTES)
+        self._counted = cast(CountedTls, encrypted.get_extra_info("ssl_object"))
 
     def receive(self, data: bytes) -> None:
         """Some bytes have come."""
         start = monotonic()
-        if self._is_waiting or not self.account.may_go_on(start):
+        if self._is_waiting or not self.account.may_go_on(start) or self._input.input_wait_s(start):
             self._hold(data)
             return
         paid_at = self.account.network.paid_at
@@ -108,6 +142,10 @@ class Records(asyncio.BufferedProtocol):
         if self._layer is None or self._transport.is_closing():
             self._held = b""
             return False
+        now = monotonic()
+        if wait_s := self._input.input_wait_s(now):
+            self._wait_until_paid(now, wait_s)
+            return False
         if self._held:
             data, self._held = self._held[:PART_BYTES], self._held[PART_BYTES:]
             self._feed(data)
@@ -117,6 +155,16 @@ class Records(asyncio.BufferedProtocol):
         if self._encrypted is None or self._encrypted.get_read_buffer_size() < PART_BYTES:
             self._transport.resume_reading()
         return False
+
+    def _wait_until_paid(self, now: float, wait_s: float) -> None:
+        """Nothing is read until then. A client that goes on for too long is cut off: no frame could say why."""
+        if self._input.flooding_since is None:
+            self._input.flooding_since = now
+        elif self._input.is_flooding(now):
+            self._turns.cut_off(self.account.network, "tls-flooding")
+            self.abort()
+            return
+        self._paying = self._turns.wait_until_paid(self, wait_s)
 
     def abort(self) -> None:
         self._transport.abort()
@@ -137,6 +185,19 @@ class Records(asyncio.BufferedProtocol):
             layer.buffer_updated(size)
             view, layer = view[size:], self._layer
         self._look_at_answers(len(data))
+        self._look_for_content(len(data))
+
+    def _look_for_content(self, size: int) -> None:
+        """So many bytes came in. What is not explained by what came out is charged, like bytes behind the layer."""
+        self._empty += size
+        if self._counted is None:  # much may come before the end of the handshake is known here
+            return
+        plain = self._counted.plain
+        self._empty = max(0, self._empty - CARRYING * (plain - self._plain))
+        self._plain = plain
+        if self._empty > MAKING_BYTES:
+            self._input.charge_input(monotonic(), EMPTY_PRICE * (self._empty - MAKING_BYTES))
+            self._empty = MAKING_BYTES
 
     def _charge(self, start: float, paid_at: float) -> None:
         """The time since `start`, when the network's account stood at `paid_at`; less what is charged already."""
@@ -178,6 +239,9 @@ class Records(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         layer, self._layer, self._held = self._layer, None, b""
-        self._encrypted = None
+        self._encrypted = self._counted = None
+        if self._paying is not None:
+            self._paying.cancel()
+            self._paying = None
         if layer is not None:
             layer.connection_lost(exc)
