@@ -285,8 +285,13 @@ _ACCOUNT_SHARES: Final[Migration] = (
     "CREATE INDEX recordings_by_account_network ON recordings (account_network, expires) WHERE account_network > ''",
 )
 
+_MUTES: Final[Migration] = (
+    "ALTER TABLE accounts ADD COLUMN muted_since INTEGER",
+    "CREATE INDEX accounts_by_muted_since ON accounts (muted_since) WHERE muted_since IS NOT NULL",
+)
+
 MIGRATIONS: Final[Sequence[Migration]] = (
-    _FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES, _ACCOUNT_SHARES,
+    _FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES, _ACCOUNT_SHARES, _MUTES,
 )  # fmt: skip
 
 
