@@ -57,7 +57,8 @@ class Account(Struct, frozen=True, kw_only=True):
 
     `password_hash` is None for one who logs in only through an identity. A ban or mute is over at its time, and
     `muted_since` is when a mute was imposed last. `ban_rank` and `mute_rank` say how much those who imposed it may
-    decide (`auth/ranks.py`).
+    decide (`auth/ranks.py`). `avatar_network` is what the bytes of its avatar count under beside it, a digest too short
+    to tell an address; "" where it is not known.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Account(Struct, frozen=True, kw_only=True):
     muted_since: int | None = None
     ban_rank: int = 0
     mute_rank: int = 0
+    avatar_network: str = ""
 
 
 class AccountChanges(Struct, frozen=True, kw_only=True):
@@ -103,6 +105,7 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
     muted_since: int | UnsetType | None = UNSET
     ban_rank: int | UnsetType = UNSET
     mute_rank: int | UnsetType = UNSET
+    avatar_network: str | UnsetType = UNSET
 
 
 class ExternalIdentity(Struct, frozen=True, kw_only=True):
