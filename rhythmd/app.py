@@ -17,6 +17,7 @@ from rhythmd.bridges import AccountWatcher, LibrarySheets, Recheck, RoomAudit, R
 from rhythmd.clock import unix_ms
 from rhythmd.config import Config, check_packages, load_tls, local_url
 from rhythmd.errors import ConfigError
+from rhythmd.fairness.disk import Disk
 from rhythmd.fairness.turns import Turns
 from rhythmd.folders import warn_if_open
 from rhythmd.hub.hub import Hub
@@ -32,7 +33,6 @@ from rhythmd.readiness import Readiness
 from rhythmd.rest.app import RestSide
 from rhythmd.sheets.files import SheetFiles
 from rhythmd.sheets.library import SheetLibrary
-from rhythmd.sheets.space import SheetSpace
 from rhythmd.store.blobs.directory import DirectoryBlobs
 from rhythmd.store.cache import MemoryCache
 from rhythmd.store.live import MappedLiveState, NoLiveState
@@ -75,6 +75,11 @@ def open_blobs(config: Config) -> BlobStore:
 
     mongo = config.mongo
     return GridFSBlobs(mongo.url, mongo.database, mongo.driver, find_s=mongo.find_s, timeout_s=config.store.timeout_s)
+
+
+def _blobs_folder(config: Config) -> Path | None:
+    """Where files are, if they are on a disk of this machine."""
+    return Path(config.server.data_dir) / BLOBS_FOLDER if config.blobs.backend == "directory" else None
 
 
 def open_scratch(config: Config) -> ScratchFolder:
@@ -120,14 +125,25 @@ class Server:
         self._live = _live_state(config)
         self._workers = WorkerPool(config.workers)
         scratch, auth = open_scratch(config), self._auth
-        space = self._space = SheetSpace(self._store.sheets, config)
-        files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch, space)
+        disk = self._disk = Disk(config, _blobs_folder(config))
+        files = SheetFiles(self._store.sheets, self._blobs, self._workers, scratch, disk)
         self._library = SheetLibrary(self._store.sheets, files, scratch, auth.auditor, config.sheets)
         sheets = sheets or LibrarySheets(self._library)
         audit = RoomAudit(auth.auditor)
         turns = Turns(loop, config.limits, stats)
         self._hub = Hub(
-            config, stats, loop, self._store, self._blobs, passwords, login_verifier, self._live, sheets, audit, turns
+            config,
+            stats,
+            loop,
+            self._store,
+            self._blobs,
+            passwords,
+            login_verifier,
+            self._live,
+            sheets,
+            audit,
+            turns,
+            disk,
         )
         watcher = AccountWatcher(self._hub, auth.traces)
         self._auth.notifier.add(watcher)
@@ -140,6 +156,7 @@ class Server:
             scratch,
             auth.moderation,
             auth.auditor,
+            disk,
         )
         heartbeat = Heartbeat(loop, config.limits.ping_interval_s, config.limits.silence_s)
         wiring: Wiring[Session] = Wiring(loop, config.limits, self._hub, stats, heartbeat, turns)
@@ -335,8 +352,8 @@ class Server:
             "away": ("Clients that are gone and may come back", lambda: len(hub.sessions.away)),
             "worker_jobs": ("Files that worker processes look at", lambda: self._workers.running),
             "worker_queue": ("Files that wait for a worker process", lambda: self._workers.waiting),
-            "sheets_bytes": ("Bytes of the sheets that are kept", lambda: self._space.kept),
-            "sheets_total_bytes": ("Bytes of sheets that may be kept", lambda: self._space.total),
+            "files_bytes": ("Bytes of sheets, avatars and recordings that are kept", lambda: self._disk.kept),
+            "files_total_bytes": ("Bytes of them that may be kept", lambda: self._disk.total),
             "players": ("Players in rooms", lambda: sum(len(room.members) for room in hub.registry)),
         }
         registry.register(StatsCollector(stats, gauges, hub.memory.by_kind))

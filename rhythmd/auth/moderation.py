@@ -81,15 +81,16 @@ class Moderation:
         account = await self.below(by, usertag)
         rank = self._require_lift(by, account.muted_until, account.mute_rank)
         sessions = await self._sessions.page(account.id, NEWEST)
-        account = await self._change(account, muted_until=until, mute_rank=rank)
-        self._traces.learn_from(sessions.items, self._clock())
+        since = self._clock()
+        account = await self._change(account, muted_until=until, muted_since=since, mute_rank=rank)
+        self._traces.learn_from(sessions.items, since)
         self._record(AuthAction.MUTED, by, account, client, until=until)
         return account
 
     async def unmute(self, by: Principal | None, usertag: str, client: Client) -> Account:
         account = await self.below(by, usertag)
         self._require_lift(by, account.muted_until, account.mute_rank)
-        account = await self._change(account, muted_until=None, mute_rank=Rank.PLAYER)
+        account = await self._change(account, muted_until=None, muted_since=None, mute_rank=Rank.PLAYER)
         self._record(AuthAction.UNMUTED, by, account, client)
         return account
 
@@ -133,6 +134,7 @@ class Moderation:
         ban_reason: str | UnsetType = UNSET,
         ban_rank: int | UnsetType = UNSET,
         muted_until: int | UnsetType | None = UNSET,
+        muted_since: int | UnsetType | None = UNSET,
         mute_rank: int | UnsetType = UNSET,
     ) -> Account:
         changes = AccountChanges(
@@ -142,6 +144,7 @@ class Moderation:
             ban_reason=ban_reason,
             ban_rank=ban_rank,
             muted_until=muted_until,
+            muted_since=muted_since,
             mute_rank=mute_rank,
         )
         try:

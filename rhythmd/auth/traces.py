@@ -40,7 +40,8 @@ class TracedMute(NamedTuple):
 class Traces:
     """Remembers where banned users were, and keeps out who comes from there without an account of before.
 
-    Those of muted users it finds in the same way, for as long as this server runs and learns of them.
+    Those of muted users it finds in the same way. The store has where they logged in; where they only were connected
+    is known for as long as this server runs, and again when they come.
 
     Args:
         store: of accounts and sessions.
@@ -83,12 +84,15 @@ class Traces:
             self.learn(session.user_id, since or session.revoked or self._clock(), session.address, session.browser)
 
     async def follow(self, since: int | None = None) -> None:
-        """Learn of all bans, or of those that others imposed after `since` (Unix ms). Raises StoreUnavailable.
+        """Learn of all bans and mutes, or of those imposed after `since` (Unix ms). Raises StoreUnavailable.
 
         Somebody who logged out before the ban was somewhere, too.
         """
         now = self._clock()
-        self.learn_from(await self._store.sessions.of_banned(now - self._memory_ms if since is None else since, now))
+        since = now - self._memory_ms if since is None else since
+        self.learn_from(await self._store.sessions.of_banned(since, now))
+        for session, muted_since in await self._store.sessions.of_muted(since, now):
+            self.learn(session.user_id, muted_since, session.address, session.browser)
 
     async def check(self, client: Client, made: int | None = None) -> TracedMute | None:
         """Raise Banned if traces of a banned user lead to this client; the mute that they lead to, if one is.

@@ -13,6 +13,8 @@ from rhythmd.auth.moderation import Moderation
 from rhythmd.auth.public_accounts import PublicAccounts
 from rhythmd.auth.values import Client, Principal
 from rhythmd.clock import unix_ms
+from rhythmd.fairness.disk import Disk, KeptFile, account_holder
+from rhythmd.fairness.shares import Holder
 from rhythmd.locks import KeyedLocks
 from rhythmd.ports import AccountStore, BlobStore, NotFound, StoreError, StoreUnavailable
 from rhythmd.rows import Account, AccountChanges
@@ -27,6 +29,7 @@ AVATAR_BYTES: Final = 1_048_576
 AVATAR_TYPES: Final = ("image/png", "image/jpeg", "image/webp")
 FOLDER: Final = "avatars"
 URL: Final = "/api/v1/avatars/"
+PAGE: Final = 1_000
 SWEEP_S: Final = 86_400.0
 RETRY_S: Final = 60.0
 HEXADECIMAL: Final = frozenset("0123456789abcdef")
@@ -52,6 +55,7 @@ class Avatars:
         scratch: where it is until it is kept.
         moderation: says who may take down whose.
         auditor: hears of that.
+        disk: which pictures share with other files.
     """
 
     def __init__(
@@ -63,7 +67,10 @@ class Avatars:
         scratch: ScratchFolder,
         moderation: Moderation,
         auditor: Auditor,
+        disk: Disk,
     ) -> None:
+        self._disk = disk
+        disk.add_kind(self._kept)
         self._accounts = accounts
         self._public_accounts = public_accounts
         self._blobs = blobs
@@ -115,14 +122,19 @@ class Avatars:
         left = before.profile.avatar
         return after, "" if left == after.profile.avatar else left
 
-    async def upload(self, user_id: str, picture: BinaryIO) -> Account:
-        """The account with a new avatar. Raises NotFound, RefusedFile, FileTooCostly and Refused (`busy`)."""
+    async def upload(self, user_id: str, picture: BinaryIO, address: str = "") -> Account:
+        """The account with a new avatar. `address` is its user's, whose network has a share of the disk.
+
+        Raises NotFound, RefusedFile, FileTooCostly, Refused (`busy`, `upload-limit`) and StoreUnavailable.
+        """
+        holder = account_holder(user_id, address)
+        await self._disk.require(1, holder)  # before the work of reading it
         with await self._scratch.open() as small:
             made = await self._workers.run("avatar", picture, small, MadeFile)
             async with self._file_changes.of(made.sha256):
-                await self._keep(made.sha256, small)
-                account, left = await self._write(user_id, _showing(URL + made.sha256))
-                await self._keep(made.sha256, small)  # another server may have deleted it in between
+                await self._keep(made, small, holder)
+                account, left = await self._write(user_id, _showing(URL + made.sha256, network=holder.network))
+                await self._keep(made, small, holder)  # another server may have deleted it in between
         await self._release(left)
         return account
 
@@ -168,9 +180,30 @@ class Avatars:
             return False
         return True
 
-    async def _keep(self, digest: str, content: BinaryIO) -> None:
-        if not await self._has(digest):
-            await self._blobs.put(_key(digest), parts_of(content))
+    async def _keep(self, made: MadeFile, content: BinaryIO, holder: Holder) -> None:
+        if await self._has(made.sha256):
+            return
+        key, size = _key(made.sha256), made.size
+        await self._disk.require_free(size)
+        self._disk.take(key, size, holder)
+        try:
+            await self._blobs.put(key, parts_of(content))
+        except StoreUnavailable:
+            self._disk.release(key)
+            raise
+
+    async def _kept(self) -> AsyncIterator[KeptFile]:
+        cursor: str | None = None
+        while True:
+            page = await self._accounts.page(PAGE, cursor)
+            for account in page.items:
+                digest = account.profile.avatar.removeprefix(URL)
+                with suppress(NotFound):
+                    size = await self._blobs.size(_key(digest))
+                    yield KeptFile(_key(digest), size, Holder(account.id, network=account.avatar_network))
+            cursor = page.next
+            if cursor is None:
+                return
 
     async def _release(self, url: str) -> None:
         """A profile does not show this any more."""
@@ -190,6 +223,7 @@ class Avatars:
         try:
             content = [part async for part in await self._blobs.get(key)]
         except NotFound:
+            self._disk.release(key)
             return
         await self._blobs.delete(key)
         is_shown = True  # if nobody can be asked any more
@@ -198,6 +232,8 @@ class Avatars:
         finally:
             if is_shown:
                 await self._blobs.put(key, _again(content))
+            else:
+                self._disk.release(key)
 
     async def _keep_sweeping(self) -> None:
         while True:
@@ -212,13 +248,14 @@ class Avatars:
                 await asyncio.sleep(SWEEP_S)
 
 
-def _showing(url: str, instead_of: str | None = None) -> Edit:
+def _showing(url: str, instead_of: str | None = None, network: str = "") -> Edit:
     """A change of the avatar to `url`; if it is not `instead_of` any more, none."""
 
     def edit(account: Account) -> AccountChanges:
         if instead_of not in (None, account.profile.avatar):
             return AccountChanges(updated=account.updated)
-        return AccountChanges(updated=unix_ms(), profile=structs.replace(account.profile, avatar=url))
+        profile = structs.replace(account.profile, avatar=url)
+        return AccountChanges(updated=unix_ms(), profile=profile, avatar_network=network)
 
     return edit
 

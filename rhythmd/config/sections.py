@@ -148,8 +148,6 @@ class RecordingConfig(Section, frozen=True):
 class SheetsConfig(Section, frozen=True):
     max_bytes: Annotated[int, Meta(ge=1_024, le=67_108_864)] = 5_000_000
     uploads_per_day: Positive = 100
-    total_mb: Positive = 20_000
-    reserve_mb: Annotated[int, Meta(ge=0)] = 512
     favorites: Positive = 10_000
     views_every_s: Seconds = 10.0
 
@@ -163,6 +161,8 @@ class StoreConfig(Section, frozen=True):
 
 class BlobsConfig(Section, frozen=True):
     backend: Literal["directory", "gridfs", "s3"] = "directory"
+    total_mb: Positive = 20_000
+    reserve_mb: Annotated[int, Meta(ge=0)] = 512
     s3_bucket: str = ""
     s3_endpoint: Annotated[str, Meta(pattern=r"^(https?://\S+)?\Z")] = ""
     s3_region: Annotated[str, Meta(min_length=1)] = "us-east-1"

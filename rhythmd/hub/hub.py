@@ -29,6 +29,7 @@ from rhythmd.auth.auditor import AuditTrail
 from rhythmd.auth.traces import TracedMute
 from rhythmd.clock import server_us
 from rhythmd.config import Config
+from rhythmd.fairness.disk import Disk
 from rhythmd.fairness.memory import Rule
 from rhythmd.fairness.shares import Holder, Scope, Shares
 from rhythmd.fairness.turns import Turns
@@ -126,6 +127,7 @@ class Hub:
         sheets: SheetSource,
         audit: AuditTrail,
         turns: Turns,
+        disk: Disk,
     ) -> None:
         self._config = config
         self._stats = stats
@@ -141,7 +143,7 @@ class Hub:
         side = StoredSide(store, hasher, config.rooms.chat_history)
         self.catalogue = Catalogue(self.registry, side, file, config.rooms.kept_per_account)
         self.sessions = Sessions(config, stats, self.pacer, self.registry, self.memory)
-        self.archive = RecordingArchive(store, blobs, config.recording, shares)
+        self.archive = RecordingArchive(store, blobs, config.recording, shares, disk)
         self.shares = shares
         self.recorder = Recorder(
             config.recording, self.archive, self.registry, self.sessions, self.pacer, self._spawn, self.memory

@@ -84,5 +84,11 @@ class SessionStore(Protocol):
     async def of_banned(self, since: int, now: int) -> list[LoginSession]:
         """Sessions that ended after `since` whose users are banned at `now`, in any order: up to some thousands."""
 
+    async def of_muted(self, since: int, now: int) -> list[tuple[LoginSession, int]]:
+        """Sessions of users who were muted after `since` and still are at `now`, each with when that was.
+
+        They are in any order, up to some thousands, and may be over.
+        """
+
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
         """Those of these sessions that are revoked or not there any more, in any order."""

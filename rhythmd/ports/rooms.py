@@ -82,6 +82,9 @@ class RecordingStore(Protocol):
     ) -> int:
         """How many have not expired; of one owner, room or network of guests or accounts if given, or of `guests`."""
 
+    async def files(self, limit: int, after: str = "") -> list[Recording]:
+        """Recordings in the order of their ids, those after that one; expired ones included."""
+
     async def expired(self, now: int, limit: int) -> list[Recording]:
         """Those that have, the oldest first."""
 

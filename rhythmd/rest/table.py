@@ -190,7 +190,7 @@ def _avatars(avatars: AvatarsResource) -> Table:
         Route(
             method="PUT", path=f"{V1}/users/avatar", handler=avatars.upload, input=Nothing, answer=Me,
             who=Who.MEMBER, rate=Rate.UPLOAD, upload=Upload(limit=AVATAR_BYTES, media_types=AVATAR_TYPES),
-            errors=(Code.NOT_FOUND, *FILE_REFUSED),
+            errors=(Code.NOT_FOUND, *UPLOADED),
         ),
         Route(
             method="DELETE", path=f"{V1}/users/avatar", handler=avatars.remove, input=Nothing, answer=Me,

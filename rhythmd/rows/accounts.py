@@ -55,8 +55,10 @@ class Preferences(Struct, frozen=True, kw_only=True):
 class Account(Struct, frozen=True, kw_only=True):
     """A registered user. `usertag` and `email` are unique after `fold`; both are kept as they were typed.
 
-    `password_hash` is None for one who logs in only through an identity. A ban or mute is over at its time; `ban_rank`
-    and `mute_rank` say how much those who imposed it may decide (`auth/ranks.py`).
+    `password_hash` is None for one who logs in only through an identity. A ban or mute is over at its time, and
+    `muted_since` is when a mute was imposed last. `ban_rank` and `mute_rank` say how much those who imposed it may
+    decide (`auth/ranks.py`). `avatar_network` is what the bytes of its avatar count under beside it, a digest too short
+    to tell an address; "" where it is not known.
     """
 
     id: str
@@ -76,8 +78,10 @@ class Account(Struct, frozen=True, kw_only=True):
     banned_until: int | None = None
     ban_reason: str = ""
     muted_until: int | None = None
+    muted_since: int | None = None
     ban_rank: int = 0
     mute_rank: int = 0
+    avatar_network: str = ""
 
 
 class AccountChanges(Struct, frozen=True, kw_only=True):
@@ -98,8 +102,10 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
     banned_until: int | UnsetType | None = UNSET
     ban_reason: str | UnsetType = UNSET
     muted_until: int | UnsetType | None = UNSET
+    muted_since: int | UnsetType | None = UNSET
     ban_rank: int | UnsetType = UNSET
     mute_rank: int | UnsetType = UNSET
+    avatar_network: str | UnsetType = UNSET
 
 
 class ExternalIdentity(Struct, frozen=True, kw_only=True):

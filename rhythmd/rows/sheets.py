@@ -85,7 +85,8 @@ class SheetFile(Struct, frozen=True, kw_only=True):
 
     `hash` is the content's SHA-256 in hexadecimal, `size` its bytes, `midi_size` those of the MIDI made from it (0 for
     a content that is MIDI itself). `used` is when somebody last uploaded it: a content that no sheet has may be removed
-    a while after that. `extension` is what a file of this content is called, ".mxl" for one.
+    a while after that. `extension` is what a file of this content is called, ".mxl" for one. `network` is what its
+    bytes count under beside its uploader, a digest too short to tell an address; "" where it is not known.
     """
 
     hash: str
@@ -96,6 +97,7 @@ class SheetFile(Struct, frozen=True, kw_only=True):
     facts: ScoreFacts
     created: int
     used: int
+    network: str = ""
 
 
 class Sheet(Struct, frozen=True, kw_only=True):

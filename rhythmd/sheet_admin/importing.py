@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 from msgspec import UNSET, Struct, structs
 
 from rhythmd.errors import FileTooCostly, Refused, RefusedFile
+from rhythmd.fairness.disk import account_holder
 from rhythmd.locks import KeyedLocks
 from rhythmd.ports import SheetStore, StoreUnavailable
 from rhythmd.rest.resources.sheets import plain_name
@@ -19,7 +20,6 @@ from rhythmd.rows import Account, Approval, ScoreFacts, Sheet, SheetPrivacy
 from rhythmd.sheet_admin.manifest import MANIFEST, Listed, describe
 from rhythmd.sheets.files import SheetFiles, digest
 from rhythmd.sheets.library import SheetDescription, SheetLibrary, one_line
-from rhythmd.sheets.space import Uploader
 from rhythmd.workers.scratch import ScratchFolder
 
 __all__ = ["Handled", "Importer", "Outcome", "Terms", "find_files", "name_in"]
@@ -164,7 +164,7 @@ class Importer:
                 return await self._add(file, name, given, self._approval(listed)), Outcome.IMPORTED
 
     async def _add(self, file: BinaryIO, name: str, given: SheetDescription, approval: Approval) -> Sheet:
-        content = await self._files.admit(file, Uploader(self._terms.creator.id))
+        content = await self._files.admit(file, account_holder(self._terms.creator.id))
         return await self._library.add(
             self._terms.creator, content, name, _with_title(given, content.facts, name), approval
         )

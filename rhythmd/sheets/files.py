@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import BinaryIO, Final
 
 from rhythmd.clock import unix_ms
+from rhythmd.fairness.disk import Disk, KeptFile
+from rhythmd.fairness.shares import Holder
 from rhythmd.ports import BlobStore, SheetStore, StoreError, StoreUnavailable
 from rhythmd.rows import ScoreFacts, SheetCategory, SheetFile
-from rhythmd.sheets.space import SheetSpace, Uploader
 from rhythmd.workers.pool import WorkerPool
 from rhythmd.workers.scratch import ScratchFolder, parts_of
 
@@ -45,7 +46,7 @@ class SheetFiles:
         blobs: the bytes.
         workers: read what strangers send.
         scratch: for what a worker makes of it.
-        space: that contents may take; without one there is no bound, for the operator's own.
+        disk: which contents share with other files; without one there is no bound, for the operator's own.
     """
 
     def __init__(
@@ -54,16 +55,18 @@ class SheetFiles:
         blobs: BlobStore,
         workers: WorkerPool,
         scratch: ScratchFolder,
-        space: SheetSpace | None = None,
+        disk: Disk | None = None,
     ) -> None:
-        self._space = space
+        self._disk = disk
+        if disk is not None:
+            disk.add_kind(self._kept)
         self._sheets = sheets
         self._blobs = blobs
         self._workers = workers
         self._scratch = scratch
         self._swept = ""
 
-    async def admit(self, file: BinaryIO, uploader: Uploader) -> SheetFile:
+    async def admit(self, file: BinaryIO, uploader: Holder) -> SheetFile:
         """Keep a file's content; one that is there already is neither read nor stored again, unless its blobs are lost.
 
         Raises RefusedFile, FileTooCostly, Refused (`busy`, `upload-limit`) and StoreUnavailable.
@@ -71,15 +74,22 @@ class SheetFiles:
         hash_, size = await asyncio.to_thread(digest, file)
         known = await self._sheets.claim_file(hash_, unix_ms())
         if known is None:
-            if self._space is not None:
-                await self._space.require(size, uploader)  # before the work of reading it
+            if self._disk is not None:
+                await self._disk.require(size, uploader)  # before the work of reading it
             return await self._take_in(file, hash_, size, uploader)
         if await self.missing_blobs([known]):
-            await self._restore(known, file)
+            await self._restore(known, file, uploader)
         return known
 
-    async def _restore(self, known: SheetFile, file: BinaryIO) -> None:
-        """Put back what is lost. The row stays, so MIDI that comes out with another size than it had is not kept."""
+    async def _restore(self, known: SheetFile, file: BinaryIO, uploader: Holder) -> None:
+        """Put back what is lost. The row stays, so MIDI that comes out with another size than it had is not kept.
+
+        Its bytes are counted, since its row is there, unless another process has made that.
+        """
+        if self._disk is not None:
+            await self._disk.count()
+            await self._disk.require_free(_size(known))
+            self._disk.take(_key(known), _size(known), uploader)
         await self._blobs.put(_key(known), parts_of(file))
         if not known.midi_size:
             return
@@ -88,7 +98,7 @@ class SheetFiles:
             if (await asyncio.to_thread(digest, midi))[1] == known.midi_size:
                 await self._blobs.put(_midi_key(known), parts_of(midi))
 
-    async def _take_in(self, file: BinaryIO, hash_: str, size: int, uploader: Uploader) -> SheetFile:
+    async def _take_in(self, file: BinaryIO, hash_: str, size: int, uploader: Holder) -> SheetFile:
         midi = await self._scratch.open()
         try:
             facts = await self._workers.run(_JOB, file, midi, ScoreFacts)
@@ -102,9 +112,10 @@ class SheetFiles:
                 facts=facts,
                 created=unix_ms(),
                 used=unix_ms(),
+                network=uploader.network,
             )
-            if self._space is not None:
-                self._space.take(made, uploader)
+            if self._disk is not None:
+                self._disk.take(_key(made), _size(made), uploader)
             await self._put(made, file, midi)
             # A row whose call failed may be there all the same, so the blobs stay; if it is not, they are found later.
             kept = await self._sheets.add_file(made)
@@ -127,16 +138,26 @@ class SheetFiles:
         with suppress(StoreError):  # then they are found later
             await self._blobs.delete(_key(file))
             await self._blobs.delete(_midi_key(file))
-            self._released(file.id)
+            self._released(_key(file))
 
-    def _released(self, blob_id: str) -> None:
-        if self._space is not None:
-            self._space.release(blob_id)
+    def _released(self, key: str) -> None:
+        if self._disk is not None:
+            self._disk.release(key)
 
     async def count(self) -> None:
-        """Count the contents that are there, once. Raises StoreUnavailable."""
-        if self._space is not None:
-            await self._space.count()
+        """Count the files that are there, once. Raises StoreUnavailable."""
+        if self._disk is not None:
+            await self._disk.count()
+
+    async def _kept(self) -> AsyncIterator[KeptFile]:
+        last = ""
+        while files := await self._sheets.files(SWEEP, last):
+            creators = await self._sheets.creators([file.hash for file in files])
+            for file in files:
+                creator = creators.get(file.hash)
+                holder = None if creator is None else Holder(creator, network=file.network)
+                yield KeptFile(_key(file), _size(file), holder)
+            last = files[-1].hash
 
     async def get(self, hash_: str) -> SheetFile | None:
         """The row of a content."""
@@ -157,8 +178,8 @@ class SheetFiles:
         files = await self._sheets.files(SWEEP, self._swept)
         used = await self._sheets.used_hashes([file.hash for file in files])
         for file in files:
-            if self._space is not None:
-                self._space.know(file)  # another process may have added it
+            if self._disk is not None:
+                self._disk.know(KeptFile(_key(file), _size(file), None))  # another process may have added it
             if file.hash not in used:
                 await self.remove(file, before)
         self._swept = files[-1].hash if len(files) == SWEEP else ""
@@ -178,7 +199,7 @@ class SheetFiles:
     async def remove_blob(self, key: str) -> None:
         """Remove one that no row knows."""
         await self._blobs.delete(key)
-        self._released(key.removeprefix(f"{FOLDER}/").removesuffix(".mid"))
+        self._released(key.removesuffix(".mid"))
 
     async def unknown_blobs(self, before: int) -> AsyncIterator[str]:
         """The keys of blobs that no row knows and that were made before then."""
@@ -240,6 +261,10 @@ def _extension(file: BinaryIO, category: SheetCategory) -> str:
 def _new_blob_id(hash_: str) -> str:
     """The content, the time and chance: no blob is written over another one, and each tells whose it is and how old."""
     return f"{hash_}-{unix_ms():x}-{secrets.token_hex(4)}"
+
+
+def _size(file: SheetFile) -> int:
+    return file.size + file.midi_size
 
 
 def _key(file: SheetFile) -> str:

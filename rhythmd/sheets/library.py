@@ -13,6 +13,8 @@ from rhythmd.auth.values import Client, Principal
 from rhythmd.clock import unix_ms
 from rhythmd.config import SheetsConfig
 from rhythmd.errors import Refused
+from rhythmd.fairness.disk import account_holder
+from rhythmd.fairness.shares import Holder
 from rhythmd.names.texts import clean_line
 from rhythmd.ports import NotFound, SheetStore, StoreUnavailable, TooMany
 from rhythmd.rows import (
@@ -32,7 +34,6 @@ from rhythmd.rows import (
 )
 from rhythmd.sheets.files import SheetFiles
 from rhythmd.sheets.rights import Reader, is_editor, may_approve, may_change, may_delete, may_read
-from rhythmd.sheets.space import Uploader
 from rhythmd.sheets.views import ViewCounter
 from rhythmd.workers.scratch import ScratchFolder
 
@@ -170,7 +171,7 @@ class SheetLibrary:
 
         Raises RefusedFile, FileTooCostly and Refused (`upload-limit`, `invalid-field`, `busy`).
         """
-        content = await self._admit(Uploader(by.id, address), file)
+        content = await self._admit(account_holder(by.id, address), file)
         return await self.add(by, content, file_name, given)
 
     async def save(
@@ -222,15 +223,15 @@ class SheetLibrary:
         if file is None:
             content = await self.file(sheet)
         else:
-            content = await self._admit(Uploader(by.user_id, address), file)
+            content = await self._admit(account_holder(by.user_id, address), file)
             told = {"hash": content.hash, "size": content.size, "file_name": file_name}
             changes = structs.replace(changes, **told, **_measured(content.facts), **_musical(content.facts))
         _check_category(given, content.facts)
         return await self._change(sheet, structs.replace(changes, **_emptied(given, content.facts), **_said(given)))
 
-    async def _admit(self, uploader: Uploader, file: BinaryIO) -> SheetFile:
+    async def _admit(self, uploader: Holder, file: BinaryIO) -> SheetFile:
         """A content that counts as an upload, unless nobody had time for it. Raises as `upload`."""
-        user_id, day, most = uploader.user_id, unix_ms() // DAY_MS, self._config.uploads_per_day
+        user_id, day, most = uploader.key, unix_ms() // DAY_MS, self._config.uploads_per_day
         if not await self._sheets.spend_upload(user_id, day, most):
             raise Refused(ErrorCode.UPLOAD_LIMIT, f"you may upload {most} files a day")
         try:

@@ -52,7 +52,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def s3_config(s3: S3, bucket: str = S3.BUCKET) -> BlobsConfig:
-    return BlobsConfig("s3", bucket, s3.url, s3_access_key="k", s3_secret_key="s", s3_timeout_s=5.0)
+    return BlobsConfig(
+        "s3", s3_bucket=bucket, s3_endpoint=s3.url, s3_access_key="k", s3_secret_key="s", s3_timeout_s=5.0
+    )
 
 
 def in_folder(folder: Path) -> Place:

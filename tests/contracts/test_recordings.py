@@ -107,3 +107,14 @@ async def test_delete_takes_the_presences_along(store: Store) -> None:
     assert not await store.recordings.was_present(recording.id, "u1")
     assert (await store.recordings.page("u1", NOW, 10)).items == [other]
     assert await store.check() == []
+
+
+async def test_files_are_all_recordings_by_id(store: Store) -> None:
+    for expires in (NOW - 1, NOW + 1, NOW + 2):
+        await add(store, expires=expires)
+    first = await store.recordings.files(2)
+    (last,) = await store.recordings.files(2, first[-1].id)
+    ids = [recording.id for recording in (*first, last)]
+    assert ids == sorted(ids)
+    assert {recording.expires for recording in (*first, last)} == {NOW - 1, NOW + 1, NOW + 2}
+    assert await store.recordings.files(2, last.id) == []

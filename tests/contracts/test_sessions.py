@@ -228,3 +228,15 @@ async def test_trim_leaves_those_that_were_used_last(store: Store) -> None:
     page = await store.sessions.page(account.id, NOW, 10)
     assert {session.id for session in page.items} == {sessions[1].id, sessions[2].id}
     assert await store.sessions.get(other.id, NOW) == other
+
+
+async def test_of_muted_finds_all_logins_of_users_who_are_muted_now(store: Store) -> None:
+    sessions = [await add_session(store, text) for text in ("muted", "left", "was muted", "never")]
+    for session, until in zip(sessions, (NOW + DAY, NOW + DAY, NOW - 1, None), strict=True):
+        changes = AccountChanges(updated=NOW, muted_until=until, muted_since=None if until is None else NOW - 7)
+        await store.accounts.update(session.user_id, changes)
+    await store.sessions.revoke_all(sessions[1].user_id, NOW)
+    found = await store.sessions.of_muted(NOW - 8, NOW)
+    assert {(session.id, since) for session, since in found} == {(session.id, NOW - 7) for session in sessions[:2]}
+    assert await store.sessions.of_muted(NOW - 7, NOW) == []
+    assert await store.sessions.of_muted(NOW - 8, NOW + DAY) == []

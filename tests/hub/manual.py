@@ -13,6 +13,7 @@ from rhythmd.clock import server_ms
 from rhythmd.config import Config, LimitsConfig, load_config
 from rhythmd.errors import Refused
 from rhythmd.fairness.account import Account, NetworkAccount, Prices
+from rhythmd.fairness.disk import Disk
 from rhythmd.fairness.turns import Turns
 from rhythmd.hub.hub import Hub
 from rhythmd.hub.ports import Encoding, Performance, SheetSource
@@ -70,7 +71,7 @@ def bare_hub(
     live, sheets = live or NoLiveState(), sheets or NoSheets()
     stats = Stats()
     turns = Turns(loop, config.limits, stats)
-    return Hub(config, stats, loop, store, nobody, nobody, nobody, live, sheets, NoAudit(), turns)
+    return Hub(config, stats, loop, store, nobody, nobody, nobody, live, sheets, NoAudit(), turns, Disk(config, None))
 
 
 class ManualHub:

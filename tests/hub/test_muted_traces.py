@@ -1,12 +1,15 @@
 """The mute of an account holds on to its network and browser, as a ban does, and spares who was there before."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from rhythmd.app import Server
+from rhythmd.auth.values import Client as Whereabouts
 from tests.client import Client, Connect
-from tests.hub.people import ORIGIN, Register
-from tests.server import Serve
+from tests.deadline import until
+from tests.hub.people import ORIGIN, PASSWORD, Register
+from tests.server import Serve, make_config, running_server
 
 HOME: Final = {"X-Forwarded-For": "203.0.113.7"}
 ELSEWHERE: Final = {"X-Forwarded-For": "198.51.100.1"}
@@ -76,3 +79,23 @@ async def test_account_that_was_muted_before_the_start_is_noticed_when_it_comes(
     assert await says(await guest(server, connect, HOME)) is None
     await connect(server, headers=HOME | {"Authorization": f"Bearer {person.token}"})
     assert await says(await guest(server, connect, HOME)) == "chat-muted"
+
+
+async def test_mute_holds_on_to_the_network_over_a_restart(
+    tmp_path: Path, connect: Connect, register: Register
+) -> None:
+    config = make_config(tmp_path / "data")
+    async with running_server(config) as server:
+        await register(server, "culprit")
+        await server.auth.accounts.login("culprit", PASSWORD, Whereabouts(address=HOME["X-Forwarded-For"]))
+        await server.auth.moderation.mute(None, "culprit", None, ORIGIN)
+        pupil = await register(server, "pupil")
+    async with running_server(config) as restarted:
+        await until(lambda: len(restarted.auth.traces), "what was muted before is known")
+        again = await guest(restarted, connect, HOME)
+        later = await connect(restarted, headers=HOME | {"Authorization": f"Bearer {pupil.token}"})
+        elsewhere = await guest(restarted, connect, ELSEWHERE)
+        await later.join("lobby")
+        assert [await says(client) for client in (again, later, elsewhere)] == ["chat-muted"] * 2 + [None]
+        await restarted.auth.moderation.unmute(None, "culprit", ORIGIN)
+        assert await says(again) is None

@@ -134,7 +134,7 @@ async def test_uploads_of_a_day_are_limited(serve: Serve) -> None:
 
 
 async def test_one_account_does_not_fill_the_disk(serve: Serve) -> None:
-    settings = ("sheets.total_mb=1", "limits.guest_network_share=1")
+    settings = ("blobs.total_mb=1", "limits.guest_network_share=1")
     async with open_api(await serve(*UNLIMITED, *settings)) as api:
         clara, robert = await api.register(), await api.register("Robert")
         large = midi(title="x" * 9_000)

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from hashlib import blake2b
 from hmac import compare_digest
 from sys import maxsize
 from time import monotonic
@@ -21,6 +20,7 @@ from rhythmd.bounded import BoundedDict
 from rhythmd.clock import unix_ms
 from rhythmd.config import RecordingConfig
 from rhythmd.errors import Refused
+from rhythmd.fairness.disk import Disk, KeptFile, row_digest
 from rhythmd.fairness.shares import Holder, Scope, Shares
 from rhythmd.fairness.slots import FairSlots
 from rhythmd.hub.recording.transcript import Transcript, transcribe
@@ -34,7 +34,7 @@ __all__ = ["Claim", "NothingRecorded", "RecordingArchive", "SavedRecording", "Ta
 DAY_MS: Final = 86_400_000
 RETRY_S: Final = (0.2, 1.0, 3.0)
 SWEEP: Final = 100
-DIGITS: Final = 5
+PAGE: Final = 1_000
 COUNTS: Final = 1_000
 COUNTED_S: Final = 1.0
 
@@ -142,9 +142,12 @@ class RecordingArchive:
         blobs: of the files.
         config: how many, and for how long.
         shares: of guests and others.
+        disk: which recordings share with other files.
     """
 
-    def __init__(self, store: Store, blobs: BlobStore, config: RecordingConfig, shares: Shares) -> None:
+    def __init__(self, store: Store, blobs: BlobStore, config: RecordingConfig, shares: Shares, disk: Disk) -> None:
+        self._disk = disk
+        disk.add_kind(self._kept)
         self._shares = shares
         self._store = store
         self._blobs = blobs
@@ -162,6 +165,8 @@ class RecordingArchive:
         claim = Claim(self._claims, [bound.name for bound in bounds], holder)
         try:
             await self._check_limits(bounds)
+            held = _held_by(owner.id, claim.guest_network, claim.account_network)
+            await self._disk.require(1, held, ErrorCode.RECORDING_LIMIT)
         except StoreUnavailable as error:
             claim.release()
             raise Refused(ErrorCode.UNAVAILABLE, "the server cannot reach its database, try again later") from error
@@ -173,14 +178,17 @@ class RecordingArchive:
     async def save(self, take: Take) -> SavedRecording:
         """Write it down.
 
-        Raises Refused (`nothing-recorded`) if no note was played, StoreUnavailable when it fails, also after some
-        attempts.
+        Raises Refused: `nothing-recorded` if no note was played, `recording-limit` if it is larger than what is left of
+        the disk for its owner. Raises StoreUnavailable when it fails, also after some attempts.
         """
         transcript = await self._transcribe(take)
         if not transcript.has_notes:
             raise NothingRecorded
         key = new_secret()
         recording = self._row(take, transcript, key)
+        holder = _holder(recording)
+        await self._disk.require(recording.size, holder, ErrorCode.RECORDING_LIMIT)
+        self._disk.take(_blob_key(recording), recording.size, holder, ErrorCode.RECORDING_LIMIT)
         for wait_s in RETRY_S:
             try:
                 await self._put(recording, transcript.file, take.present)
@@ -247,6 +255,7 @@ class RecordingArchive:
         except StoreUnavailable:
             with suppress(StoreError):
                 await self._blobs.delete(_blob_key(recording))
+                self._disk.release(_blob_key(recording))
             raise
 
     # Having them. What follows may raise StoreUnavailable.
@@ -274,6 +283,7 @@ class RecordingArchive:
         """Whether it was there."""
         await self._blobs.delete(_blob_key(recording))
         deleted = await self._store.recordings.delete(recording.id)
+        self._disk.release(_blob_key(recording))
         self._counted.clear()
         return deleted
 
@@ -285,6 +295,14 @@ class RecordingArchive:
             except StoreUnavailable:
                 return  # the folder has said so in the log; the database, which the caller asks for, is well
             await self._store.recordings.delete(recording.id)
+            self._disk.release(_blob_key(recording))
+
+    async def _kept(self) -> AsyncIterator[KeptFile]:
+        last = ""
+        while recordings := await self._store.recordings.files(PAGE, last):
+            for recording in recordings:
+                yield KeptFile(_blob_key(recording), recording.size, _holder(recording))
+            last = recordings[-1].id
 
 
 async def _in_one(file: bytes) -> AsyncIterator[bytes]:
@@ -292,19 +310,22 @@ async def _in_one(file: bytes) -> AsyncIterator[bytes]:
 
 
 def _guest_network(holder: Holder) -> str:
-    return _short_digest(holder.key) if holder.guest else ""
+    return row_digest(holder.key) if holder.guest else ""
 
 
 def _account_network(holder: Holder) -> str:
-    return _short_digest(holder.network) if holder.network else ""
+    return row_digest(holder.network) if holder.network else ""
 
 
-def _short_digest(network: str) -> str:
-    """What the row of a recording tells of a network.
+def _holder(recording: Recording) -> Holder:
+    return _held_by(recording.owner_id, recording.guest_network, recording.account_network)
 
-    So few digits that thousands of addresses have the same, and two networks of a server hardly ever.
-    """
-    return blake2b(network.encode()).hexdigest()[:DIGITS]
+
+def _held_by(owner_id: str, guest_network: str, account_network: str) -> Holder:
+    """Whose the bytes of a recording are, as its row tells it: the same before a restart and after it."""
+    if guest_network:
+        return Holder(guest_network, guest=True, is_network=True)
+    return Holder(owner_id, network=account_network)
 
 
 def _blob_key(recording: Recording) -> str:

@@ -24,7 +24,7 @@ class AvatarsResource:
 
     async def upload(self, call: Call[Nothing]) -> Me:
         """Upload a picture of yourself: PNG, JPEG or WebP. Its middle is kept, 256 pixels wide and high, as WebP."""
-        return me(await self._avatars.upload(call.account.id, call.upload.content))
+        return me(await self._avatars.upload(call.account.id, call.upload.content, call.client.address))
 
     async def remove(self, call: Call[Nothing]) -> Me:
         """Show no picture of yourself any more."""

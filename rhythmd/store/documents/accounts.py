@@ -18,6 +18,7 @@ ACCOUNT_INDEXES: Final = (
     Index(("email_key",), unique=True, optional=True),
     Index(("created", "_id")),
     Index(("profile.avatar",), optional=True),
+    Index(("muted_since",)),
     Index(("identities.provider", "identities.subject"), unique=True, optional=True),
 )
 _FOLDED: Final = ("usertag", "email")

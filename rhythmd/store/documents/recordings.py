@@ -67,6 +67,10 @@ class MongoRecordings:
         of_guests = {"guest_network": {"$gt": ""}} if guests else {}
         return await self._recordings.count({**of_guests, **where, **_live(now)})
 
+    async def files(self, limit: int, after: str = "") -> list[Recording]:
+        found = await self._recordings.find({"_id": {"$gt": after}}, [("_id", 1)], limit=limit)
+        return [_recording(document) for document in found]
+
     async def expired(self, now: int, limit: int) -> list[Recording]:
         documents = await self._recordings.find({"expires": {"$lte": now}}, [("expires", 1)], limit=limit)
         return [_recording(document) for document in documents]

@@ -93,6 +93,14 @@ class MongoSessions:
         banned = {account["_id"] for account in await self._accounts.find(users, [("_id", 1)])} if ended else set()
         return [_session(session) for session in ended if session["user_id"] in banned]
 
+    async def of_muted(self, since: int, now: int) -> list[tuple[LoginSession, int]]:
+        users = {"muted_since": {"$gt": since}, "muted_until": {"$gt": now}}
+        accounts = await self._accounts.find(users, [("muted_since", -1)], limit=MOST_ENDED)
+        muted: dict[str, int] = {account["_id"]: account["muted_since"] for account in accounts}
+        where = {"user_id": {"$in": list(muted)}}
+        found = await self._sessions.find(where, [("created", -1)], limit=MOST_ENDED) if muted else []
+        return [(_session(session), muted[session["user_id"]]) for session in found]
+
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
         where = {"_id": {"$in": list(session_ids)}, "revoked": None}
         alive = {session["_id"] for session in await self._sessions.find(where, [("_id", 1)])}

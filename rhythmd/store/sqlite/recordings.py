@@ -75,6 +75,9 @@ class SqliteRecordings:
         }
         return await self._engine.read(_count, conditions)
 
+    async def files(self, limit: int, after: str = "") -> list[Recording]:
+        return await self._engine.read(_RECORDINGS.select, "WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+
     async def expired(self, now: int, limit: int) -> list[Recording]:
         return await self._engine.read(_RECORDINGS.select, "WHERE expires <= ? ORDER BY expires LIMIT ?", now, limit)
 

@@ -285,8 +285,15 @@ _ACCOUNT_SHARES: Final[Migration] = (
     "CREATE INDEX recordings_by_account_network ON recordings (account_network, expires) WHERE account_network > ''",
 )
 
+_RESTARTS: Final[Migration] = (
+    "ALTER TABLE accounts ADD COLUMN muted_since INTEGER",
+    "CREATE INDEX accounts_by_muted_since ON accounts (muted_since) WHERE muted_since IS NOT NULL",
+    "ALTER TABLE accounts ADD COLUMN avatar_network TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sheet_files ADD COLUMN network TEXT NOT NULL DEFAULT ''",
+)
+
 MIGRATIONS: Final[Sequence[Migration]] = (
-    _FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES, _ACCOUNT_SHARES,
+    _FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES, _ACCOUNT_SHARES, _RESTARTS,
 )  # fmt: skip
 
 

@@ -36,6 +36,11 @@ _OF_BANNED: Final = """
     WHERE revoked > ? AND user_id IN (SELECT id FROM accounts WHERE banned_until > ?)
     ORDER BY revoked DESC LIMIT 10000
 """
+_OF_MUTED: Final = """
+    WHERE user_id IN (SELECT value FROM json_each(?))
+    ORDER BY created DESC LIMIT 10000
+"""
+_MUTED: Final = "SELECT id, muted_since FROM accounts WHERE muted_since > ? AND muted_until > ? LIMIT 10000"
 _FIND_UNREVOKED: Final = """
     SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?)) AND revoked IS NULL
 """
@@ -49,6 +54,14 @@ def _with_account(
     connection: sqlite3.Connection, session_id: str, user_id: str, now: int
 ) -> tuple[LoginSession | None, Account | None]:
     return _find(connection, session_id, now), ACCOUNTS.find(connection, "id = ?", user_id)
+
+
+def _of_muted(connection: sqlite3.Connection, since: int, now: int) -> list[tuple[LoginSession, int]]:
+    muted: dict[str, int] = dict(connection.execute(_MUTED, (since, now)))
+    if not muted:
+        return []
+    sessions = _SESSIONS.select(connection, _OF_MUTED, orjson.dumps(list(muted)).decode())
+    return [(session, muted[session.user_id]) for session in sessions]
 
 
 def _rotate(connection: sqlite3.Connection, token_hash: bytes, new_hash: bytes, now: int, expires: int) -> Rotation:
@@ -116,6 +129,9 @@ class SqliteSessions:
 
     async def of_banned(self, since: int, now: int) -> list[LoginSession]:
         return await self._engine.read(_SESSIONS.select, _OF_BANNED, since, now)
+
+    async def of_muted(self, since: int, now: int) -> list[tuple[LoginSession, int]]:
+        return await self._engine.read(_of_muted, since, now)
 
     async def revoked(self, session_ids: Sequence[str]) -> list[str]:
         return await self._engine.read(_revoked, session_ids)
