@@ -285,8 +285,11 @@ _ACCOUNT_SHARES: Final[Migration] = (
     "CREATE INDEX recordings_by_account_network ON recordings (account_network, expires) WHERE account_network > ''",
 )
 
+# An address is an account's only once it is verified there.
+_VERIFIED_ADDRESSES: Final[Migration] = ("UPDATE accounts SET email_key = NULL WHERE NOT email_verified",)
+
 MIGRATIONS: Final[Sequence[Migration]] = (
-    _FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES, _ACCOUNT_SHARES,
+    _FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES, _ACCOUNT_SHARES, _VERIFIED_ADDRESSES,
 )  # fmt: skip
 
 
