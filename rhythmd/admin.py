@@ -123,7 +123,7 @@ def _add_user_commands(users: Commands, shared: Shared) -> None:
 
     roles, named = choice(Role), ", ".join(Role)
     create = add("create", "make an account; its password is asked for, or read from a pipe", _create, _ask_for_new)
-    create.add_argument("--email", type=text)
+    create.add_argument("--email", type=text, help="the user's own address, to log in with: it counts as verified")
     create.add_argument("--role", action="append", default=[], type=roles, metavar="ROLE", help=f"{named}; repeatable")
     add("show", "show an account", _show)
     add("password", "give an account another password, asked for as above; its logins end", _password, _ask_password)
@@ -319,7 +319,7 @@ def _print_account(account: Account, options: argparse.Namespace) -> int:
 
 async def _create(config: Config, options: argparse.Namespace) -> int:
     async with _services(config, may_make=True) as auth:
-        account = await auth.accounts.create(options.usertag, options.password, options.email)
+        account = await auth.accounts.create(options.usertag, options.password, options.email, verified=True)
         if options.role:
             roles = frozenset(options.role) | account.roles
             account = await auth.moderation.set_roles(None, options.usertag, roles, OPERATOR)

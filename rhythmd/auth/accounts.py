@@ -57,7 +57,7 @@ class Accounts:
 
         Raises:
             InvalidField: `usertag`, `password` or `email`.
-            Taken: `usertag` or `email`.
+            Taken: `usertag`. An address is not compared with any other account's: that would tell who is here.
             Banned: traces lead to a banned user.
             Busy: try again later.
         """
@@ -66,8 +66,20 @@ class Accounts:
         self._auditor.record(AuthAction.REGISTERED, actor=account.id, target=account.id, client=client)
         return await self._sessions.open(account, client)
 
-    async def create(self, usertag: str, password: str, email: str | None = None) -> Account:
-        """Make an account. Raises as `register`."""
+    async def create(self, usertag: str, password: str, email: str | None = None, *, verified: bool = False) -> Account:
+        """Make an account.
+
+        Args:
+            usertag: that is free.
+            password: as it was typed.
+            email: an address, which any number of accounts may have given.
+            verified: the address is the user's own: the account logs in with it, and no other one has verified it.
+
+        Raises:
+            InvalidField: `usertag`, `password` or `email`.
+            Taken: `usertag`, or a verified `email`.
+            Busy: try again later.
+        """
         check_usertag(usertag)
         check_password(password)
         if email is not None:
@@ -83,6 +95,7 @@ class Accounts:
             created=now,
             updated=now,
             email=email,
+            email_verified=verified and email is not None,
             password_hash=encoded,
         )
         try:
@@ -95,7 +108,7 @@ class Accounts:
         """Open a session.
 
         Args:
-            identifier: a usertag or an e-mail address, in any case.
+            identifier: a usertag or an e-mail address that the account has verified, in any case.
             password: as it was typed.
             client: where the attempt comes from.
 
@@ -214,7 +227,7 @@ class Accounts:
         return account
 
     def _notify(self, account: Account) -> None:
-        if account.email:
+        if account.email and account.email_verified:  # Else it may be a stranger's.
             text = (
                 f"The password of {account.usertag} was changed. If that was not you, write to the server's operator."
             )

@@ -42,7 +42,6 @@ class AuthAction(StrEnum):
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
     IDENTITY_LINKED = "identity.linked"
     IDENTITY_UNLINKED = "identity.unlinked"
-    EMAIL_TAKEN_OFF = "email.taken-off"
     ROLES_CHANGED = "roles.changed"
     BANNED = "account.banned"
     UNBANNED = "account.unbanned"

@@ -2,9 +2,10 @@
 
 An account here is never joined to an identity there because both have the same e-mail address, verified or not:
 whoever has a mailbox now need not be who made the account. If the account here has proved that the address is its own,
-LoginAndLink is the answer: the user logs in here and links the identity. If it has only claimed it, the address is
-taken off it, and whoever proves it gets an account of their own: nobody keeps the owner of a mailbox out by typing its
-address, and nobody gets into another's account. An address that the provider has not verified is not looked at at all.
+LoginAndLink is the answer: the user logs in here and links the identity. If it has only claimed it, the address is not
+its own, and whoever proves it gets another account: nobody keeps the owner of a mailbox out by typing its address,
+nobody gets into another's account, and nobody learns from their claim that the owner has come. An address that the
+provider has not verified is not looked at at all.
 """
 
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ from rhythmd.auth.traces import Traces
 from rhythmd.auth.values import Client, Clock, Login, Principal
 from rhythmd.names.rule import presentable
 from rhythmd.ports import Cache, Conflict, LastIdentity, Store
-from rhythmd.rows import Account, AccountChanges, ExternalIdentity
+from rhythmd.rows import Account, ExternalIdentity
 
 __all__ = ["Callback", "External"]
 
@@ -193,23 +194,9 @@ class External:
                 if account is not None:
                     return account
                 if conflict.field == "email":
-                    await self._take_address(provider, profile, client)
-                else:
-                    usertag = with_suffix(derive_usertag(profile.name))
+                    raise LoginAndLink from conflict
+                usertag = with_suffix(derive_usertag(profile.name))
         raise Taken("usertag")
-
-    async def _take_address(self, provider: str, profile: ExternalProfile, client: Client) -> None:
-        """Take a verified address off the account that has only claimed it. Raises LoginAndLink if it is proved."""
-        claimant = await self._store.accounts.by_email(profile.email or "")
-        if claimant is None:
-            return  # It has gone in the meantime.
-        if claimant.email_verified:
-            if await self._find(provider, profile) is not None:
-                return  # It is the profile's own: another first login has made it in the meantime.
-            raise LoginAndLink
-        changes = AccountChanges(updated=self._clock(), email=None, email_verified=False)
-        await self._store.accounts.update(claimant.id, changes)
-        self._auditor.record(AuthAction.EMAIL_TAKEN_OFF, target=claimant.id, client=client, provider=provider)
 
     async def _create(self, provider: str, profile: ExternalProfile, usertag: str, client: Client) -> Account:
         """Raises rhythmd.ports.Conflict."""

@@ -9,19 +9,21 @@ __all__ = ["AccountStore", "ExternalIdentityStore", "SessionStore"]
 
 
 class AccountStore(Protocol):
-    """Accounts. Usertags and e-mail addresses are unique, whatever their case."""
+    """Accounts. Usertags and verified e-mail addresses are unique, whatever their case."""
 
     async def create(self, account: Account, identity: ExternalIdentity | None = None) -> None:
         """Add an account and, in the same step, the identity it was made from.
 
-        Raises Conflict: `usertag`, `email`, `id`, or the identity's `subject`. Then neither is added.
+        Raises Conflict: `usertag`, `email` (if verified in both), `id`, or the identity's `subject`. Then neither is
+        added.
         """
 
     async def get(self, user_id: str) -> Account | None: ...
 
     async def by_usertag(self, usertag: str) -> Account | None: ...
 
-    async def by_email(self, email: str) -> Account | None: ...
+    async def by_email(self, email: str) -> Account | None:
+        """The account that has verified this address."""
 
     async def update(self, user_id: str, changes: AccountChanges) -> Account:
         """The account as it is after the change. Raises NotFound, or Conflict (`usertag`, `email`)."""

@@ -53,8 +53,9 @@ class Preferences(Struct, frozen=True, kw_only=True):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """A registered user. `usertag` and `email` are unique after `fold`; both are kept as they were typed.
+    """A registered user. `usertag` is unique after `fold`, and so is `email` among accounts where it is verified.
 
+    Any number of accounts may have given an address that they have not verified. Both are kept as they were typed.
     `password_hash` is None for one who logs in only through an identity. A ban or mute is over at its time, and
     `muted_since` is when a mute was imposed last. `ban_rank` and `mute_rank` say how much those who imposed it may
     decide (`auth/ranks.py`). `avatar_network` is what the bytes of its avatar count under beside it, a digest too short
@@ -85,7 +86,10 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class AccountChanges(Struct, frozen=True, kw_only=True):
-    """Any part of an Account; what is left out stays."""
+    """Any part of an Account; what is left out stays. `email` and `email_verified` change together or not at all.
+
+    Raises ValueError: only one of those two.
+    """
 
     updated: int
     usertag: str | UnsetType = UNSET
@@ -106,6 +110,10 @@ class AccountChanges(Struct, frozen=True, kw_only=True):
     ban_rank: int | UnsetType = UNSET
     mute_rank: int | UnsetType = UNSET
     avatar_network: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.email is UNSET) != (self.email_verified is UNSET):
+            raise ValueError("an address and whether it is verified change together")
 
 
 class ExternalIdentity(Struct, frozen=True, kw_only=True):

@@ -60,11 +60,47 @@ async def test_register_taken_usertag_in_another_case_is_refused(auth: Auth, has
     assert hasher.hashed == hashed
 
 
-async def test_register_taken_email_in_another_case_is_refused(auth: Auth) -> None:
-    await auth.accounts.register("anna", PASSWORD, EMAIL, CLIENT)
+@pytest.mark.parametrize("email", [EMAIL, EMAIL.upper(), "nobody@example.org"])
+@pytest.mark.parametrize("verified", [False, True])
+async def test_register_email_of_another_account_does_the_same_as_any(
+    auth: Auth, store: Store, hasher: CountingHasher, email: str, verified: bool
+) -> None:
+    owner = await auth.accounts.create("anna", PASSWORD, EMAIL, verified=verified)
+    hashed = hasher.hashed
+    berta = (await auth.accounts.register("berta", PASSWORD, email, CLIENT)).account
+    assert (berta.email, berta.email_verified) == (email, False)
+    assert hasher.hashed == hashed + 1
+    assert await store.accounts.by_email(EMAIL) == (owner if verified else None)
+
+
+async def test_create_with_an_email_that_another_account_has_verified_is_refused(auth: Auth) -> None:
+    await auth.accounts.create("anna", PASSWORD, EMAIL, verified=True)
     with pytest.raises(Taken) as caught:
-        await auth.accounts.register("berta", PASSWORD, EMAIL.upper(), CLIENT)
+        await auth.accounts.create("berta", PASSWORD, EMAIL.upper(), verified=True)
     assert caught.value.field == "email"
+
+
+async def test_login_by_an_email_that_is_not_verified_is_as_with_a_wrong_password(
+    auth: Auth, hasher: CountingHasher
+) -> None:
+    await auth.accounts.register("anna", PASSWORD, EMAIL, CLIENT)
+    answers = []
+    for identifier, password in ((EMAIL, PASSWORD), ("nobody@example.org", PASSWORD), ("anna", "something else")):
+        verified = hasher.verified
+        with pytest.raises(WrongCredentials) as caught:
+            await auth.accounts.login(identifier, password, CLIENT)
+        answers.append((str(caught.value), hasher.verified - verified))
+    assert len(set(answers)) == 1
+
+
+async def test_login_by_email_is_the_owners_however_many_have_claimed_it(auth: Auth) -> None:
+    await auth.accounts.register("before", "the password before", EMAIL, CLIENT)
+    owner = await auth.accounts.create("anna", PASSWORD, EMAIL, verified=True)
+    await auth.accounts.register("after", "the password after", EMAIL, CLIENT)
+    assert (await auth.accounts.login(EMAIL, PASSWORD, CLIENT)).account.id == owner.id
+    for password in ("the password before", "the password after"):
+        with pytest.raises(WrongCredentials):
+            await auth.accounts.login(EMAIL, password, CLIENT)
 
 
 async def test_register_same_usertag_many_times_at_once_gives_one_account(auth: Auth) -> None:
@@ -75,10 +111,10 @@ async def test_register_same_usertag_many_times_at_once_gives_one_account(auth: 
 
 @pytest.mark.parametrize("identifier", ["Anna", "anna", "ANNA", EMAIL, EMAIL.lower()])
 async def test_login_by_usertag_or_email_in_any_case(auth: Auth, identifier: str) -> None:
-    registered = await auth.accounts.register("Anna", PASSWORD, EMAIL, CLIENT)
-    login = await auth.accounts.login(identifier, PASSWORD, CLIENT)
-    assert login.account == registered.account
-    assert login.grant.session_id != registered.grant.session_id
+    account = await auth.accounts.create("Anna", PASSWORD, EMAIL, verified=True)
+    logins = [await auth.accounts.login(identifier, PASSWORD, CLIENT) for _ in range(2)]
+    assert [login.account for login in logins] == [account, account]
+    assert len({login.grant.session_id for login in logins}) == 2
 
 
 @pytest.mark.parametrize(
@@ -148,7 +184,7 @@ async def test_login_unknown_user_is_locked_like_a_known_one(auth: Auth) -> None
 
 @pytest.mark.parametrize(("locked", "other"), [("anna", EMAIL), (EMAIL, "anna"), ("nobody", "nobody@example.org")])
 async def test_login_lock_does_not_tell_which_usertag_an_email_belongs_to(auth: Auth, locked: str, other: str) -> None:
-    await auth.accounts.register("anna", PASSWORD, EMAIL, CLIENT)
+    await auth.accounts.create("anna", PASSWORD, EMAIL, verified=True)
     for _ in range(6):
         with pytest.raises(WrongCredentials):
             await auth.accounts.login(locked, "something else", CLIENT)
@@ -217,7 +253,8 @@ async def test_login_while_the_password_changes_leaves_no_session_of_the_old_one
 async def test_change_password_ends_all_other_sessions_and_tells_the_user(
     auth: Auth, mailbox: Mailbox, record: Record
 ) -> None:
-    here = await auth.accounts.register("anna", PASSWORD, EMAIL, CLIENT)
+    await auth.accounts.create("anna", PASSWORD, EMAIL, verified=True)
+    here = await auth.accounts.login("anna", PASSWORD, CLIENT)
     there = await auth.accounts.login("anna", PASSWORD, ELSEWHERE)
     await auth.accounts.change_password(here.account, here.grant.session_id, PASSWORD, "another password", CLIENT)
     assert record.ended == [there.grant.session_id]
@@ -226,6 +263,14 @@ async def test_change_password_ends_all_other_sessions_and_tells_the_user(
     await auth.authenticator.by_token(here.grant.access_token)
     assert [mail.to for mail in mailbox.mails] == [EMAIL]
     await auth.accounts.login("anna", "another password", CLIENT)
+
+
+async def test_change_password_sends_no_mail_to_an_address_that_may_be_a_strangers(
+    auth: Auth, mailbox: Mailbox
+) -> None:
+    here = await auth.accounts.register("anna", PASSWORD, EMAIL, CLIENT)
+    await auth.accounts.change_password(here.account, here.grant.session_id, PASSWORD, "another password", CLIENT)
+    assert mailbox.mails == []
 
 
 async def test_change_password_with_a_wrong_current_one_is_refused_and_counted(auth: Auth) -> None:

@@ -1,6 +1,7 @@
 """What an AccountStore and an ExternalIdentityStore owe."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -70,7 +71,7 @@ async def test_by_usertag_in_any_case_finds_shown_form(store: Store) -> None:
 
 
 async def test_by_email_in_any_case_finds_shown_form(store: Store) -> None:
-    account = make_account(email="Straße@Example.org")
+    account = make_account(email="Straße@Example.org", email_verified=True)
     await store.accounts.create(account)
     assert await store.accounts.by_email("STRASSE@example.ORG") == account
 
@@ -83,10 +84,67 @@ async def test_create_usertag_of_other_case_conflicts(store: Store) -> None:
 
 
 async def test_create_email_of_other_case_conflicts(store: Store) -> None:
-    await store.accounts.create(make_account(email="clara@example.org"))
+    await store.accounts.create(make_account(email="clara@example.org", email_verified=True))
     with pytest.raises(Conflict) as conflict:
-        await store.accounts.create(make_account(email="Clara@Example.org"))
+        await store.accounts.create(make_account(email="Clara@Example.org", email_verified=True))
     assert conflict.value.field == "email"
+
+
+async def test_create_many_with_an_email_of_which_one_has_verified_it(store: Store) -> None:
+    owner = make_account(email="Clara@example.org", email_verified=True)
+    before, after = (make_account(email="clara@example.org") for _ in range(2))
+    await store.accounts.create(before)
+    assert await store.accounts.by_email("clara@example.org") is None
+    await store.accounts.create(owner)
+    await store.accounts.create(after)
+    assert await store.accounts.by_email("clara@example.org") == owner
+    for claimant in (before, after):
+        assert await store.accounts.get(claimant.id) == claimant
+
+
+async def test_update_verifies_an_email_at_one_account_only(store: Store) -> None:
+    first, second = (make_account(email="clara@example.org") for _ in range(2))
+    verify = AccountChanges(updated=NOW + 1, email="clara@example.org", email_verified=True)
+    for account in (first, second):
+        await store.accounts.create(account)
+    verified = await store.accounts.update(first.id, verify)
+    assert await store.accounts.by_email("clara@example.org") == verified
+    with pytest.raises(Conflict) as conflict:
+        await store.accounts.update(second.id, verify)
+    assert conflict.value.field == "email"
+    assert await store.accounts.get(second.id) == second
+    await store.accounts.update(second.id, AccountChanges(updated=NOW + 2, nickname="other"))
+    await store.accounts.update(first.id, AccountChanges(updated=NOW + 2, nickname="other"))
+    assert await store.accounts.by_email("clara@example.org") == structs.replace(
+        verified, updated=NOW + 2, nickname="other"
+    )
+
+
+async def test_update_verifies_an_email_at_once_makes_one_owner(store: Store) -> None:
+    accounts = [make_account(email="clara@example.org") for _ in range(8)]
+    for account in accounts:
+        await store.accounts.create(account)
+    verify = AccountChanges(updated=NOW + 1, email="clara@example.org", email_verified=True)
+    tries = (store.accounts.update(account.id, verify) for account in accounts)
+    outcomes = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(outcome, Account) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 7
+
+
+async def test_update_to_an_unverified_email_gives_up_the_claim(store: Store) -> None:
+    account = make_account(email="clara@example.org", email_verified=True)
+    await store.accounts.create(account)
+    for email in ("new@example.org", "clara@example.org"):
+        changes = AccountChanges(updated=NOW, email=email, email_verified=False)
+        await store.accounts.update(account.id, changes)
+        assert await store.accounts.by_email(email) is None
+    await store.accounts.create(make_account(email="clara@example.org", email_verified=True))
+
+
+@pytest.mark.parametrize("change", [{"email": "clara@example.org"}, {"email": None}, {"email_verified": True}])
+def test_changes_of_an_email_say_whether_it_is_verified(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="together"):
+        AccountChanges(updated=NOW, **change)
 
 
 async def test_create_id_twice_conflicts(store: Store) -> None:
@@ -139,20 +197,20 @@ async def test_update_usertag_moves_the_claim(store: Store) -> None:
 
 
 async def test_update_email_to_none_frees_it(store: Store) -> None:
-    account = make_account(email="clara@example.org")
+    account = make_account(email="clara@example.org", email_verified=True)
     await store.accounts.create(account)
-    await store.accounts.update(account.id, AccountChanges(updated=NOW, email=None))
+    await store.accounts.update(account.id, AccountChanges(updated=NOW, email=None, email_verified=False))
     assert await store.accounts.by_email("clara@example.org") is None
-    await store.accounts.create(make_account(email="clara@example.org"))
+    await store.accounts.create(make_account(email="clara@example.org", email_verified=True))
 
 
 async def test_update_to_taken_values_conflicts_and_changes_nothing(store: Store) -> None:
-    await store.accounts.create(make_account("Taken", email="taken@example.org"))
+    await store.accounts.create(make_account("Taken", email="taken@example.org", email_verified=True))
     account = make_account("Free")
     await store.accounts.create(account)
     for changes in (
         AccountChanges(updated=NOW, nickname="new", usertag="TAKEN"),
-        AccountChanges(updated=NOW, nickname="new", email="Taken@example.org"),
+        AccountChanges(updated=NOW, nickname="new", email="Taken@example.org", email_verified=True),
     ):
         with pytest.raises(Conflict):
             await store.accounts.update(account.id, changes)

@@ -51,6 +51,49 @@ async def test_register_a_taken_usertag_in_any_case_is_refused(api: Api) -> None
     assert (answer.status, answer.code, answer.field) == (409, "taken", "usertag")
 
 
+async def test_register_answers_alike_whether_an_address_is_known_or_not(api: Api) -> None:
+    answers = []
+    for usertag, email in (("Clara", "clara@example.org"), ("Robert", "CLARA@example.org"), ("Ada", "ada@example.org")):
+        answer = await api.call("POST", "/auth/register", {"usertag": usertag, "password": PASSWORD, "email": email})
+        user = answer.body["user"]
+        assert (user["email"], user["email_verified"]) == (email, False)
+        answers.append((answer.status, sorted(answer.body), sorted(user)))
+    assert answers == [answers[0]] * 3
+    assert answers[0][0] == 201
+
+
+async def test_register_a_taken_usertag_is_refused_alike_whatever_the_address(api: Api) -> None:
+    await api.call("POST", "/auth/register", {"usertag": "Clara", "password": PASSWORD, "email": "clara@example.org"})
+    refusals = []
+    for email in ("clara@example.org", "nobody@example.org"):
+        body = {"usertag": "Clara", "password": PASSWORD, "email": email}
+        answer = await api.call("POST", "/auth/register", body)
+        refusals.append((answer.status, answer.code, answer.field, answer.body["error"]["message"]))
+    assert refusals[0] == refusals[1]
+    assert refusals[0][:3] == (409, "taken", "usertag")
+
+
+async def test_login_by_an_address_that_is_not_verified_answers_as_a_wrong_password(api: Api) -> None:
+    await api.call("POST", "/auth/register", {"usertag": "Clara", "password": PASSWORD, "email": "clara@example.org"})
+    refusals = []
+    for usertag, password in (
+        ("clara@example.org", PASSWORD), ("nobody@example.org", PASSWORD), ("Clara", "wrong horse"),
+    ):  # fmt: skip
+        answer = await api.call("POST", "/auth/login", {"usertag": usertag, "password": password})
+        refusals.append((answer.status, answer.code, answer.field, answer.body["error"]["message"]))
+    assert refusals == [refusals[0]] * 3
+    assert refusals[0][:2] == (401, "wrong-credentials")
+
+
+@pytest.mark.parametrize("email", ["clara@example.org", "nobody@example.org"])
+async def test_profile_takes_no_address_whether_it_is_known_or_not(api: Api, email: str) -> None:
+    await api.call("POST", "/auth/register", {"usertag": "Clara", "password": PASSWORD, "email": "clara@example.org"})
+    token = (await api.register("Robert")).access_token
+    for field in ({"email": email}, {"email_verified": True}):
+        answer = await api.call("PATCH", "/users/profile", field, token=token)
+        assert (answer.status, answer.code, answer.field) == (400, "invalid-field", next(iter(field)))
+
+
 async def test_login_wrong_password_and_unknown_user_answer_the_same(api: Api) -> None:
     await api.register("Clara")
     wrong = await api.call("POST", "/auth/login", {"usertag": "Clara", "password": "wrong horse"})

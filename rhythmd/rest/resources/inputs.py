@@ -90,7 +90,10 @@ FORMS: Final = {
 
 
 class Register(Input, frozen=True):
-    """A new account. With `cookies` the tokens go into cookies and not into the answer, for browsers."""
+    """A new account. With `cookies` the tokens go into cookies and not into the answer, for browsers.
+
+    `email` is not verified by this, so that it logs nobody in, and any number of accounts may give the same one.
+    """
 
     usertag: NewUsertag
     password: NewSecret
@@ -99,7 +102,10 @@ class Register(Input, frozen=True):
 
 
 class Credentials(Input, frozen=True):
-    """A user and a password. `usertag` may also be an e-mail address; its old name, `user`, is deprecated."""
+    """A user and a password. `usertag` may also be an e-mail address that the account has verified (`email_verified`).
+
+    Its old name, `user`, is deprecated.
+    """
 
     aliases: ClassVar[Mapping[str, str]] = {"user": "usertag"}
     usertag: Identifier

@@ -48,13 +48,13 @@ class LoginResource:
         self._urls = urls
 
     async def register(self, call: Call[Register]) -> web.Response:
-        """Make an account and log in to it."""
+        """Make an account and log in to it. An e-mail address gets the same answer whether others have it or not."""
         given = call.input
         login = await self._auth.accounts.register(given.usertag, given.password, given.email, call.client)
         return self._logged_in(call, login, cookies=given.cookies, status=201)
 
     async def login(self, call: Call[Credentials]) -> web.Response:
-        """Log in. An unknown user and a wrong password get the same answer."""
+        """Log in. An unknown user, an address that is not verified and a wrong password get the same answer."""
         given = call.input
         login = await self._auth.accounts.login(given.usertag, given.password, call.client)
         return self._logged_in(call, login, cookies=given.cookies)

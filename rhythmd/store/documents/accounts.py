@@ -10,7 +10,7 @@ from rhythmd.rows import Account, AccountChanges, ExternalIdentity, Page, fold
 from rhythmd.store.documents.mapping import add_keys, add_looks, equal, find_page, from_document, to_document
 from rhythmd.store.mongo import Collection, Document, Index
 
-__all__ = ["ACCOUNT_INDEXES", "MongoAccounts", "MongoExternalIdentities"]
+__all__ = ["ACCOUNT_INDEXES", "UNVERIFIED_KEYS", "MongoAccounts", "MongoExternalIdentities"]
 
 ACCOUNT_INDEXES: Final = (
     Index(("usertag_key",), unique=True),
@@ -21,14 +21,24 @@ ACCOUNT_INDEXES: Final = (
     Index(("muted_since",)),
     Index(("identities.provider", "identities.subject"), unique=True, optional=True),
 )
-_FOLDED: Final = ("usertag", "email")
+_FOLDED: Final = ("usertag",)
 _LOOKED: Final = ("usertag",)
+UNVERIFIED_KEYS: Final[Document] = {"email_verified": False, "email_key": {"$type": "string"}}
+"""Accounts of versions in which an address was an account's before it was verified there."""
 _OTHER_LOGINS: Final = ({"password_hash": {"$ne": None}}, {"identities.1": {"$exists": True}})
 """Either leaves a way to log in when an identity is taken away."""
 
 
 def _account(document: Document) -> Account:
     return from_document(document, Account)
+
+
+def _add_email_key(document: Document) -> Document:
+    """The document with the address's folded form if it is verified. Both fields are there, or neither."""
+    if "email" in document:
+        email = document["email"]
+        document["email_key"] = fold(email) if email is not None and document["email_verified"] else None
+    return document
 
 
 def _identity_document(identity: ExternalIdentity) -> Document:
@@ -50,7 +60,7 @@ class MongoAccounts:
 
     async def create(self, account: Account, identity: ExternalIdentity | None = None) -> None:
         identities = [] if identity is None else [_identity_document(identity)]
-        document = add_looks(to_document(account, _FOLDED), _LOOKED)
+        document = _add_email_key(add_looks(to_document(account, _FOLDED), _LOOKED))
         await self._accounts.insert({**document, "identities": identities})
 
     async def get(self, user_id: str) -> Account | None:
@@ -64,7 +74,7 @@ class MongoAccounts:
 
     async def update(self, user_id: str, changes: AccountChanges) -> Account:
         fields = add_keys(add_looks(msgspec.to_builtins(changes, order="deterministic"), _LOOKED), _FOLDED)
-        document = await self._accounts.change(equal(_id=user_id), {"$set": fields})
+        document = await self._accounts.change(equal(_id=user_id), {"$set": _add_email_key(fields)})
         if document is None:
             raise NotFound("no such account")
         return _account(document)

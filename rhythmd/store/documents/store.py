@@ -3,7 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from rhythmd.store.documents.accounts import ACCOUNT_INDEXES, MongoAccounts, MongoExternalIdentities
+from rhythmd.store.documents.accounts import (
+    ACCOUNT_INDEXES,
+    UNVERIFIED_KEYS,
+    MongoAccounts,
+    MongoExternalIdentities,
+)
 from rhythmd.store.documents.audit import AUDIT_INDEXES, MongoAudit
 from rhythmd.store.documents.chat import CHAT_INDEXES, MongoChat
 from rhythmd.store.documents.mapping import fill_looks
@@ -82,6 +87,8 @@ class MongoStore:
         await fill_looks(self._collection("rooms"), "name")
         # The role was called so while it gave no rights.
         await self._collection("accounts").change_all({"roles": "sheet-editor"}, {"$set": {"roles.$": "editor"}})
+
+        await self._collection("accounts").change_all(UNVERIFIED_KEYS, {"$set": {"email_key": None}})
 
     async def close(self) -> None:
         await self._database.close()

@@ -20,6 +20,7 @@ ACCOUNTS: Final = Table(
     json=("roles", "profile", "settings"),
     flags=("email_verified",),
     folded=("usertag", "email"),
+    flagged={"email": "email_verified"},
     looked=("usertag",),
 )
 _IDENTITIES: Final = Table("identities", ExternalIdentity)

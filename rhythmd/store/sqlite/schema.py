@@ -292,8 +292,12 @@ _RESTARTS: Final[Migration] = (
     "ALTER TABLE sheet_files ADD COLUMN network TEXT NOT NULL DEFAULT ''",
 )
 
+# An address is an account's only once it is verified there.
+_VERIFIED_ADDRESSES: Final[Migration] = ("UPDATE accounts SET email_key = NULL WHERE NOT email_verified",)
+
 MIGRATIONS: Final[Sequence[Migration]] = (
     _FIRST, _RECORDINGS, _SHEETS, _AVATARS, _PEOPLE, _TRACES, _SHARES, _ACCOUNT_SHARES, _RESTARTS,
+    _VERIFIED_ADDRESSES,
 )  # fmt: skip
 
 

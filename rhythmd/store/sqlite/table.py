@@ -28,6 +28,7 @@ class Table(Generic[RowT]):
         json: fields kept as JSON text.
         flags: fields that are true or false; SQLite has integers.
         folded: fields of which a second column, `…_key`, has the folded form.
+        flagged: of those fields the ones whose `…_key` is kept only while another field, a flag, is true.
         looked: fields of which another column, `…_look`, has what looks like it. It is set anew with its field only:
             of two rows that looked alike before there was such a column, one has none.
         time: the field that lists are ordered by.
@@ -41,6 +42,7 @@ class Table(Generic[RowT]):
         json: Sequence[str] = (),
         flags: Sequence[str] = (),
         folded: Sequence[str] = (),
+        flagged: Mapping[str, str] | None = None,
         looked: Sequence[str] = (),
         time: str = "created",
     ) -> None:
@@ -48,6 +50,7 @@ class Table(Generic[RowT]):
         self._json = json
         self._flags = flags
         self._folded = folded
+        self._flagged = flagged or {}
         self._looked = looked
         self._time = time
         self._position = attrgetter(time, "id")
@@ -122,7 +125,8 @@ class Table(Generic[RowT]):
     def _values(self, row: RowT) -> dict[str, Value]:
         values: dict[str, Any] = msgspec.to_builtins(row, builtin_types=(bytes,), order="deterministic")
         for field in self._folded:
-            values[f"{field}_key"] = None if values[field] is None else fold(values[field])
+            counts = values[field] is not None and values.get(self._flagged.get(field, ""), True)
+            values[f"{field}_key"] = fold(values[field]) if counts else None
         for field in self._looked:
             values[f"{field}_look"] = look(values[field])
         for field in self._json:
