@@ -16,11 +16,11 @@ from rhythmd.fairness.account import SEND_S, Account, NetworkAccount, Prices
 from rhythmd.fairness.memory import MIB, Memory
 from rhythmd.telemetry import Stats, net_log
 
-__all__ = ["Turns", "Waiter"]
+__all__ = ["ROUND_S", "Turns", "Waiter"]
 
 ROUND_S: Final = 0.002
 TICKETS: Final = 4
-"""Tasks that are called in one round; what they do comes on top of it."""
+"""Tasks that are called in one round, at most: what they do comes on top of it, and is not known before."""
 FELT_S: Final = 0.05
 """A wait for a turn that somebody could feel, and that is counted. Most of those beyond a share are a moment long."""
 NETWORKS: Final = 20_000  # that are remembered; each takes some hundred bytes
@@ -87,6 +87,9 @@ class Turns:
         self._networks: BoundedDict[str, NetworkAccount] = BoundedDict(NETWORKS)
         self._queues: dict[NetworkAccount, deque[_Place]] = {}
         self._order: deque[NetworkAccount] = deque()  # the network whose turn it is comes first
+        self._tickets = 1  # that may be called in a round: more, while what the tasks do is short
+        self._called = 0  # in the last round
+        self._round_ended = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -153,9 +156,11 @@ class Turns:
     def _round(self) -> None:
         """Turns for a moment, one network after the other."""
         order, queues = self._order, self._queues
-        end = monotonic() + ROUND_S
+        now = monotonic()
+        self._judge_tasks(now)
+        end = now + ROUND_S
         tickets = 0
-        while order and tickets < TICKETS:
+        while order and tickets < self._tickets:
             network = order[0]
             queue = queues[network]
             waiter, since, reason = queue.popleft()
@@ -174,8 +179,15 @@ class Turns:
             if monotonic() >= end:
                 break
         self.prices.share_among(len(order))
+        self._called, self._round_ended = tickets, monotonic()
         if order:
             self._loop.call_soon(self._round)
+
+    def _judge_tasks(self, now: float) -> None:
+        """Those of the last round have done their work, and whatever else came had its turn."""
+        if self._called:
+            is_short = now - self._round_ended < ROUND_S
+            self._tickets = min(TICKETS, self._tickets + 1) if is_short else 1
 
 
 def _has_more(waiter: Waiter) -> bool:

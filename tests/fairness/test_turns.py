@@ -9,7 +9,7 @@ import pytest
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.account import UNCHARGED, Account, NetworkAccount, Prices
 from rhythmd.fairness.metering import metered
-from rhythmd.fairness.turns import Turns
+from rhythmd.fairness.turns import ROUND_S, Turns
 from rhythmd.telemetry import Stats
 from tests.conftest import ErrorLog
 from tests.fairness.payers import new_account, new_turns, paid_by
@@ -213,6 +213,36 @@ def test_task_that_is_called_off_does_not_stop_the_turns(loop: asyncio.AbstractE
         assert first.cancelled()
 
     loop.run_until_complete(run())
+
+
+def test_fewer_tasks_are_called_at_a_time_while_they_are_long(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, called, took_s = NOW, list[int](), 0.0
+    monkeypatch.setattr("rhythmd.fairness.turns.monotonic", lambda: now)
+    turns, over = Turns(loop, LIMITS, Stats()), account()
+    over.charge(NOW, NOW + 600, 0)
+
+    async def work() -> None:
+        nonlocal now
+        await turns.turn(over)
+        called[-1] += 1
+        now += took_s
+
+    def rounds(tasks: int) -> list[int]:
+        called.clear()
+        waiting = [loop.create_task(work()) for _ in range(tasks)]
+        while not all(task.done() for task in waiting):
+            called.append(0)
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        return [number for number in called if number]
+
+    assert rounds(14) == [1, 2, 3, 4, 4]
+    took_s = 2 * ROUND_S
+    assert rounds(6) == [4, 1, 1]
+    took_s = 0.0
+    assert rounds(3) == [1, 2]
 
 
 class CountingMeter:
