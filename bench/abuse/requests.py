@@ -4,6 +4,8 @@ import gzip
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import orjson
+
 from bench.abuse.attacker import SOCKETS, Attack, Attacker
 from bench.abuse.wire import ask
 from bench.abuse.words import API, JSON_BODY, request
@@ -81,6 +83,25 @@ def _queries(make: Callable[[int], str], count: int = 2_000) -> tuple[bytes, ...
     return tuple(request("GET", make(number)) for number in range(count))
 
 
+_AUTHORS: Final = 14
+_TEXTS: Final = tuple(
+    orjson.dumps({"description": text * (4_000 // len(text))})
+    for text in ("\u2764\ufe0f", "a\u0301\u0323", "\u1780\u17d2", "\u0628\u200c", "\u202a", "\ufdd0")
+)
+
+
+async def _long_texts(attacker: Attacker) -> None:
+    """Descriptions that are to be cleaned, of sheets that are not there."""
+    tokens = [await attacker.account_token(f"texts{number}x{attacker.number}") for number in range(_AUTHORS)]
+    words = [
+        request("PATCH", f"{API}/sheet_music/nosuch", text, (JSON_BODY, ("Authorization", f"Bearer {token}")))
+        for token in tokens
+        if token is not None
+        for text in _TEXTS
+    ]
+    await _Requests(words, SOCKETS)(attacker)
+
+
 ATTACKS: Final[dict[str, Attack]] = {
     "gzip bodies": Attack(
         "58 KB that inflate to megabytes, to paths that are not there and to logins", _Requests(_BOMBS, SOCKETS)
@@ -95,6 +116,7 @@ ATTACKS: Final[dict[str, Attack]] = {
     "long cookies": Attack("hundreds of cookies with each request, on 50 connections", _Requests(_COOKIES, SOCKETS)),
     "many ranges": Attack("a thousand ranges and tags with each request", _Requests(_RANGES, SOCKETS)),
     "long queries": Attack("queries and paths of thousands of parts", _Requests(_PARAMETERS, SOCKETS)),
+    "long texts": Attack("descriptions of 4,000 emoji, marks or joiners, by 14 accounts", _long_texts),
     "JSON bodies": Attack("64 KiB of depth and of numbers, to the paths for logins", _Requests(_BODIES, SOCKETS)),
     "many queries": Attack(
         "thousands of paths and query strings that nobody asked for before",
