@@ -12,7 +12,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final
 
-from rhythmd.addresses import Networks, canonical_address
+from rhythmd.addresses import Networks, canonical_address, customer_network
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.account import NetworkAccount
 from rhythmd.fairness.turns import Turns
@@ -107,8 +107,9 @@ class Listener:
         """Count a connection in, or say that there are too many."""
         start = monotonic()
         incoming = IncomingConnection(self, canonical_address(host))
-        incoming.place = self.places.enter(incoming)
-        if incoming.place is None or not (self.is_trusted(incoming.address) or incoming.claim(incoming.address)):
+        is_proxy = self.is_trusted(incoming.address)
+        incoming.place = self.places.enter(incoming, None if is_proxy else customer_network(incoming.address))
+        if incoming.place is None or not (is_proxy or incoming.claim(incoming.address)):
             incoming.gone()
             self._refuse(raw, incoming.address, start)
             return

@@ -3,7 +3,8 @@
 Places are counted in all, for HTTP alone, and by network, whose sockets and whose HTTP are counted apart: when a class
 reloads the page, each of them opens six connections beside the sockets of the others. A connection that waits for its
 client makes room for a newcomer: first the one that has been idle for longest after an answer, then one on which
-nothing is asked, then one whose client does not read its answer. A socket makes room for nobody.
+nothing is asked, then one whose client does not read its answer. If none waits, the network with the most connections
+for HTTP gives up its newest one for a network that has fewer, whatever that one does. A socket makes room for nobody.
 """
 
 from collections import OrderedDict
@@ -44,13 +45,17 @@ class Holder(Protocol):
 
 
 class _Line:
-    """Those that count together: how many they are, and who of them waits for its client, the longest first."""
+    """Those that count together, the oldest first, and who of them waits for its client, the longest first."""
 
-    __slots__ = ("_waiting", "count")
+    __slots__ = ("_waiting", "members")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.members: OrderedDict[Place, None] = OrderedDict()
         self._waiting: dict[Waiting, OrderedDict[Place, float]] = {kind: OrderedDict() for kind in PATIENCE_S}
+
+    @property
+    def count(self) -> int:
+        return len(self.members)
 
     def add(self, place: "Place", kind: Waiting, now: float) -> None:
         self._waiting[kind][place] = now
@@ -143,7 +148,8 @@ class Places:
         self._most_http_of_one = most_http_of_one(limits)
         self._taken: set[Place] = set()
         self._http = _Line()
-        self._scopes: dict[_Scope, _Line] = {}
+        self._sockets: dict[str, _Line] = {}  # by network, as the next one
+        self._requests: dict[str, _Line] = {}
 
     def __len__(self) -> int:
         return len(self._taken)
@@ -153,13 +159,19 @@ class Places:
         """Connections that are no sockets, or not yet."""
         return self._http.count
 
-    def enter(self, holder: Holder) -> Place | None:
-        """A place for a new connection; None if all are taken and none makes room."""
-        if (self.http >= self._most_http or len(self) >= self._most) and not self.make_room():
+    def enter(self, holder: Holder, network: str | None = None) -> Place | None:
+        """A place for a new connection; None if all are taken and none makes room.
+
+        Args:
+            holder: the connection.
+            network: that it comes from; None if that is not known yet.
+        """
+        is_full = self.http >= self._most_http or len(self) >= self._most
+        if is_full and not self.make_room() and not self._make_fullest_give(network):
             return None
         place = Place(self, holder, self._http)
         self._taken.add(place)
-        self._http.count += 1
+        self._http.members[place] = None
         place.wait(Waiting.FRESH)
         return place
 
@@ -167,18 +179,30 @@ class Places:
         """End the connection that makes room first; False if there is none."""
         return self._http.make_room()
 
+    def _make_fullest_give(self, network: str | None) -> bool:
+        """End the newest connection of the network with the most; False if it had no more than this one then has."""
+        own = self._requests.get(network) if network is not None else None
+        fullest = max(self._requests.values(), key=lambda line: line.count, default=None)
+        if fullest is None or fullest.count <= 1 + (own.count if own is not None else 0):
+            return False
+        next(reversed(fullest.members)).make_room()
+        return True
+
+    def _lines(self, scope: _Scope) -> dict[str, _Line]:
+        return self._sockets if scope.is_socket else self._requests
+
     def claim(self, place: Place, scope: _Scope) -> bool:
         if place.scope == scope or place not in self._taken:
             return place.scope == scope
-        line = self._scopes.get(scope)
+        line = self._lines(scope).get(scope.network)
         most = self._most_sockets_of_one if scope.is_socket else self._most_http_of_one
         if line is not None and line.count >= most and not line.make_room():
             return False
         kind = place.kind
         place.wait(None)
         self.leave_scope(place)
-        line = self._scopes.setdefault(scope, _Line())
-        line.count += 1
+        line = self._lines(scope).setdefault(scope.network, _Line())
+        line.members[place] = None
         place.scope = scope
         place.lines.append(line)
         place.wait(kind)
@@ -188,7 +212,7 @@ class Places:
         if place.is_http:
             place.is_http = False
             place.lines.remove(self._http)
-            self._http.count -= 1
+            self._http.members.pop(place, None)
 
     def leave(self, place: Place) -> None:
         if place in self._taken:
@@ -200,6 +224,6 @@ class Places:
         scope, place.scope = place.scope, None
         if scope is not None:
             line = place.lines.pop()
-            line.count -= 1
+            del line.members[place]
             if not line.count:
-                del self._scopes[scope]
+                del self._lines(scope)[scope.network]

@@ -54,6 +54,34 @@ def test_neighbours_share_their_connections() -> None:
     assert claims == [True, False, True]
 
 
+def test_network_does_not_displace_those_that_have_no_more() -> None:
+    """Attackers from two networks hold all; each newcomer of a third has one of theirs, until all have as many."""
+    ended: list[str] = []
+
+    class Attacker:
+        def __init__(self, network: str) -> None:
+            self.network = network
+
+        def make_room(self, *, is_read: bool) -> None:
+            ended.append(self.network)
+
+    places = Places(LimitsConfig(http_connections=12, connections_per_address=12))
+
+    def enters(network: str) -> bool:
+        place = places.enter(Attacker(network), network)
+        if place is None:
+            return False
+        assert place.claim(network)
+        place.wait(None)
+        return True
+
+    assert all(enters("left") and enters("right") for _ in range(6))
+    assert not enters("left")
+    assert not ended
+    assert [enters("new") for _ in range(6)] == [True] * 4 + [False] * 2
+    assert sorted(ended) == ["left", "left", "right", "right"]
+
+
 async def test_neighbours_share_their_requests(serve: Serve, connect_raw: ConnectRaw) -> None:
     server = await serve(NETWORK, "limits.auth_requests_per_minute=1", "limits.people_per_address=1")
     statuses = [await ask(connect_raw, server, address, LOGIN) for address in (HERE, NEIGHBOUR, ELSEWHERE)]

@@ -212,6 +212,25 @@ async def test_requests_of_one_client_behind_a_proxy_do_not_take_all_places(
     assert await is_ended(third)
 
 
+async def test_network_with_nothing_gets_in_when_others_work_on_all_places(
+    serve: Serve, connect_raw: ConnectRaw
+) -> None:
+    """The newest of the network with the most makes room, until nobody has more than one newcomer would have."""
+    server = await serve("limits.http_connections=4", "limits.connections_per_address=2")
+    first, second, third, fourth = [await connect_raw(server) for _ in range(4)]
+    for client, host in ((first, b".7"), (second, b".7"), (third, b".8"), (fourth, b".9")):
+        client.write(PROXIED.replace(b".7", host))
+        await begin(client)
+    newcomer = await connect_raw(server)
+    newcomer.write(PROXIED.replace(b".7", b".10"))
+    await begin(newcomer)
+    assert await is_ended(second)
+    assert await ask(await connect_raw(server), PROXIED.replace(b".7", b".11") + LIVE) == 503
+    for client in (first, third, fourth, newcomer):
+        client.write(b"{}")
+        assert (await client.response()).status == 200
+
+
 # Nothing to accept with
 
 
