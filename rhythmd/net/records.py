@@ -27,8 +27,9 @@ CARRYING: Final = 6
 1.3 and 35 with TLS 1.2 if it has a record to itself."""
 MAKING_BYTES: Final = 20_480
 """That may come in before anything comes out: a whole record (RFC 8446, 5.2), and what waits in the layer."""
-EMPTY_PRICE: Final = 32
-"""Bytes that are charged for one that carries nothing: at 262,144 bytes a second that is 300 new keys a second."""
+EMPTY_PRICE: Final = 128
+"""Bytes that are charged for one that carries nothing: at 262,144 bytes a second that is 75 new keys a second, or 120
+bytes in records of their own. It is so low that fifty who flood the loop are each above it."""
 
 
 class CountedTls(ssl.SSLObject):
