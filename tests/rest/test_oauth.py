@@ -9,7 +9,7 @@ import pytest
 
 from tests.auth.provider import consent, running_provider
 from tests.auth.provider_app import CLIENT_ID, CLIENT_SECRET, User
-from tests.rest.api import UNLIMITED, Answer, Api, open_api
+from tests.rest.api import PASSWORD, UNLIMITED, Answer, Api, open_api
 from tests.server import Serve
 
 ANNA: Final = User(id="80351110224678912", name="Anna K.", email="anna@example.org")
@@ -56,6 +56,27 @@ async def test_login_sets_cookies_and_goes_to_the_page(api: Api) -> None:
     assert (me["usertag"], me["email"], me["email_verified"]) == ("Anna_K.", ANNA.email, True)
     identities = (await api.call("GET", "/auth/identities", headers={"Cookie": cookie})).body["identities"]
     assert [identity["provider"] for identity in identities] == ["github"]
+
+
+async def test_address_is_the_owners_whoever_registers_with_it_before_and_after(api: Api) -> None:
+    async def claim(usertag: str, email: str) -> Answer:
+        return await api.call("POST", "/auth/register", {"usertag": usertag, "password": PASSWORD, "email": email})
+
+    stranger = await claim("stranger", ANNA.email)
+    owner = await finish(api, *await begin(api))
+    assert (owner.status, owner.headers["Location"]) == (302, "/")
+    known, unknown = await claim("known", ANNA.email.upper()), await claim("unknown", "nobody@example.org")
+    assert known.status == unknown.status == stranger.status == 201
+    assert sorted(known.body) == sorted(unknown.body)
+    assert not known.body["user"]["email_verified"]
+    seen = (await api.call("GET", "/users/profile", token=stranger.body["access_token"])).body
+    assert seen == stranger.body["user"]
+    again = await finish(api, *await begin(api))
+    cookie = f"rhythm_access={again.cookies['rhythm_access'].value}"
+    me = (await api.call("GET", "/users/profile", headers={"Cookie": cookie})).body
+    assert (me["usertag"], me["email"], me["email_verified"]) == ("Anna_K.", ANNA.email, True)
+    refused = await api.call("POST", "/auth/login", {"usertag": ANNA.email, "password": PASSWORD})
+    assert (refused.status, refused.code) == (401, "wrong-credentials")
 
 
 async def test_callback_in_another_browser_is_refused(api: Api) -> None:
