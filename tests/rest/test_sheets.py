@@ -8,6 +8,7 @@ import mido
 import pytest
 
 from rhythmd.app import Server
+from rhythmd.fairness import disk
 from tests.deadline import DEADLINE_S, POLL_S
 from tests.rest.api import UNLIMITED, Api, User, open_api
 from tests.rest.sheets import ABC, approve, form, midi, read_status, search, upload, uploaded
@@ -143,6 +144,20 @@ async def test_one_account_does_not_fill_the_disk(serve: Serve) -> None:
         assert (answer.status, answer.code) == (429, "upload-limit")
         await uploaded(api, clara, large)  # it is kept already
         await uploaded(api, robert, midi(title="y" * 9_000))
+
+
+async def test_lost_content_is_not_put_back_on_a_full_disk(
+    api: Api, patient: Server, clara: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await uploaded(api, clara)
+    (key,) = [key async for key in patient.blobs.keys("sheets")]
+    await patient.blobs.delete(key)
+    with monkeypatch.context() as full:
+        full.setattr(disk, "free_bytes", lambda *_: 0)
+        assert (await upload(api, clara, midi())).status == 503
+        assert [key async for key in patient.blobs.keys("sheets")] == []
+    await uploaded(api, clara)
+    assert [key async for key in patient.blobs.keys("sheets")] == [key]
 
 
 async def test_uploads_of_a_minute_are_limited(serve: Serve) -> None:
