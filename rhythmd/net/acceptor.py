@@ -19,9 +19,10 @@ MANY: Final = 16
 """Connections that are accepted before others have their turn: about a millisecond of work."""
 FEW: Final = 4
 """The same while somebody waits for a turn."""
-RECEIVE_BUFFER: Final = 65_536
-"""Bytes that a client may send and nobody has read, for each connection; the kernel doubles it. Without a bound it
-grows to megabytes, and each of them is read in one turn of the loop.
+RECEIVE_BUFFER: Final = 524_288
+"""Bytes that a client may send and nobody has read, for each connection, until it is a socket, which has fewer
+(`net.transports`); the kernel doubles it, and has a bound of its own (`net.core.rmem_max`). An upload takes a round
+trip for so many. Without a bound it grows to megabytes, which the kernel holds for whoever waits for a turn.
 """
 UNSENT: Final = 65_536
 """Bytes that may wait in the kernel to be sent. What is on its way is not among them, so that no download is slower."""

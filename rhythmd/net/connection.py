@@ -20,7 +20,7 @@ from rhythmd.hub.ports import Arrival, Encoding, SessionT
 from rhythmd.net.frames import FrameError, frame_size
 from rhythmd.net.gathering import Gathering
 from rhythmd.net.peer import Accepted, PeerConnection, Wiring
-from rhythmd.net.transports import keep_little_unsent
+from rhythmd.net.transports import keep_little
 from rhythmd.telemetry import net_log
 
 __all__ = ["Connection"]
@@ -68,7 +68,7 @@ class Connection(PeerConnection[SessionT]):
         self.transport.set_write_buffer_limits(high=self._wiring.limits.music_buffer_bytes)
         raw = self.transport.get_extra_info("socket")
         if raw is not None:
-            keep_little_unsent(raw)
+            keep_little(raw)
         self._wiring.heartbeat.add(self)
         self._wiring.stats.connections_opened += 1
         net_log.info("%s connected (%s)", self.address, self.encoding.name.lower())

@@ -1,22 +1,29 @@
-"""Two things that asyncio's transports do not do by themselves: hold little unsent, and end without losing the end."""
+"""What asyncio's transports do not do by themselves: hold little in the kernel, and end without losing the end."""
 
 import asyncio
 import socket
 from typing import Final
 
-__all__ = ["CLOSE_S", "end_output", "keep_little_unsent"]
+__all__ = ["CLOSE_S", "end_output", "keep_little"]
 
 SEND_BUFFER: Final = 65_536  # the kernel doubles it; what is on its way and not acknowledged counts, too
 UNSENT: Final = 16_384
+RECEIVE_BUFFER: Final = 65_536
+"""Bytes that may wait to be read; the kernel doubles it. Messages are small, and what waits is read in one turn. What a
+client was promised before may come still.
+"""
 CLOSE_S: Final = 5.0  # for the other side to close, too
 
 
-def keep_little_unsent(raw: socket.socket) -> None:
-    """Bound what waits in the kernel: old notes there cannot be taken back, and hide that a client is slow.
+def keep_little(raw: socket.socket) -> None:
+    """Bound what waits in the kernel for a socket, in both directions.
+
+    Old notes there cannot be taken back, and hide that a client is slow.
 
     TCP_NOTSENT_LOWAT (Linux, macOS) leaves what the connection needs on its way alone.
     """
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
