@@ -13,6 +13,7 @@ from rhythmd.addresses import customer_network, is_loopback
 from rhythmd.auth.errors import Busy
 from rhythmd.auth.secret import new_id
 from rhythmd.auth.values import Client, Clock
+from rhythmd.bounded import BoundedDict
 from rhythmd.fairness.remembered import PART
 from rhythmd.ports import AuditStore, StoreUnavailable
 from rhythmd.rows import AuditEntry
@@ -24,6 +25,8 @@ BATCH: Final = 200
 RETRY_S: Final = 0.5
 SETTLE_S: Final = 2.0
 DAY_MS: Final = 86_400_000
+SUM_MS: Final = 3_600_000
+NETWORKS: Final = 20_000  # whose entries of a day are counted
 
 
 Detail = str | int | bool | list[str] | None
@@ -50,6 +53,26 @@ class AuthAction(StrEnum):
     AVATAR_TAKEN_DOWN = "avatar.taken-down"
 
 
+ORDINARY: Final = frozenset(
+    {
+        AuthAction.REGISTERED,
+        AuthAction.LOGIN,
+        AuthAction.LOGIN_FAILED,
+        AuthAction.LOGOUT,
+        AuthAction.SESSION_REVOKED,
+        AuthAction.REFRESH_REPLAYED,
+        AuthAction.PASSWORD_CHANGED,
+        AuthAction.IDENTITY_LINKED,
+        AuthAction.IDENTITY_UNLINKED,
+        "room.created",
+        "room.changed",
+        "room.deleted",
+        "recording.deleted",
+    }
+)
+"""What anybody may do to what is their own, again and again. What somebody does by rank is never summed up."""
+
+
 class AuditTrail(Protocol):
     """Keeps who did what with the power of their roles."""
 
@@ -72,11 +95,14 @@ class Auditor:
         store: where entries end.
         days: that an entry is kept.
         queue: entries that may wait, a tenth of them of one network; one more raises Busy.
+        per_day: of one network's ordinary entries; of more there is one an hour, which tells how many they were.
         clock: Unix ms.
         retry_s: seconds between attempts while the store is away.
     """
 
-    def __init__(self, store: AuditStore, days: int, queue: int, clock: Clock, retry_s: float = RETRY_S) -> None:
+    def __init__(
+        self, store: AuditStore, days: int, queue: int, per_day: int, clock: Clock, retry_s: float = RETRY_S
+    ) -> None:
         self._store = store
         self._lifetime_ms = days * DAY_MS
         self._limit = queue
@@ -85,6 +111,7 @@ class Auditor:
         self._part = max(1, queue // PART)
         self._waiting: deque[AuditEntry] = deque()
         self._of_network: Counter[str] = Counter()  # how many of them
+        self._surplus = _Surplus(per_day)
         self._taken = 0
         self._written = 0
         self._progress = asyncio.Event()
@@ -119,10 +146,12 @@ class Auditor:
             Busy: too many wait.
         """
         client = client or Client()
-        network = _network(client.address)
+        network, now = _network(client.address), self._clock()
+        self._tell_surplus(now)
+        if network and action in ORDINARY and not self._surplus.may_stand_alone(network, action, now):
+            return
         if len(self._waiting) >= self._limit or (network and self._of_network[network] >= self._part):
             raise Busy
-        now = self._clock()
         entry = AuditEntry(
             id=new_id(),
             time=now,
@@ -134,10 +163,20 @@ class Auditor:
             user_agent=client.agent,
             details=details,
         )
+        self._take(entry)
+
+    def _take(self, entry: AuditEntry) -> None:
         self._waiting.append(entry)
-        self._of_network[network] += 1
+        self._of_network[_network(entry.address)] += 1
         self._taken += 1
         self._news.set()
+
+    def _tell_surplus(self, now: int, *, at_once: bool = False) -> None:
+        """One entry for each network and action that had too many, when that is due."""
+        for (network, action), count in self._surplus.take(now, at_once=at_once):
+            details: dict[str, Detail] = {"network": network, "more": count}
+            expires = now + self._lifetime_ms
+            self._take(AuditEntry(id=new_id(), time=now, expires=expires, action=action, details=details))
 
     async def settle(self) -> None:
         """Wait until what was taken so far is written, so that an answer given after this can be relied on.
@@ -159,6 +198,7 @@ class Auditor:
     async def stop(self, timeout_s: float) -> None:
         """Write what waits. What cannot be written within `timeout_s` goes to the log."""
         self._stopping = True
+        self._tell_surplus(self._clock(), at_once=True)
         self._news.set()
         if self._task:
             _, late = await asyncio.wait([self._task], timeout=timeout_s)
@@ -192,6 +232,38 @@ class Auditor:
             self._written += len(batch)
             self._progress.set()
             self._progress.clear()
+
+
+class _Surplus:
+    """How many entries each network has had today, and those above `per_day` that nobody was told of yet."""
+
+    def __init__(self, per_day: int) -> None:
+        self._per_day = per_day
+        self._day = 0
+        self._today: BoundedDict[str, int] = BoundedDict(NETWORKS)
+        self._untold: BoundedDict[tuple[str, str], int] = BoundedDict(NETWORKS)
+        self._first_at = 0
+
+    def may_stand_alone(self, network: str, action: str, now: int) -> bool:
+        """Whether there is an entry left for this one; else it is counted."""
+        if now // DAY_MS != self._day:
+            self._day = now // DAY_MS
+            self._today.clear()
+        count = self._today[network] = self._today.get(network, 0) + 1
+        if count <= self._per_day:
+            return True
+        if not self._untold:
+            self._first_at = now
+        self._untold[network, action] = self._untold.get((network, action), 0) + 1
+        return False
+
+    def take(self, now: int, *, at_once: bool) -> list[tuple[tuple[str, str], int]]:
+        """Those above, by network and action: at once, or an hour after the first of them and nothing before."""
+        if not self._untold or (now - self._first_at < SUM_MS and not at_once):
+            return []
+        due = list(self._untold.items())
+        self._untold.clear()
+        return due
 
 
 def _network(address: str | None) -> str:

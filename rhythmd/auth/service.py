@@ -83,7 +83,7 @@ class Auth:
         self.passwords = Passwords(hasher or Argon2Hasher(), config.password_threads, config.password_queue)
         # Apart, so that guessing the password of a room keeps nobody from logging in.
         self.room_passwords = Passwords(hasher or Argon2Hasher(), 1, config.password_queue)
-        self.auditor = Auditor(store.audit, config.audit_days, config.audit_queue, clock)
+        self.auditor = Auditor(store.audit, config.audit_days, config.audit_queue, config.audit_per_day, clock)
         self.notifier = ChangeNotifier()
         self.tickets = Tickets(cache)
         tokens = AccessTokens(keys, config.issuer, config.audience, config.access_minutes, clock)

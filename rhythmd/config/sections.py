@@ -203,6 +203,7 @@ class AuthConfig(Section, frozen=True):
     lock_entries: Positive = 20_000
     audit_days: Positive = 90
     audit_queue: Positive = 10_000
+    audit_per_day: Positive = 5_000
     oauth_timeout_s: Seconds = 10.0
     discord_client_id: str = ""
     discord_client_secret: str = ""

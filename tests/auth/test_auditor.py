@@ -16,6 +16,8 @@ from tests.conftest import ErrorLog
 from tests.deadline import until
 
 STOP_S = 5.0
+PER_DAY = 20
+HOUR_MS = 3_600_000
 
 
 class FlakyAudit:
@@ -47,7 +49,7 @@ def flaky(store: Store) -> FlakyAudit:
 
 @pytest.fixture
 async def auditor(flaky: FlakyAudit, clock: ManualClock) -> AsyncIterator[Auditor]:
-    made = Auditor(flaky, days=90, queue=1_000, clock=clock, retry_s=0.005)
+    made = Auditor(flaky, days=90, queue=1_000, per_day=PER_DAY, clock=clock, retry_s=0.005)
     yield made
     await made.stop(STOP_S)
 
@@ -112,6 +114,31 @@ async def test_record_of_other_networks_is_taken_although_one_has_its_part(
     auditor.record("taken", client=Client("2001:db8::1"))
     await until(lambda: auditor.waiting == 0, "one more")
     assert await actions(store, clock) == ["another"] * 4 + ["taken"] * 101
+
+
+async def test_network_with_too_many_ordinary_entries_has_them_summed_up(
+    auditor: Auditor, store: Store, clock: ManualClock
+) -> None:
+    auditor.start()
+    for number in range(PER_DAY + 7):
+        auditor.record("room.changed", client=Client(f"2001:db8::{number:x}"))
+    auditor.record("account.banned", client=Client("2001:db8::1"))
+    auditor.record("room.changed", client=Client("2001:db8:1::1"))
+    await until(lambda: auditor.waiting == 0, "the entries")
+    assert await actions(store, clock) == ["account.banned"] + ["room.changed"] * (PER_DAY + 1)
+    clock.advance(HOUR_MS / 1_000)
+    auditor.record("room.changed", client=Client("2001:db8:1::1"))
+    await until(lambda: auditor.waiting == 0, "the sum")
+    entries = (await store.audit.page(clock.now, 100)).items
+    assert [entry.details for entry in entries if entry.details] == [{"network": "2001:db8::/64", "more": 7}]
+
+
+async def test_stop_writes_what_was_to_be_summed_up(auditor: Auditor, store: Store, clock: ManualClock) -> None:
+    auditor.start()
+    for _ in range(PER_DAY + 1):
+        auditor.record("logout", client=Client("192.0.2.1"))
+    await auditor.stop(STOP_S)
+    assert len(await actions(store, clock)) == PER_DAY + 1
 
 
 async def test_stop_writes_what_waits(auditor: Auditor, store: Store, clock: ManualClock) -> None:
