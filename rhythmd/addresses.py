@@ -34,7 +34,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAPPED: Final = IPv6Network("::ffff:0:0/96")
-CUSTOMER_BITS: Final = 64  # providers give a customer at least so long a prefix of IPv6 (RFC 6177)
+CUSTOMER_BITS: Final = 64  # by default: providers give a customer at least so long a prefix of IPv6 (RFC 6177)
 ONE_ADDRESS: Final = 32
 PORTS: Final = {"http": 80, "https": 443}
 
@@ -72,27 +72,29 @@ class _Customers:
     """What counts as one customer's, in the whole process."""
 
     prefix_v4 = ONE_ADDRESS
+    prefix_v6 = CUSTOMER_BITS
 
 
-def set_customer_prefix(prefix_v4: int) -> None:
-    """From now on an IPv4 network of this prefix, in bits, is what one customer has."""
+def set_customer_prefix(prefix_v4: int, prefix_v6: int = CUSTOMER_BITS) -> None:
+    """From now on networks of these prefixes, in bits, are what one customer has."""
     _Customers.prefix_v4 = prefix_v4
+    _Customers.prefix_v6 = prefix_v6
 
 
 def customer_network(text: str) -> str:
     """The key of all that is counted, locked and banned by where it comes from: what one customer of a provider has.
 
-    That is a /64 of IPv6, and of IPv4 one address, or a network of the prefix that was set. What is no address is its
+    That is a /64 of IPv6, and of IPv4 one address, or networks of the prefixes that were set. What is no address is its
     own key.
     """
-    return _network_of(text, _Customers.prefix_v4)
+    return _network_of(text, _Customers.prefix_v4, _Customers.prefix_v6)
 
 
 @lru_cache(REMEMBERED)
-def _network_of(text: str, prefix_v4: int) -> str:
+def _network_of(text: str, prefix_v4: int, prefix_v6: int) -> str:
     address = parse_address(text)
     if isinstance(address, IPv6Address):
-        return str(IPv6Network((address, CUSTOMER_BITS), strict=False))
+        return str(IPv6Network((address, prefix_v6), strict=False))
     if address is not None and prefix_v4 < ONE_ADDRESS:
         return str(IPv4Network((address, prefix_v4), strict=False))
     return text if address is None else str(address)

@@ -112,7 +112,7 @@ class Server:
     def __init__(self, config: Config, sheets: SheetSource | None = None) -> None:
         self._config = config
         loop = self._loop = asyncio.get_running_loop()
-        set_customer_prefix(config.limits.network_prefix_v4)
+        set_customer_prefix(config.limits.network_prefix_v4, config.limits.network_prefix_v6)
         stats = Stats()
         warn_if_open(Path(config.server.data_dir))
         self._store = open_store(config)

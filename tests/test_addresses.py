@@ -178,3 +178,9 @@ def test_this_machine_has_many_names(host: str) -> None:
 @pytest.mark.parametrize("host", ["", ".", "localhost.example", "128.0.0.1", "[::2]", "localhost.."])
 def test_other_machine_is_not_this_one(host: str) -> None:
     assert not is_local_host(host)
+
+
+def test_customer_network_of_ipv6_has_the_prefix_that_was_set() -> None:
+    set_customer_prefix(32, 56)
+    assert customer_network("2001:db8:0:ff::1") == customer_network("2001:db8:0:1::1") == "2001:db8::/56"
+    assert customer_network("2001:db8:0:100::1") == "2001:db8:0:100::/56"

@@ -80,6 +80,7 @@ class LimitsConfig(Section, frozen=True):
     guest_network_share: Annotated[float, Meta(gt=0, le=100)] = 10.0
     account_network_share: Annotated[float, Meta(gt=0, le=100)] = 50.0
     network_prefix_v4: Annotated[int, Meta(ge=8, le=32)] = 32
+    network_prefix_v6: Annotated[int, Meta(ge=32, le=128)] = 64
     requests_per_minute: Positive = 100
     auth_requests_per_minute: Positive = 10
     uploads_per_minute: Positive = 100
