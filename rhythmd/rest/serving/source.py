@@ -18,6 +18,7 @@ from rhythmd.addresses import (
     canonical_address,
     customer_network,
     is_local_host,
+    is_loopback,
     parse_address,
     parse_node,
 )
@@ -88,6 +89,7 @@ class RequestSource:
     def __init__(self, server: ServerConfig) -> None:
         self._trusted = Networks(server.trusted_proxies)
         self._has_warned = False
+        self._has_missed = False
         self._headers = server.proxy_headers
         self._public_is_encrypted = server.public_url.startswith("https:")
         self.prefix = urlsplit(server.public_url).path.rstrip("/")
@@ -134,6 +136,7 @@ class RequestSource:
             self._warn(peer.address, request)
             return visit
         if not any(map(request.headers.__contains__, SAID)):
+            self._warn_of_silence(visit)
             return visit
         for hop in self._hops(request):
             address = parse_node(hop.node)
@@ -157,6 +160,16 @@ class RequestSource:
                 "%s says for whom it asks, and is not believed: if it is a proxy of yours, add it to"
                 " server.trusted_proxies; until then all its visitors count as one address",
                 address,
+            )
+
+    def _warn_of_silence(self, visit: Visit) -> None:
+        """Tell the operator, once, of what looks like a proxy on this machine that does not say for whom it asks."""
+        if not self._has_missed and is_loopback(visit.address) and not is_local_host(_hostname(visit.host)):
+            self._has_missed = True
+            rest_log.warning(
+                "somebody on this machine asks for %s: if that is a proxy of yours, let it send X-Forwarded-For, or a"
+                " PROXY header; until then nothing that is counted by address holds for its visitors",
+                visit.host,
             )
 
     def _hops(self, request: web.BaseRequest) -> Iterator[Hop]:
