@@ -214,6 +214,18 @@ def test_add_again_during_slices_hears_nothing_from_before(manual: ManualHub, fa
     assert others[0].take() == [music(1), ChatCleared(), music(2)]
 
 
+def test_renew_during_slices_hears_nothing_from_before(manual: ManualHub, fanout: Fanout) -> None:
+    """A session that comes back and is told of the whole room, with the lines that are still on their way."""
+    *others, returned = listen(manual, fanout, 5)
+    fanout.broadcast(ControlMessage("chat-cleared", ChatCleared()))
+    fanout.play(others[0].delivery, block(1))
+    fanout.renew(returned.delivery)
+    fanout.play(others[0].delivery, block(2))
+    fanout.finish()
+    assert returned.take() == [music(2)]
+    assert others[-1].take() == [ChatCleared(), music(1), music(2)]
+
+
 def test_finish_writes_slices_and_blocks_that_are_waiting(manual: ManualHub, fanout: Fanout) -> None:
     peers = listen(manual, fanout, 7)
     fanout.broadcast(ControlMessage("chat-cleared", ChatCleared()))

@@ -81,6 +81,8 @@ class Resuming:
         if missed is None:
             # The client gets the room as it is; to go on counting would make both sides disagree about what that was.
             claimed.delivery.log.restart()
+            if claimed.place is not None:
+                claimed.place.room.fanout.renew(claimed.delivery)
         # After the ack, which is written when this returns.
         self._pacer.soon(lambda: _go_on(claimed, peer, 0 if missed is None else received))
         return ResumeAck(

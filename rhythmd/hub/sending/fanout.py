@@ -92,6 +92,12 @@ class Fanout:
         self._cached_groups = None
         delivery.enter(self)
 
+    def renew(self, delivery: Delivery) -> None:
+        """`delivery` is told of the room as it is: what waits for its turn until now is in that, and not for it."""
+        self._seal()
+        self._entries += 1
+        self._listeners[delivery] = self._entries
+
     def discard(self, delivery: Delivery) -> None:
         """`delivery` hears nothing more; what it played is still heard."""
         if self._listeners.pop(delivery, None) is not None:
