@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,12 @@ from tests.raw import ConnectRaw, RawClient, open_raw
 from tests.server import Serve, ServerProcess, Spawn, make_config, running_process, running_server
 
 LONGEST: Final = [Path(__file__).with_name(name) for name in ("e2e", "faults")]
+
+
+def pytest_configure() -> None:
+    """A shell has what it starts in the background ignore SIGINT, with all that this starts in turn."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_asyncio_loop_factories(

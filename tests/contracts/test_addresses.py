@@ -14,7 +14,7 @@ from tests.contracts.rows import make_account
 from tests.services import Mongod
 
 DATABASE: Final = "addresses"
-BEFORE: Final = 8  # version of the SQLite file
+BEFORE: Final = 9  # version of the SQLite file
 CLAIMED: Final = "Clara@example.org"
 PROVED: Final = "robert@example.org"
 CLAIMANT: Final = make_account("clara", email=CLAIMED)

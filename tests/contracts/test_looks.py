@@ -29,6 +29,8 @@ TO_BEFORE: Final = (
     "ALTER TABLE accounts DROP COLUMN ban_rank", "ALTER TABLE accounts DROP COLUMN mute_rank",
     "DROP INDEX recordings_by_guest_network", "ALTER TABLE recordings DROP COLUMN guest_network",
     "DROP INDEX recordings_by_account_network", "ALTER TABLE recordings DROP COLUMN account_network",
+    "DROP INDEX accounts_by_muted_since", "ALTER TABLE accounts DROP COLUMN muted_since",
+    "ALTER TABLE accounts DROP COLUMN avatar_network", "ALTER TABLE sheet_files DROP COLUMN network",
     f"PRAGMA user_version = {BEFORE}",
 )  # fmt: skip
 
