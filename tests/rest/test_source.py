@@ -154,9 +154,10 @@ def test_proxy_that_nobody_named_is_told_of_once(caplog: pytest.LogCaptureFixtur
 
 def test_proxy_on_this_machine_that_says_nothing_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     source = RequestSource(ServerConfig())
-    told = ("X-Forwarded-For", CLIENT)
-    for host, header in (("localhost:8080", ("A", "b")), ("piano.example", told), *[("piano.example", ("A", "b"))] * 2):
-        request = make_mocked_request("GET", "/", headers=CIMultiDict([("Host", host), header]))
+    here = ("localhost:8080", "127.0.0.1", "[::1]:80", "piano:8080")
+    told = [("piano.example", {"X-Forwarded-For": CLIENT})]
+    for host, headers in (*[(name, {}) for name in here], *told, *[("piano.example", {})] * 2):
+        request = make_mocked_request("GET", "/", headers=CIMultiDict({"Host": host, **headers}))
         request[PEER] = Peer("127.0.0.1", is_encrypted=False)
         source.visit(request)
     assert [record.args for record in caplog.records] == [("piano.example",)]

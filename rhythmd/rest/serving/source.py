@@ -164,7 +164,10 @@ class RequestSource:
 
     def _warn_of_silence(self, visit: Visit) -> None:
         """Tell the operator, once, of what looks like a proxy on this machine that does not say for whom it asks."""
-        if not self._has_missed and is_loopback(visit.address) and not is_local_host(_hostname(visit.host)):
+        if self._has_missed or not is_loopback(visit.address):
+            return
+        name = _hostname(visit.host)
+        if "." in name and not is_local_host(name):  # a name without one is this machine's, or of its neighbours
             self._has_missed = True
             rest_log.warning(
                 "somebody on this machine asks for %s: if that is a proxy of yours, let it send X-Forwarded-For, or a"
