@@ -13,7 +13,6 @@ from rhythmd.names.characters import BLANKS, FLAGS, IGNORABLE, MARKS, MarkCount,
 __all__ = ["clean_line", "clean_lines", "shows"]
 
 BREAKS: Final = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-# Texts are long, and the loop looks at all of each: so the steps below look at a whole line at once, where they can.
 
 MEANT: Final = frozenset(
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u200b\u200c\u200d\u200e\u200f\u2060"
@@ -55,6 +54,9 @@ def shows(text: str) -> bool:
         unicodedata.category(character)[0] not in "CMZ" and character not in BLANKS and not is_ignorable(character)
         for character in text
     )
+
+
+# Texts are long, and the loop looks at all of each: so these steps look at a whole line at once, where they can.
 
 
 def _clean(line: str) -> str:
