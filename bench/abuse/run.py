@@ -29,7 +29,8 @@ AFTER: Final = "after"
 _ROOT: Final = Path(__file__).parents[2]
 _SOURCES: Final = ["198.51.100.1", "198.51.100.2"]
 _LEAD_S: Final = 0.5
-_SETTLE_S: Final = 35.0  # a lost client's seat is reserved for 30 s, and what is kept for it stays as long
+_SETTLE_S: Final = 120.0
+"""A lost client's seat is kept for 30 s, and then the recordings that end with it are made, one after the other."""
 _LOOK_S: Final = 0.5
 _MIB: Final = 1 << 20
 _BLOCK: Final = 512
