@@ -5,7 +5,6 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Collection, Coroutine
-from time import monotonic
 from typing import Any, Final
 
 import rhythm_protocol
@@ -375,7 +374,7 @@ class Hub:
             login_s=None if identity is None else identity.seconds_left(),
             login_error=lapsed,
         )
-        peer.account.charge_answer(monotonic(), session.send("welcome", welcome))
+        session.answer("welcome", welcome)
         if self.sessions.stopping:
             self._close_soon(session, RESTARTING)
         elif identity is not None and identity.login_id in self.sessions.ended_logins:

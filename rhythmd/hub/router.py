@@ -121,7 +121,7 @@ class Router:
                 _refuse(session, error, None)
         else:
             if id_ is not None:
-                session.send("ack", {}, id_)
+                session.answer("ack", {}, id_)
 
     def _dispatch(self, session: Session, envelope: Envelope) -> None:
         """Handle a control message, after those of the same session that are still waiting for the store."""
@@ -253,9 +253,7 @@ class _Meter:
 def _acknowledge(session: Session, envelope: Envelope, answer: object) -> None:
     if envelope.id is None:
         return
-    size = session.send("ack", {} if answer is None else answer, envelope.id)
-    if session.peer is not None:
-        session.peer.account.charge_answer(monotonic(), size)
+    size = session.answer("ack", {} if answer is None else answer, envelope.id)
     if size > ANSWER_BYTES:
         session.bucket.charge(size / ANSWER_BYTES)
 

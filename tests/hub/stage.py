@@ -122,7 +122,7 @@ class Stage:
             case Event.RESUMED:
                 self.resume()
             case Event.UPDATED:
-                assert self.delivery.bring_up_to_date(self.delivery.log.count)
+                assert self.delivery.bring_up_to_date(self.delivery.log.count) is not None
             case Event.PAUSED:
                 self.delivery.pause()
             case Event.DRAINED:

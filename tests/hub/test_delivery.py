@@ -180,7 +180,7 @@ def test_resumed_socket_gets_what_was_missed_then_a_snapshot_then_music(stage: S
     stage.manual.settle()
     assert stage.socket.written == []
     assert stage.delivery.to_confirm() is None
-    assert stage.delivery.bring_up_to_date(1)
+    assert stage.delivery.bring_up_to_date(1) is not None
     assert stage.delivery.to_confirm() == 3
     control, notes = [message().frame(Encoding.BINARY)] * 2, [snapshot().frame(Encoding.BINARY)]
     if is_slow:
@@ -201,7 +201,7 @@ def test_resumed_socket_has_an_encoding_of_its_own(stage: Stage) -> None:
     text = Socket(Encoding.TEXT)
     stage.delivery.resume(text, is_slow=False)
     assert stage.delivery.missed(0, WRITE_LIMIT) == 1
-    assert stage.delivery.bring_up_to_date(0)
+    assert stage.delivery.bring_up_to_date(0) is not None
     stage.manual.settle()
     assert text.written == [message().frame(Encoding.TEXT), snapshot().frame(Encoding.TEXT)]
 
@@ -213,7 +213,7 @@ def test_resume_with_a_log_that_has_gaps_writes_nothing(stage: Stage) -> None:
         stage.say()
     stage.resume()
     assert stage.delivery.missed(0, 100_000) is None
-    assert not stage.delivery.bring_up_to_date(0)
+    assert stage.delivery.bring_up_to_date(0) is None
     assert (stage.delivery.state, stage.socket.written) == (State.RESUMING, [])
 
 
@@ -233,7 +233,7 @@ def test_missed_messages_over_the_bound_end_the_socket_and_no_message_is_written
         each = stage.say()
     stage.resume()
     stage.socket.is_stalled, stage.socket.waiting = True, WRITE_LIMIT - 2 * each
-    assert stage.delivery.bring_up_to_date(0)
+    assert stage.delivery.bring_up_to_date(0) is not None
     assert (stage.delivery.state, stage.overflows, len(stage.socket.written)) == (State.OVERRUN, 1, 2)
     stage.socket.waiting = 0
     for event in (Event.DRAINED, Event.PAUSED, Event.UPDATED, Event.ADMITTED):
@@ -301,7 +301,7 @@ def test_client_in_no_room_has_nothing_to_catch_up_with(stage: Stage) -> None:
     assert stage.delivery.state is State.LIVE
     stage.delivery.lose()
     stage.resume()
-    assert stage.delivery.bring_up_to_date(0)
+    assert stage.delivery.bring_up_to_date(0) is not None
     assert (stage.delivery.state, stage.socket.written) == (State.LIVE, [])
 
 
@@ -330,7 +330,7 @@ def test_slow_time_is_counted_from_the_first_pause_until_it_is_over(
     now += 2
     stage.delivery.pause()
     stage.fanout.finish()
-    assert stage.delivery.bring_up_to_date(1)  # slow before it, and slow after it
+    assert stage.delivery.bring_up_to_date(1) is not None  # slow before it, and slow after it
     now += 3
     assert (stage.delivery.state, stage.delivery.slow_s()) == (State.THROTTLED, 5.0)
     stage.delivery.drain()

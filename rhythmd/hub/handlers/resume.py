@@ -1,6 +1,7 @@
 """Coming back: a client whose connection was lost goes on where it was."""
 
 from collections.abc import Coroutine
+from time import monotonic
 from typing import Any
 
 from rhythm_protocol.close import SLOW, TAKEN_OVER
@@ -123,7 +124,12 @@ def _go_on(claimed: Session, peer: Peer[Session], received: int) -> None:
     """Write what was missed, then what sounds, then all that comes."""
     if claimed.peer is not peer:  # lost again, or taken over
         return
-    if not claimed.delivery.bring_up_to_date(received):  # so much was said meanwhile
+    began = monotonic()
+    size = claimed.delivery.bring_up_to_date(received)
+    if size is None:  # so much was said meanwhile
         peer.close(SLOW)
-    elif claimed.place is not None:
+        return
+    if claimed.place is not None:
         claimed.place.room.set_reconnecting(claimed.place.member, reconnecting=False)
+    peer.account.charge_work(began, monotonic())
+    peer.account.charge_answer(began, size)

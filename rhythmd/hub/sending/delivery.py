@@ -380,16 +380,19 @@ class Delivery:
             return None
         return len(missed)
 
-    def bring_up_to_date(self, received: int) -> bool:
-        """Write the control messages after the first `received`; False when they are not all in the log."""
+    def bring_up_to_date(self, received: int) -> int | None:
+        """Write the control messages after the first `received`: how many bytes, or None when the log lacks some."""
         missed = self.log.after(received)
         if missed is None:
-            return False
+            return None
+        size = 0
         for message in missed:
-            if not self._write_bounded(message.frame(self.encoding)):
-                return True
+            frame = message.frame(self.encoding)
+            if not self._write_bounded(frame):
+                return size
+            size += len(frame)
         self._step(Event.UPDATED)
-        return True
+        return size
 
     def pause(self) -> None:
         """More waits for the socket than music may."""

@@ -107,10 +107,17 @@ class Session:
         self.delivery.send(message)
         return len(message.frame(self.delivery.encoding))
 
+    def answer(self, type_: str, data: object, id_: int | None = None) -> int:
+        """Send what this client has caused and has to account for; its size in bytes."""
+        size = self.send(type_, data, id_)
+        if self.peer is not None:
+            self.peer.account.charge_answer(monotonic(), size)
+        return size
+
     def refuse(self, code: ErrorCode, message: str, field: str | None = None, id_: int | None = None) -> None:
         """Answer this client with an `error`; nobody else hears of it."""
         self.count_refusal(code)
-        self.send("error", Error(code, message, field), id_)
+        self.answer("error", Error(code, message, field), id_)
 
     def count_refusal(self, code: ErrorCode) -> None:
         """Count a refusal that the client is not told of, because it knows already."""
