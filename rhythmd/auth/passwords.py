@@ -125,19 +125,11 @@ class Passwords:
         return Verdict(True, self._hasher.hash(material) if self._hasher.is_outdated(encoded) else None)
 
     async def _run(self, work: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
         try:
-            await self._slots.acquire()
+            return await self._slots.run(lambda: loop.run_in_executor(self._pool, work))
         except Crowded:
             raise Busy from None
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        # Not in a `finally`: a caller that gives up does not free the thread.
-        future.add_done_callback(self._done)
-        return await asyncio.shield(future)
-
-    def _done(self, future: asyncio.Future[T]) -> None:
-        self._slots.release()
-        if not future.cancelled():
-            future.exception()  # Marks it as seen, for callers that gave up.
 
 
 def _material(password: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Final, Generic, TypeVar
@@ -11,6 +11,7 @@ from rhythmd.fairness.account import Account, NetworkAccount
 
 __all__ = ["PAYER", "Crowded", "FairQueue", "FairSlots", "paying_network"]
 
+T = TypeVar("T")
 ItemT = TypeVar("ItemT")
 
 PAYER: Final[ContextVar[Account | None]] = ContextVar("payer", default=None)
@@ -128,6 +129,29 @@ class FairSlots:
         self._free += 1
         self._taken -= 1
 
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What comes of `work`, which begins as soon as there is a slot for it. Raises as `acquire`.
+
+        It is a task of its own: a caller that has to wait for its turn keeps no slot from others meanwhile. When the
+        caller gives up, work that has begun goes on, and has its slot until it is done.
+        """
+        has_begun = False
+
+        async def inside() -> T:
+            nonlocal has_begun
+            async with self.slot():
+                has_begun = True
+                return await work()
+
+        task = asyncio.create_task(inside())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not has_begun:
+                task.cancel()
+            task.add_done_callback(_see)
+            raise
+
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Be inside for as long as the block lasts. Raises as `acquire`."""
@@ -136,3 +160,9 @@ class FairSlots:
             yield
         finally:
             self.release()
+
+
+def _see(task: "asyncio.Task[object]") -> None:
+    """Nobody is there any more for what has become of it."""
+    if not task.cancelled():
+        task.exception()

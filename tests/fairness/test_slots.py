@@ -1,6 +1,7 @@
 """Places that all networks share: one network that wants all of them keeps no other one out."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -72,6 +73,55 @@ async def test_who_gives_up_gives_the_slot_to_the_next() -> None:
     assert slots.taken == 0
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+async def test_work_has_its_slot_until_it_is_done_whatever_becomes_of_its_caller() -> None:
+    slots, done = FairSlots(1, 4), asyncio.Event()
+    begun: list[str] = []
+
+    async def work(name: str) -> str:
+        begun.append(name)
+        await done.wait()
+        return name
+
+    first, second, third = (asyncio.create_task(slots.run(partial(work, name))) for name in ("one", "two", "three"))
+    await asyncio.sleep(0.01)
+    first.cancel()  # has begun
+    second.cancel()  # waits
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert (begun, slots.taken) == (["one"], 1)
+    done.set()
+    assert await third == "three"
+    assert begun == ["one", "three"]
+    assert (slots.taken, slots.waiting) == (0, 0)
+
+
+async def test_work_begins_though_its_caller_has_no_turn() -> None:
+    """A caller is charged, and may wait for long; its slot is everybody's."""
+    slots, begun = FairSlots(1, 4), asyncio.Event()
+    await slots.acquire()
+
+    async def work() -> None:
+        begun.set()
+
+    caller = slots.run(work)
+    caller.send(None)  # it waits, and nobody goes on with it
+    await asyncio.sleep(0)
+    slots.release()
+    await begun.wait()
+    caller.close()
+    await asyncio.sleep(0)
+    assert slots.taken == 0
+
+
+async def test_failure_of_work_is_its_callers() -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    slots = FairSlots(1, 4)
+    with pytest.raises(ValueError, match="no"):
+        await slots.run(fail)
+    assert slots.taken == 0
 
 
 async def test_work_of_the_server_itself_is_of_no_network() -> None:

@@ -222,8 +222,9 @@ class RecordingArchive:
                 raise Refused(ErrorCode.RECORDING_LIMIT, f"{bound.whose} as many recordings as are allowed")
 
     async def _transcribe(self, take: Take) -> Transcript:
-        async with self._transcribing.slot():
-            return await asyncio.to_thread(transcribe, take.name, take.tapes, take.since_ms, take.until_ms)
+        return await self._transcribing.run(
+            lambda: asyncio.to_thread(transcribe, take.name, take.tapes, take.since_ms, take.until_ms)
+        )
 
     def _row(self, take: Take, transcript: Transcript, key: str) -> Recording:
         now = unix_ms()

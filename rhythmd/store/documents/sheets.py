@@ -2,11 +2,13 @@
 
 from collections.abc import Collection as Ids
 from collections.abc import Mapping
+from sys import maxsize
 from typing import Final
 
 import msgspec
 from msgspec import structs
 
+from rhythmd.fairness.slots import FairSlots
 from rhythmd.ports import Conflict, NotFound, StoreUnavailable, TooMany
 from rhythmd.rows import (
     Approval,
@@ -33,6 +35,8 @@ DAY_MS: Final = 86_400_000
 PAGE: Final = 1_000
 _ATTEMPTS: Final = 20
 _NUMBERS: Final = "numbers"
+_SEARCHES_AT_ONCE: Final = 4
+"""That the database is asked for: a network that wants hundreds has others wait for no more of them."""
 
 
 def _sheet(document: Document) -> Sheet:
@@ -74,6 +78,7 @@ class MongoSheets:
         self._favorites = favorites
         self._counters = counters
         self._search = SheetSearch(sheets, favorites)
+        self._searching = FairSlots(_SEARCHES_AT_ONCE, maxsize)  # the number of connections bounds how many wait
 
     async def claim_file(self, hash_: str, now: int) -> SheetFile | None:
         document = await self._files.change(equal(_id=hash_), {"$max": {"used": now}})
@@ -157,10 +162,10 @@ class MongoSheets:
         return was_there
 
     async def search(self, query: SheetQuery, limit: int, cursor: str | None = None) -> Page[Sheet]:
-        return await self._search.page(query, limit, cursor)
+        return await self._searching.run(lambda: self._search.page(query, limit, cursor))
 
     async def facets(self, query: SheetQuery) -> SheetFacets:
-        return await self._search.facets(query)
+        return await self._searching.run(lambda: self._search.facets(query))
 
     async def like(self, user_id: str, sheet_id: str, now: int, most: int) -> bool:
         key = _favorite_id(user_id, sheet_id)
