@@ -103,10 +103,13 @@ async def test_more_events_than_any_music_close_and_release(serve: Serve, connec
     assert await listener.events(2) == [(player.slot, event) for event in chord(60, 64)]
 
 
-async def test_more_events_of_a_room_than_any_music_end_who_sends_more_than_their_share(
+async def test_of_more_events_than_any_music_in_a_room_those_over_a_share_are_dropped(
     serve: Serve, connect: Connect
 ) -> None:
-    """Releases cost no points. Of 150 events a refill here each of three has a share of 50."""
+    """Releases cost no points. Of 150 events a refill here each of three has a share of 50.
+
+    Nobody is closed who sends no more than one may: it is others who fill the room.
+    """
     server = await serve(
         "quota.total_maximum=70", "quota.total_allowance=1", "quota.other_events=10", "quota.refill_s=3600"
     )
@@ -116,10 +119,24 @@ async def test_more_events_of_a_room_than_any_music_end_who_sends_more_than_thei
     await player.play([PEDAL_UP] * 45)
     await flooder.play([PEDAL_UP] * 100)
     assert len(await listener.events(145)) == 145
-    await flooder.play([PEDAL_UP] * 10)
-    assert (await flooder.closed()).code == 4002
+    await flooder.play([note_on(60), *[PEDAL_UP] * 9])
+    assert (await flooder.expect(Error)).code == "quota-exceeded"
     await player.play([note_on(72)])
     assert await listener.events(1) == [(player.slot, note_on(72))]
+
+
+async def test_nothing_sticks_when_the_end_of_a_note_is_dropped(serve: Serve, connect: Connect) -> None:
+    server = await serve(
+        "quota.total_maximum=70", "quota.total_allowance=1", "quota.other_events=10", "quota.refill_s=3600"
+    )
+    player, listener = await connect(server), await connect(server)
+    for client in (player, listener):
+        await client.join("Salon")
+    await player.play([note_on(60), *[PEDAL_UP] * 149])
+    assert len(await listener.events(150)) == 150
+    await player.play([note_off(60)])
+    assert await listener.events(1) == [(player.slot, note_off(60))]
+    assert (await player.expect(Error)).code == "quota-exceeded"
 
 
 async def test_room_that_is_lost_all_at_once_leaves_nobody_behind(serve: Serve, connect: Connect) -> None:

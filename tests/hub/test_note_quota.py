@@ -102,7 +102,7 @@ async def test_refill_lets_the_player_on_and_the_next_excess_is_told(serve: Serv
 
 @pytest.mark.parametrize("share", [1, 4])
 async def test_room_has_a_quota_for_all_together(serve: Serve, connect: Connect, share: int) -> None:
-    server = await serve(HOURS, "quota.total_maximum=10")
+    server = await serve(HOURS, "quota.total_maximum=10", "quota.total_allowance=1")
     players = [await connect(server) for _ in range(2)]
     listener = await connect(server)
     for client in (*players, listener):
@@ -112,3 +112,21 @@ async def test_room_has_a_quota_for_all_together(serve: Serve, connect: Connect,
     await players[1].play([*[note_on()] * 5, note_off()])
     assert await played(listener, share + 1) == [*[note_on()] * share, note_off()]
     assert (await players[1].expect(Error)).code == "quota-exceeded"
+
+
+async def test_player_has_an_equal_share_of_a_room_where_others_use_up_everything(
+    serve: Serve, connect: Connect
+) -> None:
+    server = await serve(HOURS, "quota.total_maximum=40", "quota.total_allowance=12", "quota.owner_maximum=1000")
+    greedy, modest, listener = [await connect(server) for _ in range(3)]
+    for client in (greedy, modest, listener):
+        await client.join("Salon")
+    await greedy.play([note_on(60)] * 60)
+    assert await played(listener, 40) == [note_on(60)] * 40
+    await modest.play([note_on(61)] * 3)
+    assert await played(listener, 3) == [note_on(61)] * 3
+    await modest.play([note_on(61)] * 3)
+    assert await played(listener, 2) == [note_off(61), note_on(61)]
+    assert (await modest.expect(Error)).code == "quota-exceeded"
+    await greedy.play([note_on(60), note_on(62), note_off(62)])
+    assert await played(listener, 1) == [note_off(62)]

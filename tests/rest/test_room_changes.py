@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rhythm_protocol.messages import Playout
+from rhythm_protocol.errors import ErrorCode
+from rhythm_protocol.messages import ChatCleared, Playout
 from rhythmd.app import Server
 from rhythmd.bridges import RoomPasswords
 from rhythmd.rows import Role
@@ -190,6 +191,24 @@ async def test_delete_takes_reserved_seats_away(
     assert ack.room.owner is not None
 
 
+async def test_room_with_a_password_does_not_open_because_it_is_deleted(
+    api: Api, clara: User, patient: Server, connect: Connect
+) -> None:
+    room_id = await create(api, clara, name="Salon", password="secret")
+    guest, stranger = await connect(patient), await connect(patient)
+    await guest.join(room_id, password="secret")
+    await guest.ask("chat-message", {"content": "between us"})
+    assert (await api.call("DELETE", f"/rooms/{room_id}", token=clara.access_token)).status == 204
+    await guest.expect(ChatCleared)
+    for reference in (room_id, "salon"):
+        for password in ({}, {"password": "another"}, {"password": "secret"}):
+            refused = await stranger.refused("join-room", {"room": reference, **password})
+            assert refused.code == ErrorCode.WRONG_PASSWORD
+    room = patient.hub.registry.by_id(room_id)
+    assert room is not None
+    assert not room.chat.history()
+
+
 class SlowPasswords:
     """Checks of rooms' passwords, which wait until they are let go."""
 
@@ -250,6 +269,30 @@ async def test_join_whose_password_is_checked_while_the_room_changes_is_bound_by
     assert (await joining).code == code
     room = patient.hub.registry.by_id(room_id)
     assert room is None or not len(room.seats)
+
+
+async def test_join_gives_up_when_the_password_is_another_one_after_each_check(
+    api: Api, clara: User, patient: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room_id = await create(api, clara, name="Salon", password="secret")
+    owner, guest = await connect(patient), await connect(patient)
+    await owner.join(room_id, password="secret")
+    checks = 0
+
+    async def change_meanwhile(passwords: RoomPasswords, _hashed: str, _password: str) -> bool:
+        nonlocal checks
+        checks += 1
+        room = patient.hub.registry.by_id(room_id)
+        assert room is not None
+        later = room.keeper.change(room.name, room.settings, f"secret {checks}")
+        assert later is not None
+        await later
+        return True
+
+    monkeypatch.setattr(RoomPasswords, "verify", change_meanwhile)
+    refused = await guest.refused("join-room", {"room": room_id, "password": "secret"})
+    assert refused.code == ErrorCode.UNAVAILABLE
+    assert checks < 10
 
 
 async def test_deleted_room_ends_with_its_last_member_whatever_was_reserved(

@@ -66,15 +66,22 @@ class Playing:
         room, member = place
         now = server_ms()
         period = now // room.refill_ms
-        if not member.count_events(len(payload) // EVENT_SIZE - 1, period, room.traffic):
+        count, traffic = len(payload) // EVENT_SIZE - 1, room.traffic
+        if not member.count_events(count, period, traffic.others):
             session.close(FLOODING)
+            return
+        if not traffic.count(count, member.events, period):
+            room.release(member)  # what ends its notes may be among what is dropped
+            text = "too much is played in this room, yours is dropped"
+            _refuse_notes(session, member, period, ErrorCode.QUOTA_EXCEEDED, text)
             return
         if notes:
             refusal = room.may_play(member)
             if refusal is not None:
                 _refuse_notes(session, member, period, refusal, "your notes are silent here")
                 return
-            paid = room.quota.spend(member.quota.spend(notes, period), period)
+            quota = member.quota
+            paid = room.quota.spend(quota.spend(notes, period), quota.spent, period)
             if paid < notes:
                 if member.refused_period != period:
                     room.release(member)  # cut off: what it holds may otherwise sound until it has points again

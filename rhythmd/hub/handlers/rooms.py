@@ -47,6 +47,8 @@ __all__ = [
     "transfer_owner",
 ]
 
+JOIN_ATTEMPTS: Final = 4
+"""To check a password takes a slow hash, which a room that gets another one meanwhile asks for once more."""
 ENTERED_BY_RANK: Final = "room.entered-by-rank"
 """In the audit: a moderator came into a room whose password they did not give."""
 
@@ -85,14 +87,17 @@ class RoomMessages:
         Raises:
             Refused: with one of the join reasons of PROTOCOL.md.
         """
+        return self._join(session, message, JOIN_ATTEMPTS)
+
+    def _join(self, session: Session, message: JoinRoom, attempts: int) -> JoinAck | Coroutine[Any, Any, JoinAck]:
         self._sessions.require_running()
         room = self._live(session, message)
         if room is None:
-            return self._join_later(session, message)
+            return self._join_later(session, message, attempts)
         guess = self._guess(session, room, message.password)
         knows_password = room.keeper.check_password(message.password)
         if isinstance(knows_password, Coroutine):
-            return self._join_checked(session, message, room, knows_password, guess)
+            return self._join_checked(session, message, room, knows_password, guess, attempts)
         if guess is not None and knows_password:
             guess.succeed()
         return self._enter(session, room, knows_password=knows_password)
@@ -104,13 +109,16 @@ class RoomMessages:
             return None
         return self._sessions.guesses.begin(room.id, player, password, owns=owns_room(room, player.id))
 
-    async def _join_later(self, session: Session, message: JoinRoom) -> JoinAck:
-        """Join a room that has to be looked for, or made."""
+    async def _join_later(self, session: Session, message: JoinRoom, attempts: int) -> JoinAck:
+        """Join a room that has to be looked for, or made; again, since it has changed meanwhile, only so many times."""
+        if not attempts:
+            raise Refused(ErrorCode.UNAVAILABLE, "this room changes all the time, try again later")
+        attempts -= 1
         room = await self._catalogue.open(message.room, self._shares.holder(session.player))
         if room is None:
-            return await self._join_new(session, message)
+            return await self._join_new(session, message, attempts)
         self._sessions.require_connected(session)
-        joined = self.join_room(session, message)
+        joined = self._join(session, message, attempts)
         return await joined if isinstance(joined, Coroutine) else joined
 
     async def _join_checked(
@@ -120,16 +128,17 @@ class RoomMessages:
         room: Room,
         check: Coroutine[Any, Any, bool],
         guess: Guess | None,
+        attempts: int,
     ) -> JoinAck:
         """Join a room whose password is checked with a slow hash."""
         keeper = room.keeper
         knows_password = await settled(check, guess)
         self._sessions.require_connected(session)
         if self._registry.by_id(room.id) is not room or room.keeper is not keeper:  # freed, or changed, meanwhile
-            return await self._join_later(session, message)
+            return await self._join_later(session, message, attempts)
         return self._enter(session, room, knows_password=knows_password)
 
-    async def _join_new(self, session: Session, message: JoinRoom) -> JoinAck:
+    async def _join_new(self, session: Session, message: JoinRoom, attempts: int) -> JoinAck:
         """Make the room and enter it as its owner."""
         self._sessions.require_connected(session)
         if not message.create:
@@ -141,7 +150,7 @@ class RoomMessages:
         holder = self._shares.holder(session.player)
         room = await self._catalogue.create(session.identity, message.room, settings, message.password, holder)
         if room is None:
-            return await self._join_later(session, message)  # somebody was quicker
+            return await self._join_later(session, message, attempts)  # somebody was quicker
         self._sessions.require_connected(session)
         self._sessions.guesses.learn(room.id, session.player.id, message.password)
         return self._enter(session, room, knows_password=True, as_owner=True)

@@ -9,6 +9,7 @@ from msgspec import UnsetType
 
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import RoomSettings
+from rhythmd.auth.secret import new_secret
 from rhythmd.clock import unix_ms
 from rhythmd.errors import Refused
 from rhythmd.fairness.shares import Holder
@@ -157,13 +158,16 @@ class Catalogue:
     async def delete(self, room_id: str) -> bool:
         """Forget a stored room and its chat; whether there was one.
 
-        Its members stay, in a room that is only live and ends with the last of them. Reserved seats are given up.
+        Its members stay, in a room that is only live and ends with the last of them. Reserved seats are given up. If it
+        had a password nobody knows the one that it has from then on: it does not open because it was deleted.
         """
         with translated():
             deleted = await self._store.rooms.delete(room_id)
         room = self._registry.by_id(room_id)
         if room is not None:
-            room.keeper = LiveKeeper(room, self._file)
+            password = PasswordDigest.of(new_secret()) if room.keeper.has_password else None
+            room.keeper = keeper = LiveKeeper(room, self._file, password)
+            keeper.forget_chat()
             room.vacancy.is_deleted = True
             room.seats.clear()
             room.changed()

@@ -112,7 +112,7 @@ class _SeatKeeper:
     def seat_left(self, member: Member) -> None:
         self._file.delete_seat(member)
 
-    def _forget_chat(self) -> None:
+    def forget_chat(self) -> None:
         """Here and on every screen."""
         self._room.chat.clear()
         self._room.broadcast("chat-cleared", ChatCleared())
@@ -157,7 +157,7 @@ class LiveKeeper(_SeatKeeper):
         return None
 
     def clear_chat(self) -> Later:
-        self._forget_chat()
+        self.forget_chat()
         self._file.clear_chat(self.saved())
         return None
 
@@ -253,7 +253,7 @@ class StoreKeeper(_SeatKeeper):
     async def clear_chat(self) -> None:
         with translated():
             await self._side.store.chat.clear(self._room.id)
-        self._forget_chat()
+        self.forget_chat()
 
     async def sanction(self, kind: SanctionKind, user_id: str, by: str, reason: str = "") -> None:
         now = unix_ms()

@@ -13,7 +13,7 @@ from rhythmd.auth.traces import TracedMute
 from rhythmd.clock import server_us
 from rhythmd.errors import Refused
 from rhythmd.hub.ports import Identity
-from rhythmd.hub.rooms.quota import Inbox, NoteQuota, Traffic
+from rhythmd.hub.rooms.quota import Inbox, NoteQuota
 from rhythmd.hub.sending.delivery import Delivery
 from rhythmd.hub.sending.outbound import ControlMessage
 from rhythmd.midi.state import NoteState, fair_level
@@ -152,11 +152,12 @@ class Member:
         joined_us: when, on the server's clock.
         announced: whether the room has been told of them.
         reconnecting: whether the connection is lost, and the place reserved for a while.
+        events: of any kind that they have sent in the last refill period in which they sent one.
         refused_period: number of the quota's refill period in which notes were refused last.
     """
 
     __slots__ = (
-        "_events", "_events_period", "announced", "chat_muted", "delivery", "joined_us", "notes", "notes_muted",
+        "_events_period", "announced", "chat_muted", "delivery", "events", "joined_us", "notes", "notes_muted",
         "occupant", "player", "quota", "reconnecting", "refused_period", "self_muted", "slot", "slot_bytes",
     )  # fmt: skip
 
@@ -173,7 +174,7 @@ class Member:
         self.self_muted = False
         self.chat_muted = False
         self.refused_period = -1
-        self._events = 0
+        self.events = 0
         self._events_period = -1
 
     def give_to(self, occupant: Occupant) -> None:
@@ -201,18 +202,17 @@ class Member:
             reconnecting=self.reconnecting,
         )
 
-    def count_events(self, count: int, period: int, traffic: Traffic) -> bool:
-        """Count events of any kind; False when there are more than any music needs. On the hot path.
+    def count_events(self, count: int, period: int, others: int) -> bool:
+        """Count events of any kind, `others` of which may be no notes; False at more than any music needs.
 
         The bound is what the quota's notes need at most in one refill `period`, press and release, and controllers.
-        What is free must have a bound, too.
+        What is free must have a bound, too. On the hot path.
         """
         if period != self._events_period:
             self._events_period = period
-            self._events = 0
-        self._events += count
-        events = self._events
-        return events <= 2 * self.quota.maximum + traffic.others and traffic.count(count, events, period)
+            self.events = 0
+        self.events += count
+        return self.events <= 2 * self.quota.maximum + others
 
     def send(self, type_: str, data: object) -> None:
         """Send a message to this member alone."""

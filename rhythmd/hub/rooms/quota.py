@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from rhythm_protocol.messages import QuotaState, RoomSettings, RoomType
 from rhythmd.config import QuotaConfig
 
-__all__ = ["Inbox", "NoteQuota", "Rates", "RoomBudget", "TokenBucket", "Traffic", "note_rates"]
+__all__ = ["Inbox", "NoteQuota", "Rates", "RoomBudget", "RoomQuota", "TokenBucket", "Traffic", "note_rates"]
 
 HISTORY: Final = 3
 DELIVERY_CREDIT_S: Final = 2.0
@@ -32,14 +32,18 @@ class NoteQuota:
 
     The balances at the last three refills tell a burst from a flood: while their sum is at or below zero, a note costs
     `allowance` points instead of one (the rule players of multiplayerpiano.net know). Note-offs are never charged.
+
+    Attributes:
+        spent: notes that were paid for in this period.
     """
 
-    __slots__ = ("_flooded", "_history", "_period", "allowance", "maximum", "points")
+    __slots__ = ("_flooded", "_history", "_period", "allowance", "maximum", "points", "spent")
 
     def __init__(self, allowance: int, maximum: int, period: int) -> None:
         self.allowance = allowance
         self.maximum = maximum
         self.points = maximum
+        self.spent = 0
         self._period = period
         self._history = [maximum] * HISTORY
         self._flooded = False
@@ -55,9 +59,11 @@ class NoteQuota:
         if period != self._period:
             self._refill(period - self._period)
             self._period = period
+            self.spent = 0
         price = self.allowance if self._flooded else 1
         affordable = min(notes, self.points // price)
         self.points -= affordable * price
+        self.spent += affordable
         return affordable
 
     def _refill(self, periods: int) -> None:
@@ -72,6 +78,38 @@ class NoteQuota:
 
     def state(self) -> QuotaState:
         return QuotaState(self.points, self.allowance, self.maximum)
+
+
+class RoomQuota:
+    """Points for all note-ons of a room. While they are used up, each member has an equal share of a refill.
+
+    Args:
+        allowance: points at a refill.
+        maximum: points that are saved.
+        members: of the room.
+    """
+
+    __slots__ = ("_allowance", "_maximum", "_members", "_period", "_points")
+
+    def __init__(self, allowance: int, maximum: int, members: Sized) -> None:
+        self._allowance = min(allowance, maximum)
+        self._maximum = self._points = maximum
+        self._members = members
+        self._period = -1
+
+    def spend(self, notes: int, of_member: int, period: int) -> int:
+        """Pay for the newest of the notes that a member has played in this refill `period`; how many are paid for.
+
+        On the hot path.
+        """
+        if period != self._period:
+            self._points = min(self._maximum, self._points + (period - self._period) * self._allowance)
+            self._period = period
+        if notes > self._points:
+            share = self._allowance // (len(self._members) or 1) - (of_member - notes)
+            notes = max(0, self._points, min(notes, share))
+        self._points -= notes
+        return notes
 
 
 class Traffic:

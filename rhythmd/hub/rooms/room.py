@@ -26,7 +26,7 @@ from rhythmd.hub.rooms.lingering import Vacancy
 from rhythmd.hub.rooms.members import Member, Occupant, Roster
 from rhythmd.hub.rooms.news import News, Topic
 from rhythmd.hub.rooms.performance import RoomPerformance
-from rhythmd.hub.rooms.quota import NoteQuota, RoomBudget, Traffic, note_rates
+from rhythmd.hub.rooms.quota import NoteQuota, RoomBudget, RoomQuota, Traffic, note_rates
 from rhythmd.hub.rooms.sanctions import Sanctions
 from rhythmd.hub.rooms.tape import Deck
 from rhythmd.hub.rooms.timing import PlayoutDelay, RoomMetronome
@@ -82,7 +82,7 @@ class Room:
         self._quota_config = config.quota
         self.refill_ms = round(config.quota.refill_s * 1000)
         self.traffic = Traffic(config.quota, self.members)
-        self.quota = NoteQuota(config.quota.total_allowance, config.quota.total_maximum, self._period())
+        self.quota = RoomQuota(config.quota.total_allowance, config.quota.total_maximum, self.members)
         self._presence_limit, self._pacer, self._is_closed = config.hub.presence_limit, pacer, False
         self.keeper = make_keeper(self)
 
