@@ -188,6 +188,7 @@ def test_resumed_socket_gets_what_was_missed_then_a_snapshot_then_music(stage: S
         stage.manual.settle()
         assert (stage.delivery.state, stage.socket.written) == (State.THROTTLED, control)
         stage.delivery.drain()
+    stage.manual.settle()
     assert (stage.delivery.state, stage.socket.written) == (State.LIVE, control + notes)
     stage.fanout.play(stage.others[0], BLOCK)
     stage.manual.settle()

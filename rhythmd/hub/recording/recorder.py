@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from functools import partial
 from heapq import heapify, heappop, heapreplace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,7 @@ from rhythmd.fairness.memory import Memory
 from rhythmd.hub.recording.archive import Claim, NothingRecorded, RecordingArchive, SavedRecording, Take, file_url
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
-from rhythmd.hub.rooms.tape import Deck, Tape, is_silent, present
+from rhythmd.hub.rooms.tape import Tape, is_silent, present
 from rhythmd.hub.sending.pacer import Pacer
 from rhythmd.hub.sessions.sessions import Sessions
 from rhythmd.ports import StoreError
@@ -225,20 +226,18 @@ class Recorder:
             if not room.members or self._is_over(running.tape, now):
                 self.end(room)
         for room in self._registry:
-            if room.deck.replay:
-                self._turn(room.deck, now)
+            if room.deck.replay and self._is_full(room.deck.replay[-1], now):
+                self._pacer.in_turn(room.deck.turn)
         self._bound_memory()
         self._timer = self._pacer.later(LOOK_S, self._look)
 
     def _is_over(self, tape: Tape, now: int) -> bool:
         return tape.size >= self._config.max_bytes or now - tape.began_ms >= self._longest_ms
 
-    def _turn(self, deck: Deck, now: int) -> None:
-        """Begin a replay's next tape when the last one is long, or fills half of what there is for both."""
-        tape = deck.replay[-1]
+    def _is_full(self, tape: Tape, now: int) -> bool:
+        """Whether a tape of a replay is long, or fills half of what there is for two."""
         is_long = tape.length > 0 and now - tape.began_ms >= self._replay_ms
-        if is_long or tape.size >= self._config.replay_bytes / 2:
-            deck.turn()
+        return is_long or tape.size >= self._config.replay_bytes / 2
 
     def _bound_memory(self) -> None:
         """Forget replays while there is too much on tape; then end recordings."""
@@ -273,6 +272,7 @@ class Recorder:
             if freed := room.deck.forget():
                 self._on_tape.give(freed)
                 count += 1
+            self._pacer.in_turn(partial(_begin_anew, room))
         return count
 
     def end_biggest(self) -> int:
@@ -288,6 +288,11 @@ class Recorder:
             self.end(room)
             count += 1
         return count
+
+
+def _begin_anew(room: Room) -> None:
+    """Go on with a replay that was forgotten: to look what everybody holds takes a while."""
+    room.deck.allow_replay(allowed=room.settings.allow_replay)
 
 
 def _network_of(room: Room) -> str:

@@ -184,7 +184,8 @@ class Registry:
     def sweep(self) -> None:
         """Free the rooms whose reserved seats nobody took; end the mutes whose time is over."""
         for room in self._rooms.values():
-            room.sanctions.end()
+            if room.sanctions.next_end <= monotonic():
+                self._pacer.in_turn(room.sanctions.end)
             if room.seats.sweep():
                 room.changed()
         for room in [room for room in self._rooms.values() if not room.members]:

@@ -354,6 +354,11 @@ class Sanctions(dict[SanctionKind, SanctionList]):
             self._tell(member)
         return lasts
 
+    @property
+    def next_end(self) -> float:
+        """When the next of them may be over (`monotonic` seconds)."""
+        return min(imposed.next_end for imposed in self.values())
+
     def end(self) -> None:
         """Forget what is over, and let those be heard again whose mute it was."""
         now = monotonic()

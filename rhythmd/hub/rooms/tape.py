@@ -235,11 +235,10 @@ class Deck:
         return [*(tape for tape in self.replay if tape is not latest and latest.began_ms > since_ms), latest.copy()]
 
     def forget(self) -> int:
-        """Begin the replay anew, if there is one; how many bytes that gives back."""
+        """Forget the replay, until `allow_replay` begins it anew; how many bytes that gives back."""
         before = self.memory
-        if self.replay:
-            self.replay.clear()
-            self.turn()
+        self.replay.clear()
+        self._run()
         return before - self.memory
 
     def seat(self, member: Member) -> None:

@@ -279,11 +279,12 @@ class Delivery:
         socket: None while the client is away.
         encoding: of the socket, or of the last one.
         backlog: music that waits, while the client is in a room and not live.
+        rests_until: when it may get a snapshot again (`monotonic` seconds).
     """
 
     __slots__ = (
         "_audience", "_holding", "_music_limit", "_on_overflow", "_slow_since", "_write_limit", "backlog", "encoding",
-        "log", "socket", "state",
+        "log", "rests_until", "socket", "state",
     )  # fmt: skip
 
     def __init__(
@@ -294,6 +295,7 @@ class Delivery:
         self.socket: Socket | None = None
         self.encoding = Encoding.BINARY
         self.backlog: Backlog | None = None
+        self.rests_until = 0.0
         self._audience: Audience | None = None
         self._write_limit = write_limit
         self._music_limit = music_limit

@@ -4,18 +4,19 @@ All blocks of a tick are joined once and framed once; every listener is handed t
 tick gets the join without their own blocks. A room with many listeners is served in slices, so that other rooms get
 their turn in between; what comes later for that room waits behind, in order.
 
-What a listener gets at this moment, everything, a backlog or nothing, is its `Delivery`'s to say. The fan-out only
-groups listeners by that, so that the hot loop asks nobody.
+What a listener gets at this moment, everything, a backlog or nothing, is its `Delivery`'s to say.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from time import monotonic
+from typing import Final, Protocol
 
 from rhythmd.clock import server_ms
 from rhythmd.hub.ports import Encoding
 from rhythmd.hub.sending.delivery import Delivery, State
+from rhythmd.hub.sending.groups import Groups, grouped
 from rhythmd.hub.sending.outbound import HeldState, Music, Outbound
 from rhythmd.hub.sending.pacer import Pacer
 
@@ -23,12 +24,10 @@ __all__ = ["Fanout", "RoomMusic"]
 
 SLICE_BYTES: Final = 65_536
 """Of music, for all listeners of a slice together: to make JSON of it and to write it takes less than a millisecond."""
-ADMITTED_AT_ONCE: Final = 2
-"""Listeners that get a snapshot before others have their turn: to make one takes up to two milliseconds."""
+RESTS: Final = 200
+"""Times what a snapshot took, until a listener gets the next one: who is slow again at once would cost without end."""
 FEW_BLOCKS: Final = 8
 """Up to which nobody adds up how long they are; each has at most 1,282 bytes."""
-
-Write = Callable[[bytes], None]
 
 
 class RoomMusic(Protocol):
@@ -42,14 +41,6 @@ class RoomMusic(Protocol):
     def held(self, skip: Delivery) -> Sequence[tuple[int, bytes]]:
         """What everybody but this listener holds now, by slot."""
         ...
-
-
-class _Groups(NamedTuple):
-    """The listeners by what they get: live ones by encoding, with where each is written to, and those behind."""
-
-    live: tuple[list[tuple[Delivery, Write]], list[tuple[Delivery, Write]]]
-    behind: list[Delivery]
-    size: int
 
 
 class Fanout:
@@ -72,7 +63,7 @@ class Fanout:
         self._slice_size = slice_size
         self._listeners: dict[Delivery, int] = {}  # with the number of their entry: a client may leave and come back
         self._entries = 0
-        self._cached_groups: _Groups | None = None  # until a listener changes
+        self._cached_groups: Groups | None = None  # until a listener changes
         self._blocks: list[bytes] = []
         self._senders: list[Delivery | None] = []
         self._jobs: deque[Iterator[None]] = deque()
@@ -114,15 +105,12 @@ class Fanout:
             return
         if self._jobs:
             self._has_returned = True
-        else:
-            self._admit([delivery])
+        elif self._admit([delivery]):
+            self._has_returned = True
+            self._pacer.in_turn(self._admit_next)
 
-    def _admit(self, returning: Collection[Delivery]) -> None:
-        """Let listeners hear on: with their backlog if it is fresh, else from a snapshot on.
-
-        A snapshot stands for all that was played until now, so that is sealed first: a listener with a stale backlog
-        is in none of the groups that it goes to.
-        """
+    def _admit(self, returning: Iterable[Delivery]) -> list[Delivery]:
+        """Let listeners hear on whose backlog is fresh; the others, who need a snapshot."""
         now, patience = server_ms(), self._music.playout_ms
         behind: list[Delivery] = []
         for delivery in returning:
@@ -133,42 +121,45 @@ class Fanout:
             delivery.admit()
             if frames:
                 delivery.write(frames)
-        if behind:
-            self._cached_groups = None
-            self._seal()
-        for delivery in behind[:ADMITTED_AT_ONCE]:
-            delivery.admit()
-            self._tell_held(delivery)
-        if len(behind) > ADMITTED_AT_ONCE:
-            self._has_returned = True
-            self._pacer.soon(self._admit_next)
+        return behind
+
+    def _admit_next(self) -> None:
+        """Let those who have caught up hear on, of whom one gets a snapshot; not while slices are under way."""
+        if not self._has_returned or self._jobs:
+            return
+        behind = self._admit([one for one in self._listeners if one.state is State.CATCHING_UP])
+        now = monotonic()
+        rested = [delivery for delivery in behind if delivery.rests_until <= now]
+        if rested:
+            behind.remove(rested[0])
+            self._tell_held(rested[0])
+            rested[0].rests_until = now + RESTS * (monotonic() - now)
+        self._has_returned = bool(behind)
+        if len(rested) > 1:
+            self._pacer.in_turn(self._admit_next)
+        elif behind:
+            self._pacer.later(min(delivery.rests_until for delivery in behind) - now, self._admit_next)
         else:
             self._told = None
 
-    def _admit_next(self) -> None:
-        """Let in those who were too many before; after the slices that are under way, if there are any."""
-        if self._has_returned and not self._jobs:
-            self._has_returned = False
-            self._admit([delivery for delivery in self._listeners if delivery.state is State.CATCHING_UP])
-
     def _tell_held(self, delivery: Delivery) -> None:
-        """What everybody else holds; those who hold nothing get the same message, while nothing changes."""
+        """Let `delivery` hear on from what everybody else holds.
+
+        That stands for all that was played until now, so it is sealed first: a listener with a stale backlog is in none
+        of the groups that it goes to. Those who hold nothing get the same message, while nothing changes.
+        """
+        self._cached_groups = None
+        self._seal()
+        delivery.admit()
         held = self._music.held(delivery)
         if self._told is None or self._told.held != held:
             self._told = HeldState(held)
         delivery.send(self._told)
 
-    def _groups(self) -> _Groups:
+    def _groups(self) -> Groups:
         groups = self._cached_groups
         if groups is None:
-            live: tuple[list[tuple[Delivery, Write]], list[tuple[Delivery, Write]]] = ([], [])
-            behind: list[Delivery] = []
-            for delivery in self._listeners:
-                if delivery.state is State.LIVE and delivery.socket is not None:
-                    live[delivery.encoding].append((delivery, delivery.socket.write))
-                elif delivery.hears:
-                    behind.append(delivery)
-            groups = self._cached_groups = _Groups(live, behind, sum(map(len, live)) + len(behind))
+            groups = self._cached_groups = grouped(self._listeners)
         return groups
 
     # What they hear
@@ -238,7 +229,7 @@ class Fanout:
         else:
             self._give_all(music, special, groups)
 
-    def _give_all(self, music: Outbound, special: Mapping[Delivery | None, Outbound | None], groups: _Groups) -> None:
+    def _give_all(self, music: Outbound, special: Mapping[Delivery | None, Outbound | None], groups: Groups) -> None:
         """Write `music` to all listeners, to those in `special` what stands there, or nothing."""
         # First those behind: writing may throttle another listener, who then has this already.
         for delivery in groups.behind:

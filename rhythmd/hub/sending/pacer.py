@@ -5,6 +5,7 @@ saving. So the interval between flushes is zero up to `IDLE` of a core and grows
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from time import perf_counter, thread_time
 from typing import Final, Protocol
@@ -17,6 +18,8 @@ SAMPLE_S: Final = 0.05
 SMOOTHING: Final = 0.25
 IDLE: Final = 0.15
 FULL: Final = 0.25
+JOBS_S: Final = 0.001
+"""In each tick, for jobs that can wait; one of them may take longer."""
 
 
 class Flushable(Protocol):
@@ -36,6 +39,8 @@ class Pacer:
         self._waiting: list[Flushable] = []
         self._first_at = 0.0
         self._last_at = 0.0
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._is_working = False
         self._sampler: asyncio.TimerHandle | None = None
         self._sampled = (perf_counter(), thread_time())
 
@@ -75,6 +80,24 @@ class Pacer:
     def soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` when the loop has served whoever is ready now."""
         self._loop.call_soon(callback)
+
+    def in_turn(self, job: Callable[[], None]) -> None:
+        """Run `job` soon, behind those that were given before: what comes all at once is no long tick for others."""
+        self._jobs.append(job)
+        if not self._is_working:
+            self._is_working = True
+            self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        """Do the jobs of a moment; others have their turn before the next ones."""
+        jobs, until = self._jobs, perf_counter() + JOBS_S
+        try:
+            while jobs and perf_counter() < until:
+                jobs.popleft()()
+        finally:
+            self._is_working = bool(jobs)
+            if jobs:
+                self._loop.call_soon(self._work)
 
     def later(self, delay_s: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Run `callback` after `delay_s` seconds."""
