@@ -139,7 +139,7 @@ class Hub:
         shares = Shares(config)
         self._file = file = LiveFile(live, config.rooms.chat_history, Ledger(shares, self._make_way))
         self.registry = Registry(config, self.pacer, lambda room: LiveKeeper(room, file), shares)
-        side = StoredSide(store, hasher, config.rooms.chat_history)
+        side = StoredSide(store, hasher, config.rooms)
         self.catalogue = Catalogue(self.registry, side, file, config.rooms.kept_per_account)
         self.sessions = Sessions(config, stats, self.pacer, self.registry, self.memory)
         self.archive = RecordingArchive(store, blobs, config.recording, shares, disk)

@@ -1,6 +1,8 @@
 """What each listener is written, in which order, in one go and in slices."""
 
 from collections.abc import Iterator
+from functools import partial
+from time import sleep
 
 import pytest
 
@@ -8,10 +10,12 @@ from rhythm_protocol.binary import MidiBlock
 from rhythm_protocol.messages import ChatCleared, Stopping
 from rhythm_protocol.midi import pack_events
 from rhythmd.hub.ports import Encoding
-from rhythmd.hub.sending.delivery import Delivery
+from rhythmd.hub.sending.delivery import Delivery, State
 from rhythmd.hub.sending.fanout import Fanout
 from rhythmd.hub.sending.outbound import ControlMessage
+from rhythmd.hub.sending.pacer import JOBS_S
 from tests.client import Music, note_on
+from tests.conftest import ErrorLog
 from tests.hub.manual import FakePeer, ManualHub
 
 SLICE = 2
@@ -253,3 +257,55 @@ def test_stop_of_the_hub_writes_what_is_waiting_before_the_farewell() -> None:
         kinds = [type(message) for message in peer.take()]
         assert kinds.index(Music) < kinds.index(Stopping)
     small.close()
+
+
+class SlowMusic(Silence):
+    """Music of which a snapshot takes longer than a moment."""
+
+    playout_ms = -1  # no backlog is ever fresh
+
+    def held(self, skip: Delivery) -> list[tuple[int, bytes]]:
+        sleep(2 * JOBS_S)
+        return []
+
+
+def test_listeners_of_many_rooms_who_return_at_once_get_their_snapshots_one_in_a_tick(manual: ManualHub) -> None:
+    rooms = [Fanout(manual.hub.pacer, SlowMusic(), SLICE) for _ in range(4)]
+    peers = [peer for fanout in rooms for peer in listen(manual, fanout, 1)]
+    for peer in peers:
+        peer.delivery.pause()
+    for peer in peers:
+        peer.delivery.drain()
+    live = []
+    for _ in range(len(peers) + 1):
+        live.append(sum(peer.delivery.state is State.LIVE for peer in peers))
+        manual.tick()
+    assert live == [0, 1, 2, 3, 4]
+
+
+def test_listener_who_is_slow_again_at_once_rests_before_another_snapshot(manual: ManualHub) -> None:
+    fanout = Fanout(manual.hub.pacer, SlowMusic(), SLICE)
+    slow, other = listen(manual, fanout, 2)
+    for peer in (slow, slow, other):
+        peer.delivery.pause()
+        peer.delivery.drain()
+        manual.tick()
+        manual.tick()
+    assert [peer.delivery.state for peer in (slow, other)] == [State.CATCHING_UP, State.LIVE]
+    while [slow.delivery.state] == [State.CATCHING_UP]:
+        manual.tick()
+    assert [slow.delivery.state] == [State.LIVE]
+
+
+def test_job_that_fails_is_no_end_of_the_others(manual: ManualHub, errors_logged: ErrorLog) -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        raise RuntimeError("of the test")
+
+    for job in (partial(done.append, 1), fail, partial(done.append, 2)):
+        manual.hub.pacer.in_turn(job)
+    manual.settle()
+    assert done == [1, 2]
+    assert "of the test" in errors_logged.texts()[0]
+    errors_logged.records.clear()

@@ -22,6 +22,7 @@ from rhythmd.hub.keeping.live_file import LiveFile
 from rhythmd.hub.rooms.keeper import Later
 from rhythmd.hub.rooms.members import Player
 from rhythmd.hub.rooms.registry import Registry
+from rhythmd.hub.rooms.sanctions import PER_NETWORK
 from rhythmd.rows import SanctionKind
 from rhythmd.store.live import NoLiveState
 from rhythmd.store.sqlite import SqliteStore
@@ -33,6 +34,7 @@ from tests.hub.rooms import find, until_asleep
 from tests.server import Serve, make_config, running_process, running_server
 
 SECRET: Final = "open-sesame-8421"
+HOME: Final = "203.0.113.7"
 
 Run = Callable[[], Awaitable[Server]]
 
@@ -262,7 +264,7 @@ async def stored_rooms(tmp_path: Path) -> AsyncIterator[tuple[SqliteStore, Regis
     config = make_config(tmp_path)
     registry = bare_hub(config, asyncio.get_running_loop()).registry
     ledger = Ledger(Shares(config), registry.make_way)
-    side = StoredSide(store, cast(PasswordHasher, None), history=100)
+    side = StoredSide(store, cast(PasswordHasher, None), config.rooms)
     yield store, registry, Catalogue(registry, side, LiveFile(NoLiveState(), 100, ledger), 20)
     await store.close()
 
@@ -308,6 +310,23 @@ async def test_ban_of_a_guest_is_one_ban_again_when_the_room_wakes(tmp_path: Pat
         assert [one.keys for one in woken.sanctions.bans.all()] == [("guest", "203.0.113.7")]
         await done(woken.keeper.pardon(SanctionKind.BAN, "guest"))
         assert await store.rooms.sanctions(room.id, 0) == []
+
+
+async def test_store_keeps_no_more_bans_of_guests_of_one_network_than_a_room_has(tmp_path: Path) -> None:
+    async with stored_rooms(tmp_path) as (store, registry, catalogue):
+        room = await catalogue.open((await catalogue.store("clara", "Salon", RoomSettings(), None)).id)
+        assert room is not None
+        for number in range(PER_NETWORK + 3):
+            room.sanctions.bans.add(
+                Player(f"guest {number}", f"Guest {number}", "#fff", HOME, guest=True, bot=False), None
+            )
+            await done(room.keeper.sanction(SanctionKind.BAN, f"guest {number}", "clara"))
+        kept = await store.rooms.sanctions(room.id, 0)
+        assert len({row.subject.rpartition("|")[2] for row in kept}) == len(room.sanctions.bans.all()) == PER_NETWORK
+        registry.free(room)
+        woken = await catalogue.open("salon")
+        assert woken is not None
+        assert len(woken.sanctions.bans.all()) == PER_NETWORK
 
 
 async def test_account_keeps_only_so_many_rooms(serve: Serve, connect: Connect, register: Register) -> None:

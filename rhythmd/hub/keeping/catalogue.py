@@ -3,6 +3,7 @@
 What is in the store is true; a live room follows it. Nearly everything here waits, so none of it is on the hot path.
 """
 
+import asyncio
 from functools import partial
 
 from msgspec import UnsetType
@@ -18,6 +19,7 @@ from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
 from rhythmd.hub.ports import Identity
 from rhythmd.hub.rooms.registry import Registry
 from rhythmd.hub.rooms.room import Room
+from rhythmd.hub.rooms.sanctions import stored_lists
 from rhythmd.rows import StoredRoom
 
 __all__ = ["Catalogue"]
@@ -59,8 +61,9 @@ class Catalogue:
         if found is None:
             return self._registry.get(reference)
         with translated():
-            lines = await self._store.chat.last(found.id, self._side.history)
-            sanctions = await self._store.rooms.sanctions(found.id, unix_ms())
+            lines = await self._store.chat.last(found.id, self._side.rooms.chat_history)
+            imposed = await self._store.rooms.sanctions(found.id, unix_ms())
+            sanctions = await asyncio.to_thread(stored_lists, imposed, self._side.rooms) if imposed else {}
             # Last and once more: a change that is stored before this answer is in it, a later one finds the live room.
             row = await self._store.rooms.get(found.id)
         room = self._registry.by_id(found.id)
@@ -68,7 +71,7 @@ class Catalogue:
             keeper = partial(StoreKeeper, file=self._file, side=self._side, row=row, on_stored=self._follow)
             room = self._registry.open(row.id, row.name, row.settings, keeper, _owner(row, opener))
             room.chat.restore(lines)
-            room.sanctions.restore_stored(sanctions)
+            room.sanctions.update(sanctions)
         return room
 
     def restore(self, saved: SavedRoom) -> Room:

@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 from rhythm_protocol.errors import ErrorCode
 from rhythm_protocol.messages import ChatCleared, ChatKind, RoomSettings
 from rhythmd.clock import unix_ms
+from rhythmd.config import RoomsConfig
 from rhythmd.errors import Refused
 from rhythmd.fairness.shares import Holder
 from rhythmd.hub.keeping.live_file import LiveFile, SavedRoom
@@ -188,13 +189,13 @@ class StoredSide:
     Args:
         store: of rooms and their chat.
         hasher: of their passwords.
-        history: lines of chat that stay.
+        rooms: how many lines of chat stay, and for how long people are known by what.
     """
 
-    def __init__(self, store: Store, hasher: PasswordHasher, history: int) -> None:
+    def __init__(self, store: Store, hasher: PasswordHasher, rooms: RoomsConfig) -> None:
         self.store = store
         self.hasher = hasher
-        self.history = history
+        self.rooms = rooms
 
     async def update(
         self, room_id: str, name: str, settings: RoomSettings, password: str | UnsetType | None
@@ -246,7 +247,7 @@ class StoreKeeper(_SeatKeeper):
             time=unix_ms(), kind=kind, content=content, user_id=player.id, name=player.name, colour=player.colour
         )
         with translated():
-            (stored,) = await self._side.store.chat.append(self._room.id, [line], self._side.history)
+            (stored,) = await self._side.store.chat.append(self._room.id, [line], self._side.rooms.chat_history)
         self._room.chat.add(stored)
         self._room.broadcast("chat-message", stored, self._room.members.ignoring(stored.user_id))
 
@@ -277,6 +278,9 @@ class StoreKeeper(_SeatKeeper):
                         guest=imposed.guest,
                     )
                 )
+            for given_way in self._room.sanctions[kind].take_given_way():
+                for subject in given_way.subjects:
+                    await self._side.store.rooms.pardon(self._room.id, subject, kind)
 
     async def pardon(self, kind: SanctionKind, user_id: str) -> None:
         imposed = self._room.sanctions[kind].of(user_id)

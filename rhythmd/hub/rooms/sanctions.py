@@ -10,7 +10,7 @@ nothing else, stands for all who log in with it.
 """
 
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import groupby
@@ -27,7 +27,7 @@ from rhythmd.errors import Refused
 from rhythmd.hub.rooms.members import BROWSER, Member, Player
 from rhythmd.rows import FOREVER, Sanction, SanctionKind
 
-__all__ = ["SANCTIONS_LIMIT", "Imposed", "SanctionList", "Sanctions"]
+__all__ = ["SANCTIONS_LIMIT", "Imposed", "SanctionList", "Sanctions", "stored_lists"]
 
 SANCTIONS_LIMIT: Final = 1_000  # of each kind
 PER_NETWORK: Final = 100  # of each kind, on guests of one network
@@ -78,7 +78,8 @@ class SanctionList:
     """
 
     __slots__ = (
-        "_browser_s", "_ends", "_full", "_guests", "_imposed", "_network_s", "_spares_present", "_touched", "_users",
+        "_browser_s", "_ends", "_full", "_given_way", "_guests", "_imposed", "_network_s", "_spares_present",
+        "_touched", "_users",
     )  # fmt: skip
 
     def __init__(self, full: ErrorCode, rooms: RoomsConfig = DEFAULTS, *, spares_present: bool = False) -> None:
@@ -90,6 +91,7 @@ class SanctionList:
         self._users: dict[str, dict[str, None]] = {}  # by trace, the user whose it was first in front
         self._guests: dict[str, dict[str, None]] = {}  # by network, the one imposed first in front
         self._ends: list[tuple[float, str]] = []  # a heap; some of it may be out of date
+        self._given_way: deque[Imposed] = deque(maxlen=PER_NETWORK)
         self._touched: set[str] = set()
 
     def add(self, player: Player, seconds: int | None, rank: Rank = Rank.OWNER) -> None:
@@ -139,7 +141,9 @@ class SanctionList:
         if len(guests) > PER_NETWORK:
             some = [one for user in guests if (one := self._imposed[user]) is not newest and one.rank <= newest.rank]
             if some:
-                self._forget(min(some, key=lambda one: (one.rank, one.until)).keys[0])
+                least = min(some, key=lambda one: (one.rank, one.until))
+                self._forget(least.keys[0])
+                self._given_way.append(least)
 
     def _ends_at(self, until: float, user: str) -> None:
         heappush(self._ends, (until, user))
@@ -225,6 +229,12 @@ class SanctionList:
             if self.of(user) is None:
                 self._forget(user)
 
+    def take_given_way(self) -> list[Imposed]:
+        """Those that have made room for others since the last call; of many, the last of them."""
+        given_way = [one for one in self._given_way if one.keys[0] not in self._imposed]
+        self._given_way.clear()
+        return given_way
+
     def take_touched(self) -> set[str]:
         """What those that are new, another one or over since the last call stand under."""
         touched, self._touched = self._touched, set()
@@ -261,13 +271,9 @@ class Sanctions(dict[SanctionKind, SanctionList]):
     def __init__(
         self, members: Mapping[int, Member], tell: Callable[[Member], None], rooms: RoomsConfig = DEFAULTS
     ) -> None:
-        super().__init__()
+        super().__init__(_empty_lists(rooms))
         self._members = members
         self._tell = tell
-        for kind in SanctionKind:
-            is_ban = kind is SanctionKind.BAN
-            full = ErrorCode.BAN_LIMIT if is_ban else ErrorCode.MUTE_LIMIT
-            self[kind] = SanctionList(full, rooms, spares_present=not is_ban)
 
     @property
     def bans(self) -> SanctionList:
@@ -276,23 +282,6 @@ class Sanctions(dict[SanctionKind, SanctionList]):
     @property
     def mutes(self) -> tuple[SanctionList, SanctionList]:
         return self[SanctionKind.NOTES], self[SanctionKind.CHAT]
-
-    def restore_stored(self, rows: Iterable[Sanction]) -> None:
-        """Put in force what a store has kept. Older servers stored what one stands under with one time and author."""
-        rows = list(rows)
-        networks: defaultdict[tuple[SanctionKind, str], list[str]] = defaultdict(list)
-        for row in rows:
-            network, is_shared, user = row.subject.partition(SHARED)
-            if is_shared:
-                networks[row.kind, user].append(network)
-        ordered = sorted((row for row in rows if SHARED not in row.subject), key=_author)
-        for (kind, *_), group in groupby(ordered, key=_author):
-            parts = list(group)
-            first, keys = parts[0], _user_first(parts)
-            left = inf if first.until >= FOREVER else (first.until - unix_ms()) / 1000
-            keys = (*keys, *networks[kind, keys[0]])
-            since, rank = first.created / 1000, Rank(first.rank)
-            self[kind].restore(Imposed(keys, monotonic() + left, first.name, since, rank, first.guest))
 
     def all(self) -> dict[SanctionKind, list[Imposed]]:
         """Those in force, by kind."""
@@ -367,6 +356,39 @@ class Sanctions(dict[SanctionKind, SanctionList]):
             imposed.forget_ended()
         if ended:
             self.refresh()
+
+
+def _empty_lists(rooms: RoomsConfig) -> dict[SanctionKind, SanctionList]:
+    return {
+        kind: SanctionList(
+            ErrorCode.BAN_LIMIT if kind is SanctionKind.BAN else ErrorCode.MUTE_LIMIT,
+            rooms,
+            spares_present=kind is not SanctionKind.BAN,
+        )
+        for kind in SanctionKind
+    }
+
+
+def stored_lists(rows: Sequence[Sanction], rooms: RoomsConfig = DEFAULTS) -> dict[SanctionKind, SanctionList]:
+    """What a store has kept. Older servers stored what one stands under with one time and author.
+
+    A room may have thousands of rows: call it in a thread.
+    """
+    lists = _empty_lists(rooms)
+    networks: defaultdict[tuple[SanctionKind, str], list[str]] = defaultdict(list)
+    for row in rows:
+        network, is_shared, user = row.subject.partition(SHARED)
+        if is_shared:
+            networks[row.kind, user].append(network)
+    ordered = sorted((row for row in rows if SHARED not in row.subject), key=_author)
+    for (kind, *_), group in groupby(ordered, key=_author):
+        parts = list(group)
+        first, keys = parts[0], _user_first(parts)
+        left = inf if first.until >= FOREVER else (first.until - unix_ms()) / 1000
+        keys = (*keys, *networks[kind, keys[0]])
+        since, rank = first.created / 1000, Rank(first.rank)
+        lists[kind].restore(Imposed(keys, monotonic() + left, first.name, since, rank, first.guest))
+    return lists
 
 
 def _author(row: Sanction) -> tuple[SanctionKind, int, str, int, str]:
