@@ -5,6 +5,8 @@ reloads the page, each of them opens six connections beside the sockets of the o
 client makes room for a newcomer: first the one that has been idle for longest after an answer, then one on which
 nothing is asked, then one whose client does not read its answer. If none waits, the network with the most connections
 for HTTP gives up its newest one for a network that has fewer, whatever that one does. A socket makes room for nobody.
+One that is closing does not count, so that its client can come back at once; of a network's that stay nevertheless,
+the oldest is ended when they are as many as its sockets may be.
 """
 
 from collections import OrderedDict
@@ -77,7 +79,7 @@ class _Line:
 class Place:
     """One connection's place. It begins as one for HTTP, of which the client has asked nothing yet."""
 
-    __slots__ = ("_holder", "_places", "is_http", "kind", "lines", "scope")
+    __slots__ = ("_holder", "_places", "ends", "is_http", "kind", "lines", "scope")
 
     def __init__(self, places: "Places", holder: Holder, line: _Line) -> None:
         self._places = places
@@ -85,6 +87,7 @@ class Place:
         self.is_http = True
         self.kind: Waiting | None = None
         self.scope: _Scope | None = None
+        self.ends: str | None = None  # the network with whose others it is about to end
         self.lines = [line]
 
     def wait(self, kind: Waiting | None) -> None:
@@ -114,12 +117,16 @@ class Place:
     def end(self) -> None:
         """It is about to end: whoever comes from the same network, perhaps instead of it, need not wait for that."""
         self.wait(None)
-        self._places.leave_scope(self)
+        self._places.let_end(self)
 
     def leave(self) -> None:
         """Its connection is gone. More than once is the same as once."""
         self.wait(None)
         self._places.leave(self)
+
+    def abort(self) -> None:
+        self.leave()
+        self._holder.make_room(is_read=False)
 
     def make_room(self) -> None:
         is_read = self.kind is not Waiting.UNREAD
@@ -150,6 +157,7 @@ class Places:
         self._http = _Line()
         self._sockets: dict[str, _Line] = {}  # by network, as the next one
         self._requests: dict[str, _Line] = {}
+        self._ending: dict[str, OrderedDict[Place, None]] = {}
 
     def __len__(self) -> int:
         return len(self._taken)
@@ -214,11 +222,31 @@ class Places:
             place.lines.remove(self._http)
             self._http.members.pop(place, None)
 
+    def let_end(self, place: Place) -> None:
+        """Count it with those of its network that are about to end; the oldest of too many ends now."""
+        scope = place.scope
+        self.leave_scope(place)
+        if scope is None:
+            return
+        place.ends = scope.network
+        ending = self._ending.setdefault(scope.network, OrderedDict())
+        ending[place] = None
+        if len(ending) > self._most_sockets_of_one:
+            next(iter(ending)).abort()
+
     def leave(self, place: Place) -> None:
         if place in self._taken:
             self._taken.remove(place)
             self.leave_http(place)
             self.leave_scope(place)
+            self._leave_ending(place)
+
+    def _leave_ending(self, place: Place) -> None:
+        network, place.ends = place.ends, None
+        if network is not None:
+            del self._ending[network][place]
+            if not self._ending[network]:
+                del self._ending[network]
 
     def leave_scope(self, place: Place) -> None:
         scope, place.scope = place.scope, None

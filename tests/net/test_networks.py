@@ -54,6 +54,31 @@ def test_neighbours_share_their_connections() -> None:
     assert claims == [True, False, True]
 
 
+def test_those_of_a_network_that_are_about_to_end_are_bounded() -> None:
+    ended: list[int] = []
+
+    class Leaver:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def make_room(self, *, is_read: bool) -> None:
+            ended.append(self.number)
+
+    places = Places(LimitsConfig(connections_per_address=2))
+    leaving = []
+    for number in range(5):
+        place = places.enter(Leaver(number))
+        assert place is not None
+        place.keep()
+        assert place.claim_socket(HERE)
+        place.end()
+        leaving.append(place)
+    assert (ended, len(places)) == ([0, 1, 2], 2)
+    for place in leaving:
+        place.leave()
+    assert len(places) == 0
+
+
 def test_network_does_not_displace_those_that_have_no_more() -> None:
     """Attackers from two networks hold all; each newcomer of a third has one of theirs, until all have as many."""
     ended: list[str] = []

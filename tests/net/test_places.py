@@ -27,6 +27,7 @@ INVITED = b"HTTP/1.1 100 Continue\r\n"
 PING = 0x89
 TEXT = 0x81
 CLOSE = 0x8
+CLOSED = 0x88
 PROXIED = b"PROXY TCP4 203.0.113.7 192.0.2.1 1 2\r\n"
 
 
@@ -192,6 +193,23 @@ async def test_socket_that_is_closing_counts_no_more(serve: Serve, connect_raw: 
         client.write(frame(TEXT, b"not msgpack"))
         while (await client.frame()).opcode != CLOSE:
             pass
+
+
+async def test_oldest_of_too_many_that_say_goodbye_and_stay_is_ended(serve: Serve, connect_raw: ConnectRaw) -> None:
+    """A socket that is closing does not count, but it is there."""
+    server = await serve("limits.connections_per_address=3")
+    staying = []
+    for _ in range(8):
+        client = await connect_raw(server)
+        client.write(PROXIED)
+        await client.upgrade()
+        client.write(frame(CLOSED, (1000).to_bytes(2)))
+        while (await client.frame()).opcode != CLOSE:
+            pass
+        staying.append(client)
+    await until_connections(server, 0)
+    for client in staying[:5]:
+        assert await is_ended(client)
 
 
 async def test_requests_of_one_client_behind_a_proxy_do_not_take_all_places(

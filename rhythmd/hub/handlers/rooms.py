@@ -36,6 +36,7 @@ from rhythmd.names.fields import cleaned
 
 __all__ = [
     "ENTERED_BY_RANK",
+    "JOIN_ATTEMPTS",
     "Entry",
     "RoomMessages",
     "check_admission",

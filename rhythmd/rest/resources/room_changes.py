@@ -15,6 +15,7 @@ from rhythmd.errors import Refused
 from rhythmd.fairness.shares import Holder, Shares
 from rhythmd.hub.handlers.rooms import (
     ENTERED_BY_RANK,
+    JOIN_ATTEMPTS,
     Entry,
     check_admission,
     check_settings,
@@ -113,6 +114,11 @@ class RoomChangesResource:
 
     async def join(self, call: Call[JoinRoom]) -> SeatView:
         """Reserve a seat, or learn why there is none."""
+        return await self._join(call, JOIN_ATTEMPTS)
+
+    async def _join(self, call: Call[JoinRoom], attempts: int) -> SeatView:
+        if not attempts:
+            raise ApiError(ErrorCode.UNAVAILABLE, "this room changes all the time, try again later")
         room = await self._find(call.path("id"), self._shares.holder(_player(call)))
         user_id, seconds = call.known.user_id, TICKET_S
         if room.members.of_user(user_id) is None:
@@ -124,7 +130,7 @@ class RoomChangesResource:
             if isinstance(knows_password, Coroutine):
                 knows_password = await settled(knows_password, guess)
                 if self._registry.by_id(room.id) is not room or room.keeper is not keeper:
-                    return await self.join(call)  # deleted, freed or changed meanwhile
+                    return await self._join(call, attempts - 1)  # deleted, freed or changed meanwhile
             elif guess is not None and knows_password:
                 guess.succeed()
             # From here to the seat nothing waits, so that two can never have the last one.
