@@ -85,7 +85,7 @@ class Resuming:
             if claimed.place is not None:
                 claimed.place.room.fanout.renew(claimed.delivery)
         # After the ack, which is written when this returns.
-        self._pacer.soon(lambda: _go_on(claimed, peer, 0 if missed is None else received))
+        self._pacer.in_turn(lambda: _go_on(claimed, peer, 0 if missed is None else received))
         return ResumeAck(
             user=claimed.player.as_user() if claimed.place is None else claimed.place.member.as_user(),
             session=claimed.key,

@@ -88,7 +88,12 @@ class Player:
 
     @property
     def chat_muted(self) -> bool:
-        return max(self.muted_until, 0.0 if self.traced is None else self.traced.until) > time.time()
+        return self.muted_until > time.time() or self.is_traced
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether they seem to be somebody who is muted everywhere."""
+        return self.traced is not None and self.traced.until > time.time()
 
     @property
     def is_moderator(self) -> bool:

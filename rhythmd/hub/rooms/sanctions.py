@@ -297,13 +297,15 @@ class Sanctions(dict[SanctionKind, SanctionList]):
     def seat(self, member: Member, former: str = "") -> None:
         """Mark a member who is new in their seat, or had it under the name of `former` on another socket.
 
-        One who may say nothing comes with the name that they had, and without a text.
+        One who may say nothing comes with the name that they had, and without a text. Of one who is known by their
+        traces only, and so is new, nobody has read a name yet: an account's may have been chosen to be read.
         """
         self.mark(member)
-        if not member.chat_muted:
-            return
         player, identity = member.player, member.occupant.identity
-        own, known = self[SanctionKind.CHAT].of(player.id), "" if identity is None else identity.name
+        if not member.chat_muted and not player.is_traced:
+            return
+        own = self[SanctionKind.CHAT].of(player.id)
+        known = identity.name if own is not None and identity is not None else ""
         name = former or (own.name if own is not None else "") or known
         if not name:
             name = player.name if GIVEN_NAME.fullmatch(player.name) else f"Guest {player.id[:4]}"
