@@ -10,7 +10,7 @@ from bench.abuse.attacker import ALLOWED_PER_S, SOCKETS, Attack, Attacker
 from bench.abuse.wire import Line
 from bench.abuse.words import CROWD, MASK, message
 from rhythm_protocol.binary import encode_midi
-from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_ON, POLY_PRESSURE, MidiEvent
+from rhythm_protocol.midi import CONTROL_CHANGE, NOTE_OFF, NOTE_ON, POLY_PRESSURE, MidiEvent
 from rhythm_protocol.websocket import BINARY, client_frame
 
 __all__ = ["ATTACKS"]
@@ -21,6 +21,10 @@ _CHANNELS: Final = range(16)
 _KEYS: Final = range(128)
 _NEWCOMERS: Final = 5
 _SLOW: Final = 10
+_RELEASES: Final = client_frame(
+    BINARY, encode_midi(0, [MidiEvent(0, NOTE_OFF, number % 128, 0) for number in range(4_000)]), MASK
+)
+_RELEASES_PER_S: Final = 3.0
 _SLOW_BYTES_PER_S: Final = 400_000.0
 
 
@@ -42,12 +46,17 @@ async def _full_room(attacker: Attacker, members: int) -> list[Line]:
     """The members of a room, the owner first, each of whom holds everything after some seconds."""
     room = f"heavy {attacker.number}"
     lines = [await attacker.member(room, _DENSE) for _ in range(members)]
+    await _fill(lines)
+    return lines
+
+
+async def _fill(lines: Sequence[Line]) -> None:
+    """Let each of them hold everything."""
     for piece in _everything():
         for line in lines:
             with suppress(OSError):
                 line.write(piece)
         await asyncio.sleep(1 / _FILLS_PER_S)
-    return lines
 
 
 async def _owner_says(attacker: Attacker, pieces: Sequence[bytes]) -> None:
@@ -108,10 +117,25 @@ async def _returning(attacker: Attacker) -> None:
             tasks.create_task(_play_on(attacker, line))
 
 
+async def _tapes(attacker: Attacker) -> None:
+    """Replays of many rooms are full in the same second, and each next tape begins with all that is held."""
+    lines = [await attacker.member(f"tape {attacker.number} {number}", _DENSE) for number in range(SOCKETS)]
+    await _fill(lines)
+    async with asyncio.TaskGroup() as tasks:
+        for line in lines:
+            tasks.create_task(_pace_while_there(attacker, line))
+
+
+async def _pace_while_there(attacker: Attacker, line: Line) -> None:
+    with suppress(OSError):
+        await attacker.pace(line, (_RELEASES,), _RELEASES_PER_S)
+
+
 ATTACKS: Final[dict[str, Attack]] = {
     "replays of much held": Attack("the owner of 50 who hold everything switches replays 48 times a second", _replays),
     "recordings of much held": Attack("the owner of such a room records, and does not, 48 times a second", _recordings),
     "releases of much held": Attack("the owner of such a room silences it 24 times a second", _releases),
     "newcomers to much held": Attack("5 sockets enter and leave such a room while its members play", _newcomers),
     "slow readers of much held": Attack("10 members of such a room read slowly while the others play", _returning),
+    "tapes that are full at once": Attack("50 rooms of one who holds everything fill their replays at once", _tapes),
 }

@@ -1,15 +1,17 @@
 """What waits: for a client that is gone or does not read, for a thread, for the end of a recording."""
 
 import asyncio
+import re
 from itertools import count
 from typing import Final
 
 from bench.abuse.attacker import ALLOWED_PER_S, SOCKETS, Attack, Attacker
-from bench.abuse.wire import Line, said
-from bench.abuse.words import API, CROWD, JSON_BODY, MASK, message, part, request
+from bench.abuse.wire import Line, open_socket, said
+from bench.abuse.words import API, BIN, CROWD, JSON, JSON_BODY, MASK, message, part, request, upgrade
 from rhythm_protocol.binary import encode_midi
 from rhythm_protocol.midi import MAX_BLOCK_EVENTS, NOTE_OFF, NOTE_ON, MidiEvent
-from rhythm_protocol.websocket import BINARY, client_frame
+from rhythm_protocol.websocket import BINARY, TEXT, client_frame
+from rhythmd.client.codec import encode_text
 
 __all__ = ["ATTACKS"]
 
@@ -29,6 +31,9 @@ _ENDLESS: Final = part(BINARY, b"x" * 60_000, is_final=False)
 _HALF: Final = 30_000
 _QUOTA_FRAMES_PER_S: Final = 4_000 / _KEYS
 _TALKERS: Final = 5
+_LOGS: Final = 10
+_RESUMED: Final = re.compile(rb"recovered")
+_SESSION: Final = re.compile(rb"\xa7session[\xb0-\xbf](.{22})", re.DOTALL)
 
 
 async def _record_last(attacker: Attacker) -> None:
@@ -184,6 +189,38 @@ async def _all_that_waits(attacker: Attacker) -> None:
     await attacker.everywhere(one)
 
 
+async def _resumes(attacker: Attacker) -> None:
+    """Sessions with much that was never confirmed are taken over again and again, in one encoding after the other."""
+    room = f"logs {attacker.number}"
+    keys: list[str] = []
+    for _ in range(_LOGS):
+        line = await attacker.line(answers_pings=False)
+        line.expect()
+        await open_socket(line, upgrade("/ws", BIN))
+        found = _SESSION.search(await line.hear(_SESSION))
+        assert found is not None
+        keys.append(found[1].decode())
+        await said(line, message("join-room", {"room": room, "create": True, "settings": CROWD}, 1))
+    talker = await attacker.member(room)
+
+    async def one(number: int) -> None:
+        is_binary = number % 2
+        line = await attacker.line(answers_pings=False)
+        try:
+            await open_socket(line, upgrade("/ws", BIN if is_binary else JSON))
+            claim = {"session": keys[number % _LOGS], "received": 3}
+            text = client_frame(TEXT, encode_text("resume", claim, 1), MASK)
+            line.expect()
+            line.write(message("resume", claim, 1) if is_binary else text)
+            await line.hear(_RESUMED)
+        finally:
+            line.leave()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(attacker.pace(talker, _CHAT, ALLOWED_PER_S))
+        tasks.create_task(attacker.everywhere(one, 3 * _LOGS))
+
+
 async def _half_a_body(attacker: Attacker) -> None:
     line = await attacker.line()
     try:
@@ -203,5 +240,6 @@ ATTACKS: Final[dict[str, Attack]] = {
     "controllers": Attack("50 in a room move wheels as often as they may", _controllers),
     "controllers, unbounded": Attack("50 in a room move wheels as fast as they can", _controller_flood),
     "50 recordings at once": Attack("50 recorded rooms with all the notes that a player may play", _recorders),
+    "resumes of full logs": Attack("10 sessions that lose all that is said are resumed again and again", _resumes),
     "all that waits": Attack("50 connections fill the memory with all that is kept for somebody", _all_that_waits),
 }

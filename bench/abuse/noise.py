@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.abuse.attacker import ALLOWED_PER_S, Attack, Attacker
-from bench.abuse.words import API, MASK, message, request, upgrade
+from bench.abuse.words import API, CLOSE, MASK, message, request, upgrade
 from rhythm_protocol.websocket import BINARY, TEXT, client_frame
 
 __all__ = ["ATTACKS"]
 
 _PATIENCE_S: Final = 0.2
+_GOODBYE: Final = client_frame(CLOSE, (1000).to_bytes(2), MASK)
 _NO_HTTP: Final = (
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
     b"GET / HTTP/9.9\r\n\r\n",
@@ -106,11 +107,23 @@ async def _missing(attacker: Attacker) -> None:
     await attacker.everywhere(one)
 
 
+async def _goodbyes(attacker: Attacker) -> None:
+    """They close as the rules ask, but for the last step: to end the connection."""
+
+    async def one(_number: int) -> None:
+        line = await attacker.socket()
+        line.stays = True
+        line.write(_GOODBYE)
+
+    await attacker.everywhere(one)
+
+
 ATTACKS: Final[dict[str, Attack]] = {
     "no HTTP": Attack("bytes that are no HTTP, on 50 connections that come again", _Once(_NO_HTTP)),
     "refused handshakes": Attack("handshakes that cannot be granted, on 50 connections", _Once(_NO_UPGRADE)),
     "broken frames": Attack("frames that no client may send, on 50 sockets", _Once(_NO_FRAMES, in_socket=True)),
     "bad messages": Attack("messages that cannot be read, 48 times a second on 50 sockets", _bad_messages),
     "over the rate": Attack("50 sockets send as fast as they can until they are closed", _over_the_rate),
+    "goodbyes that stay": Attack("sockets that say goodbye and keep the connection, 50 at a time", _goodbyes),
     "missing paths": Attack("paths that are not there, as fast as 50 connections may", _missing),
 }

@@ -47,6 +47,7 @@ class Line(asyncio.Protocol):
 
     Attributes:
         is_lost: whether it has ended.
+        stays: whether it keeps its side open when the server ends the other one.
     """
 
     transport: asyncio.Transport
@@ -64,6 +65,7 @@ class Line(asyncio.Protocol):
         self._tail = b""
         self._is_leaving = False
         self.is_lost = False
+        self.stays = False
 
     # What an attack does
 
@@ -129,6 +131,9 @@ class Line(asyncio.Protocol):
         if self._reads_per_s is not None:
             self.transport.pause_reading()
             asyncio.get_running_loop().call_later(len(data) / self._reads_per_s, self._read_on)
+
+    def eof_received(self) -> bool:
+        return self.stays
 
     def _read_on(self) -> None:
         if not self.is_lost and not self.transport.is_closing():
