@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from rhythmd.net.transports import RECEIVE_BUFFER
 from rhythmd.telemetry import net_log
 
 __all__ = ["Acceptor"]
@@ -19,11 +20,6 @@ MANY: Final = 16
 """Connections that are accepted before others have their turn: about a millisecond of work."""
 FEW: Final = 4
 """The same while somebody waits for a turn."""
-RECEIVE_BUFFER: Final = 524_288
-"""Bytes that a client may send and nobody has read, for each connection, until it is a socket, which has fewer
-(`net.transports`); the kernel doubles it, and has a bound of its own (`net.core.rmem_max`). An upload takes a round
-trip for so many. Without a bound it grows to megabytes, which the kernel holds for whoever waits for a turn.
-"""
 UNSENT: Final = 65_536
 """Bytes that may wait in the kernel to be sent. What is on its way is not among them, so that no download is slower."""
 PAUSE_S: Final = 0.1

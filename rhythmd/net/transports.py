@@ -4,13 +4,13 @@ import asyncio
 import socket
 from typing import Final
 
-__all__ = ["CLOSE_S", "end_output", "keep_little"]
+__all__ = ["CLOSE_S", "RECEIVE_BUFFER", "end_output", "keep_little"]
 
 SEND_BUFFER: Final = 65_536  # the kernel doubles it; what is on its way and not acknowledged counts, too
 UNSENT: Final = 16_384
 RECEIVE_BUFFER: Final = 65_536
-"""Bytes that may wait to be read; the kernel doubles it. Messages are small, and what waits is read in one turn. What a
-client was promised before may come still.
+"""Bytes that a client may send and nobody has read; the kernel doubles it. Messages are small. Without a bound it grows
+to megabytes, which the kernel holds for whoever waits for a turn, and copies for whoever sends what nobody wants.
 """
 CLOSE_S: Final = 5.0  # for the other side to close, too
 

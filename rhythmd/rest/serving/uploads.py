@@ -16,7 +16,7 @@ from rhythm_protocol.errors import ErrorCode
 from rhythmd.config import LimitsConfig
 from rhythmd.fairness.slots import FairSlots
 from rhythmd.rest.serving.envelope import ApiError
-from rhythmd.rest.serving.invitation import invite_body
+from rhythmd.rest.serving.invitation import invite_body, widened
 from rhythmd.rest.serving.multipart import FormError, FormParser, Part, boundary_of
 from rhythmd.workers.scratch import ScratchFolder, append
 
@@ -213,8 +213,9 @@ class UploadReader:
         """
         form = _Form(upload, self._limits.body_bytes)
         try:
-            async with asyncio.timeout(self._limits.upload_s):
-                return await self._read(upload, request, form)
+            with widened(request.transport):
+                async with asyncio.timeout(self._limits.upload_s):
+                    return await self._read(upload, request, form)
         except BaseException as error:
             form.close()
             if isinstance(error, TimeoutError):
