@@ -165,6 +165,15 @@ def test_seats_count_as_memory(hall: Hall) -> None:
     assert room.deck.memory < 2 * REPLAY_BYTES
 
 
+def test_replay_that_is_not_allowed_any_more_is_not_gone_on_with(hall: Hall) -> None:
+    room, clara = hall.open("Salon", allow_replay=True)
+    clara.play([WHEEL] * 200)
+    hall.manual.hub.recorder.start()  # which sees that the tape is full
+    room.deck.allow_replay(allowed=False)
+    hall.manual.settle()
+    assert (room.deck.running, room.deck.memory) == ((), 0)
+
+
 def test_big_audience_does_not_shorten_the_replay(hall: Hall) -> None:
     room, clara = hall.open("Salon", allow_replay=True)
     for _ in range(15):

@@ -222,10 +222,14 @@ class Deck:
             self.replay.clear()
             self._run()
         elif not self.replay:
-            self.turn()
+            self._begin_tape()
 
     def turn(self) -> None:
-        """Begin the replay's next tape; the last but one is forgotten."""
+        """Begin the next tape of the replay, if there is one; the last but one is forgotten."""
+        if self.replay:
+            self._begin_tape()
+
+    def _begin_tape(self) -> None:
         self.replay.append(self._new_tape())
         self._run()
 

@@ -7,6 +7,7 @@ their turn in between; what comes later for that room waits behind, in order.
 What a listener gets at this moment, everything, a backlog or nothing, is its `Delivery`'s to say.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -54,7 +55,7 @@ class Fanout:
 
     __slots__ = (
         "_blocks", "_cached_groups", "_entries", "_has_returned", "_jobs", "_listeners", "_music", "_pacer", "_senders",
-        "_slice_size", "_told",
+        "_slice_size", "_told", "_waking",
     )  # fmt: skip
 
     def __init__(self, pacer: Pacer, music: RoomMusic, slice_size: int) -> None:
@@ -68,7 +69,8 @@ class Fanout:
         self._senders: list[Delivery | None] = []
         self._jobs: deque[Iterator[None]] = deque()
         self._told: HeldState | None = None  # to those who return, while there are more
-        self._has_returned = False  # whether somebody has caught up while slices were under way
+        self._has_returned = False  # whether somebody who has caught up is not let in yet
+        self._waking: asyncio.TimerHandle | None = None  # when one of those has rested
 
     def __len__(self) -> int:
         return len(self._listeners)
@@ -138,7 +140,9 @@ class Fanout:
         if len(rested) > 1:
             self._pacer.in_turn(self._admit_next)
         elif behind:
-            self._pacer.later(min(delivery.rests_until for delivery in behind) - now, self._admit_next)
+            if self._waking is not None:
+                self._waking.cancel()
+            self._waking = self._pacer.later(min(one.rests_until for one in behind) - now, self._admit_next)
         else:
             self._told = None
 
